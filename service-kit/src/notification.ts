@@ -1,0 +1,85 @@
+import { z } from 'zod';
+
+/**
+ * The contract between payment-service and the notification providers: what is asked of a provider, and what is
+ * known after it was asked.
+ */
+
+export const providerSchema = z.enum(['Aldeamo', 'Twilio']);
+export type Provider = z.infer<typeof providerSchema>;
+
+/** Cc: control characters, Cf: invisible formatting (it can disguise an id in a log), Cs: half a surrogate pair. */
+export const customerIdSchema = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(255, 'must have at most 255 characters')
+  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control characters')
+  .regex(/\S/, 'must not be blank')
+  .meta({ description: "The customer's id", example: '123' });
+
+/** Twilio takes 1600 characters at most, and no provider takes more. */
+export const messageSchema = z
+  .string()
+  .max(1600, 'must have at most 1600 characters')
+  .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u, 'must not contain control characters')
+  .regex(/\S/, 'must not be blank')
+  .meta({ description: 'The text of the SMS', example: 'Pago recibido' });
+
+export const phoneSchema = z
+  .string()
+  .regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number such as +573001234567')
+  .meta({ description: "The customer's phone, E.164", example: '+573001234567' });
+
+export const notifyRequestSchema = z.strictObject({
+  message: messageSchema,
+  customer_id: customerIdSchema,
+  phone: phoneSchema.optional(),
+});
+export type NotifyRequest = z.infer<typeof notifyRequestSchema>;
+
+/**
+ * 1 to 255 printable ASCII characters, bare or quoted as the IETF draft writes them; both name the same key.
+ * https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+ */
+export const idempotencyKeySchema = z
+  .string()
+  .transform((header) => header.replace(/^"(.*)"$/, '$1'))
+  .pipe(z.string().regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters'));
+
+export const notifyReplySchema = z.object({
+  provider: providerSchema,
+  status: z.literal('sent'),
+  message_id: z.string().min(1),
+});
+
+const reasonSchema = z
+  .string()
+  .min(1)
+  .max(200)
+  .meta({ description: 'Why, as a short word such as connection_refused' });
+
+/**
+ * What is known after one call to one provider. Only `accepted` has a message id; everything else has a reason.
+ *
+ * `retry_after_ms` is how long the provider asks to be left alone. `no_outage` says that this is no sign of an outage of
+ * the provider: it declined just this message, or it was not asked at all.
+ */
+export const outcomeSchema = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('accepted'), message_id: z.string().min(1) }),
+  z.object({ outcome: z.literal('rejected'), reason: reasonSchema }),
+  z.object({
+    outcome: z.literal('not_sent'),
+    reason: reasonSchema,
+    retry_after_ms: z.number().int().nonnegative().optional(),
+    no_outage: z.boolean().optional(),
+  }),
+  z.object({ outcome: z.literal('unknown'), reason: reasonSchema }),
+]);
+export type Outcome = z.infer<typeof outcomeSchema>;
+
+/** How an outcome that is not `accepted` travels: as members of the problem document. */
+export const outcomeMembersSchema = z.object({
+  outcome: z.enum(['rejected', 'not_sent', 'unknown']),
+  reason: reasonSchema,
+  no_outage: z.boolean().optional(),
+});

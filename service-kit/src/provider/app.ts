@@ -1,0 +1,150 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import { z } from 'zod';
+import {
+  idempotencyKeySchema,
+  notifyReplySchema,
+  notifyRequestSchema,
+  type Provider,
+  providerSchema,
+} from '../notification.ts';
+import { badRequestResponse, Problem, problemResponse } from '../server/problem.ts';
+import { buildServer, type Server } from '../server/server.ts';
+import type { Gateway } from './gateway.ts';
+import { gatewayTimeout, toProblem } from './outcome-reply.ts';
+import { rememberSends } from './remembered-sends.ts';
+import type { Sandbox } from './sandbox.ts';
+import { registerSandbox } from './sandbox-routes.ts';
+
+export interface ProviderAppOptions {
+  provider: Provider;
+  version: string;
+  gateway: Gateway;
+  /** The gateway again where it is a sandbox: its levers become routes. */
+  sandbox?: Sandbox;
+  /** How long an answer may take. Below payment-service's deadline, so that the answer arrives and carries an outcome. */
+  gatewayTimeoutMs: number;
+  logger: FastifyBaseLogger;
+}
+
+/** A notification provider as an HTTP service. Aldeamo's and Twilio's differ in nothing but these options. */
+export async function buildProviderApp({
+  provider,
+  version,
+  gateway,
+  sandbox,
+  gatewayTimeoutMs,
+  logger,
+}: ProviderAppOptions): Promise<Server> {
+  const server = await buildServer({
+    title: `${provider} service`,
+    description: `Sends notifications through ${provider}.`,
+    version,
+    logger,
+    stoppingMembers: { outcome: 'not_sent', reason: 'stopping' },
+  });
+  const send = rememberSends(gateway.send);
+  let requests = 0;
+
+  server.post(
+    '/notify',
+    {
+      schema: {
+        tags: ['notifications'],
+        summary: `Send one SMS through ${provider}`,
+        description:
+          'The same `Idempotency-Key` is answered with the first answer for 24 hours; a request that is still running is joined.',
+        headers: z.object({ 'idempotency-key': idempotencyKeySchema.optional() }),
+        body: notifyRequestSchema,
+        response: {
+          200: notifyReplySchema,
+          400: badRequestResponse,
+          409: problemResponse('The key came with another body before'),
+          422: problemResponse('`rejected`: the provider will not send to this recipient'),
+          429: problemResponse('`not_sent`: too many at a time; see Retry-After'),
+          502: problemResponse('`unknown`: nobody knows whether it was sent'),
+          503: problemResponse('`not_sent`'),
+          504: problemResponse('`unknown`: the provider did not answer in time'),
+        },
+      },
+    },
+    async ({ headers, body, log }) => {
+      requests += 1;
+      const started = performance.now();
+      const idempotency_key = headers['idempotency-key'] ?? null;
+      const outcome = await within(gatewayTimeoutMs, send({ ...body, idempotency_key }), gatewayTimeout);
+      const duration_ms = Math.round(performance.now() - started);
+      log.info({ provider, idempotency_key, duration_ms, ...outcome }, 'notification answered');
+      if (outcome.outcome !== 'accepted') throw toProblem(outcome);
+      return { provider, status: 'sent' as const, message_id: outcome.message_id };
+    },
+  );
+
+  server.get(
+    '/',
+    {
+      schema: {
+        summary: 'Who is here',
+        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
+      },
+    },
+    async () => ({ message: `Servicio de ${provider}`, status: 'online' as const }),
+  );
+
+  server.get(
+    '/health',
+    {
+      schema: {
+        tags: ['health'],
+        summary: 'How the service is',
+        response: {
+          200: z.object({
+            status: z.literal('healthy'),
+            provider: providerSchema,
+            mode: z.enum(['sandbox', 'live']),
+            requests: z.number().int().meta({ description: 'POST /notify requests since the start' }),
+          }),
+        },
+      },
+    },
+    async () => ({
+      status: 'healthy' as const,
+      provider,
+      mode: sandbox ? ('sandbox' as const) : ('live' as const),
+      requests,
+    }),
+  );
+
+  server.get(
+    '/health/upstream',
+    {
+      schema: {
+        tags: ['health'],
+        summary: `Whether ${provider}'s API is well`,
+        response: {
+          200: z.object({ status: z.literal('healthy') }),
+          503: problemResponse('It is not, or it does not say'),
+        },
+      },
+    },
+    async () => {
+      const well = await within(gatewayTimeoutMs, gateway.check(), false);
+      if (!well) throw new Problem(503, 'upstream-unhealthy', `${provider}'s API is not well.`);
+      return { status: 'healthy' as const };
+    },
+  );
+
+  if (sandbox) registerSandbox(server, sandbox);
+  return server;
+}
+
+/** What the promise brings, or the other value once the time is up. What was begun goes on: the same key will find it. */
+async function within<T>(timeoutMs: number, promise: Promise<T>, otherwise: T): Promise<T> {
+  const abandon = new AbortController();
+  const timeout = delay(timeoutMs, otherwise, { signal: abandon.signal }).catch(() => otherwise);
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    abandon.abort();
+  }
+}

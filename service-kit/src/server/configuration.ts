@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+/** Durations are whole milliseconds; a timer of Node.js holds at most 2^31-1 of them. */
+export const milliseconds = ({ min = 1 }: { min?: number } = {}) => wholeNumber({ min, max: 2_147_483_647 });
+
+export const wholeNumber = ({ min, max }: { min: number; max: number }) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+/** A share of 1, such as 0.5. */
+export const share = () =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, 'must be a number from 0 to 1')
+    .transform(Number)
+    .pipe(z.number().max(1, 'must be a number from 0 to 1'));
+
+export const httpUrl = () => z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' });
+
+/** What every service takes from the environment. */
+export const serviceSettings = ({ port }: { port: number }) => ({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: wholeNumber({ min: 0, max: 65_535 }).default(port),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** How long a stop may take before the process gives up on what is still under way. */
+  STOP_TIMEOUT_MS: milliseconds().default(10_000),
+});
+
+export interface ServiceSettings {
+  HOST: string;
+  PORT: number;
+  LOG_LEVEL: string;
+  STOP_TIMEOUT_MS: number;
+}
+
+/** Its message names every setting that is wrong, and not the values: some are secrets. */
+export class ConfigurationError extends Error {}
+
+/**
+ * Reads the configuration from environment variables. An empty one counts as not set, as Compose passes on the ones
+ * that are not.
+ *
+ * @throws ConfigurationError
+ */
+export function readConfiguration<Schema extends z.ZodType>(
+  schema: Schema,
+  env: Record<string, string | undefined>,
+): z.output<Schema> {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
+  const result = schema.safeParse(set);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map(({ path, message }) => `  ${path.join('.')}: ${message}`);
+  throw new ConfigurationError(`The configuration is wrong:\n${lines.join('\n')}`);
+}

@@ -1,0 +1,101 @@
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem, problemContentType } from './problem.ts';
+
+/** Turns whatever a handler or Fastify threw into a problem document. What was not foreseen is logged, and not told. */
+export function toProblem(error: FastifyError | Problem): Problem {
+  if (error instanceof Problem) return error;
+  if (error.validation) return invalidInput(error);
+  switch (error.statusCode) {
+    case 400:
+      return new Problem(400, 'malformed-request', malformed[error.code] ?? 'The request can not be read.');
+    case 413:
+      return new Problem(413, 'body-too-large', 'The body is larger than this service takes.');
+    case 415:
+      return new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
+    default:
+      return new Problem(500, 'internal-error', 'Something went wrong here. It has been logged.');
+  }
+}
+
+const malformed: Record<string, string> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty; a JSON object is expected.',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON.',
+  FST_ERR_BAD_URL: 'The path is not a valid URL.',
+};
+
+/**
+ * The paths are those of the fields, joined by dots. An issue of the whole (no body, an array) is named by where it
+ * is: `body`, `query`, `path` or `headers`; an unknown field by its own name.
+ */
+function invalidInput(error: FastifyError): Problem {
+  const place =
+    { body: 'body', querystring: 'query', params: 'path', headers: 'headers' }[
+      error.validationContext ?? 'body'
+    ] ?? 'body';
+  const errors = (error.validation ?? []).flatMap(({ keyword, instancePath, message, params }) => {
+    const path = instancePath.split('/').filter(Boolean).join('.');
+    return keyword === 'unrecognized_keys'
+      ? (params.keys as string[]).map((key) => ({
+          path: path ? `${path}.${key}` : key,
+          message: 'is not a known field',
+        }))
+      : [{ path: path || place, message: message ?? 'is not valid' }];
+  });
+  return new Problem(400, 'invalid-request', `The ${place} of the request is not valid.`, { errors });
+}
+
+export function sendProblem(reply: FastifyReply, { status, headers, document }: Problem): FastifyReply {
+  return reply
+    .code(status)
+    .headers(headers)
+    .type(problemContentType)
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(document);
+}
+
+export type ErrorHandler = (
+  error: FastifyError | Problem,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => FastifyReply;
+
+/** `translate` knows the service's own errors: the Problem that one of them is to the client. */
+export const createErrorHandler =
+  (translate: (error: Error) => Problem | undefined): ErrorHandler =>
+  (error, request, reply) => {
+    const problem = translate(error) ?? toProblem(error);
+    // Of a 4xx nothing is logged: the messages of parsers quote the body.
+    if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');
+    return sendProblem(reply, problem);
+  };
+
+export function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const detail = `There is no ${request.method} ${request.url.split('?')[0]} here.`;
+  return sendProblem(reply, new Problem(404, 'not-found', detail));
+}
+
+/** For what is not HTTP enough to become a request: the socket is all there is. */
+export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new Problem(431, 'headers-too-large', 'The headers are larger than this service takes.')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new Problem(408, 'request-timeout', 'The request did not arrive in time.')
+        : new Problem(400, 'malformed-request', 'This is not an HTTP request.');
+  const body = JSON.stringify(problem.document);
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${problem.document.title}`,
+      `Content-Type: ${problemContentType}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}

@@ -1,0 +1,51 @@
+import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
+
+/** RFC 9457. `errors` names each field of a bad request. */
+export const problemSchema = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ description: 'A problem document (RFC 9457)' });
+
+export type ProblemDocument = z.infer<typeof problemSchema>;
+
+/** An answer that is not a success, thrown from wherever it is found. What it carries is meant for the client to read. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly document: ProblemDocument;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    status: number,
+    name: string,
+    detail: string,
+    { headers = {}, ...members }: { headers?: Record<string, string>; [member: string]: unknown } = {},
+  ) {
+    super(detail);
+    this.status = status;
+    this.headers = headers;
+    this.document = {
+      type: `urn:problem:${name}`,
+      title: STATUS_CODES[status] ?? 'Error',
+      status,
+      detail,
+      ...members,
+    };
+  }
+}
+
+export const problemContentType = 'application/problem+json';
+
+/** For OpenAPI: a problem as the answer of a route. */
+export const problemResponse = (description: string) => ({
+  description,
+  content: { [problemContentType]: { schema: problemSchema } },
+});
+
+/** For OpenAPI: the answer to input that does not fit the schemas. */
+export const badRequestResponse = problemResponse('The input is wrong; `errors` names each field');

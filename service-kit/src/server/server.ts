@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type RawServerDefault,
+} from 'fastify';
+import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { createErrorHandler, handleClientError, handleNotFound, sendProblem } from './error-handling.ts';
+import { registerHealth } from './health.ts';
+import { Problem } from './problem.ts';
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface ServerOptions {
+  title: string;
+  description: string;
+  version: string;
+  logger: FastifyBaseLogger;
+  /** Rejects while the service can not do its job; `/health/ready` then says 503. Default: it always can. */
+  ready?: () => Promise<void>;
+  /** The problem that one of the service's own errors is to a client. */
+  translateError?: (error: Error) => Problem | undefined;
+  /** What a problem document says beside the usual while the service stops. */
+  stoppingMembers?: Record<string, unknown>;
+}
+
+/**
+ * Fastify with what every service here has: zod for input, problem documents for errors, OpenAPI, health, and a stop
+ * that cuts nobody off. It does not listen.
+ */
+export async function buildServer(options: ServerOptions): Promise<Server> {
+  const handleError = createErrorHandler(options.translateError ?? (() => undefined));
+  const server = Fastify({
+    loggerInstance: options.logger,
+    // A service logs what it did, in one line of its own.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 64 * 1024,
+    requestTimeout: 10_000,
+    // Schemas are strict, so that a __proto__ is named as an unknown field like any other.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
+    return503OnClosing: false, // not a problem document; refuseWhileStopping sends one
+    clientErrorHandler: handleClientError,
+    frameworkErrors: (error, request, reply) => {
+      handleError(error, request as never, reply as never);
+    },
+  }).withTypeProvider<ZodTypeProvider>();
+
+  server.setValidatorCompiler(validatorCompiler);
+  // Answers are built by our own code and checked by the compiler and the tests: no second check for each request.
+  server.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  server.setErrorHandler(handleError);
+  server.setNotFoundHandler(handleNotFound);
+
+  refuseWhileStopping(server, options.stoppingMembers);
+  await registerDocs(server, options);
+  registerHealth(server, options.ready);
+  return server;
+}
+
+/**
+ * Once the server stops, what arrives on connections that are still open is turned away, and what is under way takes
+ * its connection with it: an idle keep-alive connection would hold up the stop for as long as the client likes.
+ */
+function refuseWhileStopping(server: Server, members: Record<string, unknown> = {}): void {
+  let stopping = false;
+  server.addHook('preClose', async () => {
+    stopping = true;
+  });
+  server.addHook('onRequest', async (request, reply) => {
+    if (!stopping || request.url === '/health/live') return;
+    const problem = new Problem(503, 'stopping', 'This service is stopping. Ask again soon.', {
+      ...members,
+      headers: { 'retry-after': '1' },
+    });
+    return sendProblem(reply, problem);
+  });
+  server.addHook('onSend', async (_request, reply) => {
+    if (stopping) reply.header('connection', 'close');
+  });
+}
+
+async function registerDocs(server: Server, { title, description, version }: ServerOptions): Promise<void> {
+  await server.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title, description, version } },
+    transform: jsonSchemaTransform,
+  });
+  await server.register(swaggerUi, { routePrefix: '/docs' });
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+}

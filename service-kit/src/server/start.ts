@@ -1,0 +1,64 @@
+import closeWithGrace from 'close-with-grace';
+import { type Logger, pino } from 'pino';
+import type { z } from 'zod';
+import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
+import type { Server } from './server.ts';
+
+export interface Service<Schema extends z.ZodType<ServiceSettings>> {
+  name: string;
+  /** The `process` of Node.js. Only a `main.ts` reaches for it. */
+  process: NodeJS.Process;
+  configSchema: Schema;
+  /** Builds the app. Whatever it opens, the app closes. */
+  build: (config: z.output<Schema>, logger: Logger) => Promise<Server>;
+}
+
+/**
+ * Runs a service until it is told to stop: configuration, app, listen. A first SIGTERM or SIGINT lets what is under way
+ * end and exits with 0; a second one, or the deadline, exits at once with 1.
+ */
+export async function startService<Schema extends z.ZodType<ServiceSettings>>({
+  name,
+  process,
+  configSchema,
+  build,
+}: Service<Schema>): Promise<void> {
+  const config = readOrExit(configSchema, process);
+  const logger = pino({ name, level: config.LOG_LEVEL });
+  let app: Server | undefined;
+  closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
+    if (err) logger.fatal({ err }, 'stopping after an error that nobody handled');
+    else logger.info({ signal }, 'stopping');
+    await app?.close();
+    logger.info('stopped');
+  });
+  try {
+    app = await build(config, logger);
+    await app.listen({
+      host: config.HOST,
+      port: config.PORT,
+      listenTextResolver: (url) => `listening on ${url}`,
+    });
+  } catch (err) {
+    logger.fatal({ err }, 'could not start');
+    process.exit(1);
+  }
+}
+
+function readOrExit<Schema extends z.ZodType<ServiceSettings>>(
+  schema: Schema,
+  process: NodeJS.Process,
+): z.output<Schema> {
+  try {
+    process.loadEnvFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  try {
+    return readConfiguration(schema, process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
