@@ -1,0 +1,9 @@
+import { milliseconds, serviceSettings, share } from 'service-kit/server/configuration.ts';
+import { z } from 'zod';
+
+export const configSchema = z.object({
+  ...serviceSettings({ port: 8001 }),
+  ALDEAMO_LATENCY_MS: milliseconds({ min: 0 }).default(200),
+  ALDEAMO_FAILURE_RATE: share().default(0),
+  GATEWAY_TIMEOUT_MS: milliseconds().default(2500),
+});

@@ -1,0 +1,9 @@
+import { milliseconds, serviceSettings, share } from 'service-kit/server/configuration.ts';
+import { z } from 'zod';
+
+export const configSchema = z.object({
+  ...serviceSettings({ port: 8002 }),
+  TWILIO_LATENCY_MS: milliseconds({ min: 0 }).default(100),
+  TWILIO_FAILURE_RATE: share().default(0),
+  GATEWAY_TIMEOUT_MS: milliseconds().default(2500),
+});

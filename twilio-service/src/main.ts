@@ -1,0 +1,29 @@
+import process from 'node:process';
+import { buildProviderApp } from 'service-kit/provider/app.ts';
+import { createSandbox } from 'service-kit/provider/sandbox.ts';
+import { startService } from 'service-kit/server/start.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { configSchema } from './config.ts';
+
+const provider = 'Twilio';
+
+await startService({
+  name: packageJson.name,
+  process,
+  configSchema,
+  build: async (config, logger) => {
+    const sandbox = createSandbox({
+      provider,
+      latencyMs: config.TWILIO_LATENCY_MS,
+      failureRate: config.TWILIO_FAILURE_RATE,
+    });
+    return buildProviderApp({
+      provider,
+      version: packageJson.version,
+      gateway: sandbox,
+      sandbox,
+      gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+      logger,
+    });
+  },
+});
