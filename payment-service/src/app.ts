@@ -1,0 +1,46 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { Problem } from 'service-kit/server/problem.ts';
+import { buildServer, type Server } from 'service-kit/server/server.ts';
+import type { Notifier } from './notifier.ts';
+import { createPayments } from './payments.ts';
+import { registerCircuit } from './routes/circuit.ts';
+import { registerPayments } from './routes/payments.ts';
+import { registerService } from './routes/service.ts';
+import { type Store, StoreUnavailable } from './store/store.ts';
+
+export interface Dependencies {
+  store: Store;
+  notifier: Notifier;
+  logger: FastifyBaseLogger;
+  version: string;
+}
+
+/** The payment service. It takes over store and notifier, and closes them when it closes. */
+export async function buildApp({ store, notifier, logger, version }: Dependencies): Promise<Server> {
+  const server = await buildServer({
+    title: 'Payment service',
+    description: 'Takes payments and notifies their customers, through Aldeamo or Twilio.',
+    version,
+    logger,
+    ready: store.check,
+    translateError: (error) =>
+      error instanceof StoreUnavailable
+        ? new Problem(
+            503,
+            'store-unavailable',
+            'The store does not answer. Nothing was kept, nothing was sent.',
+            {
+              headers: { 'retry-after': '1' },
+            },
+          )
+        : undefined,
+  });
+  registerPayments(server, createPayments(store, notifier), store);
+  registerService(server, notifier);
+  registerCircuit(server, notifier);
+  server.addHook('onClose', async () => {
+    await notifier.close();
+    await store.close();
+  });
+  return server;
+}

@@ -1,0 +1,62 @@
+import { httpUrl, milliseconds, serviceSettings, wholeNumber } from 'service-kit/server/configuration.ts';
+import { z } from 'zod';
+import { type CircuitBreakerParameters, circuitBreakerDefaults } from './circuit-breaker.ts';
+
+export const configSchema = z
+  .object({
+    ...serviceSettings({ port: 8000 }),
+    ALDEAMO_SERVICE_URL: httpUrl().default('http://127.0.0.1:8001'),
+    TWILIO_SERVICE_URL: httpUrl().default('http://127.0.0.1:8002'),
+    DATABASE_URL: z
+      .string()
+      .regex(/^file:./, 'must be file: and a path')
+      .default('file:./data/payments.db'),
+    /** The deadline of one call to a provider service. */
+    PROVIDER_TIMEOUT_MS: milliseconds().default(3000),
+    /** Calls to one provider service under way at the same time. */
+    PROVIDER_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 }).default(256),
+    CIRCUIT_ERROR_THRESHOLD_PERCENTAGE: wholeNumber({ min: 1, max: 99 }).default(
+      circuitBreakerDefaults.errorThresholdPercentage,
+    ),
+    CIRCUIT_VOLUME_THRESHOLD: wholeNumber({ min: 1, max: 1_000_000 }).default(
+      circuitBreakerDefaults.volumeThreshold,
+    ),
+    CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: milliseconds().default(circuitBreakerDefaults.rollingCountTimeout),
+    CIRCUIT_ROLLING_COUNT_BUCKETS: wholeNumber({ min: 1, max: 1000 }).default(
+      circuitBreakerDefaults.rollingCountBuckets,
+    ),
+    CIRCUIT_RESET_TIMEOUT_MS: milliseconds().default(circuitBreakerDefaults.resetTimeout),
+    CIRCUIT_CONSECUTIVE_FAILURES: wholeNumber({ min: 1, max: 1_000_000 }).default(
+      circuitBreakerDefaults.consecutiveFailures,
+    ),
+  })
+  .check(({ value, issues }) => {
+    const wrong = (name: keyof typeof value, message: string) =>
+      issues.push({ code: 'custom', path: [name], message, input: value[name] });
+    // A call that outlives the open time would be news of the last outage to a circuit that is probing.
+    if (value.PROVIDER_TIMEOUT_MS >= value.CIRCUIT_RESET_TIMEOUT_MS)
+      wrong('CIRCUIT_RESET_TIMEOUT_MS', 'must be more than PROVIDER_TIMEOUT_MS');
+    // Calls that end by their deadline, one after the other, must still be in the window when the last one counts.
+    if (
+      value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS <
+      2 * value.CIRCUIT_VOLUME_THRESHOLD * value.PROVIDER_TIMEOUT_MS
+    )
+      wrong(
+        'CIRCUIT_ROLLING_COUNT_TIMEOUT_MS',
+        'must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
+      );
+    if (value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS < value.CIRCUIT_ROLLING_COUNT_BUCKETS)
+      wrong('CIRCUIT_ROLLING_COUNT_BUCKETS', 'must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS');
+  });
+export type Config = z.infer<typeof configSchema>;
+
+export function circuitBreakerParameters(config: Config): CircuitBreakerParameters {
+  return {
+    errorThresholdPercentage: config.CIRCUIT_ERROR_THRESHOLD_PERCENTAGE,
+    volumeThreshold: config.CIRCUIT_VOLUME_THRESHOLD,
+    rollingCountTimeout: config.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS,
+    rollingCountBuckets: config.CIRCUIT_ROLLING_COUNT_BUCKETS,
+    resetTimeout: config.CIRCUIT_RESET_TIMEOUT_MS,
+    consecutiveFailures: config.CIRCUIT_CONSECUTIVE_FAILURES,
+  };
+}

@@ -1,0 +1,43 @@
+import { data as currencies } from 'currency-codes';
+
+/**
+ * Money is a whole number of minor units (for COP: centavos) and a currency. It never is a floating-point amount:
+ * 19.99 / 0.01 is 1998.9999999999998 there.
+ */
+
+/**
+ * ISO 4217 code to number of decimals. Intl.NumberFormat is no source for it: it says how a currency is shown, which
+ * for COP is without decimals, where ISO 4217 has two.
+ */
+const decimalsOf = new Map(currencies.map(({ code, digits }) => [code, digits]));
+
+export const currencyCodes = [...decimalsOf.keys()] as [string, ...string[]];
+
+const decimalText = /^(0|[1-9]\d*)(?:\.(\d+))?$/;
+
+/**
+ * Reads decimal text exactly. Zeros at the end do not count as decimals: 100.0 JPY is 100 JPY.
+ *
+ * @returns the minor units, or a sentence that says what is wrong with the text
+ */
+export function parseAmount(text: string, currency: string): number | string {
+  if (text.startsWith('-')) return 'must be more than 0';
+  const match = text.length <= 40 ? decimalText.exec(text) : null;
+  if (!match) return 'must be a decimal number without an exponent, such as 100.50';
+  const decimals = decimalsOf.get(currency) ?? 0;
+  const fraction = (match[2] ?? '').replace(/0+$/, '');
+  if (fraction.length > decimals) return `must have at most ${decimals} decimals in ${currency}`;
+  const minor = BigInt(match[1] + fraction.padEnd(decimals, '0'));
+  if (minor === 0n) return 'must be more than 0';
+  if (minor > BigInt(Number.MAX_SAFE_INTEGER)) return 'is more than this service can count';
+  return Number(minor);
+}
+
+/** The shortest decimal text: 10050 COP is 100.5. */
+export function formatAmount(minor: number, currency: string): string {
+  const decimals = decimalsOf.get(currency) ?? 0;
+  const digits = String(minor).padStart(decimals + 1, '0');
+  const whole = digits.slice(0, digits.length - decimals);
+  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '');
+  return fraction ? `${whole}.${fraction}` : whole;
+}

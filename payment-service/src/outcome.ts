@@ -1,0 +1,32 @@
+import type { Outcome } from 'service-kit/notification.ts';
+
+export interface Consequences {
+  /** Whether the other provider is asked. */
+  failOver: boolean;
+  /** What the circuit breaker learns about the provider. */
+  breaker: 'success' | 'failure' | 'neither';
+  /** Where the notification stands if nobody else is asked. */
+  status: 'sent' | 'failed' | 'pending';
+}
+
+/** What follows from the outcome of an attempt. README.md has this as a table. */
+export function consequencesOf(outcome: Outcome): Consequences {
+  switch (outcome.outcome) {
+    case 'accepted':
+      return { failOver: false, breaker: 'success', status: 'sent' };
+    case 'rejected':
+      // The provider is well, and another provider must not be used to get round its no.
+      return { failOver: false, breaker: 'success', status: 'failed' };
+    case 'not_sent':
+      return { failOver: true, breaker: outcome.no_outage ? 'neither' : 'failure', status: 'pending' };
+    case 'unknown':
+      // Sent again elsewhere: an SMS twice, and on record as that, is better than none.
+      return { failOver: true, breaker: 'failure', status: 'pending' };
+  }
+}
+
+/** Not asked: its circuit is open. */
+export const circuitOpen = { outcome: 'not_sent', reason: 'circuit_open', no_outage: true } satisfies Outcome;
+
+/** Not asked: as many calls to it are under way as we allow. */
+export const overloaded = { outcome: 'not_sent', reason: 'overloaded', no_outage: true } satisfies Outcome;

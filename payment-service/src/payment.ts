@@ -1,0 +1,146 @@
+import { customerIdSchema, type Outcome, type Provider, providerSchema } from 'service-kit/notification.ts';
+import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
+import { formatAmount } from './money.ts';
+import { consequencesOf } from './outcome.ts';
+
+export const notificationStatusSchema = z.enum(['pending', 'sent', 'delivered', 'failed']);
+
+export const attemptSchema = z.object({
+  provider: providerSchema,
+  outcome: z
+    .enum(['accepted', 'rejected', 'not_sent', 'unknown'])
+    .nullable()
+    .meta({ description: 'null while the attempt runs' }),
+  reason: z.string().nullable(),
+  message_id: z.string().nullable().meta({ description: "The provider's id of the SMS" }),
+  started_at: z.iso.datetime(),
+  duration_ms: z.number().int().nullable(),
+});
+export type Attempt = z.infer<typeof attemptSchema>;
+
+/** A payment as clients see it. */
+export const paymentSchema = z.object({
+  payment_id: z.string().meta({ example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
+  status: z.literal('completed'),
+  amount: z.number().meta({ example: 100.5 }),
+  currency: z.string().meta({ example: 'COP' }),
+  customer_id: customerIdSchema,
+  notification_service: providerSchema.nullable().meta({ description: 'Who has taken the notification' }),
+  notification_status: notificationStatusSchema,
+  possible_duplicate: z.boolean().meta({
+    description:
+      'A provider took it after another attempt whose outcome nobody knows: the SMS may come twice',
+  }),
+  created_at: z.iso.datetime(),
+  notification: z.object({
+    message: z.string(),
+    attempts: z.array(attemptSchema),
+    next_attempt_at: z.iso.datetime().nullable(),
+  }),
+});
+export type PaymentView = z.infer<typeof paymentSchema>;
+
+/** A payment as it is kept: what clients see, its money in minor units, and the phone that nobody is shown. */
+export type Payment = Omit<PaymentView, 'amount' | 'status' | 'possible_duplicate'> & {
+  amount_minor: number;
+  phone: string | null;
+};
+
+export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'customer_id' | 'phone'> & {
+  message: string | null;
+};
+
+/** The id is ordered by time, within one process strictly: newest first is by id. */
+export function newPayment({ message, ...request }: PaymentRequest): Payment {
+  const amount = formatAmount(request.amount_minor, request.currency);
+  return {
+    ...request,
+    payment_id: `pmt_${uuidv7().replaceAll('-', '')}`,
+    created_at: new Date().toISOString(),
+    notification_service: null,
+    notification_status: 'pending',
+    notification: {
+      message: message ?? `Se ha procesado un pago de $${amount} con éxito.`,
+      attempts: [],
+      next_attempt_at: null,
+    },
+  };
+}
+
+export function startAttempt(payment: Payment, provider: Provider): Payment {
+  return withAttempts(payment, [
+    ...payment.notification.attempts,
+    {
+      provider,
+      outcome: null,
+      reason: null,
+      message_id: null,
+      started_at: new Date().toISOString(),
+      duration_ms: null,
+    },
+  ]);
+}
+
+/** Ends the attempt that runs: the last one. */
+export function endAttempt(payment: Payment, outcome: Outcome, durationMs: number): Payment {
+  const attempts = payment.notification.attempts.with(-1, {
+    ...lastAttempt(payment),
+    outcome: outcome.outcome,
+    reason: reasonOf(outcome),
+    message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
+    duration_ms: Math.round(durationMs),
+  });
+  return {
+    ...withAttempts(payment, attempts),
+    notification_status: consequencesOf(outcome).status,
+    notification_service: outcome.outcome === 'accepted' ? lastAttempt(payment).provider : null,
+  };
+}
+
+export function reasonOf(outcome: Outcome): string | null {
+  return outcome.outcome === 'accepted' ? null : outcome.reason;
+}
+
+export function lastAttempt({ notification, payment_id }: Payment): Attempt {
+  const attempt = notification.attempts.at(-1);
+  if (!attempt) throw new Error(`${payment_id} has no attempt`);
+  return attempt;
+}
+
+/** The provider that is being asked now, if one is. */
+export function askedProvider({ notification }: Payment): Provider | undefined {
+  const attempt = notification.attempts.at(-1);
+  return attempt?.outcome === null ? attempt.provider : undefined;
+}
+
+/** Names the attempt that runs, so that a provider service can tell a repeated call from a new attempt. */
+export function attemptKey({ payment_id, notification }: Payment): string {
+  return `${payment_id}-${notification.attempts.length}`;
+}
+
+export function viewPayment({ amount_minor, phone: _private, ...payment }: Payment): PaymentView {
+  return {
+    payment_id: payment.payment_id,
+    status: 'completed',
+    // Raw JSON: as a double, an amount of 16 digits would lose its last decimal.
+    amount: JSON.rawJSON(formatAmount(amount_minor, payment.currency)) as unknown as number,
+    currency: payment.currency,
+    customer_id: payment.customer_id,
+    notification_service: payment.notification_service,
+    notification_status: payment.notification_status,
+    possible_duplicate: isPossibleDuplicate(payment.notification.attempts),
+    created_at: payment.created_at,
+    notification: payment.notification,
+  };
+}
+
+function isPossibleDuplicate(attempts: Attempt[]): boolean {
+  const firstUnknown = attempts.findIndex(({ outcome }) => outcome === 'unknown');
+  const lastAccepted = attempts.findLastIndex(({ outcome }) => outcome === 'accepted');
+  return firstUnknown !== -1 && firstUnknown < lastAccepted;
+}
+
+function withAttempts(payment: Payment, attempts: Attempt[]): Payment {
+  return { ...payment, notification: { ...payment.notification, attempts } };
+}

@@ -1,0 +1,136 @@
+import { customerIdSchema, messageSchema, phoneSchema } from 'service-kit/notification.ts';
+import { badRequestResponse, Problem, problemResponse } from 'service-kit/server/problem.ts';
+import type { Server } from 'service-kit/server/server.ts';
+import { z } from 'zod';
+import { currencyCodes, parseAmount } from '../money.ts';
+import { notificationStatusSchema, paymentSchema, viewPayment } from '../payment.ts';
+import type { Payments } from '../payments.ts';
+import type { Store } from '../store/store.ts';
+
+/** The body, with `amount` as the text that was sent. */
+const paymentRequestSchema = z
+  .strictObject({
+    amount: z.string('must be a number or a decimal string').meta({
+      type: ['number', 'string'],
+      description: "A positive decimal number with at most the currency's decimals, as a number or a string",
+      example: 100.5,
+    }),
+    customer_id: customerIdSchema,
+    message: messageSchema.optional(),
+    currency: z.enum(currencyCodes, 'must be an ISO 4217 code such as COP').default('COP'),
+    phone: phoneSchema.optional(),
+  })
+  .transform(({ amount, message, phone, ...rest }, context) => {
+    const minor = parseAmount(amount, rest.currency);
+    if (typeof minor === 'string') {
+      context.issues.push({ code: 'custom', path: ['amount'], message: minor, input: amount });
+      return z.NEVER;
+    }
+    return { ...rest, amount_minor: minor, message: message ?? null, phone: phone ?? null };
+  });
+
+const querySchema = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|100)$/, 'must be a whole number from 1 to 100')
+    .transform(Number)
+    .default(10)
+    .meta({ type: 'integer', minimum: 1, maximum: 100 }),
+  starting_after: z
+    .string()
+    .optional()
+    .meta({ description: 'The id of the payment after which the page starts' }),
+  customer_id: customerIdSchema.optional(),
+  notification_status: notificationStatusSchema.optional(),
+});
+
+const storeUnavailableResponse = problemResponse(
+  'The store does not answer; nothing was kept, nothing was sent',
+);
+
+export function registerPayments(server: Server, payments: Payments, store: Store): void {
+  keepAmountsAsText(server);
+
+  server.post(
+    '/payments',
+    {
+      schema: {
+        tags: ['payments'],
+        summary: 'Record a payment and notify its customer',
+        description:
+          'Answers 201 as soon as the payment is kept and the providers were tried, whatever came of that: a provider in trouble is no failure of the payment.',
+        body: paymentRequestSchema,
+        response: { 201: paymentSchema, 400: badRequestResponse, 503: storeUnavailableResponse },
+      },
+    },
+    async ({ body, log }, reply) => {
+      const payment = await payments.create(body, log);
+      return reply.code(201).header('location', `/payments/${payment.payment_id}`).send(viewPayment(payment));
+    },
+  );
+
+  server.get(
+    '/payments/:payment_id',
+    {
+      schema: {
+        tags: ['payments'],
+        summary: 'A payment, with the attempts to notify its customer in order',
+        params: z.object({ payment_id: z.string() }),
+        response: {
+          200: paymentSchema,
+          404: problemResponse('There is no such payment'),
+          503: storeUnavailableResponse,
+        },
+      },
+    },
+    async ({ params }) => {
+      const payment = await store.find(params.payment_id);
+      if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
+      return viewPayment(payment);
+    },
+  );
+
+  server.get(
+    '/payments',
+    {
+      schema: {
+        tags: ['payments'],
+        summary: 'Payments, newest first',
+        querystring: querySchema,
+        response: {
+          200: z.object({ data: z.array(paymentSchema), has_more: z.boolean() }),
+          400: badRequestResponse,
+          503: storeUnavailableResponse,
+        },
+      },
+    },
+    async ({ query: { limit, starting_after, customer_id, notification_status } }) => {
+      const page = await store.list({ limit, starting_after, customer_id, notification_status });
+      if (!page) {
+        throw new Problem(400, 'invalid-request', 'The query of the request is not valid.', {
+          errors: [{ path: 'starting_after', message: 'is not the id of a payment' }],
+        });
+      }
+      return { data: page.payments.map(viewPayment), has_more: page.has_more };
+    },
+  );
+}
+
+/** JSON.parse would make 100.001 and 1e2 doubles before anyone could look at them: `amount` stays the text it was. */
+function keepAmountsAsText(server: Server): void {
+  server.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    async (_request: unknown, body: string) => {
+      if (body === '')
+        throw new Problem(400, 'malformed-request', 'The body is empty; a JSON object is expected.');
+      try {
+        return JSON.parse(body, (key, value, { source }) =>
+          key === 'amount' && typeof value === 'number' ? source : value,
+        );
+      } catch {
+        throw new Problem(400, 'malformed-request', 'The body is not valid JSON.');
+      }
+    },
+  );
+}

@@ -1,0 +1,48 @@
+import { providerSchema } from 'service-kit/notification.ts';
+import type { Server } from 'service-kit/server/server.ts';
+import { z } from 'zod';
+import type { Notifier } from '../notifier.ts';
+import { circuitReportSchema } from './circuit.ts';
+
+/** Who is here and how it is doing, for people and scripts; orchestrators ask /health/live and /health/ready. */
+export function registerService(server: Server, notifier: Notifier): void {
+  server.get(
+    '/',
+    {
+      schema: {
+        summary: 'Who is here',
+        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
+      },
+    },
+    async () => ({ message: 'Servicio de Pagos', status: 'online' as const }),
+  );
+
+  server.get(
+    '/health',
+    {
+      schema: {
+        tags: ['health'],
+        summary: 'Who sends now, and the circuits',
+        response: {
+          200: z.object({
+            status: z.literal('healthy'),
+            current_notification_service: providerSchema
+              .nullable()
+              .meta({ description: 'Who is offered the next notification; null if both circuits are open' }),
+            circuit_breaker: circuitReportSchema.meta({ description: "Aldeamo's" }),
+            fallback_circuit_breaker: circuitReportSchema.meta({ description: "Twilio's" }),
+          }),
+        },
+      },
+    },
+    async () => {
+      const { Aldeamo, Twilio } = notifier.report();
+      return {
+        status: 'healthy' as const,
+        current_notification_service: notifier.current(),
+        circuit_breaker: Aldeamo,
+        fallback_circuit_breaker: Twilio,
+      };
+    },
+  );
+}
