@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { styleText } from 'node:util';
+import pinoPretty from 'pino-pretty';
+
+/**
+ * `npm start`: the three services as one foreground job, for a machine without Docker. Each log line has its service's
+ * name in front, and Ctrl-C stops them all.
+ *
+ * The npm script says `exec`, since a shell between npm and this process would die of the Ctrl-C and make its exit code
+ * 130. Where there is no `exec` (Windows) the second half of the script runs.
+ */
+
+const services = [
+  { name: 'aldeamo', port: process.env.ALDEAMO_SERVICE_PORT ?? '8001', color: 'yellow' },
+  { name: 'twilio', port: process.env.TWILIO_SERVICE_PORT ?? '8002', color: 'magenta' },
+  { name: 'payment', port: process.env.PAYMENT_SERVICE_PORT ?? '8000', color: 'cyan' },
+] as const;
+type Service = (typeof services)[number];
+
+const [aldeamoUrl, twilioUrl, paymentUrl] = services.map(({ port }) => `http://localhost:${port}`);
+const pretty = pinoPretty.prettyFactory({
+  colorize: process.stdout.isTTY,
+  ignore: 'pid,hostname,name',
+  singleLine: true,
+  translateTime: 'SYS:HH:MM:ss.l',
+});
+
+let stopping = false;
+const children = services.map(run);
+
+// A Ctrl-C may come twice, from the terminal and from npm. The services have process groups of their own, and get one
+// signal, from here.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+void announce();
+
+function run({ name, port, color }: Service): ChildProcess {
+  const child = spawn(process.execPath, [`${name}-service/src/main.ts`], {
+    env: { ALDEAMO_SERVICE_URL: aldeamoUrl, TWILIO_SERVICE_URL: twilioUrl, ...process.env, PORT: port },
+    detached: process.platform !== 'win32',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const prefix = styleText(color, `${name.padEnd(7)} |`);
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', (line) => {
+      process.stdout.write(`${prefix} ${line.startsWith('{') ? pretty(line).trimEnd() : line}\n`);
+    });
+  }
+  child.once('close', (code) => {
+    if (code !== 0) process.exitCode = 1;
+    void stop(); // one that is gone takes the others with it: two thirds of a demo would only puzzle
+  });
+  return child;
+}
+
+/** One after the other, payment-service first: it may still be waiting for an answer of the others. */
+async function stop(): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  for (const child of children.toReversed()) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGTERM');
+    await once(child, 'close');
+  }
+}
+
+async function announce(): Promise<void> {
+  while (!(await areReady())) {
+    if (stopping) return;
+    await delay(100);
+  }
+  process.stdout.write(`
+  payment-service  ${paymentUrl}   try it out: ${paymentUrl}/docs
+  aldeamo-service  ${aldeamoUrl}   a sandbox: no SMS is sent
+  twilio-service   ${twilioUrl}   a sandbox: no SMS is sent
+
+  Send a payment:
+    curl -X POST ${paymentUrl}/payments -H "Content-Type: application/json" \\
+      -d '{"amount": 100.0, "customer_id": "123", "message": "Pago recibido"}'
+  Break Aldeamo, and send another:
+    curl -X POST "${aldeamoUrl}/toggle-failure?failure_rate=1"
+
+  Ctrl-C stops all three.
+
+`);
+}
+
+async function areReady(): Promise<boolean> {
+  try {
+    const answers = await Promise.all(
+      services.map(({ port }) => fetch(`http://localhost:${port}/health/ready`)),
+    );
+    return answers.every(({ ok }) => ok);
+  } catch {
+    return false;
+  }
+}
