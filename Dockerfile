@@ -1,0 +1,27 @@
+# One recipe for the three images: docker build --build-arg SERVICE=payment-service .
+FROM node:26-slim
+
+ARG SERVICE
+ENV NODE_ENV=production
+WORKDIR /app
+
+# Every workspace's package.json is here, since the lockfile is of them all; what is installed is the service's own.
+COPY package.json package-lock.json .npmrc ./
+COPY service-kit/package.json service-kit/
+COPY payment-service/package.json payment-service/
+COPY aldeamo-service/package.json aldeamo-service/
+COPY twilio-service/package.json twilio-service/
+RUN npm ci --omit=dev --no-audit --no-fund -w "$SERVICE" && npm cache clean --force
+
+COPY service-kit/src service-kit/src
+COPY ${SERVICE}/src ${SERVICE}/src
+
+# A named volume that is mounted here takes over this owner.
+RUN mkdir /data && chown node:node /data
+
+USER node
+WORKDIR /app/${SERVICE}
+ENV HOST=0.0.0.0
+HEALTHCHECK --interval=3s --timeout=3s --start-period=10s --retries=5 \
+  CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "src/main.ts"]
