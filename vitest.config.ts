@@ -1,7 +1,61 @@
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
 import { defineConfig } from 'vitest/config';
+
+const withoutDocker = reasonNotToUseDocker();
+if (withoutDocker && process.env.REQUIRE_DOCKER === '1')
+  throw new Error(`REQUIRE_DOCKER=1, but ${withoutDocker}`);
+
+const system = {
+  include: ['test/**/*.test.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 180_000,
+};
 
 export default defineConfig({
   test: {
-    projects: [{ test: { name: 'unit', include: ['*/test/**/*.test.ts'] } }],
+    reporters: [
+      'default',
+      {
+        onTestRunEnd() {
+          if (withoutDocker) process.stdout.write(`The containers project was skipped: ${withoutDocker}\n\n`);
+        },
+      },
+    ],
+    projects: [
+      { test: { name: 'unit', include: ['*/test/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'processes',
+          ...system,
+          provide: { trio: 'processes' },
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'containers',
+          ...system,
+          exclude: withoutDocker ? ['**'] : [],
+          provide: { trio: 'containers' },
+          // One trio at a time: the containers of several would only wait for each other.
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+          // The tests take their containers down themselves; the reaper would be one more image to pull.
+          env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+        },
+      },
+    ],
   },
 });
+
+function reasonNotToUseDocker(): string | undefined {
+  try {
+    execFileSync('docker', ['info'], { stdio: 'pipe', timeout: 10_000 });
+    execFileSync('docker', ['compose', 'version'], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    const said = String((error as { stderr?: Buffer }).stderr ?? error);
+    return `no Docker Engine with Compose answers (${said.trim().split('\n').at(-1)})`;
+  }
+}

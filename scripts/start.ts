@@ -14,6 +14,12 @@ import pinoPretty from 'pino-pretty';
  * 130. Where there is no `exec` (Windows) the second half of the script runs.
  */
 
+try {
+  process.loadEnvFile(); // for the ports; the services read the rest
+} catch {
+  // There is none.
+}
+
 const services = [
   { name: 'aldeamo', port: process.env.ALDEAMO_SERVICE_PORT ?? '8001', color: 'yellow' },
   { name: 'twilio', port: process.env.TWILIO_SERVICE_PORT ?? '8002', color: 'magenta' },
@@ -39,7 +45,7 @@ void announce();
 
 function run({ name, port, color }: Service): ChildProcess {
   const child = spawn(process.execPath, [`${name}-service/src/main.ts`], {
-    env: { ALDEAMO_SERVICE_URL: aldeamoUrl, TWILIO_SERVICE_URL: twilioUrl, ...process.env, PORT: port },
+    env: { ...process.env, PORT: port, ALDEAMO_SERVICE_URL: aldeamoUrl, TWILIO_SERVICE_URL: twilioUrl },
     detached: process.platform !== 'win32',
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,0 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Asks again and again until the answer is right; gives up with the last answer when the time is over. */
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  isRight: (answer: T) => boolean,
+  withinMs: number,
+): Promise<T> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (isRight(answer)) return answer;
+    if (performance.now() > deadline)
+      throw new Error(`after ${withinMs} ms still: ${JSON.stringify(answer)}`);
+    await delay(25);
+  }
+}

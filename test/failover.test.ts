@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { PaymentView } from '../payment-service/src/payment.ts';
+import { eventually } from './eventually.ts';
+import { call, pay } from './http.ts';
+import { startTrio, type Trio } from './trio.ts';
+
+const timeoutMs = 1000;
+const resetTimeoutMs = 2000;
+
+let trio: Trio;
+let payments: string;
+beforeAll(async () => {
+  trio = await startTrio({
+    PROVIDER_TIMEOUT_MS: String(timeoutMs),
+    GATEWAY_TIMEOUT_MS: '800',
+    CIRCUIT_RESET_TIMEOUT_MS: String(resetTimeoutMs),
+  });
+  payments = trio.url('payment-service');
+});
+afterAll(() => trio[Symbol.asyncDispose]());
+
+const failAldeamo = (rate: number) =>
+  call('POST', `${trio.url('aldeamo-service')}/toggle-failure?failure_rate=${rate}`);
+const health = async () =>
+  (
+    await call<{ current_notification_service: string; circuit_breaker: { state: string } }>(
+      'GET',
+      `${payments}/health`,
+    )
+  ).body;
+const requestsOfAldeamo = async () =>
+  (await call<{ requests: number }>('GET', `${trio.url('aldeamo-service')}/health`)).body.requests;
+const attemptsOf = ({ notification }: PaymentView) =>
+  notification.attempts.map(({ provider, outcome, reason }) => [provider, outcome, reason]);
+const untilClosed = (withinMs: number) =>
+  eventually(health, ({ circuit_breaker }) => circuit_breaker.state === 'closed', withinMs);
+
+/** Pays `count` times, `width` at a time. */
+async function payMany(count: number, width: number): Promise<PaymentView[]> {
+  const made: PaymentView[] = [];
+  const one = async (lane: number) => {
+    for (let n = lane; n < count; n += width) {
+      const { status, body } = await pay(payments, { customer_id: `many-${n}` });
+      expect(status).toBe(201);
+      made.push(body);
+    }
+  };
+  await Promise.all(Array.from({ length: width }, (_, lane) => one(lane)));
+  return made;
+}
+
+beforeEach(async () => {
+  await failAldeamo(0);
+  await untilClosed(resetTimeoutMs + 2000);
+});
+
+describe('Aldeamo fails', () => {
+  test('50 payments, 10 at a time, are all sent by Twilio, and the circuit leaves Aldeamo alone', async () => {
+    await failAldeamo(1);
+
+    const made = await payMany(50, 10);
+
+    const { body: ledger } = await call<{ data: { message_id: string; idempotency_key: string }[] }>(
+      'GET',
+      `${trio.url('twilio-service')}/sandbox/messages`,
+    );
+    for (const payment of made) {
+      expect(payment).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });
+      // What the payment says of itself is what the provider's own ledger says of it.
+      const accepted = ledger.data.filter(({ idempotency_key }) =>
+        idempotency_key.startsWith(payment.payment_id),
+      );
+      expect(accepted.map(({ message_id }) => message_id)).toEqual([
+        payment.notification.attempts.at(-1)?.message_id,
+      ]);
+    }
+    expect(await health()).toMatchObject({
+      current_notification_service: 'Twilio',
+      circuit_breaker: { state: 'open' },
+    });
+
+    const before = await requestsOfAldeamo();
+    const [next] = await payMany(1, 1);
+    expect(next && attemptsOf(next)).toEqual([
+      ['Aldeamo', 'not_sent', 'circuit_open'],
+      ['Twilio', 'accepted', null],
+    ]);
+    expect(await requestsOfAldeamo()).toBe(before);
+  });
+
+  test('the circuit stays open while checks fail, and closes without a payment once they do not', async () => {
+    await failAldeamo(1);
+    await payMany(3, 1);
+    const states = new Set<string>();
+    const probes = 3;
+    const end = performance.now() + probes * resetTimeoutMs;
+    await eventually(
+      async () => states.add((await health()).circuit_breaker.state),
+      () => performance.now() > end,
+      2 * probes * resetTimeoutMs,
+    );
+    expect([...states]).not.toContain('closed');
+
+    await failAldeamo(0);
+    await untilClosed(resetTimeoutMs + 2000);
+    const [next] = await payMany(1, 1);
+    expect(next?.notification_service).toBe('Aldeamo');
+  });
+
+  test('a person can have the circuit closed, but only to an Aldeamo that is well', async () => {
+    await failAldeamo(1);
+    await payMany(3, 1);
+    expect((await call('POST', `${payments}/force-recovery`)).status).toBe(503);
+    expect((await health()).circuit_breaker.state).not.toBe('closed');
+
+    await failAldeamo(0);
+    expect((await call('POST', `${payments}/reset-circuit`)).status).toBe(200);
+    expect((await health()).circuit_breaker.state).toBe('closed');
+  });
+});
+
+test('an Aldeamo that accepts and never answers costs a payment one deadline, then nothing', async () => {
+  await trio.freeze('aldeamo-service');
+  try {
+    for (let n = 0; n < 3; n += 1) {
+      const [payment] = await payMany(1, 1);
+      expect(payment && attemptsOf(payment)).toEqual([
+        ['Aldeamo', 'unknown', 'deadline_passed'],
+        ['Twilio', 'accepted', null],
+      ]);
+      // Aldeamo may have taken it before it fell silent.
+      expect(payment?.possible_duplicate).toBe(true);
+      expect(payment?.notification.attempts[0]?.duration_ms).toBeLessThan(2 * timeoutMs);
+    }
+    const [payment] = await payMany(1, 1);
+    expect(payment && attemptsOf(payment)).toEqual([
+      ['Aldeamo', 'not_sent', 'circuit_open'],
+      ['Twilio', 'accepted', null],
+    ]);
+  } finally {
+    await trio.thaw('aldeamo-service');
+  }
+});
+
+test('with both providers dead a payment is kept as pending, over a restart too', async () => {
+  await trio.kill('aldeamo-service');
+  await trio.kill('twilio-service');
+
+  const made = await payMany(10, 5);
+  for (const payment of made)
+    expect(payment).toMatchObject({ notification_service: null, notification_status: 'pending' });
+
+  await trio.kill('payment-service');
+  await trio.start('aldeamo-service');
+  await trio.start('twilio-service');
+  await trio.start('payment-service');
+  payments = trio.url('payment-service');
+  for (const payment of made) {
+    const { status, body } = await call('GET', `${payments}/payments/${payment.payment_id}`);
+    expect(status).toBe(200);
+    expect(body).toEqual(payment);
+  }
+});

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from './eventually.ts';
+import { call, pay } from './http.ts';
+import { type ServiceName, startTrio, type Trio } from './trio.ts';
+
+let trio: Trio;
+beforeAll(async () => {
+  trio = await startTrio({ ALDEAMO_LATENCY_MS: '1000' });
+});
+afterAll(() => trio[Symbol.asyncDispose]());
+
+test('a stop lets the payments under way end, closes idle connections, and exits with 0', async () => {
+  const payments = trio.url('payment-service');
+  await call('GET', `${payments}/health/live`); // leaves an idle keep-alive connection behind
+  const underWay = Promise.all(
+    Array.from({ length: 5 }, (_, n) => pay(payments, { customer_id: `stop-${n}` })),
+  );
+  const aldeamo = `${trio.url('aldeamo-service')}/health`;
+  await eventually(
+    () => call<{ requests: number }>('GET', aldeamo),
+    ({ body }) => body.requests === 5,
+    5000,
+  );
+
+  expect(await trio.stop('payment-service')).toBe(0);
+
+  const answers = await underWay;
+  expect(answers.map(({ status, body }) => [status, body.notification_status])).toEqual(
+    Array(5).fill([201, 'sent']),
+  );
+  await expect(pay(payments, { customer_id: 'late' })).rejects.toThrow('fetch failed');
+
+  await trio.start('payment-service');
+  for (const { body } of answers) {
+    const { body: kept } = await call('GET', `${trio.url('payment-service')}/payments/${body.payment_id}`);
+    expect(kept).toEqual(body);
+  }
+});
+
+test.each<ServiceName>(['aldeamo-service', 'twilio-service'])('%s stops with 0, too', async (service) => {
+  expect(await trio.stop(service)).toBe(0);
+});
