@@ -4,8 +4,8 @@ import { buildServer, type Server } from 'service-kit/server/server.ts';
 import type { Notifier } from './notifier.ts';
 import { createPayments } from './payments.ts';
 import { registerCircuit } from './routes/circuit.ts';
+import { registerHealthReport } from './routes/health.ts';
 import { registerPayments } from './routes/payments.ts';
-import { registerService } from './routes/service.ts';
 import { type Store, StoreUnavailable } from './store/store.ts';
 
 export interface Dependencies {
@@ -19,6 +19,7 @@ export interface Dependencies {
 export async function buildApp({ store, notifier, logger, version }: Dependencies): Promise<Server> {
   const server = await buildServer({
     title: 'Payment service',
+    greeting: 'Servicio de Pagos',
     description: 'Takes payments and notifies their customers, through Aldeamo or Twilio.',
     version,
     logger,
@@ -36,7 +37,7 @@ export async function buildApp({ store, notifier, logger, version }: Dependencie
         : undefined,
   });
   registerPayments(server, createPayments(store, notifier), store);
-  registerService(server, notifier);
+  registerHealthReport(server, notifier);
   registerCircuit(server, notifier);
   server.addHook('onClose', async () => {
     await notifier.close();

@@ -1,12 +1,12 @@
-import { httpUrl, milliseconds, serviceSettings, wholeNumber } from 'service-kit/server/configuration.ts';
+import { milliseconds, serviceSettings, serviceUrl, wholeNumber } from 'service-kit/server/configuration.ts';
 import { z } from 'zod';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './circuit-breaker.ts';
 
 export const configSchema = z
   .object({
     ...serviceSettings({ port: 8000 }),
-    ALDEAMO_SERVICE_URL: httpUrl().default('http://127.0.0.1:8001'),
-    TWILIO_SERVICE_URL: httpUrl().default('http://127.0.0.1:8002'),
+    ALDEAMO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8001'),
+    TWILIO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8002'),
     DATABASE_URL: z
       .string()
       .regex(/^file:./, 'must be file: and a path')

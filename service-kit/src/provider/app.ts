@@ -38,6 +38,7 @@ export async function buildProviderApp({
 }: ProviderAppOptions): Promise<Server> {
   const server = await buildServer({
     title: `${provider} service`,
+    greeting: `Servicio de ${provider}`,
     description: `Sends notifications through ${provider}.`,
     version,
     logger,
@@ -78,17 +79,6 @@ export async function buildProviderApp({
       if (outcome.outcome !== 'accepted') throw toProblem(outcome);
       return { provider, status: 'sent' as const, message_id: outcome.message_id };
     },
-  );
-
-  server.get(
-    '/',
-    {
-      schema: {
-        summary: 'Who is here',
-        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
-      },
-    },
-    async () => ({ message: `Servicio de ${provider}`, status: 'online' as const }),
   );
 
   server.get(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import './validation-messages.ts';
 
 /** Durations are whole milliseconds; a timer of Node.js holds at most 2^31-1 of them. */
 export const milliseconds = ({ min = 1 }: { min?: number } = {}) => wholeNumber({ min, max: 2_147_483_647 });
@@ -18,7 +19,11 @@ export const share = () =>
     .transform(Number)
     .pipe(z.number().max(1, 'must be a number from 0 to 1'));
 
-export const httpUrl = () => z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' });
+/** Where a service listens: a scheme, a host, perhaps a port. */
+export const serviceUrl = () =>
+  z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
+    .refine((url) => new URL(url).href === `${new URL(url).origin}/`, 'must have no path');
 
 /** What every service takes from the environment. */
 export const serviceSettings = ({ port }: { port: number }) => ({

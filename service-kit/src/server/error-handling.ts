@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problemContentType } from './problem.ts';
+import './validation-messages.ts';
 
 /** Turns whatever a handler or Fastify threw into a problem document. What was not foreseen is logged, and not told. */
 export function toProblem(error: FastifyError | Problem): Problem {
   if (error instanceof Problem) return error;
   if (error.validation) return invalidInput(error);
-  switch (error.statusCode) {
+  // Of any other error the status is as little meant for clients as the message.
+  const statusCode = error.code?.startsWith('FST_') ? (error.statusCode ?? 500) : 500;
+  switch (statusCode) {
     case 400:
       return new Problem(400, 'malformed-request', malformed[error.code] ?? 'The request can not be read.');
     case 413:
@@ -14,6 +17,8 @@ export function toProblem(error: FastifyError | Problem): Problem {
     case 415:
       return new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
     default:
+      if (statusCode >= 400 && statusCode < 500)
+        return new Problem(statusCode, 'refused', 'The request can not be carried out.');
       return new Problem(500, 'internal-error', 'Something went wrong here. It has been logged.');
   }
 }

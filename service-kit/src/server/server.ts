@@ -8,6 +8,7 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { createErrorHandler, handleClientError, handleNotFound, sendProblem } from './error-handling.ts';
 import { registerHealth } from './health.ts';
 import { Problem } from './problem.ts';
@@ -22,6 +23,8 @@ export type Server = FastifyInstance<
 
 export interface ServerOptions {
   title: string;
+  /** What GET / says. */
+  greeting: string;
   description: string;
   version: string;
   logger: FastifyBaseLogger;
@@ -55,6 +58,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     },
   }).withTypeProvider<ZodTypeProvider>();
 
+  server.removeContentTypeParser('text/plain'); // a 415 like any other
   server.setValidatorCompiler(validatorCompiler);
   // Answers are built by our own code and checked by the compiler and the tests: no second check for each request.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -63,6 +67,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
 
   refuseWhileStopping(server, options.stoppingMembers);
   await registerDocs(server, options);
+  registerGreeting(server, options.greeting);
   registerHealth(server, options.ready);
   return server;
 }
@@ -87,6 +92,19 @@ function refuseWhileStopping(server: Server, members: Record<string, unknown> = 
   server.addHook('onSend', async (_request, reply) => {
     if (stopping) reply.header('connection', 'close');
   });
+}
+
+function registerGreeting(server: Server, message: string): void {
+  server.get(
+    '/',
+    {
+      schema: {
+        summary: 'Who is here',
+        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
+      },
+    },
+    async () => ({ message, status: 'online' as const }),
+  );
 }
 
 async function registerDocs(server: Server, { title, description, version }: ServerOptions): Promise<void> {

@@ -29,7 +29,10 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
     if (err) logger.fatal({ err }, 'stopping after an error that nobody handled');
     else logger.info({ signal }, 'stopping');
+    // A client that never sends the rest of its request must not make the deadline pass.
+    const cut = setTimeout(() => app?.server.closeAllConnections(), config.STOP_TIMEOUT_MS * 0.9);
     await app?.close();
+    clearTimeout(cut);
     logger.info('stopped');
   });
   try {

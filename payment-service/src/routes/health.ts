@@ -4,19 +4,8 @@ import { z } from 'zod';
 import type { Notifier } from '../notifier.ts';
 import { circuitReportSchema } from './circuit.ts';
 
-/** Who is here and how it is doing, for people and scripts; orchestrators ask /health/live and /health/ready. */
-export function registerService(server: Server, notifier: Notifier): void {
-  server.get(
-    '/',
-    {
-      schema: {
-        summary: 'Who is here',
-        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
-      },
-    },
-    async () => ({ message: 'Servicio de Pagos', status: 'online' as const }),
-  );
-
+/** How it is doing, for people and scripts; orchestrators ask /health/live and /health/ready. */
+export function registerHealthReport(server: Server, notifier: Notifier): void {
   server.get(
     '/health',
     {

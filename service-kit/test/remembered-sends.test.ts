@@ -1,0 +1,97 @@
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import type { Outcome } from '../src/notification.ts';
+import type { Send } from '../src/provider/gateway.ts';
+import { Problem } from '../src/server/problem.ts';
+
+// lru-cache takes hold of the clock when it is loaded: the fake one must be there before.
+vi.useFakeTimers();
+vi.advanceTimersByTime(1); // and to lru-cache a beginning at 0 is none
+const { rememberSends } = await import('../src/provider/remembered-sends.ts');
+afterAll(() => void vi.useRealTimers());
+
+const hour = 60 * 60 * 1000;
+const request: Send = { customer_id: '1', message: 'hola', idempotency_key: 'key-1' };
+
+/** What was sent, by key, and a send that answers each with an id of its own. */
+function counted() {
+  const sent: (string | null)[] = [];
+  const send = rememberSends(async ({ idempotency_key }) => {
+    sent.push(idempotency_key);
+    return { outcome: 'accepted', message_id: `sms-${sent.length}` };
+  });
+  return { sent, send };
+}
+
+describe('the same key', () => {
+  test('is the same send, and gets the same outcome', async () => {
+    const { sent, send } = counted();
+    expect(await send(request)).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
+    expect(await send({ ...request })).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
+    expect(sent).toEqual(['key-1']);
+  });
+
+  test('joins a send that is still running', async () => {
+    const running = Promise.withResolvers<Outcome>();
+    const gateway = vi.fn(() => running.promise);
+    const send = rememberSends(gateway);
+    const both = Promise.all([send(request), send(request)]);
+    running.resolve({ outcome: 'unknown', reason: 'connection_lost' });
+    expect(await both).toEqual(Array(2).fill({ outcome: 'unknown', reason: 'connection_lost' }));
+    expect(gateway).toHaveBeenCalledTimes(1);
+  });
+
+  test.each([
+    ['message', { ...request, message: 'adiós' }],
+    ['customer', { ...request, customer_id: '2' }],
+    ['phone', { ...request, phone: '+573001234567' }],
+  ])('with another %s is a conflict, and nothing is sent', async (_name, other) => {
+    const { sent, send } = counted();
+    await send(request);
+    expect(() => send(other)).toThrow(Problem);
+    expect(() => send(other)).toThrow(expect.objectContaining({ status: 409 }));
+    expect(sent).toHaveLength(1);
+    expect(await send(request)).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
+  });
+});
+
+test('another key is another send', async () => {
+  const { sent, send } = counted();
+  await send(request);
+  await send({ ...request, idempotency_key: 'key-2' });
+  expect(sent).toEqual(['key-1', 'key-2']);
+});
+
+test('without a key each is a send of its own', async () => {
+  const { sent, send } = counted();
+  await send({ ...request, idempotency_key: null });
+  await send({ ...request, idempotency_key: null });
+  expect(sent).toEqual([null, null]);
+});
+
+describe('the memory', () => {
+  test('lasts 24 hours from the first time, however often the key is asked for', async () => {
+    const { sent, send } = counted();
+    await send(request);
+    await vi.advanceTimersByTimeAsync(23 * hour);
+    await send(request);
+    await vi.advanceTimersByTimeAsync(hour - 1);
+    await send(request);
+    expect(sent).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(2);
+    await send(request);
+    expect(sent).toHaveLength(2);
+  });
+
+  test('holds 100 000 keys; then the one that was asked for longest ago goes', async () => {
+    const { sent, send } = counted();
+    const key = (number: number) => ({ ...request, idempotency_key: `key-${number}` });
+    for (let number = 1; number <= 100_000; number += 1) void send(key(number));
+    void send(key(1)); // so that the second is the oldest now
+    void send(key(100_001));
+    expect(sent).toHaveLength(100_001);
+    for (const number of [1, 3, 100_000, 100_001]) void send(key(number));
+    expect(sent).toHaveLength(100_001);
+    void send(key(2));
+    expect(sent.slice(100_001)).toEqual(['key-2']);
+  }, 30_000);
+});
