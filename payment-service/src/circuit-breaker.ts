@@ -101,18 +101,31 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
   /** Why the next change of state comes, where we are the ones to bring it about. */
   let because: string | undefined;
 
-  const judgedAction = async (...args: Args): Promise<Result> => {
+  /**
+   * The action as opossum sees it. What opossum must not count it never sees end: opossum has no word for a call that
+   * says nothing about the provider, and takes the end of an old call for news of the present state. The caller gets
+   * the result all the same, past opossum.
+   */
+  const counted = async (
+    past: (result: Result | Promise<Result>) => void,
+    ...args: Args
+  ): Promise<Result> => {
     const began = generation;
-    const judged = await action(...args);
-    if (judged.verdict === 'failure') {
-      if (began === generation) countFailure(judged.reason);
-      throw new Failure(judged.result);
+    const { result, verdict, reason } = await action(...args);
+    if (began !== generation || verdict === 'neither') {
+      if (began === generation) uncount();
+      past(verdict === 'failure' ? fallback(result, ...args) : result);
+      return new Promise<never>(() => {});
     }
-    if (judged.verdict === 'success' && began === generation) failuresInARow = 0;
-    return judged.result;
+    if (verdict === 'success') {
+      failuresInARow = 0;
+      return result;
+    }
+    countFailure(reason);
+    throw new Failure(result);
   };
 
-  const breaker = new Opossum<Args, Result>(judgedAction, {
+  const breaker = new Opossum<[past: (result: Result | Promise<Result>) => void, ...Args], Result>(counted, {
     ...opossumParameters,
     name: provider,
     timeout: false, // opossum's timeout does not stop the call: it would go on beside the fallback, and both would send
@@ -121,13 +134,19 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
     rotateBucketController: rotation,
   });
 
-  breaker.fallback((...given: [...Args, unknown]) => {
+  breaker.fallback((_past: unknown, ...given: [...Args, unknown]) => {
     const error = given.at(-1);
     const args = given.slice(0, -1) as Args;
     if (error instanceof Failure) return fallback(error.result, ...args);
     if (Opossum.isOurError(error as Error)) return fallback(undefined, ...args);
     throw error;
   });
+
+  /** opossum has counted the call when it began. */
+  const uncount = () => {
+    const [bucket] = breaker.status.window;
+    if (bucket) bucket.fires -= 1;
+  };
 
   const rotate = () => rotation.emit('rotate');
   const rotationTimer = setInterval(
@@ -189,16 +208,20 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
   }
 
   return {
-    fire: (...args) => breaker.fire(...args),
+    fire: (...args) =>
+      new Promise((resolve, reject) => {
+        breaker.fire(resolve, ...args).then(resolve, reject);
+      }),
     isAvailable: () => breaker.closed || breaker.pendingClose,
     async recover() {
       if (!(await check())) return false;
+      if (breaker.isShutdown) return false; // close() would bring it back
       clearWindow();
+      generation += 1;
       failuresInARow = 0;
-      if (!breaker.closed) {
-        because = 'closed by hand';
-        breaker.close();
-      }
+      because = 'closed by hand';
+      breaker.close();
+      because = undefined; // where it was closed already
       return true;
     },
     report() {
@@ -216,6 +239,7 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
     },
     shutdown() {
       clearInterval(rotationTimer);
+      generation += 1; // what still runs, a call or a check, has nothing to say to it any more
       breaker.shutdown();
     },
   };

@@ -1,7 +1,7 @@
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import { type Dispatcher, Pool } from 'undici';
 import { overloaded } from './outcome.ts';
-import { outcomeOfAnswer, outcomeOfError } from './provider-answer.ts';
+import { type Answer, outcomeOfAnswer, outcomeOfError } from './provider-answer.ts';
 
 export interface ProviderClientOptions {
   provider: Provider;
@@ -33,8 +33,24 @@ export function createProviderClient({
     bodyTimeout: 0,
     maxResponseSize: 64 * 1024,
   });
-  const watched = pool.compose(watchWriting);
+  const dispatcher = pool.compose(watchWriting);
   let underWay = 0;
+
+  /** One request and its whole answer, within the deadline. */
+  async function call(options: Omit<Dispatcher.RequestOptions<Writing>, 'origin'>): Promise<Answer> {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const read = async () => {
+      const { statusCode, headers, body } = await dispatcher.request({ ...options, signal: deadline });
+      const retryAfter = headers['retry-after'];
+      return {
+        status: statusCode,
+        retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
+        body: await body.text(),
+      };
+    };
+    // undici heeds the signal only once there is a connection.
+    return Promise.race([read(), rejectedBy(deadline)]);
+  }
 
   return {
     async notify(request, idempotencyKey) {
@@ -42,20 +58,14 @@ export function createProviderClient({
       underWay += 1;
       const writing: Writing = { begun: false };
       try {
-        const { statusCode, headers, body } = await watched.request({
+        const answer = await call({
           method: 'POST',
           path: '/notify',
           headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
           body: JSON.stringify(request),
-          signal: AbortSignal.timeout(timeoutMs),
           opaque: writing,
         });
-        const retryAfter = headers['retry-after'];
-        return outcomeOfAnswer(provider, {
-          status: statusCode,
-          retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
-          body: await body.text(),
-        });
+        return outcomeOfAnswer(provider, answer);
       } catch (error) {
         return outcomeOfError(error, writing.begun);
       } finally {
@@ -65,13 +75,8 @@ export function createProviderClient({
 
     async check() {
       try {
-        const { statusCode, body } = await pool.request({
-          method: 'GET',
-          path: '/health/upstream',
-          signal: AbortSignal.timeout(timeoutMs),
-        });
-        await body.dump();
-        return statusCode === 200;
+        const { status, body } = await call({ method: 'GET', path: '/health/upstream' });
+        return status === 200 && JSON.parse(body).status === 'healthy';
       } catch {
         return false;
       }
@@ -90,11 +95,17 @@ const watchWriting: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (opt
   const { opaque } = options as { opaque?: Writing };
   const { onRequestStart } = handler;
   handler.onRequestStart = function (controller, context) {
-    if (opaque) opaque.begun = true;
     onRequestStart?.call(this, controller, context);
+    // One that was given up while it had no connection is aborted here, and is not written.
+    if (opaque && !controller.aborted) opaque.begun = true;
   };
   return dispatch(options, handler);
 };
+
+const rejectedBy = (signal: AbortSignal) =>
+  new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 
 interface Writing {
   begun: boolean;

@@ -27,11 +27,12 @@ export function createGroupCommit(db: DatabaseSync): GroupCommit {
       commit(db, group);
       for (const { resolve } of group) resolve();
     } catch (error) {
-      if (group.length === 1) {
-        group[0]?.reject(error);
+      if (group.length === 1 || !isConstraint(error)) {
+        for (const { reject } of group) reject(error);
         return;
       }
-      // One bad write must not take the others down with it: each gets a transaction of its own.
+      // One bad write must not take the others down with it: each gets a transaction of its own. Of any other error,
+      // such as a lock or a full disk, each would only wait and fail again.
       for (const write of group) {
         try {
           commit(db, [write]);
@@ -54,6 +55,9 @@ export function createGroupCommit(db: DatabaseSync): GroupCommit {
     },
   };
 }
+
+/** SQLITE_CONSTRAINT, with or without what kind of it (https://www.sqlite.org/rescode.html). */
+const isConstraint = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === 19;
 
 function commit(db: DatabaseSync, group: Write[]): void {
   db.exec('BEGIN IMMEDIATE');

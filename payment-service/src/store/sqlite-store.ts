@@ -105,7 +105,8 @@ export function openSqliteStore(path: string): Store {
 function selectPage({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
   const conditions: [condition: string, value: SQLInputValue | undefined][] = [
     ['customer_id = ?', customer_id],
-    ['notification_status = ?', notification_status],
+    // With a customer, the + keeps SQLite from reading all that has this status in search of the customer's.
+    [`${customer_id === undefined ? '' : '+'}notification_status = ?`, notification_status],
     ['payment_id < ?', starting_after],
   ];
   const given = conditions.filter(

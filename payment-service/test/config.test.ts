@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { ConfigurationError, readConfiguration } from 'service-kit/server/configuration.ts';
+import { describe, expect, test } from 'vitest';
+import { configSchema as aldeamoSchema } from '../../aldeamo-service/src/config.ts';
+import { configSchema as twilioSchema } from '../../twilio-service/src/config.ts';
+import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
+import { circuitBreakerParameters, configSchema } from '../src/config.ts';
+
+const read = (env: Record<string, string>) => readConfiguration(configSchema, env);
+
+describe('the circuit breaker', () => {
+  test('has its own defaults where nothing is set', () => {
+    expect(circuitBreakerParameters(read({}))).toEqual(circuitBreakerDefaults);
+  });
+
+  test('can be set as a whole, each parameter by its variable', () => {
+    const config = read({
+      CIRCUIT_ERROR_THRESHOLD_PERCENTAGE: '60',
+      CIRCUIT_VOLUME_THRESHOLD: '4',
+      CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '40000',
+      CIRCUIT_ROLLING_COUNT_BUCKETS: '8',
+      CIRCUIT_RESET_TIMEOUT_MS: '5000',
+      CIRCUIT_CONSECUTIVE_FAILURES: '2',
+    });
+    expect(circuitBreakerParameters(config)).toEqual({
+      errorThresholdPercentage: 60,
+      volumeThreshold: 4,
+      rollingCountTimeout: 40_000,
+      rollingCountBuckets: 8,
+      resetTimeout: 5000,
+      consecutiveFailures: 2,
+    });
+  });
+});
+
+describe('values that do not go together', () => {
+  test.each<[string, Record<string, string>]>([
+    ['an open time longer than the deadline', { CIRCUIT_RESET_TIMEOUT_MS: '3001' }],
+    [
+      'a deadline shorter than the open time',
+      { PROVIDER_TIMEOUT_MS: '2999', CIRCUIT_RESET_TIMEOUT_MS: '3000' },
+    ],
+    [
+      'a window of twice the deadlines of as many calls as are counted',
+      {
+        PROVIDER_TIMEOUT_MS: '1000',
+        CIRCUIT_VOLUME_THRESHOLD: '7',
+        CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '14000',
+      },
+    ],
+    [
+      'as many slices as the window has milliseconds',
+      {
+        PROVIDER_TIMEOUT_MS: '1',
+        CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '10',
+        CIRCUIT_ROLLING_COUNT_BUCKETS: '10',
+      },
+    ],
+  ])('%s is allowed', (_name, env) => {
+    expect(() => read(env)).not.toThrow();
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [{ CIRCUIT_RESET_TIMEOUT_MS: '3000' }, 'CIRCUIT_RESET_TIMEOUT_MS: must be more than PROVIDER_TIMEOUT_MS'],
+    [
+      { PROVIDER_TIMEOUT_MS: '15000', CIRCUIT_VOLUME_THRESHOLD: '1' },
+      'CIRCUIT_RESET_TIMEOUT_MS: must be more than PROVIDER_TIMEOUT_MS',
+    ],
+    [
+      { CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '29999' },
+      'CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
+    ],
+    [
+      { CIRCUIT_VOLUME_THRESHOLD: '6' },
+      'CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
+    ],
+    [
+      {
+        PROVIDER_TIMEOUT_MS: '1',
+        CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '10',
+        CIRCUIT_ROLLING_COUNT_BUCKETS: '11',
+      },
+      'CIRCUIT_ROLLING_COUNT_BUCKETS: must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS',
+    ],
+  ])('%j is refused', (env, line) => {
+    expect(messageOf(env)).toBe(`The configuration is wrong:\n  ${line}`);
+  });
+
+  test('are all named at once', () => {
+    expect(messageOf({ CIRCUIT_RESET_TIMEOUT_MS: '1', CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '9' })).toMatch(
+      /RESET_TIMEOUT_MS: .*\n.*COUNT_TIMEOUT_MS: .*\n.*COUNT_BUCKETS: /,
+    );
+  });
+});
+
+test.each([
+  ['DATABASE_URL', 'payments.db', 'must be file: and a path'],
+  ['DATABASE_URL', 'file:', 'must be file: and a path'],
+  ['ALDEAMO_SERVICE_URL', 'aldeamo:8001', 'must be an http:// or https:// URL'],
+  ['TWILIO_SERVICE_URL', 'ftp://twilio', 'must be an http:// or https:// URL'],
+  ['CIRCUIT_ERROR_THRESHOLD_PERCENTAGE', '100', 'must be at most 99'],
+  ['CIRCUIT_CONSECUTIVE_FAILURES', '0', 'must be at least 1'],
+  ['PROVIDER_MAX_CONCURRENCY', '0', 'must be at least 1'],
+  ['PROVIDER_TIMEOUT_MS', '3s', 'must be a whole number'],
+])('%s=%s is refused: %s', (name, value, message) => {
+  expect(messageOf({ [name]: value })).toBe(`The configuration is wrong:\n  ${name}: ${message}`);
+});
+
+// What is behind a path would never be asked.
+test.each(['ALDEAMO_SERVICE_URL', 'TWILIO_SERVICE_URL'])('%s with a path is refused', (name) => {
+  expect(() => read({ [name]: 'http://gateway.example/sms' })).toThrow(ConfigurationError);
+});
+
+test('.env.example has every variable of the three services with its default, and nothing else', () => {
+  const settings = new Map<string, string>();
+  for (const [service, schema] of [
+    ['PAYMENT_SERVICE', configSchema],
+    ['ALDEAMO_SERVICE', aldeamoSchema],
+    ['TWILIO_SERVICE', twilioSchema],
+  ] as const) {
+    for (const [name, value] of Object.entries(readConfiguration(schema, {}))) {
+      // PORT is the one variable that differs: npm start and docker compose make it of these.
+      const shared = name === 'PORT' ? `${service}_PORT` : name;
+      expect(settings.get(shared) ?? String(value), `${shared} has one default`).toBe(String(value));
+      settings.set(shared, String(value));
+    }
+    // A variable without a default would be missing from what was read.
+    expect(Object.keys(readConfiguration(schema, {}))).toEqual(Object.keys(schema.shape));
+  }
+  const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
+  const lines = [...example.matchAll(/^(?:# ?)?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(
+    ([, name = '', value = '']) => [name, value],
+  );
+  expect(Object.fromEntries(lines)).toEqual(Object.fromEntries(settings));
+  expect(lines).toHaveLength(settings.size);
+});
+
+function messageOf(env: Record<string, string>): string {
+  try {
+    read(env);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.message;
+    throw error;
+  }
+  return 'nothing was refused';
+}

@@ -1,0 +1,314 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createGroupCommit } from '../src/store/group-commit.ts';
+import { migrations } from '../src/store/sqlite-migrations.ts';
+import { openSqliteStore } from '../src/store/sqlite-store.ts';
+import { type PaymentQuery, type Store, StoreUnavailable } from '../src/store/store.ts';
+import { describeStore, everything, paymentNumber } from './store-contract.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+const newPath = () => join(directory, `${randomUUID()}.db`);
+
+describeStore('SQLite', () => openSqliteStore(newPath()));
+
+describe('durability', () => {
+  test('what is kept is there when the file is opened again', async () => {
+    const path = newPath();
+    const first = openSqliteStore(path);
+    await first.insert(paymentNumber(1));
+    await first.close();
+    const second = open(path);
+    expect((await second.list(everything))?.payments).toStrictEqual([paymentNumber(1)]);
+  });
+
+  test.each([
+    ['insert', (store: Store) => store.insert(paymentNumber(1))],
+    [
+      'insert and update',
+      async (store: Store) => {
+        await store.insert(paymentNumber(1, { notification_status: 'sent' }));
+        await store.update(paymentNumber(1));
+      },
+    ],
+  ])('%s is committed when its promise resolves', async (_name, write) => {
+    const path = newPath();
+    await write(open(path));
+    const rows = connectTo(path).prepare('SELECT notification_status FROM payments').all();
+    expect(rows).toMatchObject([{ notification_status: 'pending' }]);
+  });
+
+  test('the log is a write-ahead log', () => {
+    const path = newPath();
+    open(path);
+    expect(connectTo(path).prepare('PRAGMA journal_mode').get()).toMatchObject({ journal_mode: 'wal' });
+  });
+
+  test('a commit waits for the disk, and attempts belong to a payment', () => {
+    // Both are settings of a connection, and only it can tell: the spy gets hold of the store's.
+    const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
+    onTestFinished(() => exec.mockRestore());
+    open(newPath());
+    const connection = exec.mock.contexts[0] as DatabaseSync;
+    const full = 2;
+    expect(connection.prepare('PRAGMA synchronous').get()).toMatchObject({ synchronous: full });
+    expect(connection.prepare('PRAGMA foreign_keys').get()).toMatchObject({ foreign_keys: 1 });
+  });
+});
+
+describe('writes that arrive together', () => {
+  function countCommits() {
+    const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
+    onTestFinished(() => exec.mockRestore());
+    return () => exec.mock.calls.filter(([sql]) => sql === 'COMMIT').length;
+  }
+
+  test('share one commit', async () => {
+    const store = open(newPath());
+    const commits = countCommits();
+    await Promise.all(
+      Array.from({ length: 100 }, (_, number) =>
+        number % 10 === 9 ? store.check() : store.insert(paymentNumber(number)),
+      ),
+    );
+    expect(commits()).toBe(1);
+  });
+
+  test('do not wait for others: one that comes alone has a commit of its own', async () => {
+    const store = open(newPath());
+    const commits = countCommits();
+    for (const number of [1, 2, 3]) await store.insert(paymentNumber(number));
+    expect(commits()).toBe(3);
+  });
+
+  test('have a commit each if one of them is bad', async () => {
+    const store = open(newPath());
+    const commits = countCommits();
+    await Promise.allSettled([1, 2, 1, 3].map((number) => store.insert(paymentNumber(number))));
+    expect(commits()).toBe(3);
+  });
+});
+
+describe('createGroupCommit', () => {
+  function openCounter() {
+    const db = new DatabaseSync(':memory:');
+    onTestFinished(() => db.close());
+    db.exec('CREATE TABLE numbers (number INTEGER PRIMARY KEY)');
+    const put = db.prepare('INSERT INTO numbers VALUES (?)');
+    const numbers = () => db.prepare('SELECT number FROM numbers').all() as { number: number }[];
+    return {
+      db,
+      put: (number: number) => () => void put.run(number),
+      numbers: () => numbers().map((row) => row.number),
+    };
+  }
+
+  test('keeps the order in which the writes were given', async () => {
+    const { db, numbers } = openCounter();
+    const { write } = createGroupCommit(db);
+    const order: string[] = [];
+    await Promise.all([
+      write(() => void order.push('first')),
+      write(() => void order.push('second')),
+      write(() => void order.push('third')),
+    ]);
+    expect(order).toEqual(['first', 'second', 'third']);
+    expect(numbers()).toEqual([]);
+  });
+
+  test('rolls a bad write back as a whole, and rejects it with what went wrong', async () => {
+    const { db, put, numbers } = openCounter();
+    const { write } = createGroupCommit(db);
+    const results = await Promise.allSettled([
+      write(put(1)),
+      write(() => {
+        put(2)();
+        put(2)(); // twice the same key
+      }),
+      write(put(3)),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(results[1]).toMatchObject({ reason: { message: /UNIQUE/ } });
+    expect(numbers()).toEqual([1, 3]);
+    expect(db.isTransaction).toBe(false);
+  });
+
+  test('a commit that fails leaves no transaction behind, and the next one is well', async () => {
+    const { db, put, numbers } = openCounter();
+    const { write } = createGroupCommit(db);
+    const exec = vi.spyOn(db, 'exec');
+    // A disk that is full when the commit comes.
+    exec.mockImplementation((sql) => {
+      if (sql === 'COMMIT') throw new Error('disk full');
+      return DatabaseSync.prototype.exec.call(db, sql);
+    });
+    await expect(write(put(1))).rejects.toThrow('disk full');
+    expect(db.isTransaction).toBe(false);
+    exec.mockRestore();
+    await write(put(2));
+    expect(numbers()).toEqual([2]);
+  });
+
+  test('drain commits at once what was given', async () => {
+    const { db, put, numbers } = openCounter();
+    const { write, drain } = createGroupCommit(db);
+    const writing = [write(put(1)), write(put(2))];
+    const draining = drain();
+    expect(numbers()).toEqual([1, 2]);
+    expect(db.isTransaction).toBe(false);
+    await Promise.all([draining, ...writing]);
+    await drain();
+  });
+});
+
+describe('a database that another connection has locked', () => {
+  test('is unavailable for writes until it is released; reads go on', async () => {
+    const path = newPath();
+    const store = open(path);
+    await store.insert(paymentNumber(1));
+    const other = connectTo(path);
+    other.exec('BEGIN EXCLUSIVE');
+    await expect(store.insert(paymentNumber(2))).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.update(paymentNumber(1))).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
+    expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
+    other.exec('ROLLBACK');
+    await store.check();
+    await store.insert(paymentNumber(2));
+    expect((await store.list(everything))?.payments).toHaveLength(2);
+  });
+
+  // The wait for the lock holds up the event loop.
+  test('costs a group of writes one wait, not one for each of them', async () => {
+    const path = newPath();
+    const store = open(path);
+    const other = connectTo(path);
+    other.exec('BEGIN EXCLUSIVE');
+    const started = performance.now();
+    await Promise.allSettled([1, 2, 3, 4, 5, 6].map((number) => store.insert(paymentNumber(number))));
+    expect(performance.now() - started).toBeLessThan(1000); // 250 ms once; 7 times is 1750 ms
+  });
+});
+
+describe('opening', () => {
+  test('makes the directory', async () => {
+    const store = open(join(directory, randomUUID(), 'deep', 'payments.db'));
+    await store.check();
+  });
+
+  test('applies a migration once, and counts it', async () => {
+    const path = newPath();
+    const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
+    onTestFinished(() => exec.mockRestore());
+    const applied = () => exec.mock.calls.filter(([sql]) => migrations.includes(sql)).length;
+    await openSqliteStore(path).close();
+    expect(applied()).toBe(migrations.length);
+    await openSqliteStore(path).close();
+    expect(applied()).toBe(migrations.length);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({
+      user_version: migrations.length,
+    });
+  });
+
+  test('refuses a database of a newer release, and leaves it as it is', () => {
+    const path = newPath();
+    const newer = connectTo(path);
+    newer.exec('PRAGMA user_version = 99');
+    expect(() => openSqliteStore(path)).toThrow(
+      `The database has schema version 99; this release knows ${migrations.length}.`,
+    );
+    expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
+    expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
+  });
+
+  test('refuses a file that is no database', () => {
+    const path = newPath();
+    writeFileSync(path, 'This is a letter, and no database at all.\n'.repeat(100));
+    expect(() => openSqliteStore(path)).toThrow('file is not a database');
+  });
+
+  test('refuses a directory', () => {
+    expect(() => openSqliteStore(directory)).toThrow('unable to open database file');
+  });
+});
+
+describe('the plan of a page', () => {
+  test.each<[string, Partial<PaymentQuery>, string]>([
+    // A scan it is, but along the primary key and no further than the page.
+    ['of everything', {}, 'SCAN payments'],
+    ['after a payment', { starting_after: 'cursor' }, 'SEARCH payments USING PRIMARY KEY (payment_id<?)'],
+    [
+      'of a customer',
+      { customer_id: '1' },
+      'SEARCH payments USING INDEX payments_by_customer (customer_id=?)',
+    ],
+    [
+      'of a status',
+      { notification_status: 'sent' },
+      'SEARCH payments USING INDEX payments_by_status (notification_status=?)',
+    ],
+    [
+      'of a customer, after a payment',
+      { customer_id: '1', starting_after: 'cursor' },
+      'SEARCH payments USING INDEX payments_by_customer (customer_id=? AND payment_id<?)',
+    ],
+    [
+      'of a status, after a payment',
+      { notification_status: 'sent', starting_after: 'cursor' },
+      'SEARCH payments USING INDEX payments_by_status (notification_status=? AND payment_id<?)',
+    ],
+  ])('%s', async (_name, filter, plan) => {
+    expect(await planOfPage(filter)).toEqual([plan]);
+  });
+
+  test.each<Partial<PaymentQuery>>([
+    { customer_id: '1', notification_status: 'sent' },
+    { customer_id: '1', notification_status: 'sent', starting_after: 'cursor' },
+  ])('of a customer and a status reads no more than the payments of the customer: %j', async (filter) => {
+    expect((await planOfPage(filter)).join()).toMatch(/^SEARCH [^,]*customer_id=\?/);
+  });
+
+  test('finds the attempts by their key, in order', () => {
+    const path = newPath();
+    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    onTestFinished(() => prepare.mockRestore());
+    open(path);
+    const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes('json_each')) ?? '';
+    const plan = planOf(path, sql);
+    expect(plan).toContain('SEARCH attempts USING PRIMARY KEY (payment_id=?)');
+    expect(plan.join()).not.toMatch(/SCAN attempts|TEMP B-TREE/);
+  });
+
+  async function planOfPage(filter: Partial<PaymentQuery>): Promise<unknown[]> {
+    const path = newPath();
+    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    onTestFinished(() => prepare.mockRestore());
+    const store = open(path);
+    await store.insert(paymentNumber(1, { payment_id: 'cursor' }));
+    await store.list({ ...everything, ...filter });
+    // The very SQL that was run. It is sorted by an index if the plan has no B-tree of its own.
+    const sql = prepare.mock.calls.map(([text]) => text).findLast((text) => text.includes('LIMIT')) ?? '';
+    return planOf(path, sql);
+  }
+
+  function planOf(path: string, sql: string): unknown[] {
+    const steps = connectTo(path).prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
+    return steps.map(({ detail }) => detail);
+  }
+});
+
+function open(path: string): Store {
+  const store = openSqliteStore(path);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+function connectTo(path: string): DatabaseSync {
+  const db = new DatabaseSync(path);
+  onTestFinished(() => db.close());
+  return db;
+}
