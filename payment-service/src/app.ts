@@ -5,7 +5,7 @@ import type { Notifier } from './notifier.ts';
 import { createPayments } from './payments.ts';
 import { registerCircuit } from './routes/circuit.ts';
 import { registerHealthReport } from './routes/health.ts';
-import { registerPayments } from './routes/payments.ts';
+import { keepAmountAsText, registerPayments } from './routes/payments.ts';
 import { type Store, StoreUnavailable } from './store/store.ts';
 
 export interface Dependencies {
@@ -24,6 +24,7 @@ export async function buildApp({ store, notifier, logger, version }: Dependencie
     version,
     logger,
     ready: store.check,
+    reviver: keepAmountAsText,
     translateError: (error) =>
       error instanceof StoreUnavailable
         ? new Problem(

@@ -11,7 +11,7 @@ export type Provider = z.infer<typeof providerSchema>;
 /** Cc: control characters, Cf: invisible formatting (it can disguise an id in a log), Cs: half a surrogate pair. */
 export const customerIdSchema = z
   .string()
-  .min(1, 'must not be empty')
+  .min(1, { error: 'must not be empty', abort: true })
   .max(255, 'must have at most 255 characters')
   .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control characters')
   .regex(/\S/, 'must not be blank')
@@ -20,6 +20,7 @@ export const customerIdSchema = z
 /** Twilio takes 1600 characters at most, and no provider takes more. */
 export const messageSchema = z
   .string()
+  .min(1, { error: 'must not be empty', abort: true })
   .max(1600, 'must have at most 1600 characters')
   .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u, 'must not contain control characters')
   .regex(/\S/, 'must not be blank')

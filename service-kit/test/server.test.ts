@@ -25,9 +25,15 @@ describe('problem documents', () => {
   test.each([
     ['an unknown path', { url: '/nope' }, 404, 'not-found'],
     ['a method that the path does not have', { method: 'DELETE', url: '/things' }, 404, 'not-found'],
+    [
+      'such a method with an empty body',
+      { method: 'DELETE', url: '/things', headers: json },
+      404,
+      'not-found',
+    ],
     ['a path that is no URL', { url: '/things/%zz' }, 400, 'malformed-request'],
     ['bad JSON', { method: 'POST', url: '/things', headers: json, payload: '{' }, 400, 'malformed-request'],
-    ['an empty body', { method: 'POST', url: '/things', headers: json }, 400, 'malformed-request'],
+    ['an empty body', { method: 'POST', url: '/things', headers: json }, 400, 'invalid-request'],
     ['another media type', post('/things', '<a/>', 'application/xml'), 415, 'unsupported-media-type'],
     ['a broken media type', post('/things', 'a', '%%%'), 415, 'unsupported-media-type'],
     ['a body over the limit', post('/things', '"'.padEnd(65 * 1024)), 413, 'body-too-large'],

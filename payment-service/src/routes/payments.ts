@@ -1,6 +1,6 @@
 import { customerIdSchema, messageSchema, phoneSchema } from 'service-kit/notification.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/server/problem.ts';
-import type { Server } from 'service-kit/server/server.ts';
+import type { Reviver, Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
 import { currencyCodes, parseAmount } from '../money.ts';
 import { notificationStatusSchema, paymentSchema, viewPayment } from '../payment.ts';
@@ -49,8 +49,6 @@ const storeUnavailableResponse = problemResponse(
 );
 
 export function registerPayments(server: Server, payments: Payments, store: Store): void {
-  keepAmountsAsText(server);
-
   server.post(
     '/payments',
     {
@@ -117,20 +115,5 @@ export function registerPayments(server: Server, payments: Payments, store: Stor
 }
 
 /** JSON.parse would make 100.001 and 1e2 doubles before anyone could look at them: `amount` stays the text it was. */
-function keepAmountsAsText(server: Server): void {
-  server.addContentTypeParser(
-    'application/json',
-    { parseAs: 'string' },
-    async (_request: unknown, body: string) => {
-      if (body === '')
-        throw new Problem(400, 'malformed-request', 'The body is empty; a JSON object is expected.');
-      try {
-        return JSON.parse(body, (key, value, { source }) =>
-          key === 'amount' && typeof value === 'number' ? source : value,
-        );
-      } catch {
-        throw new Problem(400, 'malformed-request', 'The body is not valid JSON.');
-      }
-    },
-  );
-}
+export const keepAmountAsText: Reviver = (key, value, { source }) =>
+  key === 'amount' && typeof value === 'number' ? source : value;

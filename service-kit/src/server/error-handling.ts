@@ -11,7 +11,7 @@ export function toProblem(error: FastifyError | Problem): Problem {
   const statusCode = error.code?.startsWith('FST_') ? (error.statusCode ?? 500) : 500;
   switch (statusCode) {
     case 400:
-      return new Problem(400, 'malformed-request', malformed[error.code] ?? 'The request can not be read.');
+      return new Problem(400, 'malformed-request', 'The request can not be read.');
     case 413:
       return new Problem(413, 'body-too-large', 'The body is larger than this service takes.');
     case 415:
@@ -22,12 +22,6 @@ export function toProblem(error: FastifyError | Problem): Problem {
       return new Problem(500, 'internal-error', 'Something went wrong here. It has been logged.');
   }
 }
-
-const malformed: Record<string, string> = {
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty; a JSON object is expected.',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON.',
-  FST_ERR_BAD_URL: 'The path is not a valid URL.',
-};
 
 /**
  * The paths are those of the fields, joined by dots. An issue of the whole (no body, an array) is named by where it

@@ -21,6 +21,8 @@ export type Server = FastifyInstance<
   ZodTypeProvider
 >;
 
+export type Reviver = (key: string, value: unknown, context: { source: string | undefined }) => unknown;
+
 export interface ServerOptions {
   title: string;
   /** What GET / says. */
@@ -32,6 +34,8 @@ export interface ServerOptions {
   ready?: () => Promise<void>;
   /** The problem that one of the service's own errors is to a client. */
   translateError?: (error: Error) => Problem | undefined;
+  /** Called for each value of a JSON body, innermost first, as by JSON.parse. */
+  reviver?: Reviver;
   /** What a problem document says beside the usual while the service stops. */
   stoppingMembers?: Record<string, unknown>;
 }
@@ -48,9 +52,6 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 64 * 1024,
     requestTimeout: 10_000,
-    // Schemas are strict, so that a __proto__ is named as an unknown field like any other.
-    onProtoPoisoning: 'ignore',
-    onConstructorPoisoning: 'ignore',
     return503OnClosing: false, // not a problem document; refuseWhileStopping sends one
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {
@@ -58,7 +59,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     },
   }).withTypeProvider<ZodTypeProvider>();
 
-  server.removeContentTypeParser('text/plain'); // a 415 like any other
+  parseJsonOnly(server, options.reviver);
   server.setValidatorCompiler(validatorCompiler);
   // Answers are built by our own code and checked by the compiler and the tests: no second check for each request.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -92,6 +93,26 @@ function refuseWhileStopping(server: Server, members: Record<string, unknown> = 
   server.addHook('onSend', async (_request, reply) => {
     if (stopping) reply.header('connection', 'close');
   });
+}
+
+/**
+ * Any other type is a 415. Schemas are strict, so that a __proto__ is named as an unknown field like any other. An empty
+ * body is no body: whether that is wrong is for the route to say, if there is one.
+ */
+function parseJsonOnly(server: Server, reviver: Reviver = (_key, value) => value): void {
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    async (_request: unknown, body: string) => {
+      if (body === '') return undefined;
+      try {
+        return JSON.parse(body, reviver);
+      } catch {
+        throw new Problem(400, 'malformed-request', 'The body is not valid JSON.');
+      }
+    },
+  );
 }
 
 function registerGreeting(server: Server, message: string): void {
