@@ -22,7 +22,8 @@ test('a stop lets the payments under way end, closes idle connections, and exits
     5000,
   );
 
-  expect(await trio.stop('payment-service')).toBe(0);
+  await trio.terminate('payment-service');
+  expect(await trio.exitCode('payment-service')).toBe(0);
 
   const answers = await underWay;
   expect(answers.map(({ status, body }) => [status, body.notification_status])).toEqual(
@@ -37,6 +38,31 @@ test('a stop lets the payments under way end, closes idle connections, and exits
   }
 });
 
+test('a second signal ends it at once, with what is under way', async () => {
+  const payments = trio.url('payment-service');
+  const lost = expect(pay(payments, { customer_id: 'second' })).rejects.toThrow('fetch failed');
+  const list = `${payments}/payments?customer_id=second`;
+  await eventually(
+    () => call<{ data: unknown[] }>('GET', list),
+    ({ body }) => body.data.length === 1,
+    5000,
+  );
+
+  await trio.terminate('payment-service');
+  // Two signals of a kind that have not been delivered yet are one.
+  await eventually(
+    () => trio.logs('payment-service'),
+    (lines) => lines.at(-1)?.msg === 'stopping',
+    5000,
+  );
+  await trio.terminate('payment-service');
+
+  expect(await trio.exitCode('payment-service')).toBe(1);
+  await lost;
+  await trio.start('payment-service');
+});
+
 test.each<ServiceName>(['aldeamo-service', 'twilio-service'])('%s stops with 0, too', async (service) => {
-  expect(await trio.stop(service)).toBe(0);
+  await trio.terminate(service);
+  expect(await trio.exitCode(service)).toBe(0);
 });

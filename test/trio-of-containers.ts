@@ -41,10 +41,8 @@ export async function startContainers(settings: Record<string, string>): Promise
     freeze: async (service) => void (await docker('pause', id(service))),
     thaw: async (service) => void (await docker('unpause', id(service))),
     kill: async (service) => void (await docker('kill', id(service))),
-    async stop(service) {
-      await docker('stop', '--time', '15', id(service));
-      return Number(await docker('inspect', '--format', '{{.State.ExitCode}}', id(service)));
-    },
+    terminate: async (service) => void (await docker('kill', '--signal', 'TERM', id(service))),
+    exitCode: async (service) => Number(await docker('wait', id(service))),
     async start(service) {
       await docker('start', id(service));
       await findUrl(service);

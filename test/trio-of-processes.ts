@@ -12,7 +12,8 @@ interface Running {
   url: string;
 }
 
-export async function startProcesses(settings: Record<string, string>): Promise<Trio> {
+/** `prelude` is shell that runs before payment-service, such as one that sets a limit for it. */
+export async function startProcesses(settings: Record<string, string>, prelude = ''): Promise<Trio> {
   const data = await mkdtemp(join(tmpdir(), 'trio-'));
   const running = new Map<ServiceName, Running>();
   const output: Record<ServiceName, string[]> = {
@@ -33,14 +34,18 @@ export async function startProcesses(settings: Record<string, string>): Promise<
       service === 'payment-service'
         ? { ALDEAMO_SERVICE_URL: get('aldeamo-service').url, TWILIO_SERVICE_URL: get('twilio-service').url }
         : {};
-    const child = spawn(process.execPath, [resolve(`${service}/src/main.ts`)], {
+    const shell = service === 'payment-service' ? prelude : '';
+    const command = [process.execPath, resolve(`${service}/src/main.ts`)];
+    const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, ...command], {
       cwd: data, // not the repo's folder, whose .env is the developer's
       env: {
         PATH: process.env.PATH,
+        DATABASE_URL: `file:${data}/payments.db`,
         ...settings,
         ...urls,
         PORT: port,
-        DATABASE_URL: `file:${data}/payments.db`,
+        ALDEAMO_LEDGER_FILE: `${data}/aldeamo.ledger`,
+        TWILIO_LEDGER_FILE: `${data}/twilio.ledger`,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -60,13 +65,6 @@ export async function startProcesses(settings: Record<string, string>): Promise<
     running.set(service, { child, closed, url });
   }
 
-  async function end(service: ServiceName, signal: NodeJS.Signals): Promise<number> {
-    const { child, closed } = get(service);
-    child.kill(signal);
-    await closed;
-    return child.exitCode ?? -1;
-  }
-
   await Promise.all([start('aldeamo-service'), start('twilio-service')]);
   await start('payment-service');
 
@@ -74,8 +72,15 @@ export async function startProcesses(settings: Record<string, string>): Promise<
     url: (service) => get(service).url,
     freeze: async (service) => void get(service).child.kill('SIGSTOP'),
     thaw: async (service) => void get(service).child.kill('SIGCONT'),
-    kill: async (service) => void (await end(service, 'SIGKILL')),
-    stop: (service) => end(service, 'SIGTERM'),
+    async kill(service) {
+      get(service).child.kill('SIGKILL');
+      await get(service).closed;
+    },
+    terminate: async (service) => void get(service).child.kill('SIGTERM'),
+    async exitCode(service) {
+      await get(service).closed;
+      return get(service).child.exitCode ?? -1;
+    },
     start,
     logs: async (service) => parseLog(output[service].join('\n')),
     async [Symbol.asyncDispose]() {

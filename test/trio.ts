@@ -15,8 +15,10 @@ export interface Trio extends AsyncDisposable {
   thaw(service: ServiceName): Promise<void>;
   /** Ends it at once, as a crash does. */
   kill(service: ServiceName): Promise<void>;
-  /** Asks it to stop (SIGTERM), waits until it has, and tells its exit code. */
-  stop(service: ServiceName): Promise<number>;
+  /** Asks it to stop (SIGTERM). */
+  terminate(service: ServiceName): Promise<void>;
+  /** Waits until it has ended, and tells its exit code. */
+  exitCode(service: ServiceName): Promise<number>;
   /** Starts it again, with what it had on disk, at the same URL or a new one. */
   start(service: ServiceName): Promise<void>;
   logs(service: ServiceName): Promise<LogLine[]>;

@@ -14,8 +14,8 @@ await startService({
   build: async (config, logger) => {
     const sandbox = createSandbox({
       provider,
-      latencyMs: config.ALDEAMO_LATENCY_MS,
-      failureRate: config.ALDEAMO_FAILURE_RATE,
+      settings: { latency_ms: config.ALDEAMO_LATENCY_MS, failure_rate: config.ALDEAMO_FAILURE_RATE },
+      ledgerFile: config.ALDEAMO_LEDGER_FILE,
     });
     return buildProviderApp({
       provider,

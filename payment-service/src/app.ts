@@ -1,8 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/server/problem.ts';
 import { buildServer, type Server } from 'service-kit/server/server.ts';
+import { createDelivery } from './delivery.ts';
 import type { Notifier } from './notifier.ts';
+import { type OutboxOptions, startOutbox } from './outbox.ts';
 import { createPayments } from './payments.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 import { registerCircuit } from './routes/circuit.ts';
 import { registerHealthReport } from './routes/health.ts';
 import { keepAmountAsText, registerPayments } from './routes/payments.ts';
@@ -11,12 +14,15 @@ import { type Store, StoreUnavailable } from './store/store.ts';
 export interface Dependencies {
   store: Store;
   notifier: Notifier;
+  policy: RetryPolicy;
+  outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
   logger: FastifyBaseLogger;
   version: string;
 }
 
 /** The payment service. It takes over store and notifier, and closes them when it closes. */
-export async function buildApp({ store, notifier, logger, version }: Dependencies): Promise<Server> {
+export async function buildApp(dependencies: Dependencies): Promise<Server> {
+  const { store, notifier, policy, logger, version } = dependencies;
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
@@ -37,10 +43,15 @@ export async function buildApp({ store, notifier, logger, version }: Dependencie
           )
         : undefined,
   });
-  registerPayments(server, createPayments(store, notifier), store);
+  const delivery = createDelivery({ store, notifier, policy });
+  const payments = createPayments({ store, delivery, policy });
+  registerPayments(server, payments, store);
   registerHealthReport(server, notifier);
   registerCircuit(server, notifier);
+
+  const outbox = startOutbox({ ...dependencies.outbox, store, delivery, log: logger });
   server.addHook('onClose', async () => {
+    await Promise.all([outbox.stop(), payments.drain()]);
     await notifier.close();
     await store.close();
   });

@@ -1,6 +1,7 @@
 import { milliseconds, serviceSettings, serviceUrl, wholeNumber } from 'service-kit/server/configuration.ts';
 import { z } from 'zod';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './circuit-breaker.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 export const configSchema = z
   .object({
@@ -29,6 +30,17 @@ export const configSchema = z
     CIRCUIT_CONSECUTIVE_FAILURES: wholeNumber({ min: 1, max: 1_000_000 }).default(
       circuitBreakerDefaults.consecutiveFailures,
     ),
+    /** The first retry comes within this time, later ones within twice as much each, up to the maximum. */
+    NOTIFICATION_RETRY_BASE_MS: milliseconds().default(5000),
+    NOTIFICATION_RETRY_MAX_MS: milliseconds().default(900_000),
+    /** How long after the payment its notification is given up. */
+    NOTIFICATION_TTL_MS: milliseconds().default(86_400_000),
+    /** How long a notification is left to the one that handles it; then somebody else takes it on. */
+    NOTIFICATION_LEASE_MS: milliseconds().default(15_000),
+    UNKNOWN_OUTCOME: z.enum(['resend', 'hold']).default('resend'),
+    OUTBOX_CONCURRENCY: wholeNumber({ min: 1, max: 1000 }).default(16),
+    OUTBOX_RATE_PER_SECOND: wholeNumber({ min: 10, max: 10_000 }).default(100),
+    IDEMPOTENCY_RETENTION_MS: milliseconds().default(86_400_000),
   })
   .check(({ value, issues }) => {
     const wrong = (name: keyof typeof value, message: string) =>
@@ -45,6 +57,11 @@ export const configSchema = z
         'CIRCUIT_ROLLING_COUNT_TIMEOUT_MS',
         'must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
       );
+    // A lease is renewed before each call, and a question may come before a call.
+    if (value.NOTIFICATION_LEASE_MS <= 2 * value.PROVIDER_TIMEOUT_MS)
+      wrong('NOTIFICATION_LEASE_MS', 'must be more than 2 * PROVIDER_TIMEOUT_MS');
+    if (value.NOTIFICATION_RETRY_MAX_MS < value.NOTIFICATION_RETRY_BASE_MS)
+      wrong('NOTIFICATION_RETRY_MAX_MS', 'must be at least NOTIFICATION_RETRY_BASE_MS');
     if (value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS < value.CIRCUIT_ROLLING_COUNT_BUCKETS)
       wrong('CIRCUIT_ROLLING_COUNT_BUCKETS', 'must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS');
   });
@@ -58,5 +75,14 @@ export function circuitBreakerParameters(config: Config): CircuitBreakerParamete
     rollingCountBuckets: config.CIRCUIT_ROLLING_COUNT_BUCKETS,
     resetTimeout: config.CIRCUIT_RESET_TIMEOUT_MS,
     consecutiveFailures: config.CIRCUIT_CONSECUTIVE_FAILURES,
+  };
+}
+
+export function retryPolicy(config: Config): RetryPolicy {
+  return {
+    baseMs: config.NOTIFICATION_RETRY_BASE_MS,
+    maxMs: config.NOTIFICATION_RETRY_MAX_MS,
+    ttlMs: config.NOTIFICATION_TTL_MS,
+    unknownOutcome: config.UNKNOWN_OUTCOME,
   };
 }

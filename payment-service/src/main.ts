@@ -2,9 +2,10 @@ import process from 'node:process';
 import { startService } from 'service-kit/server/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
-import { circuitBreakerParameters, configSchema } from './config.ts';
+import { circuitBreakerParameters, configSchema, retryPolicy } from './config.ts';
 import { createNotifier } from './notifier.ts';
 import { createProviderClient } from './provider-client.ts';
+import { createReopeningStore } from './store/reopening-store.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 
 await startService({
@@ -13,17 +14,32 @@ await startService({
   configSchema,
   build: async (config, logger) => {
     const limits = { timeoutMs: config.PROVIDER_TIMEOUT_MS, maxConcurrency: config.PROVIDER_MAX_CONCURRENCY };
+    const policy = retryPolicy(config);
     const notifier = createNotifier({
       clients: {
         Aldeamo: createProviderClient({ provider: 'Aldeamo', url: config.ALDEAMO_SERVICE_URL, ...limits }),
         Twilio: createProviderClient({ provider: 'Twilio', url: config.TWILIO_SERVICE_URL, ...limits }),
       },
       parameters: circuitBreakerParameters(config),
+      policy,
       log: logger,
     });
     return buildApp({
-      store: openSqliteStore(config.DATABASE_URL.slice('file:'.length)),
+      store: createReopeningStore(
+        () =>
+          openSqliteStore({
+            path: config.DATABASE_URL.slice('file:'.length),
+            leaseMs: config.NOTIFICATION_LEASE_MS,
+          }),
+        logger,
+      ),
       notifier,
+      policy,
+      outbox: {
+        concurrency: config.OUTBOX_CONCURRENCY,
+        ratePerSecond: config.OUTBOX_RATE_PER_SECOND,
+        keyRetentionMs: config.IDEMPOTENCY_RETENTION_MS,
+      },
       logger,
       version: packageJson.version,
     });

@@ -1,11 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { NotifyRequest, Provider } from 'service-kit/notification.ts';
+import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import {
   type CircuitBreakerParameters,
   type CircuitReport,
   createCircuitBreaker,
 } from './circuit-breaker.ts';
-import { circuitOpen, consequencesOf } from './outcome.ts';
+import { circuitOpen, consequencesOf, throttled } from './outcome.ts';
 import {
   askedProvider,
   attemptKey,
@@ -13,15 +13,22 @@ import {
   lastAttempt,
   type Payment,
   reasonOf,
+  settleAttempt,
   startAttempt,
 } from './payment.ts';
 import type { ProviderClient } from './provider-client.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 /** Makes a payment durable as it now is. An attempt is on disk before its call is made. */
 export type Save = (payment: Payment) => Promise<void>;
 
+export interface ProviderReport extends CircuitReport {
+  /** Until when the provider asked to be left alone (Retry-After). */
+  throttled_until: string | null;
+}
+
 export interface Notifier {
-  /** The payment with its first attempt: through Aldeamo, or Twilio if Aldeamo's circuit is open, or nobody. */
+  /** The payment with its next attempt: through Aldeamo, or Twilio if Aldeamo can not be asked now, or nobody. */
   begin(payment: Payment): Payment;
   /**
    * Makes the call that was begun and saved, and another through Twilio if that is what its outcome asks for. The end
@@ -30,22 +37,31 @@ export interface Notifier {
    * @throws what `save` throws; the call that it would have announced is not made
    */
   notify(payment: Payment, save: Save): Promise<Payment>;
-  /** Who would be offered the next notification; null if both circuits are open. */
+  /** Asks the providers what became of the attempts that are `unknown`, and puts down what they know. Sends nothing. */
+  settleUnknown(payment: Payment): Promise<Payment>;
+  /** Who would be offered the next notification; null if nobody can be asked now. */
   current(): Provider | null;
+  /** When somebody can be asked, in ms since the epoch: now, or when a circuit lets a probe through. */
+  availableAt(): number;
   /** Asks Aldeamo now, and closes its circuit if it is well. */
   recover(): Promise<boolean>;
-  report(): Record<Provider, CircuitReport>;
+  report(): Record<Provider, ProviderReport>;
   close(): Promise<void>;
 }
 
 export interface NotifierOptions {
-  clients: Record<Provider, Pick<ProviderClient, 'notify' | 'check' | 'close'>>;
+  clients: Record<Provider, ProviderClient>;
   parameters: CircuitBreakerParameters;
+  policy: Pick<RetryPolicy, 'maxMs' | 'unknownOutcome'>;
   log: FastifyBaseLogger;
 }
 
+const providers = ['Aldeamo', 'Twilio'] as const;
+
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
-export function createNotifier({ clients, parameters, log }: NotifierOptions): Notifier {
+export function createNotifier({ clients, parameters, policy, log }: NotifierOptions): Notifier {
+  const throttledUntil: Record<Provider, number> = { Aldeamo: 0, Twilio: 0 };
+
   const breakerOf = (
     provider: Provider,
     fallback: (failed: Payment | undefined, payment: Payment, save: Save) => Promise<Payment>,
@@ -58,7 +74,9 @@ export function createNotifier({ clients, parameters, log }: NotifierOptions): N
       check: clients[provider].check,
       action: async (payment) => {
         const started = performance.now();
-        const outcome = await clients[provider].notify(requestOf(payment), attemptKey(payment));
+        const key = attemptKey(payment, payment.notification.attempts.length - 1);
+        const outcome = await clients[provider].notify(requestOf(payment), key);
+        heedRetryAfter(provider, outcome);
         return {
           result: endAttempt(payment, outcome, performance.now() - started),
           verdict: consequencesOf(outcome).breaker,
@@ -67,26 +85,59 @@ export function createNotifier({ clients, parameters, log }: NotifierOptions): N
       },
     });
 
-  const aldeamo = breakerOf('Aldeamo', async (failed, payment, save) =>
-    handOver(failed ?? skip(payment), save),
-  );
+  const aldeamo = breakerOf('Aldeamo', async (failed, payment, save) => {
+    const ended = failed ?? endAttempt(payment, circuitOpen, 0);
+    return failsOver(ended) ? handOver(ended, save) : ended;
+  });
   // Behind Twilio there is nobody. Its breaker keeps a dead Twilio from costing every payment a deadline.
-  const twilio = breakerOf('Twilio', async (failed, payment) => failed ?? skip(payment));
+  const twilio = breakerOf(
+    'Twilio',
+    async (failed, payment) => failed ?? endAttempt(payment, circuitOpen, 0),
+  );
+  const breakers = { Aldeamo: aldeamo, Twilio: twilio };
 
   async function handOver(payment: Payment, save: Save): Promise<Payment> {
     const handedOver = offerTo('Twilio', payment);
+    if (!askedProvider(handedOver)) return handedOver;
     await save(handedOver);
-    return askedProvider(handedOver) ? twilio.fire(handedOver, save) : handedOver;
+    return twilio.fire(handedOver, save);
   }
 
-  /** An attempt that is not made, because the circuit is open, is put down as that: it is why another provider sends. */
+  const failsOver = (payment: Payment) => {
+    const { provider, outcome } = lastAttempt(payment);
+    return (
+      provider === 'Aldeamo' &&
+      outcome !== null &&
+      consequencesOf({ outcome }, policy.unknownOutcome).failOver
+    );
+  };
+
+  /** An attempt that is not made is put down as that: it is why another provider sends. */
   function offerTo(provider: Provider, payment: Payment): Payment {
     const offered = startAttempt(payment, provider);
-    return breakers[provider].isAvailable() ? offered : skip(offered);
+    if (!breakers[provider].isAvailable()) return endAttempt(offered, circuitOpen, 0);
+    return Date.now() < throttledUntil[provider] ? endAttempt(offered, throttled, 0) : offered;
   }
 
-  const breakers = { Aldeamo: aldeamo, Twilio: twilio };
-  const skip = (payment: Payment) => endAttempt(payment, circuitOpen, 0);
+  /** Retry-After is about the provider's account, not about one message: nobody asks it before. */
+  function heedRetryAfter(provider: Provider, outcome: Outcome): void {
+    if (outcome.outcome !== 'not_sent' || outcome.retry_after_ms === undefined) return;
+    throttledUntil[provider] = Date.now() + Math.min(outcome.retry_after_ms, policy.maxMs);
+  }
+
+  const isAvailable = (provider: Provider) =>
+    breakers[provider].isAvailable() && Date.now() >= throttledUntil[provider];
+
+  const availableAt = (provider: Provider) => {
+    const { next_probe_at } = breakers[provider].report();
+    return Math.max(throttledUntil[provider], next_probe_at ? Date.parse(next_probe_at) : 0);
+  };
+
+  const reportOf = (provider: Provider): ProviderReport => ({
+    ...breakers[provider].report(),
+    throttled_until:
+      Date.now() < throttledUntil[provider] ? new Date(throttledUntil[provider]).toISOString() : null,
+  });
 
   return {
     begin(payment) {
@@ -100,7 +151,7 @@ export function createNotifier({ clients, parameters, log }: NotifierOptions): N
           const settled = await aldeamo.fire(payment, save);
           // Failures and an open circuit have been through the fallback. What is no sign of an outage has not: opossum
           // has no fallback for what it does not count as a failure.
-          return isDeclinedByAldeamo(settled) ? handOver(settled, save) : settled;
+          return failsOver(settled) ? handOver(settled, save) : settled;
         }
         case 'Twilio':
           return twilio.fire(payment, save);
@@ -109,13 +160,27 @@ export function createNotifier({ clients, parameters, log }: NotifierOptions): N
       }
     },
 
-    current() {
-      if (aldeamo.isAvailable()) return 'Aldeamo';
-      return twilio.isAvailable() ? 'Twilio' : null;
+    async settleUnknown(payment) {
+      const found = await Promise.all(
+        payment.notification.attempts.map(async ({ provider, outcome, started_at }, index) => {
+          if (outcome !== 'unknown' || !breakers[provider].isAvailable()) return undefined;
+          return clients[provider].ask(attemptKey(payment, index), Date.parse(started_at));
+        }),
+      );
+      return found.reduce<Payment>(
+        (known, outcome, index) => (outcome ? settleAttempt(known, index, outcome) : known),
+        payment,
+      );
     },
 
+    current: () => providers.find(isAvailable) ?? null,
+    // A half-open circuit does not say when: soon.
+    availableAt: () =>
+      providers.some(isAvailable)
+        ? Date.now()
+        : Math.max(Math.min(...providers.map(availableAt)), Date.now() + 1000),
     recover: aldeamo.recover,
-    report: () => ({ Aldeamo: aldeamo.report(), Twilio: twilio.report() }),
+    report: () => ({ Aldeamo: reportOf('Aldeamo'), Twilio: reportOf('Twilio') }),
 
     async close() {
       aldeamo.shutdown();
@@ -123,11 +188,6 @@ export function createNotifier({ clients, parameters, log }: NotifierOptions): N
       await Promise.all([clients.Aldeamo.close(), clients.Twilio.close()]);
     },
   };
-}
-
-function isDeclinedByAldeamo(payment: Payment): boolean {
-  const { provider, outcome } = lastAttempt(payment);
-  return provider === 'Aldeamo' && outcome === 'not_sent';
 }
 
 function requestOf({ customer_id, phone, notification }: Payment): NotifyRequest {

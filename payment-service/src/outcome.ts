@@ -9,8 +9,14 @@ export interface Consequences {
   status: 'sent' | 'failed' | 'pending';
 }
 
+/** What an attempt whose outcome nobody knows leads to: the SMS perhaps twice, or none until a person says so. */
+export type UnknownOutcomePolicy = 'resend' | 'hold';
+
 /** What follows from the outcome of an attempt. README.md has this as a table. */
-export function consequencesOf(outcome: Outcome): Consequences {
+export function consequencesOf(
+  outcome: { outcome: Outcome['outcome']; no_outage?: boolean | undefined },
+  unknownOutcome: UnknownOutcomePolicy = 'resend',
+): Consequences {
   switch (outcome.outcome) {
     case 'accepted':
       return { failOver: false, breaker: 'success', status: 'sent' };
@@ -20,13 +26,15 @@ export function consequencesOf(outcome: Outcome): Consequences {
     case 'not_sent':
       return { failOver: true, breaker: outcome.no_outage ? 'neither' : 'failure', status: 'pending' };
     case 'unknown':
-      // Sent again elsewhere: an SMS twice, and on record as that, is better than none.
-      return { failOver: true, breaker: 'failure', status: 'pending' };
+      return { failOver: unknownOutcome === 'resend', breaker: 'failure', status: 'pending' };
   }
 }
 
 /** Not asked: its circuit is open. */
 export const circuitOpen = { outcome: 'not_sent', reason: 'circuit_open', no_outage: true } satisfies Outcome;
+
+/** Not asked: it has asked to be left alone for a while. */
+export const throttled = { outcome: 'not_sent', reason: 'throttled', no_outage: true } satisfies Outcome;
 
 /** Not asked: as many calls to it are under way as we allow. */
 export const overloaded = { outcome: 'not_sent', reason: 'overloaded', no_outage: true } satisfies Outcome;

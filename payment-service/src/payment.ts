@@ -35,16 +35,26 @@ export const paymentSchema = z.object({
   created_at: z.iso.datetime(),
   notification: z.object({
     message: z.string(),
+    reason: z.string().nullable().meta({
+      description: 'Why it failed, or what it waits for if nobody will try again',
+      example: 'expired',
+    }),
     attempts: z.array(attemptSchema),
     next_attempt_at: z.iso.datetime().nullable(),
   }),
 });
 export type PaymentView = z.infer<typeof paymentSchema>;
 
-/** A payment as it is kept: what clients see, its money in minor units, and the phone that nobody is shown. */
+/** A payment as it is kept: what clients see, and what they do not. */
 export type Payment = Omit<PaymentView, 'amount' | 'status' | 'possible_duplicate'> & {
   amount_minor: number;
   phone: string | null;
+  /** When its notification is given up. */
+  expires_at: string;
+  /** How often all providers were tried in vain. */
+  retries: number;
+  /** Grows with each worker that takes the notification on; what an earlier one still writes is refused. */
+  fence: number;
 };
 
 export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'customer_id' | 'phone'> & {
@@ -52,16 +62,21 @@ export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'custom
 };
 
 /** The id is ordered by time, within one process strictly: newest first is by id. */
-export function newPayment({ message, ...request }: PaymentRequest): Payment {
+export function newPayment({ message, ...request }: PaymentRequest, ttlMs: number): Payment {
+  const now = Date.now();
   const amount = formatAmount(request.amount_minor, request.currency);
   return {
     ...request,
     payment_id: `pmt_${uuidv7().replaceAll('-', '')}`,
-    created_at: new Date().toISOString(),
+    created_at: new Date(now).toISOString(),
+    expires_at: new Date(now + ttlMs).toISOString(),
+    retries: 0,
+    fence: 1,
     notification_service: null,
     notification_status: 'pending',
     notification: {
       message: message ?? `Se ha procesado un pago de $${amount} con éxito.`,
+      reason: null,
       attempts: [],
       next_attempt_at: null,
     },
@@ -69,32 +84,58 @@ export function newPayment({ message, ...request }: PaymentRequest): Payment {
 }
 
 export function startAttempt(payment: Payment, provider: Provider): Payment {
-  return withAttempts(payment, [
-    ...payment.notification.attempts,
-    {
-      provider,
-      outcome: null,
-      reason: null,
-      message_id: null,
-      started_at: new Date().toISOString(),
-      duration_ms: null,
-    },
-  ]);
+  return withNotification(payment, {
+    next_attempt_at: null,
+    reason: null,
+    attempts: [
+      ...payment.notification.attempts,
+      {
+        provider,
+        outcome: null,
+        reason: null,
+        message_id: null,
+        started_at: new Date().toISOString(),
+        duration_ms: null,
+      },
+    ],
+  });
 }
 
 /** Ends the attempt that runs: the last one. */
 export function endAttempt(payment: Payment, outcome: Outcome, durationMs: number): Payment {
-  const attempts = payment.notification.attempts.with(-1, {
-    ...lastAttempt(payment),
+  return settleAttempt(payment, payment.notification.attempts.length - 1, outcome, Math.round(durationMs));
+}
+
+/** Puts down what is known of an attempt, and how the notification stands with it. */
+export function settleAttempt(
+  payment: Payment,
+  index: number,
+  outcome: Outcome,
+  durationMs?: number,
+): Payment {
+  const attempt = payment.notification.attempts[index];
+  if (!attempt) throw new Error(`${payment.payment_id} has no attempt ${index}`);
+  const attempts = payment.notification.attempts.with(index, {
+    ...attempt,
     outcome: outcome.outcome,
     reason: reasonOf(outcome),
     message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
-    duration_ms: Math.round(durationMs),
+    ...(durationMs !== undefined && { duration_ms: durationMs }),
   });
+  // What one provider has taken stays taken, whatever becomes known of another attempt.
+  const taken = attempts.find((other) => other.outcome === 'accepted');
+  // And a no of one stays a no, when another turns out not to have been sent.
+  const isRefused = payment.notification_status === 'failed';
+  const status = taken ? 'sent' : isRefused ? 'failed' : consequencesOf(outcome).status;
+  const reason = isRefused ? payment.notification.reason : reasonOf(outcome);
   return {
-    ...withAttempts(payment, attempts),
-    notification_status: consequencesOf(outcome).status,
-    notification_service: outcome.outcome === 'accepted' ? lastAttempt(payment).provider : null,
+    ...withNotification(payment, {
+      attempts,
+      reason: status === 'failed' ? reason : null,
+      next_attempt_at: status === 'pending' ? payment.notification.next_attempt_at : null,
+    }),
+    notification_status: status,
+    notification_service: taken?.provider ?? null,
   };
 }
 
@@ -114,12 +155,12 @@ export function askedProvider({ notification }: Payment): Provider | undefined {
   return attempt?.outcome === null ? attempt.provider : undefined;
 }
 
-/** Names the attempt that runs, so that a provider service can tell a repeated call from a new attempt. */
-export function attemptKey({ payment_id, notification }: Payment): string {
-  return `${payment_id}-${notification.attempts.length}`;
+/** Names an attempt, so that a provider service can tell a repeated call from a new attempt. */
+export function attemptKey({ payment_id }: Payment, index: number): string {
+  return `${payment_id}-${index + 1}`;
 }
 
-export function viewPayment({ amount_minor, phone: _private, ...payment }: Payment): PaymentView {
+export function viewPayment({ amount_minor, ...payment }: Payment): PaymentView {
   return {
     payment_id: payment.payment_id,
     status: 'completed',
@@ -135,12 +176,12 @@ export function viewPayment({ amount_minor, phone: _private, ...payment }: Payme
   };
 }
 
+/** One attempt was accepted, and another one was too, or may have been. */
 function isPossibleDuplicate(attempts: Attempt[]): boolean {
-  const firstUnknown = attempts.findIndex(({ outcome }) => outcome === 'unknown');
-  const lastAccepted = attempts.findLastIndex(({ outcome }) => outcome === 'accepted');
-  return firstUnknown !== -1 && firstUnknown < lastAccepted;
+  const count = (kind: Attempt['outcome']) => attempts.filter(({ outcome }) => outcome === kind).length;
+  return count('accepted') > 0 && count('accepted') + count('unknown') > 1;
 }
 
-function withAttempts(payment: Payment, attempts: Attempt[]): Payment {
-  return { ...payment, notification: { ...payment.notification, attempts } };
+export function withNotification(payment: Payment, changes: Partial<Payment['notification']>): Payment {
+  return { ...payment, notification: { ...payment.notification, ...changes } };
 }

@@ -1,55 +1,166 @@
+import { hash } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Notifier } from './notifier.ts';
-import { lastAttempt, newPayment, type Payment, type PaymentRequest } from './payment.ts';
-import type { Store } from './store/store.ts';
+import { Problem } from 'service-kit/server/problem.ts';
+import { type Delivery, logPayment } from './delivery.ts';
+import { askedProvider, newPayment, type Payment, type PaymentRequest, viewPayment } from './payment.ts';
+import { isHeld, postpone, type RetryPolicy } from './retry-policy.ts';
+import { type IdempotencyRecord, type KeptAnswer, LeaseLost, type Store } from './store/store.ts';
+
+export interface CreateOptions {
+  /** The client's name for this request: repeated, it is answered again and not carried out again. */
+  idempotencyKey: string | undefined;
+  /** Answer when the payment is durable; its customer is notified afterwards. */
+  respondAsync: boolean;
+}
+
+export interface Created {
+  payment_id: string;
+  answer: KeptAnswer;
+  replayed: boolean;
+}
 
 export interface Payments {
   /**
    * Keeps the payment, then has its customer notified. A provider's trouble is no failure of the payment.
    *
    * @throws StoreUnavailable if the payment could not be kept; nothing was sent then
+   * @throws Problem 422 if the key came with another payment before, 409 if that one is still being handled
    */
-  create(request: PaymentRequest, log: FastifyBaseLogger): Promise<Payment>;
+  create(request: PaymentRequest, options: CreateOptions, log: FastifyBaseLogger): Promise<Created>;
+  /**
+   * Has the customer of a payment notified after all, where that has failed or is held.
+   *
+   * @throws Problem 404, or 409 if there is nothing to retry or the recipient was rejected and there is no other phone
+   */
+  retryNotification(paymentId: string, phone: string | undefined, log: FastifyBaseLogger): Promise<Payment>;
+  /** Resolves when the notifications that go on after their answer have come to an end. */
+  drain(): Promise<void>;
 }
 
-export function createPayments(store: Store, notifier: Notifier): Payments {
+export interface PaymentsOptions {
+  store: Store;
+  delivery: Delivery;
+  policy: RetryPolicy;
+}
+
+/** More of them wait in the store, for the outbox: memory is no queue. */
+const maxInBackground = 64;
+
+export function createPayments({ store, delivery, policy }: PaymentsOptions): Payments {
+  const inBackground = new Set<Promise<void>>();
+
+  /** A place among those that are notified after their answer, to be given back; undefined if all are taken. */
+  function takePlace(): (() => void) | undefined {
+    if (inBackground.size >= maxInBackground) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    inBackground.add(promise);
+    return () => {
+      inBackground.delete(promise);
+      resolve();
+    };
+  }
+
+  async function replay(record: IdempotencyRecord, fingerprint: string): Promise<Created> {
+    const { payment_id, answer } = record;
+    if (record.fingerprint !== fingerprint) {
+      throw new Problem(
+        422,
+        'idempotency-key-reused',
+        'This Idempotency-Key came with another payment before.',
+      );
+    }
+    return { payment_id, answer: answer ?? (await lateAnswer(payment_id)), replayed: true };
+  }
+
+  /** The first request never got its answer kept: it is still being handled, or a crash cut it short. */
+  async function lateAnswer(paymentId: string): Promise<KeptAnswer> {
+    const payment = await store.find(paymentId);
+    if (payment && !askedProvider(payment)) return store.keepAnswer(paymentId, answerOf(201, payment));
+    throw new Problem(
+      409,
+      'idempotency-key-in-use',
+      'The first request with this Idempotency-Key is still being handled.',
+      {
+        headers: { 'retry-after': '1' },
+      },
+    );
+  }
+
   return {
-    async create(request, log) {
-      const started = performance.now();
-      let payment = notifier.begin(newPayment(request));
-      await store.insert(payment);
-      // From here on the payment exists, and its client is told so. A store that fails now leaves an attempt without an
-      // outcome on record: one that may have happened.
-      const save = async (next: Payment) => {
-        await store.update(next);
-        payment = next;
-      };
+    async create(request, { idempotencyKey, respondAsync }, log) {
+      const giveBack = respondAsync ? takePlace() : undefined;
+      const created = newPayment(request, policy.ttlMs);
+      // Without a place it is left to the outbox.
+      const payment = respondAsync && !giveBack ? postpone(created, Date.now()) : delivery.begin(created);
+      const { payment_id } = payment;
+      const isAnswered = respondAsync || !askedProvider(payment);
+      const answer = answerOf(respondAsync ? 202 : 201, payment);
+      const fingerprint = fingerprintOf(request);
+      const record =
+        idempotencyKey === undefined ? undefined : { key: idempotencyKey, fingerprint, payment_id };
+
+      let background = Promise.resolve();
       try {
-        const notified = await notifier.notify(payment, save);
-        payment = notified;
-        await store.update(notified);
-      } catch (err) {
-        log.error({ err, payment_id: payment.payment_id }, 'an outcome could not be recorded');
+        const known = await store.insert(
+          payment,
+          record && { ...record, answer: isAnswered ? answer : null },
+        );
+        if (known) return await replay(known, fingerprint);
+        if (!askedProvider(payment)) logPayment(log, payment, 0);
+        else if (respondAsync) background = delivery.round(payment, log).then(() => {});
+      } finally {
+        void background.then(giveBack);
       }
-      logPayment(log, payment, performance.now() - started);
-      return payment;
+      if (isAnswered) return { payment_id, answer, replayed: false };
+
+      const notified = await delivery.round(payment, log, (end) => answerOf(201, end));
+      return { payment_id, answer: answerOf(201, notified), replayed: false };
+    },
+
+    async retryNotification(paymentId, phone, log) {
+      const payment = await store.find(paymentId);
+      if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
+      if (payment.notification_status !== 'failed' && !isHeld(payment)) {
+        throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
+      }
+      const { attempts, reason } = payment.notification;
+      const isRejected = attempts.some(
+        (attempt) => attempt.outcome === 'rejected' && attempt.reason === reason,
+      );
+      if (isRejected && (phone ?? payment.phone) === payment.phone) {
+        throw new Problem(
+          409,
+          'recipient-rejected',
+          'The recipient was rejected. Give another phone to send to.',
+        );
+      }
+      try {
+        const claimed = await store.claim(payment);
+        const reopened: Payment = {
+          ...claimed,
+          phone: phone ?? claimed.phone,
+          notification_status: 'pending',
+          expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
+        };
+        return await delivery.resume(reopened, log, true);
+      } catch (error) {
+        if (!(error instanceof LeaseLost)) throw error;
+        throw new Problem(409, 'nothing-to-retry', 'Somebody else is retrying the notification.');
+      }
+    },
+
+    async drain() {
+      await Promise.all(inBackground);
     },
   };
 }
 
-/** The one line for each payment: who handled it, with what outcome, how long it took, and the attempts that say why. */
-function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs: number): void {
-  const { outcome, reason } = lastAttempt(payment);
-  log.info(
-    {
-      payment_id: payment.payment_id,
-      provider: payment.notification_service,
-      outcome,
-      reason,
-      duration_ms: Math.round(durationMs),
-      notification_status: payment.notification_status,
-      attempts: payment.notification.attempts,
-    },
-    'payment notified',
-  );
+const answerOf = (status: number, payment: Payment): KeptAnswer => ({
+  status,
+  body: JSON.stringify(viewPayment(payment)),
+});
+
+/** Of what was understood, not of the bytes: 100 and 100.0 are the same payment. */
+function fingerprintOf({ amount_minor, currency, customer_id, message, phone }: PaymentRequest): string {
+  return hash('sha256', JSON.stringify([amount_minor, currency, customer_id, message, phone]));
 }

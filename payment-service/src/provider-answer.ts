@@ -3,7 +3,10 @@ import {
   type Outcome,
   outcomeMembersSchema,
   type Provider,
+  unknownKeySchema,
 } from 'service-kit/notification.ts';
+
+import { z } from 'zod';
 
 /** What came back from a provider service. */
 export interface Answer {
@@ -36,6 +39,27 @@ export function outcomeOfAnswer(provider: Provider, { status, retryAfter, body }
   if (status >= 400 && status < 500) return { outcome: 'not_sent', reason, ...retryAfterOf(retryAfter) };
   return { outcome: 'unknown', reason };
 }
+
+/**
+ * Reads the answer to what became of an attempt; undefined if nobody knows. A provider service that has never heard of an
+ * attempt says since when it has heard of all: what began after that, and a margin for clocks that differ, never came.
+ */
+export function settledBy(provider: Provider, answer: Answer, attemptStartedAt: number): Outcome | undefined {
+  if (answer.status === 404) {
+    const unknown = unknownKeySchema.safeParse(parseJson(answer.body));
+    return unknown.success && attemptStartedAt > Date.parse(unknown.data.complete_since) + clockMarginMs
+      ? { outcome: 'not_sent', reason: 'never_received' }
+      : undefined;
+  }
+  // Any other problem is about the question, such as that the service is stopping.
+  const told = answer.status === 200 || toldSchema.safeParse(parseJson(answer.body)).success;
+  const outcome = told ? outcomeOfAnswer(provider, answer) : undefined;
+  return outcome?.outcome === 'unknown' ? undefined : outcome;
+}
+
+const toldSchema = outcomeMembersSchema.extend({ type: z.string().startsWith('urn:problem:notification-') });
+
+const clockMarginMs = 1000;
 
 /** Seconds or a date, RFC 9110 section 10.2.3. */
 function retryAfterOf(header: string | undefined): { retry_after_ms?: number } {

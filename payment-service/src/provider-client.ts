@@ -1,7 +1,7 @@
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import { type Dispatcher, Pool } from 'undici';
 import { overloaded } from './outcome.ts';
-import { type Answer, outcomeOfAnswer, outcomeOfError } from './provider-answer.ts';
+import { type Answer, outcomeOfAnswer, outcomeOfError, settledBy } from './provider-answer.ts';
 
 export interface ProviderClientOptions {
   provider: Provider;
@@ -15,6 +15,11 @@ export interface ProviderClientOptions {
 export interface ProviderClient {
   /** Asks the provider for one SMS. The same key is the same SMS. Whatever happens is an outcome; it never rejects. */
   notify(request: NotifyRequest, idempotencyKey: string): Promise<Outcome>;
+  /**
+   * Asks what became of the call with this key, which began then (ms since the epoch), and withdraws it should it still be
+   * on its way. Undefined if nobody knows; it never rejects.
+   */
+  ask(idempotencyKey: string, startedAt: number): Promise<Outcome | undefined>;
   /** Whether the provider's API is well. It never rejects. */
   check(): Promise<boolean>;
   close(): Promise<void>;
@@ -27,7 +32,7 @@ export function createProviderClient({
   maxConcurrency,
 }: ProviderClientOptions): ProviderClient {
   const pool = new Pool(new URL(url).origin, {
-    connections: maxConcurrency + 1, // one for the check, however busy the rest
+    connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
     connect: { timeout: timeoutMs },
     headersTimeout: 0, // the deadline of the call covers these, and it is exact: undici's timers are coarse
     bodyTimeout: 0,
@@ -70,6 +75,19 @@ export function createProviderClient({
         return outcomeOfError(error, writing.begun);
       } finally {
         underWay -= 1;
+      }
+    },
+
+    async ask(idempotencyKey, startedAt) {
+      try {
+        const answer = await call({
+          method: 'DELETE',
+          path: '/notify',
+          headers: { 'idempotency-key': idempotencyKey },
+        });
+        return settledBy(provider, answer, startedAt);
+      } catch {
+        return undefined;
       }
     },
 

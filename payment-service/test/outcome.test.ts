@@ -1,6 +1,6 @@
 import type { Outcome } from 'service-kit/notification.ts';
 import { expect, test } from 'vitest';
-import { type Consequences, circuitOpen, consequencesOf, overloaded } from '../src/outcome.ts';
+import { type Consequences, circuitOpen, consequencesOf, overloaded, throttled } from '../src/outcome.ts';
 
 const accepted: Consequences = { failOver: false, breaker: 'success', status: 'sent' };
 const rejected: Consequences = { failOver: false, breaker: 'success', status: 'failed' };
@@ -8,7 +8,7 @@ const outage: Consequences = { failOver: true, breaker: 'failure', status: 'pend
 const noOutage: Consequences = { failOver: true, breaker: 'neither', status: 'pending' };
 
 // The table of design section 5. Each row is written out, so that a change of the rules has to change the table too.
-test.each<[what: string, outcome: Outcome, consequences: Consequences]>([
+const rows: [what: string, outcome: Outcome, consequences: Consequences][] = [
   ['taken', { outcome: 'accepted', message_id: 'SM1' }, accepted],
   ['the number is not a number', { outcome: 'rejected', reason: 'invalid_phone' }, rejected],
   ['the customer opted out', { outcome: 'rejected', reason: 'opted_out' }, rejected],
@@ -22,10 +22,21 @@ test.each<[what: string, outcome: Outcome, consequences: Consequences]>([
   ['just this message refused', { outcome: 'not_sent', reason: 'http_400', no_outage: true }, noOutage],
   ['open circuit', circuitOpen, noOutage],
   ['a full queue of our own', overloaded, noOutage],
+  ['left alone until its Retry-After has passed', throttled, noOutage],
   ['deadline passed', { outcome: 'unknown', reason: 'deadline_passed' }, outage],
   ['connection lost', { outcome: 'unknown', reason: 'connection_lost' }, outage],
   ['500', { outcome: 'unknown', reason: 'http_500' }, outage],
   ['unreadable answer', { outcome: 'unknown', reason: 'unreadable_answer' }, outage],
-])('%s', (_what, outcome, consequences) => {
+];
+
+test.each(rows)('%s', (_what, outcome, consequences) => {
   expect(consequencesOf(outcome)).toEqual(consequences);
+  expect(consequencesOf(outcome, 'resend')).toEqual(consequences);
+});
+
+test.each(rows)('%s, where what is unknown is held', (_what, outcome, consequences) => {
+  const isUnknown = outcome.outcome === 'unknown';
+  expect(consequencesOf(outcome, 'hold')).toEqual(
+    isUnknown ? { ...consequences, failOver: false } : consequences,
+  );
 });

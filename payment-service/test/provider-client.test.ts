@@ -4,7 +4,7 @@ import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Worker } from 'node:worker_threads';
 import type { NotifyRequest, Outcome } from 'service-kit/notification.ts';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createProviderClient, type ProviderClientOptions } from '../src/provider-client.ts';
 
 const request: NotifyRequest = { message: 'Pago recibido', customer_id: '123', phone: '+573001234567' };
@@ -239,8 +239,12 @@ describe('nothing was sent', () => {
     const seen: string[] = [];
     const url = await serve(({ url }) => seen.push(String(url)));
     const client = clientOf(url, { timeoutMs: short, maxConcurrency: 1 });
-    const checks = [client.check(), client.check()]; // hold the one connection of the calls, and their own
+    // Hold the one connection of the calls, and the 16 that are kept for checks and questions, for longer than the deadline.
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(new AbortController().signal);
+    const checks = Array.from({ length: 17 }, () => client.check());
+    timeout.mockRestore();
     const outcome = await client.notify(request, 'pmt_1-1');
+    await client.close();
     await Promise.all(checks);
     expect(seen).not.toContain('/notify');
     expect(outcome).toMatchObject({ outcome: 'not_sent' });
@@ -464,6 +468,120 @@ describe('the check', () => {
 
   test('of one that hangs up: false', { timeout: ample / 2 }, async () => {
     await expect(clientOf(await serve(({ socket }) => socket.destroy())).check()).resolves.toBe(false);
+  });
+});
+
+describe('asking what became of an attempt', () => {
+  const startedAt = Date.parse('2026-01-02T03:04:05.678Z');
+  const unknownKey = (sinceMs: number) => ({
+    type: 'urn:problem:notification-unknown',
+    complete_since: new Date(startedAt + sinceMs).toISOString(),
+  });
+  const told = (outcome: string, reason: string, more = {}) => ({
+    type: `urn:problem:notification-${outcome.replace('_', '-')}`,
+    outcome,
+    reason,
+    ...more,
+  });
+
+  async function ask({ status, body, headers = {} }: Answer): Promise<Outcome | undefined> {
+    const asked: unknown[] = [];
+    const url = await serve((incoming, response) => {
+      asked.push([incoming.method, incoming.url, incoming.headers['idempotency-key']]);
+      response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+    const outcome = await clientOf(url).ask('pmt_0199-2', startedAt);
+    expect(asked).toEqual([['DELETE', '/notify', 'pmt_0199-2']]); // and nothing is ever posted
+    return outcome;
+  }
+
+  test.each<[what: string, answer: Answer, outcome: Outcome]>([
+    ['accepted', { status: 200, body: goodReply }, { outcome: 'accepted', message_id: 'SM1' }],
+    [
+      'rejected',
+      { status: 422, body: told('rejected', 'opted_out') },
+      { outcome: 'rejected', reason: 'opted_out' },
+    ],
+    ['not_sent', { status: 503, body: told('not_sent', 'down') }, { outcome: 'not_sent', reason: 'down' }],
+    [
+      'not_sent, no outage',
+      { status: 503, body: told('not_sent', 'no_phone', { no_outage: true }) },
+      { outcome: 'not_sent', reason: 'no_phone', no_outage: true },
+    ],
+    [
+      'throttled',
+      { status: 429, headers: { 'retry-after': '7' }, body: told('not_sent', 'throttled') },
+      { outcome: 'not_sent', reason: 'throttled', retry_after_ms: 7000 },
+    ],
+    [
+      'never received by one that has known every key since long before',
+      { status: 404, body: unknownKey(-60_000) },
+      { outcome: 'not_sent', reason: 'never_received' },
+    ],
+    [
+      'never received by one that has known every key since just more than the clocks may differ',
+      { status: 404, body: unknownKey(-1001) },
+      { outcome: 'not_sent', reason: 'never_received' },
+    ],
+  ])('finds it: %s', async (_what, answer, outcome) => {
+    await expect(ask(answer)).resolves.toEqual(outcome);
+  });
+
+  test.each<[what: string, answer: Answer]>([
+    ['a service that has restarted since', { status: 404, body: unknownKey(60_000) }],
+    ['a service that restarted at that moment', { status: 404, body: unknownKey(0) }],
+    ['a service that restarted about then', { status: 404, body: unknownKey(-1000) }],
+    [
+      'a path that does not exist',
+      { status: 404, body: { type: 'urn:problem:not-found', title: 'Not Found' } },
+    ],
+    ['an older release', { status: 404, body: '<html>' }],
+    ['a time that is none', { status: 404, body: { complete_since: 'yesterday' } }],
+    ['a service that does not know either', { status: 502, body: told('unknown', 'connection_lost') }],
+    ['a service that has given up waiting', { status: 504, body: told('unknown', 'gateway_timeout') }],
+    ['200 with another provider', { status: 200, body: { ...goodReply, provider: 'Twilio' } }],
+    ['200 with half a body', { status: 200, body: '{"provider": "Ald' }],
+    ['200 with a problem', { status: 200, body: told('not_sent', 'down') }],
+    ['a bad gateway before it', { status: 502, body: '<html>' }],
+    ['a bad request', { status: 400, body: { type: 'urn:problem:invalid-request' } }],
+    ['a bug', { status: 500, body: { type: 'urn:problem:internal-error' } }],
+    ['too many questions', { status: 429, headers: { 'retry-after': '7' }, body: '' }],
+    // A stopping service says not_sent: of the question, not of the attempt.
+    [
+      'a service that is stopping',
+      { status: 503, body: { ...told('not_sent', 'stopping'), type: 'urn:problem:stopping' } },
+    ],
+    [
+      'something else that has an outcome to tell',
+      { status: 503, body: { outcome: 'not_sent', reason: 'down' } },
+    ],
+  ])('finds nothing: %s', async (_what, answer) => {
+    await expect(ask(answer)).resolves.toBeUndefined();
+  });
+
+  test('finds nothing where nobody listens', async () => {
+    await expect(clientOf(await portOfNobody()).ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
+  });
+
+  test('finds nothing where it is silent, by its deadline', async () => {
+    const client = clientOf(await serve(() => {}), { timeoutMs: short });
+    await expect(client.ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
+  });
+
+  test('finds nothing where it hangs up', { timeout: ample / 2 }, async () => {
+    const client = clientOf(await serve(({ socket }) => socket.destroy()));
+    await expect(client.ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
+  });
+
+  test('has room, however many calls are under way', async () => {
+    const { url, full, letGo } = await serveHeld(2);
+    const client = clientOf(url, { maxConcurrency: 1 });
+    const underWay = client.notify(request, 'a');
+    const question = client.ask('b', startedAt);
+    await full; // the fake holds questions, too, and answers all alike
+    letGo();
+    await expect(question).resolves.toEqual(accepted);
+    await underWay;
   });
 });
 

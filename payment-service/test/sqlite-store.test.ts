@@ -3,23 +3,25 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Provider } from 'service-kit/notification.ts';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Attempt, Payment } from '../src/payment.ts';
 import { createGroupCommit } from '../src/store/group-commit.ts';
-import { migrations } from '../src/store/sqlite-migrations.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
-import { type PaymentQuery, type Store, StoreUnavailable } from '../src/store/store.ts';
-import { describeStore, everything, paymentNumber } from './store-contract.ts';
+import { LeaseLost, type PaymentQuery, type Store, StoreUnavailable } from '../src/store/store.ts';
+import { describeStore, everything, paymentNumber, recordOf, running } from './store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
 afterAll(() => rmSync(directory, { recursive: true }));
+const leaseMs = 10_000;
 const newPath = () => join(directory, `${randomUUID()}.db`);
 
-describeStore('SQLite', () => openSqliteStore(newPath()));
+describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 
 describe('durability', () => {
   test('what is kept is there when the file is opened again', async () => {
     const path = newPath();
-    const first = openSqliteStore(path);
+    const first = openSqliteStore({ path, leaseMs });
     await first.insert(paymentNumber(1));
     await first.close();
     const second = open(path);
@@ -204,22 +206,21 @@ describe('opening', () => {
     const path = newPath();
     const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
     onTestFinished(() => exec.mockRestore());
-    const applied = () => exec.mock.calls.filter(([sql]) => migrations.includes(sql)).length;
-    await openSqliteStore(path).close();
-    expect(applied()).toBe(migrations.length);
-    await openSqliteStore(path).close();
-    expect(applied()).toBe(migrations.length);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({
-      user_version: migrations.length,
-    });
+    // Each migration brings tables.
+    const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
+    await openSqliteStore({ path, leaseMs }).close();
+    expect(applied()).toBe(2);
+    await openSqliteStore({ path, leaseMs }).close();
+    expect(applied()).toBe(2);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 2 });
   });
 
   test('refuses a database of a newer release, and leaves it as it is', () => {
     const path = newPath();
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
-    expect(() => openSqliteStore(path)).toThrow(
-      `The database has schema version 99; this release knows ${migrations.length}.`,
+    expect(() => openSqliteStore({ path, leaseMs })).toThrow(
+      'The database has schema version 99; this release knows 2.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -228,11 +229,177 @@ describe('opening', () => {
   test('refuses a file that is no database', () => {
     const path = newPath();
     writeFileSync(path, 'This is a letter, and no database at all.\n'.repeat(100));
-    expect(() => openSqliteStore(path)).toThrow('file is not a database');
+    expect(() => openSqliteStore({ path, leaseMs })).toThrow('file is not a database');
   });
 
   test('refuses a directory', () => {
-    expect(() => openSqliteStore(directory)).toThrow('unable to open database file');
+    expect(() => openSqliteStore({ path: directory, leaseMs })).toThrow('unable to open database file');
+  });
+});
+
+describe('after a crash', () => {
+  const now = Date.parse('2026-03-01T12:00:00.000Z');
+  const at = (ms: number) => new Date(now + ms).toISOString();
+
+  test('what ran is due at once, under a fence of its own; all else is due when it was', async () => {
+    vi.useFakeTimers({ now, toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const path = newPath();
+    const first = openSqliteStore({ path, leaseMs });
+    await first.insert(paymentNumber(1, { notification: running() }));
+    await first.insert(
+      paymentNumber(2, { notification: { ...running(), attempts: [], next_attempt_at: at(1) } }),
+    );
+    await first.insert(paymentNumber(3, { notification_status: 'sent' }));
+    await first.insert(paymentNumber(4));
+    await first.close();
+    const second = open(path);
+    expect(await second.claimDue(10)).toStrictEqual([
+      paymentNumber(1, { notification: running(), fence: 2 }),
+    ]);
+    // Who held it before the crash has nothing to say any more.
+    await expect(second.update(paymentNumber(1))).rejects.toBeInstanceOf(LeaseLost);
+    vi.setSystemTime(now + 1);
+    expect((await second.claimDue(10)).map(({ payment_id }) => payment_id)).toEqual([
+      paymentNumber(2).payment_id,
+    ]);
+    vi.setSystemTime(now + 10 * leaseMs);
+    const due = (await second.claimDue(10)).map(({ payment_id }) => payment_id);
+    expect(due.toSorted()).toEqual([1, 2].map((number) => paymentNumber(number).payment_id));
+  });
+
+  test('keys and their answers are still there', async () => {
+    const path = newPath();
+    const first = openSqliteStore({ path, leaseMs });
+    const record = recordOf('key-1', paymentNumber(1), { answer: { status: 201, body: '{"ñ": 1.50}' } });
+    await first.insert(paymentNumber(1), record);
+    await first.close();
+    expect(await open(path).insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual(
+      record,
+    );
+  });
+});
+
+describe('a database of the first release', () => {
+  /** The schema as the first release made it, word for word. */
+  const schema = `
+    CREATE TABLE payments (
+      payment_id TEXT PRIMARY KEY,
+      amount_minor INTEGER NOT NULL,
+      currency TEXT NOT NULL,
+      customer_id TEXT NOT NULL,
+      phone TEXT,
+      message TEXT NOT NULL,
+      notification_service TEXT,
+      notification_status TEXT NOT NULL,
+      next_attempt_at TEXT,
+      created_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX payments_by_customer ON payments (customer_id, payment_id);
+    CREATE INDEX payments_by_status ON payments (notification_status, payment_id);
+
+    CREATE TABLE attempts (
+      payment_id TEXT NOT NULL REFERENCES payments (payment_id),
+      number INTEGER NOT NULL,
+      provider TEXT NOT NULL,
+      outcome TEXT,
+      reason TEXT,
+      message_id TEXT,
+      started_at TEXT NOT NULL,
+      duration_ms INTEGER,
+      PRIMARY KEY (payment_id, number)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 1;`;
+
+  const created = '2026-02-28T23:59:59.999Z';
+  const expires_at = '2026-03-01T23:59:59.999Z';
+  const started_at = '2026-03-01T00:00:00.001Z';
+  const attempts = {
+    refused: attempt('Aldeamo', 'not_sent', 'connection_refused'),
+    accepted: attempt('Twilio', 'accepted', null),
+    rejected: attempt('Aldeamo', 'rejected', 'opted_out'),
+    running: attempt('Twilio', null, null),
+  };
+
+  function attempt(provider: Provider, outcome: Attempt['outcome'], reason: string | null): Attempt {
+    const message_id = outcome === 'accepted' ? 'SM1' : null;
+    return { provider, outcome, reason, message_id, started_at, duration_ms: outcome && 12 };
+  }
+
+  const payment = (number: number, status: Payment['notification_status'], ...given: Attempt[]) =>
+    paymentNumber(number, {
+      created_at: created,
+      expires_at,
+      phone: '+573001234567',
+      notification_status: status,
+      notification_service: status === 'sent' ? 'Twilio' : null,
+      notification: { message: 'Pago 😀', reason: null, attempts: given, next_attempt_at: null },
+    });
+
+  /** Opens a database in which the first release has left the payments. */
+  function openLeft(...payments: Payment[]): Store {
+    const path = newPath();
+    const db = connectTo(path);
+    db.exec(schema);
+    const insertPayment = db.prepare(
+      `INSERT INTO payments VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message,
+                                    :notification_service, :notification_status, :next_attempt_at, :created_at)`,
+    );
+    const insertAttempt = db.prepare(
+      `INSERT INTO attempts VALUES (:payment_id, :number, :provider, :outcome, :reason, :message_id, :started_at,
+                                    :duration_ms)`,
+    );
+    for (const { notification, expires_at: _, retries: _retries, fence: _fence, ...rest } of payments) {
+      const { message, next_attempt_at } = notification;
+      insertPayment.run({ ...rest, message, next_attempt_at });
+      notification.attempts.forEach((attempt, index) => {
+        insertAttempt.run({ payment_id: rest.payment_id, number: index + 1, ...attempt });
+      });
+    }
+    return open(path);
+  }
+
+  const sent = payment(1, 'sent', attempts.refused, attempts.accepted);
+  const pending = payment(2, 'pending', attempts.refused, attempts.refused);
+  const interrupted = payment(3, 'pending', attempts.refused, attempts.running);
+
+  test('keeps what was sent as it was, and it is never due', async () => {
+    const store = openLeft(sent);
+    expect(await store.find(sent.payment_id)).toStrictEqual(sent);
+    expect(await store.claimDue(10)).toEqual([]);
+  });
+
+  test('keeps what is pending, for a day from its payment, and it is due at once', async () => {
+    const before = Date.now();
+    const store = openLeft(sent, pending, interrupted);
+    const found = await store.find(pending.payment_id);
+    const next_attempt_at = found?.notification.next_attempt_at ?? '';
+    expect(found).toStrictEqual({
+      ...pending,
+      notification: { ...pending.notification, next_attempt_at },
+    });
+    expect(Date.parse(next_attempt_at)).toBeGreaterThanOrEqual(before - 1);
+    expect(Date.parse(next_attempt_at)).toBeLessThanOrEqual(Date.now());
+    const due = (await store.claimDue(10)).map(({ payment_id }) => payment_id);
+    expect(due.toSorted()).toEqual([pending.payment_id, interrupted.payment_id]);
+  });
+
+  // The migration leaves the reason empty, and a retry by hand goes by it: without it the recipient that was rejected
+  // is asked again.
+  test('says of what failed why it did', async () => {
+    const failed = payment(4, 'failed', attempts.rejected);
+    const store = openLeft(failed);
+    expect(await store.find(failed.payment_id)).toStrictEqual({
+      ...failed,
+      notification: { ...failed.notification, reason: 'opted_out' },
+    });
+  });
+
+  test('takes payments and keys as any other', async () => {
+    const store = openLeft(sent);
+    await store.insert(paymentNumber(9), recordOf('key-1', paymentNumber(9)));
+    expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(9), sent]);
   });
 });
 
@@ -277,10 +444,21 @@ describe('the plan of a page', () => {
     const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
     onTestFinished(() => prepare.mockRestore());
     open(path);
-    const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes('json_each')) ?? '';
+    const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes('FROM attempts')) ?? '';
     const plan = planOf(path, sql);
     expect(plan).toContain('SEARCH attempts USING PRIMARY KEY (payment_id=?)');
     expect(plan.join()).not.toMatch(/SCAN attempts|TEMP B-TREE/);
+  });
+
+  test('finds what is due by its time, and reads nothing else', () => {
+    const path = newPath();
+    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    onTestFinished(() => prepare.mockRestore());
+    open(path);
+    const sql = prepare.mock.calls.map(([text]) => text).find((text) => /due_at <= /.test(text)) ?? '';
+    const plan = planOf(path, sql);
+    expect(plan.join()).toMatch(/SEARCH payments USING (COVERING )?INDEX payments_due \(due_at<\?\)/);
+    expect(plan.join()).not.toMatch(/SCAN|TEMP B-TREE/);
   });
 
   async function planOfPage(filter: Partial<PaymentQuery>): Promise<unknown[]> {
@@ -302,7 +480,7 @@ describe('the plan of a page', () => {
 });
 
 function open(path: string): Store {
-  const store = openSqliteStore(path);
+  const store = openSqliteStore({ path, leaseMs });
   onTestFinished(() => store.close());
   return store;
 }

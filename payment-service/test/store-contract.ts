@@ -1,14 +1,24 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Attempt, Payment } from '../src/payment.ts';
-import { type PaymentPage, type PaymentQuery, type Store, StoreUnavailable } from '../src/store/store.ts';
+import {
+  type IdempotencyRecord,
+  type KeptAnswer,
+  LeaseLost,
+  type PaymentPage,
+  type PaymentQuery,
+  type Store,
+  StoreUnavailable,
+} from '../src/store/store.ts';
+
+const leaseMs = 10_000;
 
 /** What every implementation of the store must do. `open` opens an empty one; what it leaves behind is its own affair. */
-export function describeStore(name: string, open: () => Store | Promise<Store>): void {
+export function describeStore(name: string, open: (leaseMs: number) => Store | Promise<Store>): void {
   describe(`${name}: the store`, () => {
     let store: Store;
     let isOpen = true;
     beforeEach(async () => {
-      store = await open();
+      store = await open(leaseMs);
       isOpen = true;
     });
     afterEach(async () => {
@@ -27,12 +37,21 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
           'unicode, line breaks, no attempt and a due time',
           {
             notification: {
+              reason: null,
               message: 'Pago de $1 con éxito ✅\r\n\t👩‍👩‍👧 e\u0301 עברית 漢字 \u{10FFFF}',
               attempts: [],
               next_attempt_at: '2026-01-02T03:04:05.678Z',
             },
           },
         ],
+        [
+          'a failed notification with its reason',
+          {
+            notification_status: 'failed',
+            notification: { ...notificationWith([]), reason: 'expired' },
+          },
+        ],
+        ['what the outbox goes by', { expires_at: '2026-01-02T03:04:05.678Z', retries: 17, fence: 4 }],
         ['attempts, in their order', { notification: notificationWith(everyAttempt) }],
         ['more than nine attempts', { notification: notificationWith(manyAttempts) }],
       ])('%s', async (_name, fields) => {
@@ -57,10 +76,14 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
       await store.insert(paymentNumber(2));
       const after: Payment = {
         ...before,
+        phone: '+573009999999',
+        expires_at: '2030-01-02T03:04:05.678Z',
+        retries: 3,
         notification_service: 'Twilio',
         notification_status: 'sent',
         notification: {
           ...before.notification,
+          reason: 'unknown_outcome',
           attempts: [
             {
               ...running,
@@ -82,7 +105,7 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
         ...after,
         notification_service: null,
         notification_status: 'pending',
-        notification: { ...after.notification, next_attempt_at: null },
+        notification: { ...after.notification, reason: null, next_attempt_at: null },
       };
       await store.update(again);
       expect(await store.find(before.payment_id)).toStrictEqual(again);
@@ -206,6 +229,310 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
       expect((await list({})).payments).toStrictEqual([3, 2, 1].map((number) => paymentNumber(number)));
     });
 
+    describe('what is due', () => {
+      // The store goes by the clock. Only the clock is a fake: timers and the disk are as they are.
+      const now = Date.parse('2026-03-01T12:00:00.000Z');
+      beforeEach(() => void vi.useFakeTimers({ now, toFake: ['Date'] }));
+      afterEach(() => void vi.useRealTimers());
+      const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+      const at = (ms: number) => new Date(now + ms).toISOString();
+
+      const scheduled = (number: number, dueInMs: number, fields: Partial<Payment> = {}) =>
+        paymentNumber(number, {
+          notification: { ...notificationWith([]), next_attempt_at: at(dueInMs) },
+          ...fields,
+        });
+      const claimed = async (limit = 100) =>
+        (await store.claimDue(limit)).map(({ payment_id }) => numberOf(payment_id));
+
+      test('is claimed as it was kept, attempts and all, under a fence that has grown', async () => {
+        const payment = scheduled(1, -1, { phone: '+573001234567', retries: 2 });
+        payment.notification.attempts = everyAttempt.slice(0, -1);
+        await store.insert(payment);
+        expect(await store.claimDue(10)).toStrictEqual([{ ...payment, fence: 2 }]);
+        expect(await store.find(payment.payment_id)).toStrictEqual({ ...payment, fence: 2 });
+      });
+
+      test.each<[what: string, payment: Payment, dueInMs: number]>([
+        ['scheduled: when its time has come', scheduled(1, 5000), 5000],
+        ['running: when the lease has run out', paymentNumber(1, { notification: running() }), leaseMs],
+        [
+          'held: when it expires',
+          paymentNumber(1, { expires_at: at(60_000), notification: { ...notificationWith([]) } }),
+          60_000,
+        ],
+        [
+          'scheduled for later than it expires: when it expires',
+          scheduled(1, 60_000, { expires_at: at(40_000) }),
+          40_000,
+        ],
+      ])('%s', async (_what, payment, dueInMs) => {
+        await store.insert(payment);
+        pass(dueInMs - 1);
+        expect(await claimed()).toEqual([]);
+        pass(1);
+        expect(await claimed()).toEqual([1]);
+      });
+
+      test.each(['sent', 'delivered', 'failed'] as const)('%s: never', async (notification_status) => {
+        await store.insert(paymentNumber(1, { notification_status, expires_at: at(-1) }));
+        pass(10 * 365 * 24 * 60 * 60 * 1000);
+        expect(await claimed()).toEqual([]);
+      });
+
+      // In another order than the ids, and given in yet another one.
+      const dueOrder = [4, 2, 5, 1, 3];
+      const insertOutOfOrder = () =>
+        Promise.all(
+          [1, 2, 3, 4, 5].map((number) =>
+            store.insert(scheduled(number, 1000 * (dueOrder.indexOf(number) - 10))),
+          ),
+        );
+
+      test('the longest first, and no more than asked for', async () => {
+        await insertOutOfOrder();
+        expect((await claimed(2)).toSorted()).toEqual([2, 4]);
+        expect((await claimed(2)).toSorted()).toEqual([1, 5]);
+        expect(await claimed(2)).toEqual([3]);
+        expect(await claimed(2)).toEqual([]);
+      });
+
+      test('is claimed by one, until the lease has run out; each claim has a higher fence', async () => {
+        await store.insert(scheduled(1, -1));
+        const fences = async () => (await store.claimDue(10)).map(({ fence }) => fence);
+        expect(await Promise.all([fences(), fences(), fences()])).toEqual([[2], [], []]);
+        pass(leaseMs - 1);
+        expect(await fences()).toEqual([]);
+        pass(1);
+        expect(await fences()).toEqual([3]);
+        expect(await fences()).toEqual([]);
+        pass(leaseMs);
+        expect(await fences()).toEqual([4]);
+      });
+
+      test('an attempt that begins renews the lease', async () => {
+        await store.insert(scheduled(1, -1));
+        const [claim] = await store.claimDue(1);
+        pass(leaseMs - 1);
+        await store.update({ ...(claim as Payment), notification: running() });
+        pass(leaseMs - 1);
+        expect(await claimed()).toEqual([]);
+        pass(1);
+        expect(await claimed()).toEqual([1]);
+      });
+
+      test('an end gives the lease back: what is scheduled is due then, and what is sent is not', async () => {
+        await store.insert(scheduled(1, -2));
+        await store.insert(scheduled(2, -1));
+        const claims = await store.claimDue(2);
+        const claimOf = (number: number) =>
+          claims.find(({ payment_id }) => numberOf(payment_id) === number) as Payment;
+        await store.update({
+          ...claimOf(1),
+          notification: { ...notificationWith([]), next_attempt_at: at(100) },
+        });
+        await store.update({ ...claimOf(2), notification_status: 'sent' });
+        pass(100);
+        expect(await claimed()).toEqual([1]);
+        pass(leaseMs);
+        expect(await claimed()).toEqual([1]);
+      });
+
+      describe('under an old fence', () => {
+        test('an update is refused, and changes nothing, neither attempts nor the kept answer', async () => {
+          const payment = scheduled(1, -1);
+          payment.notification.attempts = [everyAttempt[2] as Attempt];
+          const first = recordOf('key-1', payment);
+          await store.insert(payment, first);
+          await store.claimDue(1);
+          pass(leaseMs);
+          const [newer] = await store.claimDue(1);
+          const late: Payment = {
+            ...payment,
+            notification_status: 'sent',
+            notification_service: 'Aldeamo',
+            notification: notificationWith([
+              { ...(everyAttempt[2] as Attempt), reason: 'changed' },
+              everyAttempt[0] as Attempt,
+            ]),
+          };
+          for (const fence of [1, 2, 4]) {
+            await expect(
+              store.update({ ...late, fence }, { status: 201, body: 'late' }),
+            ).rejects.toBeInstanceOf(LeaseLost);
+          }
+          expect(await store.find(payment.payment_id)).toStrictEqual(newer);
+          expect(await store.insert(paymentNumber(2), { ...first })).toEqual(first);
+          expect(await claimed()).toEqual([]); // the lease of the newer one holds
+        });
+
+        test('a refused update takes none of those down that came with it', async () => {
+          await store.insert(scheduled(1, -1));
+          await store.claimDue(1);
+          const results = await Promise.allSettled([
+            store.insert(paymentNumber(2)),
+            store.update(scheduled(1, -1)),
+            store.insert(paymentNumber(3)),
+          ]);
+          expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+          expect((await list({})).payments).toHaveLength(3);
+        });
+      });
+
+      test('an update of a payment that does not exist is refused', async () => {
+        await expect(store.update(paymentNumber(1))).rejects.toBeInstanceOf(LeaseLost);
+        expect(await store.find(paymentNumber(1).payment_id)).toBeUndefined();
+      });
+
+      describe('claim', () => {
+        test.each<[what: string, payment: Payment]>([
+          ['failed', paymentNumber(1, { notification_status: 'failed' })],
+          ['held', paymentNumber(1)],
+          ['not due yet', scheduled(1, 60_000)],
+          ['due', scheduled(1, -1)],
+        ])('leases what is %s', async (_what, payment) => {
+          await store.insert(payment);
+          expect(await store.claim(payment)).toStrictEqual({ ...payment, fence: 2 });
+          expect(await claimed()).toEqual([]);
+          pass(leaseMs - 1);
+          expect(await claimed()).toEqual([]);
+          pass(1);
+          expect(await claimed()).toEqual([1]);
+        });
+
+        test('is for one of many who have read the same', async () => {
+          const payment = paymentNumber(1);
+          await store.insert(payment);
+          const results = await Promise.allSettled(Array.from({ length: 10 }, () => store.claim(payment)));
+          expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+          for (const result of results)
+            if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(LeaseLost);
+          expect((await store.find(payment.payment_id))?.fence).toBe(2);
+        });
+
+        test('is refused to who has read an older one, and to who names none', async () => {
+          const payment = scheduled(1, -1);
+          await store.insert(payment);
+          await store.claimDue(1);
+          await expect(store.claim(payment)).rejects.toBeInstanceOf(LeaseLost);
+          await expect(store.claim(paymentNumber(2))).rejects.toBeInstanceOf(LeaseLost);
+        });
+      });
+    });
+
+    describe('an idempotency key', () => {
+      test('is kept with its payment: the second insert finds the first record, and inserts nothing', async () => {
+        const first = recordOf('key-1', paymentNumber(1), { fingerprint: 'aaa' });
+        expect(await store.insert(paymentNumber(1), first)).toBeUndefined();
+        const second = recordOf('key-1', paymentNumber(2), { fingerprint: 'bbb', answer: someAnswer });
+        expect(await store.insert(paymentNumber(2), second)).toStrictEqual(first);
+        expect((await list({})).payments).toStrictEqual([paymentNumber(1)]);
+        expect(await store.find(paymentNumber(2).payment_id)).toBeUndefined();
+      });
+
+      test('of another name is another one, and without one there is none', async () => {
+        expect(await store.insert(paymentNumber(1), recordOf('key-1', paymentNumber(1)))).toBeUndefined();
+        expect(await store.insert(paymentNumber(2), recordOf('KEY-1', paymentNumber(2)))).toBeUndefined();
+        expect(await store.insert(paymentNumber(3), recordOf('key-1 ', paymentNumber(3)))).toBeUndefined();
+        expect(await store.insert(paymentNumber(4))).toBeUndefined();
+        expect(await store.insert(paymentNumber(5))).toBeUndefined();
+        expect((await list({})).payments).toHaveLength(5);
+      });
+
+      test('makes one payment of 50 inserts at the same time', async () => {
+        const found = await Promise.all(
+          Array.from({ length: 50 }, (_, index) =>
+            store.insert(paymentNumber(index), recordOf('key-1', paymentNumber(index))),
+          ),
+        );
+        const { payments } = await list({});
+        expect(payments).toHaveLength(1);
+        const [payment] = payments as [Payment];
+        expect(found.filter((record) => record === undefined)).toHaveLength(1);
+        expect(found.filter((record) => record?.payment_id === payment.payment_id)).toHaveLength(49);
+      });
+
+      test('may have its answer from the beginning, to the byte', async () => {
+        const record = recordOf('key-1', paymentNumber(1), { answer: someAnswer });
+        await store.insert(paymentNumber(1), record);
+        expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual(
+          record,
+        );
+      });
+
+      test('gets its answer with an update of its payment, and no other key does', async () => {
+        const records = [1, 2].map((number) => recordOf(`key-${number}`, paymentNumber(number)));
+        await store.insert(paymentNumber(1), records[0]);
+        await store.insert(paymentNumber(2), records[1]);
+        await store.update(paymentNumber(1));
+        await store.update(paymentNumber(1), someAnswer);
+        await store.update(paymentNumber(1)); // an update without an answer leaves it
+        const found = async (key: string) => store.insert(paymentNumber(3), recordOf(key, paymentNumber(3)));
+        expect(await found('key-1')).toStrictEqual({ ...records[0], answer: someAnswer });
+        expect(await found('key-2')).toStrictEqual(records[1]);
+      });
+
+      test('keeps the first of its answers: a late one is told what is kept, and changes nothing else', async () => {
+        const record = recordOf('key-1', paymentNumber(1));
+        await store.insert(paymentNumber(1, { notification: running() }), record);
+        const { payment_id } = paymentNumber(1);
+        const late = { status: 201, body: 'late' };
+        expect(await store.keepAnswer(payment_id, someAnswer)).toEqual(someAnswer);
+        expect(await store.keepAnswer(payment_id, late)).toEqual(someAnswer);
+        expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual({
+          ...record,
+          answer: someAnswer,
+        });
+        expect(await store.find(payment_id)).toStrictEqual(paymentNumber(1, { notification: running() }));
+        // Whose key is forgotten by now, or never had one.
+        expect(await store.keepAnswer(paymentNumber(3).payment_id, late)).toEqual(late);
+      });
+
+      test('of a payment that can not be inserted is not kept', async () => {
+        await store.insert(paymentNumber(1));
+        const again = store.insert(paymentNumber(1), recordOf('key-1', paymentNumber(1)));
+        await expect(again).rejects.toBeInstanceOf(StoreUnavailable);
+        expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toBeUndefined();
+      });
+
+      describe('is forgotten', () => {
+        const now = Date.parse('2026-03-01T12:00:00.000Z');
+        beforeEach(async () => {
+          vi.useFakeTimers({ now, toFake: ['Date'] });
+          for (const number of [1, 2, 3, 4, 5]) {
+            await store.insert(paymentNumber(number), recordOf(`key-${number}`, paymentNumber(number)));
+            vi.setSystemTime(Date.now() + 1000);
+          }
+        });
+        afterEach(() => void vi.useRealTimers());
+        /** Which of the keys are still known. It makes the others known again. */
+        const known = async () => {
+          const found = await Promise.all(
+            [1, 2, 3, 4, 5].map((number) =>
+              store.insert(paymentNumber(10 + number), recordOf(`key-${number}`, paymentNumber(10 + number))),
+            ),
+          );
+          return found.filter(Boolean).map((record) => record?.key);
+        };
+
+        test('when it is older than a time, and younger ones are not; payments stay', async () => {
+          expect(await store.forgetKeys(now + 2000, 100)).toBe(2);
+          expect((await list({})).payments).toHaveLength(5);
+          expect(await known()).toEqual(['key-3', 'key-4', 'key-5']);
+        });
+
+        test('at most so many at a time, the oldest first', async () => {
+          expect(await store.forgetKeys(now + 10_000, 3)).toBe(3);
+          expect(await known()).toEqual(['key-4', 'key-5']);
+        });
+
+        test('not at all where none is old', async () => {
+          expect(await store.forgetKeys(now, 100)).toBe(0);
+          expect(await known()).toHaveLength(5);
+        });
+      });
+    });
+
     test('check writes, and changes nothing', async () => {
       await store.insert(paymentNumber(1));
       await store.check();
@@ -224,6 +551,10 @@ export function describeStore(name: string, open: () => Store | Promise<Store>):
       ['find', () => store.find(paymentNumber(1).payment_id)],
       ['list', () => store.list(everything)],
       ['check', () => store.check()],
+      ['keepAnswer', () => store.keepAnswer(paymentNumber(1).payment_id, someAnswer)],
+      ['claimDue', () => store.claimDue(1)],
+      ['claim', () => store.claim(paymentNumber(1))],
+      ['forgetKeys', () => store.forgetKeys(Date.now(), 1)],
     ])('after close %s rejects with StoreUnavailable', async (_name, operation) => {
       await store.insert(paymentNumber(1));
       await close();
@@ -271,6 +602,9 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     customer_id: '123',
     phone: null,
     created_at: '2026-01-01T00:00:00.000Z',
+    expires_at: '2999-01-01T00:00:00.000Z',
+    retries: 0,
+    fence: 1,
     notification_service: null,
     notification_status: 'pending',
     notification: notificationWith([]),
@@ -278,8 +612,23 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
   };
 }
 
-function notificationWith(attempts: Attempt[]): Payment['notification'] {
-  return { message: 'Pago recibido', attempts, next_attempt_at: null };
+const numberOf = (paymentId: string) => Number(paymentId.slice('pmt_'.length));
+
+export function notificationWith(attempts: Attempt[]): Payment['notification'] {
+  return { message: 'Pago recibido', reason: null, attempts, next_attempt_at: null };
+}
+
+/** A notification whose attempt has not ended. */
+export const running = () => notificationWith([everyAttempt.at(-1) as Attempt]);
+
+const someAnswer: KeptAnswer = { status: 202, body: '{"amount":100.50, "ñ": "é\\u00e9\\n"}' };
+
+export function recordOf(
+  key: string,
+  { payment_id }: Payment,
+  fields: Partial<IdempotencyRecord> = {},
+): IdempotencyRecord {
+  return { key, fingerprint: 'f', payment_id, answer: null, ...fields };
 }
 
 const attempt = { message_id: null, started_at: '2026-01-01T00:00:00.000Z' };

@@ -84,3 +84,6 @@ export const outcomeMembersSchema = z.object({
   reason: reasonSchema,
   no_outage: z.boolean().optional(),
 });
+
+/** The 404 of DELETE /notify: every key that came after this time is known there, so this one never came. */
+export const unknownKeySchema = z.object({ complete_since: z.iso.datetime() });

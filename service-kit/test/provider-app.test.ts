@@ -4,10 +4,11 @@ import { text } from 'node:stream/consumers';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { notifyReplySchema, type Outcome } from '../src/notification.ts';
+import { notifyReplySchema, type Outcome, unknownKeySchema } from '../src/notification.ts';
 import { buildProviderApp, type ProviderAppOptions } from '../src/provider/app.ts';
 import type { Gateway, Send } from '../src/provider/gateway.ts';
 import { createSandbox } from '../src/provider/sandbox.ts';
+import type { SandboxSettings } from '../src/provider/sandbox-settings.ts';
 import { problemContentType, problemSchema } from '../src/server/problem.ts';
 
 const body = { message: 'Pago recibido', customer_id: '123' };
@@ -29,7 +30,7 @@ describe('POST /notify over the sandbox', () => {
   });
 
   test('a failure', async () => {
-    const { app, sandbox } = await buildSandboxApp({ failureRate: 1 });
+    const { app, sandbox } = await buildSandboxApp({ failure_rate: 1 });
     const response = await app.inject(notify(body));
     expect(response.statusCode).toBe(503);
     expect(response.json()).toMatchObject({ outcome: 'not_sent', reason: 'sandbox_failure' });
@@ -181,6 +182,112 @@ describe('the same Idempotency-Key', () => {
   });
 });
 
+describe('DELETE /notify says what became of a key, and sends nothing', () => {
+  const withdraw = (key?: string): InjectOptions => ({
+    method: 'DELETE',
+    url: '/notify',
+    headers: key === undefined ? {} : { 'idempotency-key': key },
+  });
+
+  test.each<[Outcome, number]>([
+    [accepted, 200],
+    [{ outcome: 'rejected', reason: 'opted_out' }, 422],
+    [{ outcome: 'not_sent', reason: 'unauthorized' }, 503],
+    [{ outcome: 'not_sent', reason: 'throttled', retry_after_ms: 2000 }, 429],
+    [{ outcome: 'unknown', reason: 'connection_lost' }, 502],
+  ])('%j: %i, to the byte what the send was answered with', async (outcome, status) => {
+    const { app, gateway } = await buildFakeApp({ send: async () => outcome });
+    const first = await app.inject(notify(body, 'key-1'));
+    for (const key of ['key-1', '"key-1"']) {
+      const found = await app.inject(withdraw(key));
+      expect([found.statusCode, found.body]).toEqual([status, first.body]);
+      expect(found.headers['retry-after']).toBe(first.headers['retry-after']);
+    }
+    expect(gateway.send).toHaveBeenCalledTimes(1);
+  });
+
+  test('a send that still runs is waited for', async () => {
+    const begun = Promise.withResolvers<void>();
+    const running = Promise.withResolvers<Outcome>();
+    const { app, gateway } = await buildFakeApp({
+      send() {
+        begun.resolve();
+        return running.promise;
+      },
+    });
+    const begin = async (request: InjectOptions) => await app.inject(request); // inject() itself waits to be awaited
+    const first = begin(notify(body, 'key-1'));
+    await begun.promise;
+    const found = begin(withdraw('key-1'));
+    const early = vi.fn();
+    void found.then(early);
+    await app.inject('/health'); // which comes after both
+    expect(early).not.toHaveBeenCalled();
+    running.resolve(accepted);
+    expect((await found).statusCode).toBe(200);
+    expect((await found).body).toBe((await first).body);
+    expect(gateway.send).toHaveBeenCalledTimes(1);
+  });
+
+  test('one that takes too long is a 504, and is found later', async () => {
+    const late = Promise.withResolvers<Outcome>();
+    const { app, gateway } = await buildFakeApp({ send: () => late.promise }, { gatewayTimeoutMs: 10 });
+    await app.inject(notify(body, 'key-1'));
+    const found = await app.inject(withdraw('key-1'));
+    expect([found.statusCode, found.json()]).toMatchObject([
+      504,
+      { outcome: 'unknown', reason: 'gateway_timeout' },
+    ]);
+    late.resolve(accepted);
+    expect((await app.inject(withdraw('key-1'))).json()).toMatchObject({ message_id: 'sms-1' });
+    expect(gateway.send).toHaveBeenCalledTimes(1);
+  });
+
+  test('an unknown key is a 404 that says since when all keys are known, and no outcome', async () => {
+    const before = Date.now();
+    const { app, gateway } = await buildFakeApp();
+    const after = Date.now();
+    await app.inject(notify(body, 'key-1'));
+    const response = await app.inject(withdraw('key-2'));
+    expect(response.statusCode).toBe(404);
+    expect(response.headers['content-type']).toBe(problemContentType);
+    const problem = problemSchema.parse(response.json());
+    expect(problem).not.toHaveProperty('outcome');
+    const since = Date.parse(unknownKeySchema.parse(problem).complete_since);
+    expect(since).toBeGreaterThanOrEqual(before);
+    expect(since).toBeLessThanOrEqual(after);
+    expect(gateway.send).toHaveBeenCalledTimes(1);
+  });
+
+  test('a key that was withdrawn is not sent, should it still come', async () => {
+    const { app, gateway } = await buildFakeApp();
+    expect((await app.inject(withdraw('key-1'))).statusCode).toBe(404);
+    const late = await app.inject(notify(body, 'key-1'));
+    expect(late.statusCode).toBe(503);
+    expect(late.json()).toMatchObject({ outcome: 'not_sent', reason: 'withdrawn', no_outage: true });
+    expect((await app.inject(withdraw('key-1'))).statusCode).toBe(404);
+    expect(gateway.send).not.toHaveBeenCalled();
+  });
+
+  test('a question is no request for an SMS', async () => {
+    const { app, lines } = await buildSandboxApp();
+    await app.inject(withdraw('key-1'));
+    expect((await app.inject('/health')).json().requests).toBe(0);
+    expect(lines).toEqual([]);
+  });
+
+  test.each([
+    [undefined],
+    ['""'],
+    ['x'.repeat(256)],
+  ])('without a key to ask about, %j, is a 400', async (key) => {
+    const { app } = await buildFakeApp();
+    const response = await app.inject(withdraw(key));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().errors).toMatchObject([{ path: 'idempotency-key' }]);
+  });
+});
+
 test('GET / and GET /health say who is here, and how often it was asked', async () => {
   const { app } = await buildSandboxApp();
   expect((await app.inject('/')).json()).toEqual({ message: 'Servicio de Aldeamo', status: 'online' });
@@ -214,11 +321,11 @@ describe('the levers of the sandbox', () => {
     ['0.5', 0.5],
     ['1', 1],
   ])('POST /toggle-failure?failure_rate=%s', async (text, rate) => {
-    const { app, sandbox } = await buildSandboxApp({ failureRate: 0.25 });
+    const { app, sandbox } = await buildSandboxApp({ failure_rate: 0.25 });
     const response = await app.inject(toggle(`?failure_rate=${text}`));
     expect(response.statusCode).toBe(200);
     expect(response.json()).toEqual({ status: 'updated', failure_rate: rate });
-    expect(sandbox.failureRate).toBe(rate);
+    expect(sandbox.settings.failure_rate).toBe(rate);
   });
 
   test('a failure rate of 1 makes sends and the upstream fail, 0 makes them well again', async () => {
@@ -243,11 +350,11 @@ describe('the levers of the sandbox', () => {
     ['?failure_rate=0&failure_rate=1', 'failure_rate'],
     ['?failure_rate=0&rate=1', 'rate'],
   ])('POST /toggle-failure%s changes nothing', async (query, path) => {
-    const { app, sandbox } = await buildSandboxApp({ failureRate: 0.25 });
+    const { app, sandbox } = await buildSandboxApp({ failure_rate: 0.25 });
     const response = await app.inject(toggle(query));
     expect(response.statusCode).toBe(400);
     expect(response.json().errors).toMatchObject([{ path }]);
-    expect(sandbox.failureRate).toBe(0.25);
+    expect(sandbox.settings.failure_rate).toBe(0.25);
   });
 
   test('GET /sandbox/messages is the ledger, in order, and one customer’s on request', async () => {
@@ -265,6 +372,8 @@ describe('the levers of the sandbox', () => {
     const { app } = await buildFakeApp();
     expect((await app.inject(toggle('?failure_rate=1'))).statusCode).toBe(404);
     expect((await app.inject('/sandbox/messages')).statusCode).toBe(404);
+    expect((await app.inject('/sandbox')).statusCode).toBe(404);
+    expect((await app.inject({ method: 'POST', url: '/sandbox', payload: {} })).statusCode).toBe(404);
     expect((await app.inject('/health')).json().mode).toBe('live');
     const { paths } = (await app.inject('/openapi.json')).json();
     expect(Object.keys(paths).filter((path) => /toggle|sandbox/.test(path))).toEqual([]);
@@ -281,6 +390,7 @@ test('/openapi.json names every route', async () => {
     '/health/ready',
     '/health/upstream',
     '/notify',
+    '/sandbox',
     '/sandbox/messages',
     '/toggle-failure',
   ]);
@@ -364,8 +474,8 @@ async function buildFakeApp(fakes: Partial<Gateway> = {}, options: Partial<Provi
   return { ...(await build({ gateway, ...options })), gateway };
 }
 
-async function buildSandboxApp({ failureRate = 0 } = {}) {
-  const sandbox = createSandbox({ provider: 'Aldeamo', latencyMs: 0, failureRate });
+async function buildSandboxApp(settings: Partial<SandboxSettings> = {}) {
+  const sandbox = createSandbox({ provider: 'Aldeamo', settings });
   return { ...(await build({ gateway: sandbox, sandbox })), sandbox };
 }
 

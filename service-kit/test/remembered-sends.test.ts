@@ -12,14 +12,14 @@ afterAll(() => void vi.useRealTimers());
 const hour = 60 * 60 * 1000;
 const request: Send = { customer_id: '1', message: 'hola', idempotency_key: 'key-1' };
 
-/** What was sent, by key, and a send that answers each with an id of its own. */
+/** What was sent, by key, and sends that are answered each with an id of its own. */
 function counted() {
   const sent: (string | null)[] = [];
-  const send = rememberSends(async ({ idempotency_key }) => {
+  const sends = rememberSends(async ({ idempotency_key }) => {
     sent.push(idempotency_key);
     return { outcome: 'accepted', message_id: `sms-${sent.length}` };
   });
-  return { sent, send };
+  return { sent, ...sends };
 }
 
 describe('the same key', () => {
@@ -33,7 +33,7 @@ describe('the same key', () => {
   test('joins a send that is still running', async () => {
     const running = Promise.withResolvers<Outcome>();
     const gateway = vi.fn(() => running.promise);
-    const send = rememberSends(gateway);
+    const { send } = rememberSends(gateway);
     const both = Promise.all([send(request), send(request)]);
     running.resolve({ outcome: 'unknown', reason: 'connection_lost' });
     expect(await both).toEqual(Array(2).fill({ outcome: 'unknown', reason: 'connection_lost' }));
@@ -93,5 +93,96 @@ describe('the memory', () => {
     expect(sent).toHaveLength(100_001);
     void send(key(2));
     expect(sent.slice(100_001)).toEqual(['key-2']);
+  }, 30_000);
+});
+
+describe('withdraw', () => {
+  test('knows nothing of a key that never came, however often it is asked', async () => {
+    const { sent, send, withdraw } = counted();
+    expect(withdraw('key-1')).toBeUndefined();
+    expect(withdraw('key-1')).toBeUndefined();
+    await send({ ...request, idempotency_key: null });
+    expect(withdraw('')).toBeUndefined();
+    expect(sent).toEqual([null]);
+  });
+
+  test('tells the outcome, and sends nothing', async () => {
+    const { sent, send, withdraw } = counted();
+    await send(request);
+    expect(await withdraw('key-1')).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
+    expect(sent).toHaveLength(1);
+  });
+
+  test('keeps a send that comes after it from being sent', async () => {
+    const { sent, send, withdraw } = counted();
+    expect(withdraw('key-1')).toBeUndefined();
+    expect(await send(request)).toEqual({ outcome: 'not_sent', reason: 'withdrawn', no_outage: true });
+    expect(sent).toEqual([]);
+    expect(withdraw('key-1')).toBeUndefined(); // and that was no send
+  });
+
+  test('joins a send that is still running', async () => {
+    const running = Promise.withResolvers<Outcome>();
+    const { send, withdraw } = rememberSends(() => running.promise);
+    const both = Promise.all([send(request), withdraw('key-1')]);
+    running.resolve({ outcome: 'rejected', reason: 'opted_out' });
+    expect(await both).toEqual(Array(2).fill({ outcome: 'rejected', reason: 'opted_out' }));
+  });
+
+  test('does not make the memory last longer', async () => {
+    const { send, withdraw } = counted();
+    await send(request);
+    await vi.advanceTimersByTimeAsync(23 * hour);
+    expect(withdraw('key-1')).toBeDefined();
+    await vi.advanceTimersByTimeAsync(hour + 1);
+    expect(withdraw('key-1')).toBeUndefined();
+  });
+});
+
+describe('completeSince', () => {
+  test('is the beginning, as long as nothing was forgotten', async () => {
+    const beginning = Date.now();
+    const { send, withdraw, completeSince } = counted();
+    expect(completeSince()).toBe(beginning);
+    await vi.advanceTimersByTimeAsync(hour);
+    await send(request);
+    withdraw('key-1');
+    withdraw('key-2');
+    expect(completeSince()).toBe(beginning);
+  });
+
+  test('moves on to the time of a key whose lifetime is over, by the time that it is asked for', async () => {
+    const { send, withdraw, completeSince } = counted();
+    await vi.advanceTimersByTimeAsync(hour);
+    const came = Date.now();
+    await send(request);
+    await vi.advanceTimersByTimeAsync(hour);
+    await send({ ...request, idempotency_key: 'key-2' });
+    await vi.advanceTimersByTimeAsync(23 * hour + 1);
+    expect(withdraw('key-1')).toBeUndefined();
+    expect(completeSince()).toBe(came);
+    expect(withdraw('key-2')).toBeDefined();
+  });
+
+  test('moves on to the time of a key that had to go for want of room, and never back', async () => {
+    const { send, withdraw, completeSince } = counted();
+    const came: number[] = [];
+    for (let number = 0; number < 100_000; number += 1) {
+      if (number < 3) {
+        await vi.advanceTimersByTimeAsync(1000);
+        came.push(Date.now());
+      }
+      void send({ ...request, idempotency_key: `key-${number}` });
+    }
+    withdraw('key-0'); // so that the second goes first, and the third, and then the first
+    const since = (number: number) => {
+      void send({ ...request, idempotency_key: `more-${number}` });
+      return completeSince();
+    };
+    expect(since(1)).toBe(came[1]);
+    expect(since(2)).toBe(came[2]);
+    for (let number = 3; number <= 100_000; number += 1) since(number);
+    expect(withdraw('key-0')).toBeUndefined();
+    expect(completeSince()).toBe(came[2]);
   }, 30_000);
 });

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Send } from '../src/provider/gateway.ts';
-import { createSandbox, ledgerSize, type SandboxOptions } from '../src/provider/sandbox.ts';
+import { createSandbox } from '../src/provider/sandbox.ts';
+import { ledgerSize } from '../src/provider/sandbox-ledger.ts';
+import { createDice, type SandboxSettings } from '../src/provider/sandbox-settings.ts';
 
-const sandboxWith = (options: Partial<SandboxOptions>) =>
-  createSandbox({ provider: 'Aldeamo', latencyMs: 0, failureRate: 0, ...options });
+const sandboxWith = (settings: Partial<SandboxSettings>) => createSandbox({ provider: 'Aldeamo', settings });
 
 const sendTo = (customer_id: string, idempotency_key: string | null = null): Send => ({
   customer_id,
@@ -13,7 +14,7 @@ const sendTo = (customer_id: string, idempotency_key: string | null = null): Sen
 
 describe('the ledger', () => {
   test('holds what was accepted, in order, with the keys, and without text or phone', async () => {
-    const sandbox = sandboxWith({ provider: 'Twilio' });
+    const sandbox = createSandbox({ provider: 'Twilio' });
     const first = await sandbox.send({ ...sendTo('1', 'key-1'), phone: '+573001234567' });
     const second = await sandbox.send(sendTo('2'));
     expect([first, second]).toEqual([
@@ -38,17 +39,17 @@ describe('the ledger', () => {
 });
 
 describe('the failure rate', () => {
-  // Just below 1 is the most that Math.random brings.
+  // The rolls of a seed are known: a rate of exactly the first roll is just too little, and the next one up is enough.
+  const seed = 7;
+  const roll = createDice(seed)();
   test.each([
-    { failureRate: 0, random: 0, well: true },
-    { failureRate: 0, random: 0.999_999, well: true },
-    { failureRate: 1, random: 0, well: false },
-    { failureRate: 1, random: 0.999_999, well: false },
-    { failureRate: 0.5, random: 0.499_999, well: false },
-    { failureRate: 0.5, random: 0.5, well: true },
-  ])('$failureRate with a random $random: well $well', async ({ failureRate, random, well }) => {
-    const sandbox = sandboxWith({ failureRate, random: () => random });
-    expect(await sandbox.check()).toBe(well);
+    { failure_rate: 0, well: true },
+    { failure_rate: 1, well: false },
+    { failure_rate: roll, well: true },
+    { failure_rate: roll + 2 ** -32, well: false },
+  ])('$failure_rate: well $well', async ({ failure_rate, well }) => {
+    expect(await sandboxWith({ failure_rate, seed }).check()).toBe(well);
+    const sandbox = sandboxWith({ failure_rate, seed });
     expect(await sandbox.send(sendTo('1'))).toEqual(
       well
         ? { outcome: 'accepted', message_id: expect.any(String) }
@@ -57,19 +58,36 @@ describe('the failure rate', () => {
     expect(sandbox.messages).toHaveLength(well ? 1 : 0);
   });
 
+  test.each([
+    { failure_rate: 0, share: 0 },
+    { failure_rate: 1, share: 1 },
+    { failure_rate: 0.5, share: 0.5 },
+    { failure_rate: 0.05, share: 0.05 },
+  ])('$failure_rate fails that share of 10 000 sends', async ({ failure_rate, share }) => {
+    const sandbox = sandboxWith({ failure_rate });
+    for (let number = 0; number < 10_000; number += 1) await sandbox.send(sendTo(String(number)));
+    const failed = 1 - sandbox.messages.length / 10_000;
+    if (share === 0 || share === 1) expect(failed).toBe(share);
+    else expect(Math.abs(failed - share)).toBeLessThan(0.02);
+  });
+
   test('holds from now on when it is changed, for sends and checks alike', async () => {
-    const sandbox = sandboxWith({ failureRate: 1 });
+    const sandbox = sandboxWith({ failure_rate: 1 });
     expect([await sandbox.check(), (await sandbox.send(sendTo('1'))).outcome]).toEqual([false, 'not_sent']);
-    sandbox.failureRate = 0;
+    sandbox.set({ failure_rate: 0 });
     expect([await sandbox.check(), (await sandbox.send(sendTo('2'))).outcome]).toEqual([true, 'accepted']);
     expect(sandbox.messages.map(({ customer_id }) => customer_id)).toEqual(['2']);
   });
 
   test('is drawn for each send by itself', async () => {
-    const draws = [0.1, 0.9, 0.4, 0.6];
-    const sandbox = sandboxWith({ failureRate: 0.5, random: () => draws.shift() ?? 0 });
-    for (const customer of ['1', '2', '3', '4']) await sandbox.send(sendTo(customer));
-    expect(sandbox.messages.map(({ customer_id }) => customer_id)).toEqual(['2', '4']);
+    const roll = createDice(1);
+    const customers = Array.from({ length: 20 }, (_, number) => String(number));
+    const lucky = customers.filter(() => roll() >= 0.5);
+    expect(lucky.length).toBeGreaterThan(0);
+    expect(lucky.length).toBeLessThan(20);
+    const sandbox = sandboxWith({ failure_rate: 0.5, seed: 1 });
+    for (const customer of customers) await sandbox.send(sendTo(customer));
+    expect(sandbox.messages.map(({ customer_id }) => customer_id)).toEqual(lucky);
   });
 });
 
@@ -79,7 +97,7 @@ describe('the latency', () => {
   afterEach(() => void vi.useRealTimers());
 
   test.each(['send', 'check'] as const)('a %s takes it, and not less', async (call) => {
-    const sandbox = sandboxWith({ latencyMs: 200 });
+    const sandbox = sandboxWith({ latency_ms: 200 });
     let done = false;
     const running = (call === 'send' ? sandbox.send(sendTo('1')) : sandbox.check()).then(() => {
       done = true;
@@ -92,7 +110,7 @@ describe('the latency', () => {
   });
 
   test('sends wait side by side, not in a queue', async () => {
-    const sandbox = sandboxWith({ latencyMs: 200 });
+    const sandbox = sandboxWith({ latency_ms: 200 });
     const sends = Promise.all(['1', '2', '3'].map((customer) => sandbox.send(sendTo(customer))));
     await vi.advanceTimersByTimeAsync(200);
     await sends;

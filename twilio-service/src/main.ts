@@ -14,8 +14,8 @@ await startService({
   build: async (config, logger) => {
     const sandbox = createSandbox({
       provider,
-      latencyMs: config.TWILIO_LATENCY_MS,
-      failureRate: config.TWILIO_FAILURE_RATE,
+      settings: { latency_ms: config.TWILIO_LATENCY_MS, failure_rate: config.TWILIO_FAILURE_RATE },
+      ledgerFile: config.TWILIO_LEDGER_FILE,
     });
     return buildProviderApp({
       provider,

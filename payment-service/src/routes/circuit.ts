@@ -13,6 +13,10 @@ export const circuitReportSchema = z.object({
   calls: z.number().int().meta({ description: 'Calls in the rolling window' }),
   failures: z.number().int().meta({ description: 'How many of them failed' }),
   next_probe_at: z.iso.datetime().nullable(),
+  throttled_until: z.iso
+    .datetime()
+    .nullable()
+    .meta({ description: 'Until when the provider asked to be left alone' }),
 });
 
 /** Two names for one thing, both known to people's scripts: nobody closes a circuit to a provider that is not well. */

@@ -1,4 +1,9 @@
-import { customerIdSchema, messageSchema, phoneSchema } from 'service-kit/notification.ts';
+import {
+  customerIdSchema,
+  idempotencyKeySchema,
+  messageSchema,
+  phoneSchema,
+} from 'service-kit/notification.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/server/problem.ts';
 import type { Reviver, Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
@@ -57,14 +62,63 @@ export function registerPayments(server: Server, payments: Payments, store: Stor
         summary: 'Record a payment and notify its customer',
         description:
           'Answers 201 as soon as the payment is kept and the providers were tried, whatever came of that: a provider in trouble is no failure of the payment.',
+        headers: z.object({
+          'idempotency-key': idempotencyKeySchema.optional().meta({
+            description:
+              'Makes a repeated request harmless: it is answered with the first answer again, for 24 hours',
+          }),
+          prefer: z.string().optional().meta({
+            description:
+              '`respond-async`: answer 202 as soon as the payment is durable, and notify the customer afterwards',
+          }),
+        }),
         body: paymentRequestSchema,
-        response: { 201: paymentSchema, 400: badRequestResponse, 503: storeUnavailableResponse },
+        response: {
+          201: paymentSchema,
+          202: paymentSchema,
+          400: badRequestResponse,
+          409: problemResponse('The first request with this Idempotency-Key is still being handled'),
+          422: problemResponse('This Idempotency-Key came with another payment before'),
+          503: storeUnavailableResponse,
+        },
       },
     },
-    async ({ body, log }, reply) => {
-      const payment = await payments.create(body, log);
-      return reply.code(201).header('location', `/payments/${payment.payment_id}`).send(viewPayment(payment));
+    async ({ body, headers, log }, reply) => {
+      const { payment_id, answer, replayed } = await payments.create(
+        body,
+        { idempotencyKey: headers['idempotency-key'], respondAsync: prefersAsync(headers.prefer) },
+        log,
+      );
+      reply.header('location', `/payments/${payment_id}`);
+      if (answer.status === 202) reply.header('preference-applied', 'respond-async');
+      if (replayed) reply.header('idempotent-replayed', 'true');
+      // The body is text already: a replay is the first answer to the byte.
+      reply.code(answer.status as 201).type('application/json; charset=utf-8');
+      return reply.serializer((text: unknown) => text as string).send(answer.body as never);
     },
+  );
+
+  server.post(
+    '/payments/:payment_id/notification/retry',
+    {
+      schema: {
+        tags: ['payments'],
+        summary: 'Notify the customer of a payment after all, where that has failed or is held',
+        description:
+          'A recipient that a provider has rejected is not tried again, unless there is a new `phone`.',
+        params: z.object({ payment_id: z.string() }),
+        body: z.strictObject({ phone: phoneSchema.optional() }).nullish(),
+        response: {
+          200: paymentSchema,
+          400: badRequestResponse,
+          404: problemResponse('There is no such payment'),
+          409: problemResponse('There is nothing to retry, or the recipient was rejected'),
+          503: storeUnavailableResponse,
+        },
+      },
+    },
+    async ({ params, body, log }) =>
+      viewPayment(await payments.retryNotification(params.payment_id, body?.phone, log)),
   );
 
   server.get(
@@ -113,6 +167,10 @@ export function registerPayments(server: Server, payments: Payments, store: Stor
     },
   );
 }
+
+/** RFC 7240: a list of preferences, each perhaps with parameters. */
+const prefersAsync = (prefer = '') =>
+  prefer.split(',').some((preference) => /^\s*respond-async\s*(;|$)/i.test(preference));
 
 /** JSON.parse would make 100.001 and 1e2 doubles before anyone could look at them: `amount` stays the text it was. */
 export const keepAmountAsText: Reviver = (key, value, { source }) =>

@@ -1,5 +1,7 @@
+import type { DatabaseSync } from 'node:sqlite';
+
 /** Brings a database from version n to n+1, each in one transaction. A migration that was released never changes. */
-export const migrations: readonly string[] = [
+const migrations: readonly string[] = [
   `
   CREATE TABLE payments (
     payment_id TEXT PRIMARY KEY,
@@ -29,4 +31,52 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (payment_id, number)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE payments ADD COLUMN reason TEXT;
+  ALTER TABLE payments ADD COLUMN expires_at TEXT NOT NULL DEFAULT '';
+  ALTER TABLE payments ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE payments ADD COLUMN fence INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE payments ADD COLUMN due_at INTEGER;
+
+  -- What the first release left as pending is due, and has a day from its payment.
+  UPDATE payments SET expires_at = strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '+1 day');
+  UPDATE payments SET due_at = unixepoch() * 1000, next_attempt_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+    WHERE notification_status = 'pending';
+
+  UPDATE payments SET reason = (
+    SELECT reason FROM attempts WHERE attempts.payment_id = payments.payment_id ORDER BY number DESC LIMIT 1
+  ) WHERE notification_status = 'failed';
+
+  CREATE INDEX payments_due ON payments (due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX attempts_running ON attempts (payment_id) WHERE outcome IS NULL;
+
+  CREATE TABLE idempotency_keys (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    payment_id TEXT NOT NULL REFERENCES payments (payment_id),
+    answer_status INTEGER,
+    answer_body TEXT,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX idempotency_keys_by_payment ON idempotency_keys (payment_id);
+  CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+  `,
 ];
+
+/** @throws Error if the database is of a newer release */
+export function migrate(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (version > migrations.length) {
+      throw new Error(`The database has schema version ${version}; this release knows ${migrations.length}.`);
+    }
+    for (const migration of migrations.slice(version)) db.exec(migration);
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,59 +1,58 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import type { Attempt, Payment } from '../payment.ts';
+import { DatabaseSync } from 'node:sqlite';
+import type { Payment } from '../payment.ts';
+import { dueAt } from '../retry-policy.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { migrations } from './sqlite-migrations.ts';
-import { type PaymentQuery, type Store, StoreUnavailable } from './store.ts';
-
-type PaymentRow = Omit<Payment, 'notification'> & { message: string; next_attempt_at: string | null };
-type AttemptRow = Attempt & { payment_id: string; number: number };
+import { migrate } from './sqlite-migrations.ts';
+import { type KeyRow, type PaymentRow, prepareStatements, selectPage } from './sqlite-statements.ts';
+import { type IdempotencyRecord, LeaseLost, type Store, StoreUnavailable } from './store.ts';
 
 /** How long a write waits for another process that holds the database, such as a backup. The event loop waits too. */
 const busyTimeoutMs = 250;
 
+export interface SqliteStoreOptions {
+  path: string;
+  leaseMs: number;
+}
+
 /** Opens the database at the path, makes it if it is not there, and brings its schema up to date. */
-export function openSqliteStore(path: string): Store {
+export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
   mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
   migrate(db);
+  const statements = prepareStatements(db);
+  // The database is one process's own: whoever held a lease is gone.
+  statements.endLeases.run({ now: Date.now() });
   const commits = createGroupCommit(db);
 
-  const insertPayment = db.prepare(`
-    INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, notification_service,
-                          notification_status, next_attempt_at, created_at)
-    VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message, :notification_service,
-            :notification_status, :next_attempt_at, :created_at)`);
-  const updateNotification = db.prepare(`
-    UPDATE payments SET notification_service = :notification_service, notification_status = :notification_status,
-                        next_attempt_at = :next_attempt_at
-    WHERE payment_id = :payment_id`);
-  const putAttempt = db.prepare(`
-    INSERT INTO attempts (payment_id, number, provider, outcome, reason, message_id, started_at, duration_ms)
-    VALUES (:payment_id, :number, :provider, :outcome, :reason, :message_id, :started_at, :duration_ms)
-    ON CONFLICT (payment_id, number) DO UPDATE
-      SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
-          duration_ms = excluded.duration_ms`);
-  const selectPayment = db.prepare('SELECT * FROM payments WHERE payment_id = ?');
-  const selectAttempts = db.prepare(`
-    SELECT * FROM attempts WHERE payment_id IN (SELECT value FROM json_each(?)) ORDER BY payment_id, number`);
-
-  const write = (statements: () => void) => guardAsync(() => commits.write(statements));
+  async function write<T>(operation: () => T): Promise<T> {
+    let result: T | undefined;
+    await guard(() =>
+      commits.write(() => {
+        result = operation();
+      }),
+    );
+    return result as T;
+  }
 
   function putAttempts({ payment_id, notification }: Payment): void {
     notification.attempts.forEach((attempt, index) => {
-      putAttempt.run({ payment_id, number: index + 1, ...attempt });
+      statements.putAttempt.run({ payment_id, number: index + 1, ...attempt });
     });
   }
 
   function withAttempts(rows: PaymentRow[]): Payment[] {
-    const attempts = selectAttempts.all(JSON.stringify(rows.map(({ payment_id }) => payment_id)));
-    const byPayment = Map.groupBy(attempts as unknown as AttemptRow[], ({ payment_id }) => payment_id);
-    return rows.map(({ message, next_attempt_at, ...payment }) => ({
+    const byPayment = Map.groupBy(
+      statements.selectAttempts(rows.map(({ payment_id }) => payment_id)),
+      ({ payment_id }) => payment_id,
+    );
+    return rows.map(({ message, reason, next_attempt_at, due_at: _, ...payment }) => ({
       ...payment,
       notification: {
         message,
+        reason,
         attempts: (byPayment.get(payment.payment_id) ?? []).map(
           ({ payment_id: _payment, number: _number, ...attempt }) => attempt,
         ),
@@ -63,37 +62,91 @@ export function openSqliteStore(path: string): Store {
   }
 
   return {
-    insert: ({ notification, ...payment }) =>
+    insert: (payment, record) =>
       write(() => {
-        const { message, next_attempt_at } = notification;
-        insertPayment.run({ ...payment, message, next_attempt_at });
-        putAttempts({ ...payment, notification });
-      }),
-
-    update: (payment) =>
-      write(() => {
-        const { payment_id, notification_service, notification_status, notification } = payment;
-        const { next_attempt_at } = notification;
-        updateNotification.run({ payment_id, notification_service, notification_status, next_attempt_at });
+        if (record) {
+          const known = statements.selectKey(record.key);
+          if (known) return recordOf(known);
+        }
+        const { notification, ...rest } = payment;
+        const { message, reason, next_attempt_at } = notification;
+        statements.insertPayment.run({
+          ...rest,
+          message,
+          reason,
+          next_attempt_at,
+          due_at: dueAt(payment, leaseMs),
+        });
         putAttempts(payment);
+        if (record) statements.insertKey.run(rowOf(record));
+        return undefined;
       }),
 
-    find: (paymentId) =>
-      guardAsync(async () => {
-        const row = selectPayment.get(paymentId);
-        return row && withAttempts([row as unknown as PaymentRow])[0];
+    async update(payment, answer) {
+      const { payment_id, phone, expires_at, retries, fence, notification_service, notification_status } =
+        payment;
+      const { reason, next_attempt_at } = payment.notification;
+      const isOurs = await write(() => {
+        const { changes } = statements.updatePayment.run({
+          payment_id,
+          phone,
+          expires_at,
+          retries,
+          fence,
+          notification_service,
+          notification_status,
+          reason,
+          next_attempt_at,
+          due_at: dueAt(payment, leaseMs),
+        });
+        if (changes === 0) return false;
+        putAttempts(payment);
+        if (answer) statements.keepAnswer.run({ payment_id, ...answer });
+        return true;
+      });
+      if (!isOurs) throw new LeaseLost(payment_id);
+    },
+
+    keepAnswer: (payment_id, answer) =>
+      write(() => {
+        const kept = statements.keepFirstAnswer.get({ payment_id, ...answer }) as KeyRow | undefined;
+        return (kept && recordOf(kept).answer) ?? answer;
       }),
+
+    find: (paymentId) => guard(async () => withAttempts(statements.selectPayments([paymentId]))[0]),
 
     list: (query) =>
-      guardAsync(async () => {
-        if (query.starting_after !== undefined && !selectPayment.get(query.starting_after)) return undefined;
-        const { sql, values } = selectPage(query);
-        const rows = db.prepare(sql).all(...values) as unknown as PaymentRow[];
+      guard(async () => {
+        if (
+          query.starting_after !== undefined &&
+          statements.selectPayments([query.starting_after]).length === 0
+        )
+          return undefined;
+        const rows = selectPage(db, query);
         return { payments: withAttempts(rows.slice(0, query.limit)), has_more: rows.length > query.limit };
       }),
 
+    claimDue: (limit) =>
+      write(() => {
+        const now = Date.now();
+        return withAttempts(statements.claimDue({ now, limit, leased_until: now + leaseMs }));
+      }),
+
+    async claim(payment) {
+      const { payment_id, fence } = payment;
+      const due_at = dueAt(payment, leaseMs);
+      const leased_until = Date.now() + leaseMs;
+      const [claimed] = await write(() =>
+        withAttempts(statements.claim({ payment_id, fence, due_at, leased_until })),
+      );
+      if (!claimed) throw new LeaseLost(payment_id);
+      return claimed;
+    },
+
+    forgetKeys: (before, limit) => write(() => Number(statements.forgetKeys.run({ before, limit }).changes)),
+
     // Sets the schema's version to what it is: a write to disk that changes nothing.
-    check: () => write(() => db.exec(`PRAGMA user_version = ${migrations.length}`)),
+    check: () => write(() => statements.touch()),
 
     async close() {
       await commits.drain();
@@ -102,40 +155,22 @@ export function openSqliteStore(path: string): Store {
   };
 }
 
-function selectPage({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
-  const conditions: [condition: string, value: SQLInputValue | undefined][] = [
-    ['customer_id = ?', customer_id],
-    // With a customer, the + keeps SQLite from reading all that has this status in search of the customer's.
-    [`${customer_id === undefined ? '' : '+'}notification_status = ?`, notification_status],
-    ['payment_id < ?', starting_after],
-  ];
-  const given = conditions.filter(
-    (condition): condition is [string, SQLInputValue] => condition[1] !== undefined,
-  );
-  const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(' AND ')}` : '';
+function recordOf({ key, fingerprint, payment_id, answer_status, answer_body }: KeyRow): IdempotencyRecord {
+  const answer =
+    answer_status === null || answer_body === null ? null : { status: answer_status, body: answer_body };
+  return { key, fingerprint, payment_id, answer };
+}
+
+function rowOf({ answer, ...record }: IdempotencyRecord) {
   return {
-    sql: `SELECT * FROM payments ${where} ORDER BY payment_id DESC LIMIT ?`,
-    values: [...given.map(([, value]) => value), limit + 1],
+    ...record,
+    answer_status: answer?.status ?? null,
+    answer_body: answer?.body ?? null,
+    created_at: Date.now(),
   };
 }
 
-function migrate(db: DatabaseSync): void {
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-    if (version > migrations.length) {
-      throw new Error(`The database has schema version ${version}; this release knows ${migrations.length}.`);
-    }
-    for (const migration of migrations.slice(version)) db.exec(migration);
-    db.exec(`PRAGMA user_version = ${migrations.length}`);
-    db.exec('COMMIT');
-  } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
-}
-
-async function guardAsync<T>(operation: () => Promise<T>): Promise<T> {
+async function guard<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (cause) {

@@ -3,6 +3,24 @@ import type { Payment } from '../payment.ts';
 /** The store can not be read or written now. Nothing of the operation has happened. */
 export class StoreUnavailable extends Error {}
 
+/** Somebody else has taken the notification on since this payment was read: its fence has grown. Nothing was written. */
+export class LeaseLost extends Error {}
+
+/** The first answer to a request with an Idempotency-Key. */
+export interface KeptAnswer {
+  status: number;
+  body: string;
+}
+
+export interface IdempotencyRecord {
+  key: string;
+  /** What tells one request from another: a hash of its content. */
+  fingerprint: string;
+  payment_id: string;
+  /** null until the first answer is known. */
+  answer: KeptAnswer | null;
+}
+
 export interface PaymentQuery {
   limit: number;
   /** The id of the payment after which the page starts. */
@@ -17,16 +35,35 @@ export interface PaymentPage {
 }
 
 /**
- * Keeps payments. Every write is durable when its promise resolves: it survives a crash of the process and of the
- * machine. All of it throws StoreUnavailable.
+ * Keeps payments, and says whose notification is due. Every write is durable when its promise resolves: it survives a
+ * crash of the process and of the machine. All of it throws StoreUnavailable.
+ *
+ * While an attempt runs, its payment is leased to whoever runs it: nobody else claims it until the lease has run out.
  */
 export interface Store {
-  insert(payment: Payment): Promise<void>;
-  /** Brings notification and attempts of a payment up to what they are now. */
-  update(payment: Payment): Promise<void>;
+  /** Keeps a new payment, unless there already is one with the record's key: then it returns that one's record. */
+  insert(payment: Payment, record?: IdempotencyRecord): Promise<IdempotencyRecord | undefined>;
+  /**
+   * Brings a payment's notification up to what it is now, and with it the answer that is kept for its key, if it has one.
+   *
+   * @throws LeaseLost
+   */
+  update(payment: Payment, answer?: KeptAnswer): Promise<void>;
+  /** Keeps the answer for the payment's key unless there is one, and returns the one that is kept. */
+  keepAnswer(paymentId: string, answer: KeptAnswer): Promise<KeptAnswer>;
   find(paymentId: string): Promise<Payment | undefined>;
   /** Newest first; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
+  /** Leases to the caller the notifications that are due the longest, in any order. */
+  claimDue(limit: number): Promise<Payment[]>;
+  /**
+   * Leases to the caller a notification that nobody works on, because it has failed or is held.
+   *
+   * @throws LeaseLost if somebody does by now
+   */
+  claim(payment: Payment): Promise<Payment>;
+  /** Forgets up to `limit` keys that are older than this time (ms since the epoch); says how many it forgot. */
+  forgetKeys(before: number, limit: number): Promise<number>;
   /** Resolves if the store takes a durable write. */
   check(): Promise<void>;
   close(): Promise<void>;

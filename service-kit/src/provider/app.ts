@@ -11,9 +11,10 @@ import {
 import { badRequestResponse, Problem, problemResponse } from '../server/problem.ts';
 import { buildServer, type Server } from '../server/server.ts';
 import type { Gateway } from './gateway.ts';
-import { gatewayTimeout, toProblem } from './outcome-reply.ts';
+import { gatewayTimeout, replyTo } from './outcome-reply.ts';
 import { rememberSends } from './remembered-sends.ts';
 import type { Sandbox } from './sandbox.ts';
+import { registerFaults } from './sandbox-faults.ts';
 import { registerSandbox } from './sandbox-routes.ts';
 
 export interface ProviderAppOptions {
@@ -26,6 +27,15 @@ export interface ProviderAppOptions {
   gatewayTimeoutMs: number;
   logger: FastifyBaseLogger;
 }
+
+const notTakenResponses = {
+  400: badRequestResponse,
+  422: problemResponse('`rejected`: the provider will not send to this recipient'),
+  429: problemResponse('`not_sent`: too many at a time; see Retry-After'),
+  502: problemResponse('`unknown`: nobody knows whether it was sent'),
+  503: problemResponse('`not_sent`'),
+  504: problemResponse('`unknown`: the provider did not answer in time'),
+};
 
 /** A notification provider as an HTTP service. Aldeamo's and Twilio's differ in nothing but these options. */
 export async function buildProviderApp({
@@ -44,8 +54,9 @@ export async function buildProviderApp({
     logger,
     stoppingMembers: { outcome: 'not_sent', reason: 'stopping' },
   });
-  const send = rememberSends(gateway.send);
+  const sends = rememberSends(gateway.send);
   let requests = 0;
+  if (sandbox) registerFaults(server, sandbox); // before the routes: a hook is for the routes after it
 
   server.post(
     '/notify',
@@ -59,13 +70,8 @@ export async function buildProviderApp({
         body: notifyRequestSchema,
         response: {
           200: notifyReplySchema,
-          400: badRequestResponse,
           409: problemResponse('The key came with another body before'),
-          422: problemResponse('`rejected`: the provider will not send to this recipient'),
-          429: problemResponse('`not_sent`: too many at a time; see Retry-After'),
-          502: problemResponse('`unknown`: nobody knows whether it was sent'),
-          503: problemResponse('`not_sent`'),
-          504: problemResponse('`unknown`: the provider did not answer in time'),
+          ...notTakenResponses,
         },
       },
     },
@@ -73,11 +79,47 @@ export async function buildProviderApp({
       requests += 1;
       const started = performance.now();
       const idempotency_key = headers['idempotency-key'] ?? null;
-      const outcome = await within(gatewayTimeoutMs, send({ ...body, idempotency_key }), gatewayTimeout);
+      const outcome = await within(
+        gatewayTimeoutMs,
+        sends.send({ ...body, idempotency_key }),
+        gatewayTimeout,
+      );
       const duration_ms = Math.round(performance.now() - started);
       log.info({ provider, idempotency_key, duration_ms, ...outcome }, 'notification answered');
-      if (outcome.outcome !== 'accepted') throw toProblem(outcome);
-      return { provider, status: 'sent' as const, message_id: outcome.message_id };
+      return replyTo(provider, outcome);
+    },
+  );
+
+  server.delete(
+    '/notify',
+    {
+      schema: {
+        tags: ['notifications'],
+        summary:
+          'Withdraw the POST /notify with this Idempotency-Key, unless it has come: then say what became of it',
+        description:
+          'Answers as that request did or will. 404 if it is not known here: should it still come, it is not sent; and if it was made after `complete_since`, it has not been sent before either.',
+        headers: z.object({ 'idempotency-key': idempotencyKeySchema }),
+        response: {
+          200: notifyReplySchema,
+          404: problemResponse('No such request is known; see `complete_since`'),
+          ...notTakenResponses,
+        },
+      },
+    },
+    async ({ headers }) => {
+      const outcome = sends.withdraw(headers['idempotency-key']);
+      if (!outcome) {
+        throw new Problem(
+          404,
+          'notification-unknown',
+          'No request with this Idempotency-Key is known here.',
+          {
+            complete_since: new Date(sends.completeSince()).toISOString(),
+          },
+        );
+      }
+      return replyTo(provider, await within(gatewayTimeoutMs, outcome, gatewayTimeout));
     },
   );
 

@@ -1,9 +1,15 @@
-import type { Outcome } from '../notification.ts';
+import type { Outcome, Provider } from '../notification.ts';
 import { Problem } from '../server/problem.ts';
 
 export type NotTaken = Exclude<Outcome, { outcome: 'accepted' }>;
 
 export const gatewayTimeout = { outcome: 'unknown', reason: 'gateway_timeout' } as const satisfies Outcome;
+
+/** What POST /notify answers: that it was sent, or by throwing the Problem that says why not. */
+export function replyTo(provider: Provider, outcome: Outcome) {
+  if (outcome.outcome !== 'accepted') throw toProblem(outcome);
+  return { provider, status: 'sent' as const, message_id: outcome.message_id };
+}
 
 /** What POST /notify answers when the SMS was not taken: a problem with the outcome and the reason as members. */
 export function toProblem(outcome: NotTaken): Problem {

@@ -6,30 +6,68 @@ import type { Send } from './gateway.ts';
 const lifetimeMs = 24 * 60 * 60 * 1000;
 const capacity = 100_000;
 
+const withdrawn = { outcome: 'not_sent', reason: 'withdrawn', no_outage: true } satisfies Outcome;
+
+interface Remembered {
+  /** null for a send that was withdrawn before it came: nobody knows what it would have been. */
+  body: string | null;
+  outcome: Promise<Outcome>;
+  at: number;
+}
+
+export interface RememberedSends {
+  /**
+   * Sends, unless the key is known: then it is answered with the first outcome, and a send that still runs is joined.
+   *
+   * @throws Problem (409) if the key came with another body before
+   */
+  send(send: Send): Promise<Outcome>;
+  /**
+   * What became of the send with this key. If it is not known here: undefined, and should it still come, it is not sent.
+   */
+  withdraw(key: string): Promise<Outcome> | undefined;
+  /** Every key that came after this time, in ms since the epoch, is known here. */
+  completeSince(): number;
+}
+
 /**
- * Makes a repeated send harmless: the same key is answered with the first outcome, and a send that is still running is
- * joined. A key is remembered for 24 hours, and at most 100 000 of them: then the one that was asked for longest ago
- * goes. The memory is the process's own, so a restart forgets it.
- *
- * @returns the send; it throws a Problem (409) where the key is known with another body
+ * Makes a repeated send harmless. A key is remembered for 24 hours, and at most 100 000 of them: then the one that was
+ * asked for longest ago goes. The memory is the process's own, so a restart forgets it.
  */
-export function rememberSends(send: (send: Send) => Promise<Outcome>): (send: Send) => Promise<Outcome> {
-  const remembered = new LRUCache<string, { body: string; outcome: Promise<Outcome> }>({
+export function rememberSends(send: (send: Send) => Promise<Outcome>): RememberedSends {
+  let completeSince = Date.now();
+  const remembered = new LRUCache<string, Remembered>({
     max: capacity,
     ttl: lifetimeMs,
+    dispose: ({ at }, _key, reason) => {
+      if (reason !== 'set') completeSince = Math.max(completeSince, at);
+    },
   });
 
-  return (request) => {
-    const { idempotency_key: key, ...content } = request;
-    if (key === null) return send(request);
-    const body = JSON.stringify([content.customer_id, content.phone, content.message]);
-    const known = remembered.get(key);
-    if (known && known.body !== body) {
-      throw new Problem(409, 'idempotency-key-reused', 'This Idempotency-Key came with another body before.');
-    }
-    if (known) return known.outcome;
-    const outcome = send(request);
-    remembered.set(key, { body, outcome });
-    return outcome;
+  return {
+    send(request) {
+      const { idempotency_key: key, ...content } = request;
+      if (key === null) return send(request);
+      const body = JSON.stringify([content.customer_id, content.phone, content.message]);
+      const known = remembered.get(key);
+      if (known && known.body !== null && known.body !== body) {
+        throw new Problem(
+          409,
+          'idempotency-key-reused',
+          'This Idempotency-Key came with another body before.',
+        );
+      }
+      if (known) return known.outcome;
+      const outcome = send(request);
+      remembered.set(key, { body, outcome, at: Date.now() });
+      return outcome;
+    },
+    withdraw(key) {
+      const known = remembered.get(key);
+      if (known?.body != null) return known.outcome;
+      remembered.set(key, { body: null, outcome: Promise.resolve(withdrawn), at: Date.now() });
+      return undefined;
+    },
+    completeSince: () => completeSince,
   };
 }

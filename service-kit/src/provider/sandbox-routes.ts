@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { share } from '../server/configuration.ts';
-import { badRequestResponse } from '../server/problem.ts';
+import { badRequestResponse, Problem } from '../server/problem.ts';
 import type { Server } from '../server/server.ts';
 import type { Sandbox } from './sandbox.ts';
+import { sandboxSettingsSchema, sumOfFaultRates } from './sandbox-settings.ts';
 
 export function registerSandbox(server: Server, sandbox: Sandbox): void {
   server.post(
@@ -11,19 +12,51 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
       schema: {
         tags: ['sandbox'],
         summary: 'From now on this share of sends fails',
-        querystring: z.strictObject({
-          failure_rate: share().meta({ example: '0.5' }),
-        }),
+        querystring: z.strictObject({ failure_rate: share().meta({ example: '0.5' }) }),
         response: {
           200: z.object({ status: z.literal('updated'), failure_rate: z.number() }),
           400: badRequestResponse,
         },
       },
     },
-    async ({ query }) => {
-      sandbox.failureRate = query.failure_rate;
-      return { status: 'updated' as const, failure_rate: query.failure_rate };
+    async ({ query: { failure_rate } }) => {
+      sandbox.set({ failure_rate });
+      return { status: 'updated' as const, failure_rate };
     },
+  );
+
+  server.post(
+    '/sandbox',
+    {
+      schema: {
+        tags: ['sandbox'],
+        summary: 'From now on the sandbox misbehaves like this; what is not given stays as it is',
+        body: sandboxSettingsSchema.partial(),
+        response: { 200: sandboxSettingsSchema, 400: badRequestResponse },
+      },
+    },
+    async ({ body }) => {
+      const changes = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
+      if (sumOfFaultRates({ ...sandbox.settings, ...changes }) > 1 + Number.EPSILON * 8) {
+        throw new Problem(400, 'invalid-request', 'The body of the request is not valid.', {
+          errors: [{ path: 'body', message: 'the rates of the faults add up to more than 1' }],
+        });
+      }
+      sandbox.set(changes);
+      return sandbox.settings;
+    },
+  );
+
+  server.get(
+    '/sandbox',
+    {
+      schema: {
+        tags: ['sandbox'],
+        summary: 'How the sandbox behaves now',
+        response: { 200: sandboxSettingsSchema },
+      },
+    },
+    async () => sandbox.settings,
   );
 
   server.get(
@@ -31,7 +64,7 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
     {
       schema: {
         tags: ['sandbox'],
-        summary: 'What the sandbox has accepted, in order',
+        summary: 'What the sandbox has accepted, in order, whatever the caller was told',
         querystring: z.strictObject({ customer_id: z.string().optional() }),
         response: {
           200: z.object({

@@ -2,55 +2,51 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Provider } from '../notification.ts';
 import type { Gateway } from './gateway.ts';
+import { openLedger, type SandboxMessage } from './sandbox-ledger.ts';
+import { createDice, type Fault, faultOf, type SandboxSettings, wellBehaved } from './sandbox-settings.ts';
 
-export interface SandboxMessage {
-  message_id: string;
-  customer_id: string;
-  idempotency_key: string | null;
-  accepted_at: string;
-}
-
-/** A gateway that sends nothing, fails on demand, and remembers what it accepted. */
+/** A gateway that sends nothing, misbehaves on demand, and remembers what it accepted. */
 export interface Sandbox extends Gateway {
-  failureRate: number;
-  /** What was accepted, in order. The oldest are forgotten when there are more than `ledgerSize`. */
+  readonly settings: Readonly<SandboxSettings>;
+  set(changes: Partial<SandboxSettings>): void;
   readonly messages: readonly SandboxMessage[];
+  /** Rolls the dice for a request that comes in. */
+  nextFault(): Fault | undefined;
 }
 
 export interface SandboxOptions {
   provider: Provider;
-  latencyMs: number;
-  /** The share of sends and checks that fail, 0 to 1. */
-  failureRate: number;
-  /** From 0 to below 1. */
-  random?: () => number;
+  settings?: Partial<SandboxSettings>;
+  /** Where the ledger is kept; only in memory if not given. */
+  ledgerFile?: string | undefined;
 }
 
-export const ledgerSize = 100_000;
-
-export function createSandbox({
-  provider,
-  latencyMs,
-  failureRate,
-  random = Math.random,
-}: SandboxOptions): Sandbox {
-  const messages: SandboxMessage[] = [];
+export function createSandbox({ provider, settings: initial, ledgerFile }: SandboxOptions): Sandbox {
+  const ledger = openLedger(ledgerFile);
+  let settings = { ...wellBehaved, ...initial };
+  let roll = createDice(settings.seed);
   const isWell = async () => {
-    if (latencyMs > 0) await delay(latencyMs);
-    return random() >= sandbox.failureRate;
+    const fails = roll() < settings.failure_rate;
+    if (settings.latency_ms > 0) await delay(settings.latency_ms);
+    return !fails;
   };
 
-  const sandbox: Sandbox = {
-    failureRate,
-    messages,
-    check: isWell,
+  return {
+    get settings() {
+      return settings;
+    },
+    set(changes) {
+      settings = { ...settings, ...changes };
+      if (changes.seed !== undefined) roll = createDice(changes.seed);
+    },
+    messages: ledger.messages,
+    nextFault: () => faultOf(settings, roll()),
     async send({ customer_id, idempotency_key }) {
       if (!(await isWell())) return { outcome: 'not_sent', reason: 'sandbox_failure' };
       const message_id = `${provider.toLowerCase()}-${randomUUID()}`;
-      messages.push({ message_id, customer_id, idempotency_key, accepted_at: new Date().toISOString() });
-      if (messages.length > ledgerSize) messages.shift();
+      ledger.add({ message_id, customer_id, idempotency_key, accepted_at: new Date().toISOString() });
       return { outcome: 'accepted', message_id };
     },
+    check: isWell,
   };
-  return sandbox;
 }

@@ -1,0 +1,121 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Notifier } from './notifier.ts';
+import { askedProvider, endAttempt, type Payment } from './payment.ts';
+import { expire, hold, isExpired, postpone, type RetryPolicy, scheduleRetry } from './retry-policy.ts';
+import { type KeptAnswer, LeaseLost, type Store } from './store/store.ts';
+
+/** Gets a notification on its way, and puts down what came of it. */
+export interface Delivery {
+  /** A new payment with its first attempt; nothing is saved and nothing is called yet. */
+  begin(payment: Payment): Payment;
+  /**
+   * Makes the attempt that was begun and saved, another one through the other provider if it comes to that, and saves
+   * the end. The payment is on disk, so whatever fails now is no failure of the payment: this never rejects.
+   */
+  round(
+    payment: Payment,
+    log: FastifyBaseLogger,
+    answer?: (payment: Payment) => KeptAnswer,
+  ): Promise<Payment>;
+  /**
+   * Takes on a notification that was claimed: finds out about attempts whose outcome is unknown, and tries again, unless
+   * it has expired or, if nobody asked by hand, the policy holds it.
+   *
+   * @throws LeaseLost, StoreUnavailable
+   */
+  resume(claimed: Payment, log: FastifyBaseLogger, byHand?: boolean): Promise<Payment>;
+}
+
+export interface DeliveryOptions {
+  store: Store;
+  notifier: Notifier;
+  policy: RetryPolicy;
+}
+
+export function createDelivery({ store, notifier, policy }: DeliveryOptions): Delivery {
+  async function round(
+    payment: Payment,
+    log: FastifyBaseLogger,
+    answer?: (payment: Payment) => KeptAnswer,
+  ): Promise<Payment> {
+    const started = performance.now();
+    let current = payment;
+    try {
+      const notified = await notifier.notify(payment, async (next) => {
+        await store.update(next);
+        current = next;
+      });
+      current = scheduleRetry(notified, policy, notifier.availableAt());
+      await store.update(current, answer?.(current));
+    } catch (err) {
+      // What is on record is an attempt without an outcome: one that may have happened.
+      if (err instanceof LeaseLost)
+        log.warn({ payment_id: payment.payment_id }, 'somebody else has taken this notification on');
+      else log.error({ err, payment_id: payment.payment_id }, 'an outcome could not be recorded');
+    }
+    logPayment(log, current, performance.now() - started);
+    return current;
+  }
+
+  /** What is to be saved if no attempt is to be made now; undefined if one is. */
+  function withoutAttempt(payment: Payment, byHand: boolean): Payment | undefined {
+    if (payment.notification_status !== 'pending') return payment;
+    if (isExpired(payment)) return expire(payment);
+    const isUnknown = payment.notification.attempts.some(({ outcome }) => outcome === 'unknown');
+    if (isUnknown && !byHand && policy.unknownOutcome === 'hold') return hold(payment);
+    return undefined;
+  }
+
+  return {
+    begin(payment) {
+      const begun = notifier.begin(payment);
+      return askedProvider(begun) ? begun : postpone(begun, notifier.availableAt());
+    },
+
+    round,
+
+    async resume(claimed, log, byHand = false) {
+      const known = await notifier.settleUnknown(endInterrupted(claimed));
+      const ended = withoutAttempt(known, byHand);
+      if (ended) {
+        await store.update(ended);
+        logPayment(log, ended, 0);
+        return ended;
+      }
+      const begun = notifier.begin(known);
+      if (!askedProvider(begun)) {
+        // Nobody can be asked: no attempt is spent, and none is put down.
+        const postponed = postpone(known, notifier.availableAt());
+        await store.update(postponed);
+        return postponed;
+      }
+      await store.update(begun);
+      return round(begun, log);
+    },
+  };
+}
+
+/** An attempt that still runs when its lease has run out was cut short: by a crash, or by being too slow. */
+function endInterrupted(payment: Payment): Payment {
+  if (!askedProvider(payment)) return payment;
+  const started = Date.parse(payment.notification.attempts.at(-1)?.started_at ?? '');
+  return endAttempt(payment, { outcome: 'unknown', reason: 'interrupted' }, Date.now() - started);
+}
+
+/** One line for each round: who handled it, with what outcome, how long it took, and the attempts that say why. */
+export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs: number): void {
+  const { attempts, reason, next_attempt_at } = payment.notification;
+  log.info(
+    {
+      payment_id: payment.payment_id,
+      provider: payment.notification_service,
+      outcome: attempts.at(-1)?.outcome,
+      reason: reason ?? attempts.at(-1)?.reason,
+      duration_ms: Math.round(durationMs),
+      notification_status: payment.notification_status,
+      next_attempt_at,
+      attempts,
+    },
+    'payment notified',
+  );
+}

@@ -1,0 +1,103 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { Attempt, Payment } from '../payment.ts';
+import type { PaymentQuery } from './store.ts';
+
+export type PaymentRow = Omit<Payment, 'notification'> &
+  Pick<Payment['notification'], 'message' | 'reason' | 'next_attempt_at'> & {
+    /** When the outbox is to look at it, in ms since the epoch. */
+    due_at: number | null;
+  };
+
+export type AttemptRow = Attempt & { payment_id: string; number: number };
+
+export interface KeyRow {
+  key: string;
+  fingerprint: string;
+  payment_id: string;
+  answer_status: number | null;
+  answer_body: string | null;
+}
+
+/** The SQL of the store, prepared once. */
+export function prepareStatements(db: DatabaseSync) {
+  const payments = db.prepare('SELECT * FROM payments WHERE payment_id IN (SELECT value FROM json_each(?))');
+  const attempts = db.prepare(`
+    SELECT * FROM attempts WHERE payment_id IN (SELECT value FROM json_each(?)) ORDER BY payment_id, number`);
+  const key = db.prepare('SELECT * FROM idempotency_keys WHERE key = ?');
+  const claimDue = db.prepare(`
+    UPDATE payments SET fence = fence + 1, due_at = :leased_until
+    WHERE payment_id IN (
+      SELECT payment_id FROM payments WHERE due_at <= :now ORDER BY due_at LIMIT :limit
+    )
+    RETURNING *`);
+  const claim = db.prepare(`
+    UPDATE payments SET fence = fence + 1, due_at = :leased_until
+    WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
+    RETURNING *`);
+  const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+
+  return {
+    insertPayment: db.prepare(`
+      INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, notification_service,
+                            notification_status, reason, next_attempt_at, expires_at, retries, fence, due_at, created_at)
+      VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message, :notification_service,
+              :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :fence, :due_at, :created_at)`),
+    updatePayment: db.prepare(`
+      UPDATE payments
+      SET phone = :phone, notification_service = :notification_service, notification_status = :notification_status,
+          reason = :reason, next_attempt_at = :next_attempt_at, expires_at = :expires_at, retries = :retries,
+          due_at = :due_at
+      WHERE payment_id = :payment_id AND fence = :fence`),
+    putAttempt: db.prepare(`
+      INSERT INTO attempts (payment_id, number, provider, outcome, reason, message_id, started_at, duration_ms)
+      VALUES (:payment_id, :number, :provider, :outcome, :reason, :message_id, :started_at, :duration_ms)
+      ON CONFLICT (payment_id, number) DO UPDATE
+        SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
+            duration_ms = excluded.duration_ms`),
+    selectPayments: (ids: string[]) => payments.all(JSON.stringify(ids)) as unknown as PaymentRow[],
+    selectAttempts: (ids: string[]) => attempts.all(JSON.stringify(ids)) as unknown as AttemptRow[],
+
+    endLeases: db.prepare(`
+      UPDATE payments SET due_at = :now
+      WHERE payment_id IN (SELECT payment_id FROM attempts WHERE outcome IS NULL)`),
+    claimDue: (values: { now: number; limit: number; leased_until: number }) =>
+      claimDue.all(values) as unknown as PaymentRow[],
+    claim: (values: { payment_id: string; fence: number; due_at: number | null; leased_until: number }) =>
+      claim.all(values) as unknown as PaymentRow[],
+
+    selectKey: (value: string) => key.get(value) as KeyRow | undefined,
+    insertKey: db.prepare(`
+      INSERT INTO idempotency_keys (key, fingerprint, payment_id, answer_status, answer_body, created_at)
+      VALUES (:key, :fingerprint, :payment_id, :answer_status, :answer_body, :created_at)`),
+    keepAnswer: db.prepare(`
+      UPDATE idempotency_keys SET answer_status = :status, answer_body = :body WHERE payment_id = :payment_id`),
+    keepFirstAnswer: db.prepare(`
+      UPDATE idempotency_keys
+      SET answer_status = coalesce(answer_status, :status), answer_body = coalesce(answer_body, :body)
+      WHERE payment_id = :payment_id
+      RETURNING *`),
+    forgetKeys: db.prepare(`
+      DELETE FROM idempotency_keys
+      WHERE key IN (SELECT key FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT :limit)`),
+
+    touch: () => db.exec(`PRAGMA user_version = ${user_version}`),
+  };
+}
+
+/** One row more than the page has, if there is one. */
+export function selectPage(
+  db: DatabaseSync,
+  { limit, starting_after, customer_id, notification_status }: PaymentQuery,
+): PaymentRow[] {
+  const conditions: [condition: string, value: SQLInputValue | undefined][] = [
+    ['customer_id = ?', customer_id],
+    // With a customer, the + keeps SQLite from reading all that has this status in search of the customer's.
+    [`${customer_id === undefined ? '' : '+'}notification_status = ?`, notification_status],
+    ['payment_id < ?', starting_after],
+  ];
+  const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
+  const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(' AND ')}` : '';
+  return db
+    .prepare(`SELECT * FROM payments ${where} ORDER BY payment_id DESC LIMIT ?`)
+    .all(...given.map(([, value]) => value), limit + 1) as unknown as PaymentRow[];
+}

@@ -1,0 +1,41 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+export interface SandboxMessage {
+  message_id: string;
+  customer_id: string;
+  idempotency_key: string | null;
+  accepted_at: string;
+}
+
+export interface SandboxLedger {
+  add(message: SandboxMessage): void;
+  /** What was accepted, in order. The oldest are forgotten when there are more than `ledgerSize`. */
+  readonly messages: readonly SandboxMessage[];
+}
+
+export const ledgerSize = 100_000;
+
+/** With a file, what was accepted outlives the process: a line is written before the send is answered. */
+export function openLedger(file?: string): SandboxLedger {
+  const messages: SandboxMessage[] = [];
+  if (file) {
+    mkdirSync(dirname(file), { recursive: true });
+    if (existsSync(file)) messages.push(...readLines(file));
+  }
+  return {
+    messages,
+    add(message) {
+      if (file) appendFileSync(file, `${JSON.stringify(message)}\n`);
+      messages.push(message);
+      if (messages.length > ledgerSize) messages.shift();
+    },
+  };
+}
+
+const readLines = (file: string): SandboxMessage[] =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .slice(-ledgerSize)
+    .map((line) => JSON.parse(line));
