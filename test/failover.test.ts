@@ -142,7 +142,7 @@ test('an Aldeamo that accepts and never answers costs a payment one deadline, th
   }
 });
 
-test('with both providers dead a payment is kept as pending, over a restart too', async () => {
+test('with both providers dead a payment is kept over a restart, and sent when they are back', async () => {
   await trio.kill('aldeamo-service');
   await trio.kill('twilio-service');
 
@@ -151,13 +151,18 @@ test('with both providers dead a payment is kept as pending, over a restart too'
     expect(payment).toMatchObject({ notification_service: null, notification_status: 'pending' });
 
   await trio.kill('payment-service');
-  await trio.start('aldeamo-service');
-  await trio.start('twilio-service');
   await trio.start('payment-service');
   payments = trio.url('payment-service');
   for (const payment of made) {
-    const { status, body } = await call('GET', `${payments}/payments/${payment.payment_id}`);
+    const { status, body } = await call<PaymentView>('GET', `${payments}/payments/${payment.payment_id}`);
     expect(status).toBe(200);
-    expect(body).toEqual(payment);
+    expect(body).toMatchObject({ notification_service: null, notification_status: 'pending' });
+    expect(attemptsOf(body).slice(0, 2)).toEqual(attemptsOf(payment)); // the outbox may have tried again by now
   }
+
+  await trio.start('aldeamo-service');
+  await trio.start('twilio-service');
+  const pending = () =>
+    call<{ data: PaymentView[] }>('GET', `${payments}/payments?notification_status=pending`);
+  await eventually(pending, ({ body }) => body.data.length === 0, 40_000);
 });

@@ -19,11 +19,18 @@ export interface Delivery {
   ): Promise<Payment>;
   /**
    * Takes on a notification that was claimed: finds out about attempts whose outcome is unknown, and tries again, unless
-   * it has expired or, if nobody asked by hand, the policy holds it.
+   * it has expired or the policy holds it.
    *
    * @throws LeaseLost, StoreUnavailable
    */
-  resume(claimed: Payment, log: FastifyBaseLogger, byHand?: boolean): Promise<Payment>;
+  resume(claimed: Payment, log: FastifyBaseLogger): Promise<Payment>;
+  /**
+   * As `resume`, but a person wants it sent: what is not found to have been sent is opened anew before it is tried, and
+   * is not held.
+   *
+   * @throws LeaseLost, StoreUnavailable
+   */
+  retry(claimed: Payment, reopen: (payment: Payment) => Payment, log: FastifyBaseLogger): Promise<Payment>;
 }
 
 export interface DeliveryOptions {
@@ -57,13 +64,25 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
     return current;
   }
 
-  /** What is to be saved if no attempt is to be made now; undefined if one is. */
-  function withoutAttempt(payment: Payment, byHand: boolean): Payment | undefined {
-    if (payment.notification_status !== 'pending') return payment;
-    if (isExpired(payment)) return expire(payment);
-    const isUnknown = payment.notification.attempts.some(({ outcome }) => outcome === 'unknown');
-    if (isUnknown && !byHand && policy.unknownOutcome === 'hold') return hold(payment);
-    return undefined;
+  const isHeldBack = ({ notification }: Payment) =>
+    policy.unknownOutcome === 'hold' && notification.attempts.some(({ outcome }) => outcome === 'unknown');
+
+  async function end(payment: Payment, log: FastifyBaseLogger): Promise<Payment> {
+    await store.update(payment);
+    logPayment(log, payment, 0);
+    return payment;
+  }
+
+  async function tryAgain(payment: Payment, log: FastifyBaseLogger): Promise<Payment> {
+    const begun = notifier.begin(payment);
+    if (askedProvider(begun)) {
+      await store.update(begun);
+      return round(begun, log);
+    }
+    // Nobody can be asked: no attempt is spent, and none is put down.
+    const postponed = postpone(payment, notifier.availableAt());
+    await store.update(postponed);
+    return postponed;
   }
 
   return {
@@ -74,23 +93,17 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
 
     round,
 
-    async resume(claimed, log, byHand = false) {
+    async resume(claimed, log) {
       const known = await notifier.settleUnknown(endInterrupted(claimed));
-      const ended = withoutAttempt(known, byHand);
-      if (ended) {
-        await store.update(ended);
-        logPayment(log, ended, 0);
-        return ended;
-      }
-      const begun = notifier.begin(known);
-      if (!askedProvider(begun)) {
-        // Nobody can be asked: no attempt is spent, and none is put down.
-        const postponed = postpone(known, notifier.availableAt());
-        await store.update(postponed);
-        return postponed;
-      }
-      await store.update(begun);
-      return round(begun, log);
+      if (known.notification_status !== 'pending') return end(known, log);
+      if (isExpired(known)) return end(expire(known), log);
+      if (isHeldBack(known)) return end(hold(known), log);
+      return tryAgain(known, log);
+    },
+
+    async retry(claimed, reopen, log) {
+      const known = await notifier.settleUnknown(claimed);
+      return known.notification_service === null ? tryAgain(reopen(known), log) : end(known, log);
     },
   };
 }

@@ -37,7 +37,10 @@ export interface Notifier {
    * @throws what `save` throws; the call that it would have announced is not made
    */
   notify(payment: Payment, save: Save): Promise<Payment>;
-  /** Asks the providers what became of the attempts that are `unknown`, and puts down what they know. Sends nothing. */
+  /**
+   * Asks the providers what became of the attempts that are `unknown`, and puts down what they know. Sends nothing, so an
+   * open circuit does not keep it from asking: what it hears may spare the customer a second SMS.
+   */
   settleUnknown(payment: Payment): Promise<Payment>;
   /** Who would be offered the next notification; null if nobody can be asked now. */
   current(): Provider | null;
@@ -163,7 +166,7 @@ export function createNotifier({ clients, parameters, policy, log }: NotifierOpt
     async settleUnknown(payment) {
       const found = await Promise.all(
         payment.notification.attempts.map(async ({ provider, outcome, started_at }, index) => {
-          if (outcome !== 'unknown' || !breakers[provider].isAvailable()) return undefined;
+          if (outcome !== 'unknown') return undefined;
           return clients[provider].ask(attemptKey(payment, index), Date.parse(started_at));
         }),
       );

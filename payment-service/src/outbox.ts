@@ -31,7 +31,7 @@ const keysForgottenAtATime = 1000;
 export function startOutbox(options: OutboxOptions): Outbox {
   const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, log } = options;
   const perTick = (ratePerSecond * tickMs) / 1000;
-  /** How many may be taken on now. What is not used is not saved up, but for less than one. */
+  /** How many may be taken on now. What is not used is not saved up, but for the fraction of one. */
   let allowance = 0;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -46,7 +46,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
 
   /** Says how long to wait before the next time, in ms. */
   async function takeOn(): Promise<number> {
-    allowance = Math.min(allowance + perTick, Math.max(perTick, 1));
+    allowance = Math.min(allowance, 0.99) + perTick;
     const room = Math.min(Math.floor(allowance), concurrency - underWay.size);
     if (room <= 0) return tickMs;
     try {
@@ -57,9 +57,9 @@ export function startOutbox(options: OutboxOptions): Outbox {
         underWay.add(turn);
         void turn.finally(() => underWay.delete(turn));
       }
-      if (claimed.length > 0) return tickMs;
+      // As many keys a tick as there can be payments in one: they go as fast as they come.
       const forgotten = await store.forgetKeys(Date.now() - keyRetentionMs, keysForgottenAtATime);
-      return forgotten > 0 ? tickMs : idleMs;
+      return claimed.length > 0 || forgotten > 0 ? tickMs : idleMs;
     } catch (error) {
       logFailure(error);
       return afterFailureMs;

@@ -135,14 +135,13 @@ export function createPayments({ store, delivery, policy }: PaymentsOptions): Pa
         );
       }
       try {
-        const claimed = await store.claim(payment);
-        const reopened: Payment = {
-          ...claimed,
-          phone: phone ?? claimed.phone,
+        const reopen = (known: Payment): Payment => ({
+          ...known,
+          phone: phone ?? known.phone,
           notification_status: 'pending',
           expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
-        };
-        return await delivery.resume(reopened, log, true);
+        });
+        return await delivery.retry(await store.claim(payment), reopen, log);
       } catch (error) {
         if (!(error instanceof LeaseLost)) throw error;
         throw new Problem(409, 'nothing-to-retry', 'Somebody else is retrying the notification.');

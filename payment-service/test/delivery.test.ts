@@ -342,11 +342,40 @@ describe('where what is unknown is held', () => {
     await crash();
     pass(leaseMs);
     const held = await turn();
-    const sent = await delivery.resume(await store.claim(held), log, true);
+    const sent = await delivery.retry(await store.claim(held), (payment) => payment, log);
     expect(attemptsOf(sent)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
     expect(sent.notification).toMatchObject({ reason: null, next_attempt_at: null });
     expect(isPossibleDuplicate(sent)).toBe(true);
     expect(calls.at(-1)).toBe('Aldeamo -2');
+  });
+
+  test('or a person gives another phone, though it turns out by then that the old one was rejected', async () => {
+    const { crash, turn, calls, known, store, delivery, log } = setUp({ unknownOutcome: 'hold' });
+    await crash();
+    pass(leaseMs);
+    const held = await turn();
+    known['-1'] = optedOut;
+    const reopen = (payment: Payment): Payment => ({
+      ...payment,
+      phone: '+573009999999',
+      notification_status: 'pending',
+    });
+    const sent = await delivery.retry(await store.claim(held), reopen, log);
+    expect(attemptsOf(sent)).toEqual(['Aldeamo rejected opted_out', 'Aldeamo accepted']);
+    expect(sent).toMatchObject({ notification_status: 'sent', phone: '+573009999999' });
+    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(calls.at(-1)).toBe('Aldeamo -2');
+  });
+
+  test('or it turns out by then that it was sent: then a person need not', async () => {
+    const { crash, turn, calls, known, store, delivery, log } = setUp({ unknownOutcome: 'hold' });
+    await crash();
+    pass(leaseMs);
+    const held = await turn();
+    known['-1'] = accepted('AL1');
+    const sent = await delivery.retry(await store.claim(held), (payment) => payment, log);
+    expect(attemptsOf(sent)).toEqual(['Aldeamo accepted']);
+    expect(calls.at(-1)).toBe('Aldeamo? -1');
   });
 
   test('a fresh payment is not handed to Twilio; it is asked about, and then held', async () => {

@@ -33,9 +33,10 @@ export function openLedger(file?: string): SandboxLedger {
   };
 }
 
+/** What follows the last line break was being written when the process died; it was never answered. */
 const readLines = (file: string): SandboxMessage[] =>
   readFileSync(file, 'utf8')
     .split('\n')
-    .filter(Boolean)
+    .slice(0, -1)
     .slice(-ledgerSize)
     .map((line) => JSON.parse(line));
