@@ -12,6 +12,9 @@ const system = {
   hookTimeout: 180_000,
 };
 
+/** They are about a process, its disk and its load: a container adds nothing to that but time. */
+const ofProcessesAlone = ['test/backlog.test.ts', 'test/chaos.test.ts', 'test/disk.test.ts'];
+
 export default defineConfig({
   test: {
     reporters: [
@@ -36,7 +39,7 @@ export default defineConfig({
         test: {
           name: 'containers',
           ...system,
-          exclude: withoutDocker ? ['**'] : [],
+          exclude: withoutDocker ? ['**'] : ofProcessesAlone,
           provide: { trio: 'containers' },
           // One trio at a time: the containers of several would only wait for each other.
           maxWorkers: 1,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import type { Trio } from './trio.ts';
@@ -19,51 +19,48 @@ const sent = async (trio: Trio) =>
   (await call<{ data: unknown[] }>('GET', `${trio.url('aldeamo-service')}/sandbox/messages`)).body.data
     .length;
 
-// It is about one process and its disk: a container adds nothing to that.
-if (inject('trio') === 'processes') {
-  test('a disk that is full: payments are 503, the log says why, and nothing is sent for them', async () => {
-    // No file may grow beyond 200 KiB. Without the trap the kernel would kill the process that tries.
-    await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '0' }, "trap '' XFSZ; ulimit -f 200;");
-    const message = 'x'.repeat(1600);
-    const answers = [];
-    while (answers.filter(({ status }) => status === 503).length < 10) {
-      answers.push(await pay(trio.url('payment-service'), { customer_id: 'disk', message }));
-      expect(answers.length).toBeLessThan(1000);
-    }
+test('a disk that is full: payments are 503, the log says why, and nothing is sent for them', async () => {
+  // No file may grow beyond 200 KiB. Without the trap the kernel would kill the process that tries.
+  await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '0' }, "trap '' XFSZ; ulimit -f 200;");
+  const message = 'x'.repeat(1600);
+  const answers = [];
+  while (answers.filter(({ status }) => status === 503).length < 10) {
+    answers.push(await pay(trio.url('payment-service'), { customer_id: 'disk', message }));
+    expect(answers.length).toBeLessThan(1000);
+  }
 
-    const refused = answers.filter(({ status }) => status !== 201);
-    for (const { status, headers, body } of refused) {
-      expect(status).toBe(503);
-      expect(headers.get('retry-after')).toBe('1');
-      expect(body).toMatchObject({ type: 'urn:problem:store-unavailable' });
-    }
-    expect(await sent(trio)).toBe(answers.length - refused.length);
-    expect(await statusOf(trio, '/health/live')).toBe(200);
-    expect(JSON.stringify(await trio.logs('payment-service'))).toContain('the store does not answer');
-  });
+  const refused = answers.filter(({ status }) => status !== 201);
+  for (const { status, headers, body } of refused) {
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('1');
+    expect(body).toMatchObject({ type: 'urn:problem:store-unavailable' });
+  }
+  expect(await sent(trio)).toBe(answers.length - refused.length);
+  expect(await statusOf(trio, '/health/live')).toBe(200);
+  expect(JSON.stringify(await trio.logs('payment-service'))).toContain('the store does not answer');
+});
 
-  test('a data directory that can not be written: payments are 503 until it can, without a restart', async () => {
-    // A file in the way of the directory stops root, too, which a read-only directory does not.
-    const obstacle = join(folder, 'data');
-    await writeFile(obstacle, '');
-    await using trio = await startProcesses({ DATABASE_URL: `file:${obstacle}/payments.db` });
+test('a data directory that can not be written: payments are 503 until it can, without a restart', async () => {
+  // A file in the way of the directory stops root, too, which a read-only directory does not.
+  const obstacle = join(folder, 'data');
+  await writeFile(obstacle, '');
+  await using trio = await startProcesses({ DATABASE_URL: `file:${obstacle}/payments.db` });
 
-    expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(503);
-    expect(await statusOf(trio, '/health/ready')).toBe(503);
-    expect(await sent(trio)).toBe(0);
-    expect(await trio.logs('payment-service')).toContainEqual(
-      expect.objectContaining({
-        level: 50,
-        msg: 'the database can not be opened; payments are refused until it can',
-      }),
-    );
+  expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(503);
+  expect(await statusOf(trio, '/health/ready')).toBe(503);
+  expect(await sent(trio)).toBe(0);
+  expect(await trio.logs('payment-service')).toContainEqual(
+    expect.objectContaining({
+      level: 50,
+      msg: 'the database can not be opened; payments are refused until it can',
+    }),
+  );
 
-    await rm(obstacle);
-    await eventually(
-      () => statusOf(trio, '/health/ready'),
-      (status) => status === 200,
-      10_000,
-    );
-    expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(201);
-  });
-}
+  await rm(obstacle);
+  await eventually(
+    () => statusOf(trio, '/health/ready'),
+    (status) => status === 200,
+    10_000,
+  );
+  expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(201);
+});
