@@ -1,20 +1,25 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { Problem } from 'service-kit/server/problem.ts';
 import { buildServer, type Server } from 'service-kit/server/server.ts';
 import { createDelivery } from './delivery.ts';
+import { createNotificationRetry } from './notification-retry.ts';
 import type { Notifier } from './notifier.ts';
 import { type OutboxOptions, startOutbox } from './outbox.ts';
+import type { RequestRules } from './payment-request.ts';
 import { createPayments } from './payments.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import { registerCircuit } from './routes/circuit.ts';
+import { registerCustomers } from './routes/customers.ts';
 import { registerHealthReport } from './routes/health.ts';
 import { keepAmountAsText, registerPayments } from './routes/payments.ts';
-import { type Store, StoreUnavailable } from './store/store.ts';
+import { registerReceipts } from './routes/receipts.ts';
+import { toStoreProblem } from './routes/store-unavailable.ts';
+import type { Store } from './store/store.ts';
 
 export interface Dependencies {
   store: Store;
   notifier: Notifier;
   policy: RetryPolicy;
+  rules: RequestRules;
   outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
   logger: FastifyBaseLogger;
   version: string;
@@ -22,7 +27,7 @@ export interface Dependencies {
 
 /** The payment service. It takes over store and notifier, and closes them when it closes. */
 export async function buildApp(dependencies: Dependencies): Promise<Server> {
-  const { store, notifier, policy, logger, version } = dependencies;
+  const { store, notifier, policy, rules, logger, version } = dependencies;
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
@@ -31,21 +36,14 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     logger,
     ready: store.check,
     reviver: keepAmountAsText,
-    translateError: (error) =>
-      error instanceof StoreUnavailable
-        ? new Problem(
-            503,
-            'store-unavailable',
-            'The store does not answer. Nothing was kept, nothing was sent.',
-            {
-              headers: { 'retry-after': '1' },
-            },
-          )
-        : undefined,
+    translateError: toStoreProblem,
   });
   const delivery = createDelivery({ store, notifier, policy });
   const payments = createPayments({ store, delivery, policy });
-  registerPayments(server, payments, store);
+  const retryNotification = createNotificationRetry({ store, delivery, policy });
+  registerPayments(server, { payments, retryNotification, store, rules });
+  registerCustomers(server, store, rules);
+  registerReceipts(server, store);
   registerHealthReport(server, notifier);
   registerCircuit(server, notifier);
 

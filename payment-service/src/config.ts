@@ -1,6 +1,14 @@
-import { milliseconds, serviceSettings, serviceUrl, wholeNumber } from 'service-kit/server/configuration.ts';
+import { countrySchema } from 'service-kit/phone.ts';
+import {
+  flag,
+  milliseconds,
+  serviceSettings,
+  serviceUrl,
+  wholeNumber,
+} from 'service-kit/server/configuration.ts';
 import { z } from 'zod';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './circuit-breaker.ts';
+import type { RequestRules } from './payment-request.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 export const configSchema = z
@@ -40,6 +48,11 @@ export const configSchema = z
     UNKNOWN_OUTCOME: z.enum(['resend', 'hold']).default('resend'),
     OUTBOX_CONCURRENCY: wholeNumber({ min: 1, max: 1000 }).default(16),
     OUTBOX_RATE_PER_SECOND: wholeNumber({ min: 10, max: 10_000 }).default(100),
+    /** Of phones that are given without a calling code. */
+    DEFAULT_COUNTRY: countrySchema.default('CO'),
+    SMS_TRANSLITERATE: flag().default(false),
+    /** 1600 characters of GSM-7, which is what a message may have, are 11 SMS. */
+    SMS_MAX_SEGMENTS: wholeNumber({ min: 1, max: 100 }).default(11),
     IDEMPOTENCY_RETENTION_MS: milliseconds().default(86_400_000),
   })
   .check(({ value, issues }) => {
@@ -75,6 +88,14 @@ export function circuitBreakerParameters(config: Config): CircuitBreakerParamete
     rollingCountBuckets: config.CIRCUIT_ROLLING_COUNT_BUCKETS,
     resetTimeout: config.CIRCUIT_RESET_TIMEOUT_MS,
     consecutiveFailures: config.CIRCUIT_CONSECUTIVE_FAILURES,
+  };
+}
+
+export function requestRules(config: Config): RequestRules {
+  return {
+    defaultCountry: config.DEFAULT_COUNTRY,
+    transliterate: config.SMS_TRANSLITERATE,
+    maxSegments: config.SMS_MAX_SEGMENTS,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { askedProvider, endAttempt } from './attempts.ts';
 import type { Notifier } from './notifier.ts';
-import { askedProvider, endAttempt, type Payment } from './payment.ts';
+import type { Payment } from './payment.ts';
 import { expire, hold, isExpired, postpone, type RetryPolicy, scheduleRetry } from './retry-policy.ts';
 import { type KeptAnswer, LeaseLost, type Store } from './store/store.ts';
 

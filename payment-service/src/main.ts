@@ -2,7 +2,7 @@ import process from 'node:process';
 import { startService } from 'service-kit/server/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
-import { circuitBreakerParameters, configSchema, retryPolicy } from './config.ts';
+import { circuitBreakerParameters, configSchema, requestRules, retryPolicy } from './config.ts';
 import { createNotifier } from './notifier.ts';
 import { createProviderClient } from './provider-client.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
@@ -35,6 +35,7 @@ await startService({
       ),
       notifier,
       policy,
+      rules: requestRules(config),
       outbox: {
         concurrency: config.OUTBOX_CONCURRENCY,
         ratePerSecond: config.OUTBOX_RATE_PER_SECOND,

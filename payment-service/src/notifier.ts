@@ -1,21 +1,21 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import {
+  askedProvider,
+  attemptKey,
+  endAttempt,
+  lastAttempt,
+  reasonOf,
+  settleAttempt,
+  startAttempt,
+} from './attempts.ts';
+import {
   type CircuitBreakerParameters,
   type CircuitReport,
   createCircuitBreaker,
 } from './circuit-breaker.ts';
 import { circuitOpen, consequencesOf, throttled } from './outcome.ts';
-import {
-  askedProvider,
-  attemptKey,
-  endAttempt,
-  lastAttempt,
-  type Payment,
-  reasonOf,
-  settleAttempt,
-  startAttempt,
-} from './payment.ts';
+import type { Payment } from './payment.ts';
 import type { ProviderClient } from './provider-client.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 

@@ -35,6 +35,3 @@ export const circuitOpen = { outcome: 'not_sent', reason: 'circuit_open', no_out
 
 /** Not asked: it has asked to be left alone for a while. */
 export const throttled = { outcome: 'not_sent', reason: 'throttled', no_outage: true } satisfies Outcome;
-
-/** Not asked: as many calls to it are under way as we allow. */
-export const overloaded = { outcome: 'not_sent', reason: 'overloaded', no_outage: true } satisfies Outcome;

@@ -1,8 +1,8 @@
-import { customerIdSchema, type Outcome, type Provider, providerSchema } from 'service-kit/notification.ts';
+import { customerIdSchema, providerSchema } from 'service-kit/notification.ts';
+import { measureText } from 'service-kit/sms-text.ts';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { formatAmount } from './money.ts';
-import { consequencesOf } from './outcome.ts';
 
 export const notificationStatusSchema = z.enum(['pending', 'sent', 'delivered', 'failed']);
 
@@ -35,6 +35,8 @@ export const paymentSchema = z.object({
   created_at: z.iso.datetime(),
   notification: z.object({
     message: z.string(),
+    encoding: z.enum(['GSM-7', 'UCS-2']).meta({ description: 'How the text travels' }),
+    segments: z.number().int().meta({ description: 'How many SMS the text takes' }),
     reason: z.string().nullable().meta({
       description: 'Why it failed, or what it waits for if nobody will try again',
       example: 'expired',
@@ -65,6 +67,7 @@ export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'custom
 export function newPayment({ message, ...request }: PaymentRequest, ttlMs: number): Payment {
   const now = Date.now();
   const amount = formatAmount(request.amount_minor, request.currency);
+  const text = message ?? `Se ha procesado un pago de $${amount} con éxito.`;
   return {
     ...request,
     payment_id: `pmt_${uuidv7().replaceAll('-', '')}`,
@@ -75,89 +78,13 @@ export function newPayment({ message, ...request }: PaymentRequest, ttlMs: numbe
     notification_service: null,
     notification_status: 'pending',
     notification: {
-      message: message ?? `Se ha procesado un pago de $${amount} con éxito.`,
+      message: text,
+      ...measureText(text),
       reason: null,
       attempts: [],
       next_attempt_at: null,
     },
   };
-}
-
-export function startAttempt(payment: Payment, provider: Provider): Payment {
-  return withNotification(payment, {
-    next_attempt_at: null,
-    reason: null,
-    attempts: [
-      ...payment.notification.attempts,
-      {
-        provider,
-        outcome: null,
-        reason: null,
-        message_id: null,
-        started_at: new Date().toISOString(),
-        duration_ms: null,
-      },
-    ],
-  });
-}
-
-/** Ends the attempt that runs: the last one. */
-export function endAttempt(payment: Payment, outcome: Outcome, durationMs: number): Payment {
-  return settleAttempt(payment, payment.notification.attempts.length - 1, outcome, Math.round(durationMs));
-}
-
-/** Puts down what is known of an attempt, and how the notification stands with it. */
-export function settleAttempt(
-  payment: Payment,
-  index: number,
-  outcome: Outcome,
-  durationMs?: number,
-): Payment {
-  const attempt = payment.notification.attempts[index];
-  if (!attempt) throw new Error(`${payment.payment_id} has no attempt ${index}`);
-  const attempts = payment.notification.attempts.with(index, {
-    ...attempt,
-    outcome: outcome.outcome,
-    reason: reasonOf(outcome),
-    message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
-    ...(durationMs !== undefined && { duration_ms: durationMs }),
-  });
-  // What one provider has taken stays taken, whatever becomes known of another attempt.
-  const taken = attempts.find((other) => other.outcome === 'accepted');
-  // And a no of one stays a no, when another turns out not to have been sent.
-  const isRefused = payment.notification_status === 'failed';
-  const status = taken ? 'sent' : isRefused ? 'failed' : consequencesOf(outcome).status;
-  const reason = isRefused ? payment.notification.reason : reasonOf(outcome);
-  return {
-    ...withNotification(payment, {
-      attempts,
-      reason: status === 'failed' ? reason : null,
-      next_attempt_at: status === 'pending' ? payment.notification.next_attempt_at : null,
-    }),
-    notification_status: status,
-    notification_service: taken?.provider ?? null,
-  };
-}
-
-export function reasonOf(outcome: Outcome): string | null {
-  return outcome.outcome === 'accepted' ? null : outcome.reason;
-}
-
-export function lastAttempt({ notification, payment_id }: Payment): Attempt {
-  const attempt = notification.attempts.at(-1);
-  if (!attempt) throw new Error(`${payment_id} has no attempt`);
-  return attempt;
-}
-
-/** The provider that is being asked now, if one is. */
-export function askedProvider({ notification }: Payment): Provider | undefined {
-  const attempt = notification.attempts.at(-1);
-  return attempt?.outcome === null ? attempt.provider : undefined;
-}
-
-/** Names an attempt, so that a provider service can tell a repeated call from a new attempt. */
-export function attemptKey({ payment_id }: Payment, index: number): string {
-  return `${payment_id}-${index + 1}`;
 }
 
 export function viewPayment({ amount_minor, ...payment }: Payment): PaymentView {

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/server/problem.ts';
+import { askedProvider } from './attempts.ts';
 import { type Delivery, logPayment } from './delivery.ts';
-import { askedProvider, newPayment, type Payment, type PaymentRequest, viewPayment } from './payment.ts';
-import { isHeld, postpone, type RetryPolicy } from './retry-policy.ts';
-import { type IdempotencyRecord, type KeptAnswer, LeaseLost, type Store } from './store/store.ts';
+import { newPayment, type Payment, type PaymentRequest, viewPayment } from './payment.ts';
+import { postpone, type RetryPolicy } from './retry-policy.ts';
+import type { IdempotencyRecord, KeptAnswer, Store } from './store/store.ts';
 
 export interface CreateOptions {
   /** The client's name for this request: repeated, it is answered again and not carried out again. */
@@ -27,12 +28,6 @@ export interface Payments {
    * @throws Problem 422 if the key came with another payment before, 409 if that one is still being handled
    */
   create(request: PaymentRequest, options: CreateOptions, log: FastifyBaseLogger): Promise<Created>;
-  /**
-   * Has the customer of a payment notified after all, where that has failed or is held.
-   *
-   * @throws Problem 404, or 409 if there is nothing to retry or the recipient was rejected and there is no other phone
-   */
-  retryNotification(paymentId: string, phone: string | undefined, log: FastifyBaseLogger): Promise<Payment>;
   /** Resolves when the notifications that go on after their answer have come to an end. */
   drain(): Promise<void>;
 }
@@ -88,8 +83,9 @@ export function createPayments({ store, delivery, policy }: PaymentsOptions): Pa
 
   return {
     async create(request, { idempotencyKey, respondAsync }, log) {
+      const phone = request.phone ?? (await store.findPhone(request.customer_id)) ?? null;
       const giveBack = respondAsync ? takePlace() : undefined;
-      const created = newPayment(request, policy.ttlMs);
+      const created = newPayment({ ...request, phone }, policy.ttlMs);
       // Without a place it is left to the outbox.
       const payment = respondAsync && !giveBack ? postpone(created, Date.now()) : delivery.begin(created);
       const { payment_id } = payment;
@@ -115,37 +111,6 @@ export function createPayments({ store, delivery, policy }: PaymentsOptions): Pa
 
       const notified = await delivery.round(payment, log, (end) => answerOf(201, end));
       return { payment_id, answer: answerOf(201, notified), replayed: false };
-    },
-
-    async retryNotification(paymentId, phone, log) {
-      const payment = await store.find(paymentId);
-      if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
-      if (payment.notification_status !== 'failed' && !isHeld(payment)) {
-        throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
-      }
-      const { attempts, reason } = payment.notification;
-      const isRejected = attempts.some(
-        (attempt) => attempt.outcome === 'rejected' && attempt.reason === reason,
-      );
-      if (isRejected && (phone ?? payment.phone) === payment.phone) {
-        throw new Problem(
-          409,
-          'recipient-rejected',
-          'The recipient was rejected. Give another phone to send to.',
-        );
-      }
-      try {
-        const reopen = (known: Payment): Payment => ({
-          ...known,
-          phone: phone ?? known.phone,
-          notification_status: 'pending',
-          expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
-        });
-        return await delivery.retry(await store.claim(payment), reopen, log);
-      } catch (error) {
-        if (!(error instanceof LeaseLost)) throw error;
-        throw new Problem(409, 'nothing-to-retry', 'Somebody else is retrying the notification.');
-      }
     },
 
     async drain() {

@@ -1,15 +1,11 @@
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
-import { type Dispatcher, Pool } from 'undici';
-import { overloaded } from './outcome.ts';
-import { type Answer, outcomeOfAnswer, outcomeOfError, settledBy } from './provider-answer.ts';
+import { parseJson } from 'service-kit/outgoing/answer.ts';
+import { type CallerOptions, createCaller } from 'service-kit/outgoing/caller.ts';
+import { z } from 'zod';
+import { outcomeOfAnswer, settledBy } from './provider-answer.ts';
 
-export interface ProviderClientOptions {
+export interface ProviderClientOptions extends CallerOptions {
   provider: Provider;
-  url: string;
-  /** The deadline of one call, over connect, headers and body. */
-  timeoutMs: number;
-  /** Calls under way at the same time. One more is not made: it would spend its deadline waiting in our own queue. */
-  maxConcurrency: number;
 }
 
 export interface ProviderClient {
@@ -25,66 +21,27 @@ export interface ProviderClient {
   close(): Promise<void>;
 }
 
-export function createProviderClient({
-  provider,
-  url,
-  timeoutMs,
-  maxConcurrency,
-}: ProviderClientOptions): ProviderClient {
-  const pool = new Pool(new URL(url).origin, {
-    connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
-    connect: { timeout: timeoutMs },
-    headersTimeout: 0, // the deadline of the call covers these, and it is exact: undici's timers are coarse
-    bodyTimeout: 0,
-    maxResponseSize: 64 * 1024,
-  });
-  const dispatcher = pool.compose(watchWriting);
-  let underWay = 0;
+const healthySchema = z.object({ status: z.literal('healthy') });
 
-  /** One request and its whole answer, within the deadline. */
-  async function call(options: Omit<Dispatcher.RequestOptions<Writing>, 'origin'>): Promise<Answer> {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const read = async () => {
-      const { statusCode, headers, body } = await dispatcher.request({ ...options, signal: deadline });
-      const retryAfter = headers['retry-after'];
-      return {
-        status: statusCode,
-        retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
-        body: await body.text(),
-      };
-    };
-    // undici heeds the signal only once there is a connection.
-    return Promise.race([read(), rejectedBy(deadline)]);
-  }
+export function createProviderClient({ provider, ...options }: ProviderClientOptions): ProviderClient {
+  const service = createCaller(options);
 
   return {
-    async notify(request, idempotencyKey) {
-      if (underWay >= maxConcurrency) return overloaded;
-      underWay += 1;
-      const writing: Writing = { begun: false };
-      try {
-        const answer = await call({
+    notify: (request, idempotencyKey) =>
+      service.send(
+        {
           method: 'POST',
           path: '/notify',
           headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
           body: JSON.stringify(request),
-          opaque: writing,
-        });
-        return outcomeOfAnswer(provider, answer);
-      } catch (error) {
-        return outcomeOfError(error, writing.begun);
-      } finally {
-        underWay -= 1;
-      }
-    },
+        },
+        (answer) => outcomeOfAnswer(provider, answer),
+      ),
 
     async ask(idempotencyKey, startedAt) {
       try {
-        const answer = await call({
-          method: 'DELETE',
-          path: '/notify',
-          headers: { 'idempotency-key': idempotencyKey },
-        });
+        const headers = { 'idempotency-key': idempotencyKey };
+        const answer = await service.call({ method: 'DELETE', path: '/notify', headers });
         return settledBy(provider, answer, startedAt);
       } catch {
         return undefined;
@@ -93,38 +50,13 @@ export function createProviderClient({
 
     async check() {
       try {
-        const { status, body } = await call({ method: 'GET', path: '/health/upstream' });
-        return status === 200 && JSON.parse(body).status === 'healthy';
+        const { status, body } = await service.call({ method: 'GET', path: '/health/upstream' });
+        return status === 200 && healthySchema.safeParse(parseJson(body)).success;
       } catch {
         return false;
       }
     },
 
-    // Not close(): the calls have ended when the app closes, and a check that still runs is nobody's loss.
-    close: () => pool.destroy(),
+    close: service.close,
   };
-}
-
-/**
- * Notes in the call's `opaque` when its request begins to be written to a connection: the moment from which it may have
- * been taken.
- */
-const watchWriting: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-  const { opaque } = options as { opaque?: Writing };
-  const { onRequestStart } = handler;
-  handler.onRequestStart = function (controller, context) {
-    onRequestStart?.call(this, controller, context);
-    // One that was given up while it had no connection is aborted here, and is not written.
-    if (opaque && !controller.aborted) opaque.begun = true;
-  };
-  return dispatch(options, handler);
-};
-
-const rejectedBy = (signal: AbortSignal) =>
-  new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-
-interface Writing {
-  begun: boolean;
 }

@@ -1,5 +1,6 @@
+import { askedProvider } from './attempts.ts';
 import type { UnknownOutcomePolicy } from './outcome.ts';
-import { askedProvider, type Payment, withNotification } from './payment.ts';
+import { type Payment, withNotification } from './payment.ts';
 
 /** When a notification that nobody has taken is tried again, and when it is given up. Durations are milliseconds. */
 export interface RetryPolicy {

@@ -4,17 +4,11 @@ import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { endAttempt, settleAttempt, startAttempt } from '../src/attempts.ts';
 import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
 import { createDelivery } from '../src/delivery.ts';
 import { createNotifier } from '../src/notifier.ts';
-import {
-  endAttempt,
-  newPayment,
-  type Payment,
-  settleAttempt,
-  startAttempt,
-  viewPayment,
-} from '../src/payment.ts';
+import { newPayment, type Payment, viewPayment } from '../src/payment.ts';
 import { isHeld, type RetryPolicy } from '../src/retry-policy.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
 import { StoreUnavailable } from '../src/store/store.ts';

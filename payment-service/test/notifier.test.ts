@@ -1,10 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
+import { overloaded } from 'service-kit/outgoing/answer.ts';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { startAttempt } from '../src/attempts.ts';
 import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
 import { createNotifier } from '../src/notifier.ts';
-import { overloaded } from '../src/outcome.ts';
-import { newPayment, type Payment, startAttempt, viewPayment } from '../src/payment.ts';
+import { newPayment, type Payment, viewPayment } from '../src/payment.ts';
 
 type Answer = Outcome | ((request: NotifyRequest) => Outcome | Promise<Outcome>);
 

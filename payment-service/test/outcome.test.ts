@@ -1,6 +1,7 @@
 import type { Outcome } from 'service-kit/notification.ts';
+import { overloaded } from 'service-kit/outgoing/answer.ts';
 import { expect, test } from 'vitest';
-import { type Consequences, circuitOpen, consequencesOf, overloaded, throttled } from '../src/outcome.ts';
+import { type Consequences, circuitOpen, consequencesOf, throttled } from '../src/outcome.ts';
 
 const accepted: Consequences = { failOver: false, breaker: 'success', status: 'sent' };
 const rejected: Consequences = { failOver: false, breaker: 'success', status: 'failed' };

@@ -1,6 +1,7 @@
 import type { Outcome } from 'service-kit/notification.ts';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { endAttempt, newPayment, type Payment, startAttempt } from '../src/payment.ts';
+import { endAttempt, startAttempt } from '../src/attempts.ts';
+import { newPayment, type Payment } from '../src/payment.ts';
 import {
   dueAt,
   expire,

@@ -209,10 +209,10 @@ describe('opening', () => {
     // Each migration brings tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
     await openSqliteStore({ path, leaseMs }).close();
-    expect(applied()).toBe(2);
+    expect(applied()).toBe(3);
     await openSqliteStore({ path, leaseMs }).close();
-    expect(applied()).toBe(2);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 2 });
+    expect(applied()).toBe(3);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 3 });
   });
 
   test('refuses a database of a newer release, and leaves it as it is', () => {
@@ -220,7 +220,7 @@ describe('opening', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     expect(() => openSqliteStore({ path, leaseMs })).toThrow(
-      'The database has schema version 99; this release knows 2.',
+      'The database has schema version 99; this release knows 3.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -334,7 +334,14 @@ describe('a database of the first release', () => {
       phone: '+573001234567',
       notification_status: status,
       notification_service: status === 'sent' ? 'Twilio' : null,
-      notification: { message: 'Pago 😀', reason: null, attempts: given, next_attempt_at: null },
+      notification: {
+        message: 'Pago 😀',
+        encoding: 'UCS-2',
+        segments: 1,
+        reason: null,
+        attempts: given,
+        next_attempt_at: null,
+      },
     });
 
   /** Opens a database in which the first release has left the payments. */
@@ -385,8 +392,7 @@ describe('a database of the first release', () => {
     expect(due.toSorted()).toEqual([pending.payment_id, interrupted.payment_id]);
   });
 
-  // The migration leaves the reason empty, and a retry by hand goes by it: without it the recipient that was rejected
-  // is asked again.
+  // A retry by hand goes by it: without it the recipient that was rejected would be asked again.
   test('says of what failed why it did', async () => {
     const failed = payment(4, 'failed', attempts.rejected);
     const store = openLeft(failed);

@@ -25,6 +25,25 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       if (isOpen) await store.close();
     });
 
+    describe('phones of customers', () => {
+      test('are kept, replaced, and forgotten, each by its own customer', async () => {
+        expect(await store.findPhone('1')).toBeUndefined();
+        expect(await store.forgetPhone('1')).toBe(false);
+        await store.putPhone('1', '+573001234567');
+        await store.putPhone('2', '+573009999999');
+        await store.putPhone('1', '+573007777777');
+        expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([
+          '+573007777777',
+          '+573009999999',
+        ]);
+        expect(await store.forgetPhone('1')).toBe(true);
+        expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([
+          undefined,
+          '+573009999999',
+        ]);
+      });
+    });
+
     describe('keeps every field', () => {
       test.each<[string, Partial<Payment>]>([
         ['a new payment', {}],
@@ -38,6 +57,8 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           {
             notification: {
               reason: null,
+              encoding: 'UCS-2',
+              segments: 2,
               message: 'Pago de $1 con éxito ✅\r\n\t👩‍👩‍👧 e\u0301 עברית 漢字 \u{10FFFF}',
               attempts: [],
               next_attempt_at: '2026-01-02T03:04:05.678Z',
@@ -615,7 +636,14 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
 const numberOf = (paymentId: string) => Number(paymentId.slice('pmt_'.length));
 
 export function notificationWith(attempts: Attempt[]): Payment['notification'] {
-  return { message: 'Pago recibido', reason: null, attempts, next_attempt_at: null };
+  return {
+    message: 'Pago recibido',
+    encoding: 'GSM-7',
+    segments: 1,
+    reason: null,
+    attempts,
+    next_attempt_at: null,
+  };
 }
 
 /** A notification whose attempt has not ended. */

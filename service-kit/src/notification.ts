@@ -87,3 +87,16 @@ export const outcomeMembersSchema = z.object({
 
 /** The 404 of DELETE /notify: every key that came after this time is known there, so this one never came. */
 export const unknownKeySchema = z.object({ complete_since: z.iso.datetime() });
+
+/** What a provider reports later about an SMS that it has taken. */
+export const receiptSchema = z
+  .strictObject({
+    provider: providerSchema,
+    message_id: z.string().min(1),
+    /** The key of the attempt, which the report carries back. */
+    idempotency_key: z.string().min(1),
+    status: z.enum(['delivered', 'failed']),
+    reason: reasonSchema.nullable(),
+  })
+  .meta({ description: 'A delivery receipt' });
+export type Receipt = z.infer<typeof receiptSchema>;

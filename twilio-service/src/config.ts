@@ -1,11 +1,87 @@
-import { milliseconds, serviceSettings, share } from 'service-kit/server/configuration.ts';
+import {
+  gatewaySettings,
+  milliseconds,
+  missing,
+  serviceSettings,
+  serviceUrl,
+  share,
+} from 'service-kit/server/configuration.ts';
 import { z } from 'zod';
+import type { TwilioAccount } from './twilio-gateway.ts';
 
-export const configSchema = z.object({
-  ...serviceSettings({ port: 8002 }),
-  TWILIO_LATENCY_MS: milliseconds({ min: 0 }).default(100),
-  TWILIO_FAILURE_RATE: share().default(0),
-  /** Where the sandbox keeps what it accepted over a restart; only in memory if not set. */
-  TWILIO_LEDGER_FILE: z.string().optional(),
-  GATEWAY_TIMEOUT_MS: milliseconds().default(2500),
-});
+const sid = (prefix: string) =>
+  z.string().regex(new RegExp(`^${prefix}[0-9A-Za-z]+$`), `must be an id that begins with ${prefix}`);
+
+/** Any of these says that SMS are to be sent for real: then the rest must be there, too. */
+const liveSettings = [
+  'TWILIO_ACCOUNT_SID',
+  'TWILIO_AUTH_TOKEN',
+  'TWILIO_API_KEY_SID',
+  'TWILIO_API_KEY_SECRET',
+  'TWILIO_FROM',
+  'TWILIO_MESSAGING_SERVICE_SID',
+] as const;
+
+export const configSchema = z
+  .object({
+    ...serviceSettings({ port: 8002 }),
+    ...gatewaySettings(),
+    TWILIO_ACCOUNT_SID: sid('AC').optional(),
+    TWILIO_AUTH_TOKEN: z.string().optional(),
+    /** An API key makes the calls in place of the auth token. */
+    TWILIO_API_KEY_SID: sid('SK').optional(),
+    TWILIO_API_KEY_SECRET: z.string().optional(),
+    TWILIO_FROM: z.string().optional(),
+    TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional(),
+    TWILIO_BASE_URL: serviceUrl().default('https://api.twilio.com'),
+    /** Where Twilio reaches this service, perhaps with the path of a proxy. It turns delivery receipts on. */
+    PUBLIC_URL: z
+      .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
+      .refine((url) => !/[?#@]/.test(url), 'must have no query, no fragment and no user')
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
+    /** Who is told of delivery receipts. */
+    PAYMENT_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8000'),
+    TWILIO_LATENCY_MS: milliseconds({ min: 0 }).default(100),
+    TWILIO_FAILURE_RATE: share().default(0),
+    /** Where the sandbox keeps what it accepted over a restart; only in memory if not set. */
+    TWILIO_LEDGER_FILE: z.string().optional(),
+  })
+  .check(({ value, issues }) => {
+    if (liveSettings.every((name) => !value[name])) return;
+    const need = (why: string, ...names: (keyof typeof value)[]) => issues.push(...missing(names, why));
+    if (!value.TWILIO_ACCOUNT_SID) need('is required to send through Twilio', 'TWILIO_ACCOUNT_SID');
+    if (value.TWILIO_API_KEY_SID && !value.TWILIO_API_KEY_SECRET)
+      need('is required with TWILIO_API_KEY_SID', 'TWILIO_API_KEY_SECRET');
+    if (value.TWILIO_API_KEY_SECRET && !value.TWILIO_API_KEY_SID)
+      need('is required with TWILIO_API_KEY_SECRET', 'TWILIO_API_KEY_SID');
+    if (!value.TWILIO_AUTH_TOKEN && !value.TWILIO_API_KEY_SID && !value.TWILIO_API_KEY_SECRET)
+      need('is required, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET', 'TWILIO_AUTH_TOKEN');
+    else if (!value.TWILIO_AUTH_TOKEN && value.PUBLIC_URL)
+      need('is required with PUBLIC_URL: Twilio signs its status callbacks with it', 'TWILIO_AUTH_TOKEN');
+    if (!value.TWILIO_FROM && !value.TWILIO_MESSAGING_SERVICE_SID)
+      need('is required, or TWILIO_MESSAGING_SERVICE_SID', 'TWILIO_FROM');
+    if (value.TWILIO_FROM && value.TWILIO_MESSAGING_SERVICE_SID)
+      need('must not be set together with TWILIO_FROM', 'TWILIO_MESSAGING_SERVICE_SID');
+  });
+export type Config = z.infer<typeof configSchema>;
+
+/** The account that sends, or undefined: then nothing is sent for real. What is missing was found by the schema. */
+export function twilioAccount(config: Config): TwilioAccount | undefined {
+  const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_MESSAGING_SERVICE_SID: MessagingServiceSid } = config;
+  if (!accountSid) return undefined;
+  return {
+    accountSid,
+    username: config.TWILIO_API_KEY_SID ?? accountSid,
+    password: config.TWILIO_API_KEY_SECRET ?? config.TWILIO_AUTH_TOKEN ?? '',
+    sender: MessagingServiceSid ? { MessagingServiceSid } : { From: config.TWILIO_FROM ?? '' },
+  };
+}
+
+/** Where receipts come in and how they are signed, or undefined: then nobody asks for them. */
+export function receiptSettings(config: Config) {
+  const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
+  return config.TWILIO_ACCOUNT_SID && publicUrl && authToken
+    ? { publicUrl, authToken, paymentServiceUrl: config.PAYMENT_SERVICE_URL }
+    : undefined;
+}

@@ -1,38 +1,13 @@
-import {
-  customerIdSchema,
-  idempotencyKeySchema,
-  messageSchema,
-  phoneSchema,
-} from 'service-kit/notification.ts';
+import { customerIdSchema, idempotencyKeySchema } from 'service-kit/notification.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/server/problem.ts';
 import type { Reviver, Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
-import { currencyCodes, parseAmount } from '../money.ts';
+import type { RetryNotification } from '../notification-retry.ts';
 import { notificationStatusSchema, paymentSchema, viewPayment } from '../payment.ts';
+import { paymentRequestSchema, phoneRequestSchema, type RequestRules } from '../payment-request.ts';
 import type { Payments } from '../payments.ts';
 import type { Store } from '../store/store.ts';
-
-/** The body, with `amount` as the text that was sent. */
-const paymentRequestSchema = z
-  .strictObject({
-    amount: z.string('must be a number or a decimal string').meta({
-      type: ['number', 'string'],
-      description: "A positive decimal number with at most the currency's decimals, as a number or a string",
-      example: 100.5,
-    }),
-    customer_id: customerIdSchema,
-    message: messageSchema.optional(),
-    currency: z.enum(currencyCodes, 'must be an ISO 4217 code such as COP').default('COP'),
-    phone: phoneSchema.optional(),
-  })
-  .transform(({ amount, message, phone, ...rest }, context) => {
-    const minor = parseAmount(amount, rest.currency);
-    if (typeof minor === 'string') {
-      context.issues.push({ code: 'custom', path: ['amount'], message: minor, input: amount });
-      return z.NEVER;
-    }
-    return { ...rest, amount_minor: minor, message: message ?? null, phone: phone ?? null };
-  });
+import { storeUnavailableResponse } from './store-unavailable.ts';
 
 const querySchema = z.strictObject({
   limit: z
@@ -49,11 +24,17 @@ const querySchema = z.strictObject({
   notification_status: notificationStatusSchema.optional(),
 });
 
-const storeUnavailableResponse = problemResponse(
-  'The store does not answer; nothing was kept, nothing was sent',
-);
+export interface PaymentRoutes {
+  payments: Payments;
+  retryNotification: RetryNotification;
+  store: Store;
+  rules: RequestRules;
+}
 
-export function registerPayments(server: Server, payments: Payments, store: Store): void {
+export function registerPayments(
+  server: Server,
+  { payments, retryNotification, store, rules }: PaymentRoutes,
+): void {
   server.post(
     '/payments',
     {
@@ -72,7 +53,7 @@ export function registerPayments(server: Server, payments: Payments, store: Stor
               '`respond-async`: answer 202 as soon as the payment is durable, and notify the customer afterwards',
           }),
         }),
-        body: paymentRequestSchema,
+        body: paymentRequestSchema(rules),
         response: {
           201: paymentSchema,
           202: paymentSchema,
@@ -107,7 +88,7 @@ export function registerPayments(server: Server, payments: Payments, store: Stor
         description:
           'A recipient that a provider has rejected is not tried again, unless there is a new `phone`.',
         params: z.object({ payment_id: z.string() }),
-        body: z.strictObject({ phone: phoneSchema.optional() }).nullish(),
+        body: z.strictObject({ phone: phoneRequestSchema(rules).optional() }).nullish(),
         response: {
           200: paymentSchema,
           400: badRequestResponse,
@@ -118,7 +99,7 @@ export function registerPayments(server: Server, payments: Payments, store: Stor
       },
     },
     async ({ params, body, log }) =>
-      viewPayment(await payments.retryNotification(params.payment_id, body?.phone, log)),
+      viewPayment(await retryNotification(params.payment_id, body?.phone, log)),
   );
 
   server.get(

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { measureText } from 'service-kit/sms-text.ts';
 
 /** Brings a database from version n to n+1, each in one transaction. A migration that was released never changes. */
 const migrations: readonly string[] = [
@@ -62,10 +63,22 @@ const migrations: readonly string[] = [
   CREATE INDEX idempotency_keys_by_payment ON idempotency_keys (payment_id);
   CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
   `,
+  `
+  ALTER TABLE payments ADD COLUMN encoding TEXT NOT NULL DEFAULT '';
+  ALTER TABLE payments ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;
+  UPDATE payments SET encoding = sms_encoding(message), segments = sms_segments(message);
+
+  CREATE TABLE customers (
+    customer_id TEXT PRIMARY KEY,
+    phone TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** @throws Error if the database is of a newer release */
 export function migrate(db: DatabaseSync): void {
+  db.function('sms_encoding', (text) => measureText(String(text)).encoding);
+  db.function('sms_segments', (text) => measureText(String(text)).segments);
   db.exec('BEGIN IMMEDIATE');
   try {
     const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };

@@ -3,7 +3,7 @@ import type { Attempt, Payment } from '../payment.ts';
 import type { PaymentQuery } from './store.ts';
 
 export type PaymentRow = Omit<Payment, 'notification'> &
-  Pick<Payment['notification'], 'message' | 'reason' | 'next_attempt_at'> & {
+  Omit<Payment['notification'], 'attempts'> & {
     /** When the outbox is to look at it, in ms since the epoch. */
     due_at: number | null;
   };
@@ -38,10 +38,10 @@ export function prepareStatements(db: DatabaseSync) {
 
   return {
     insertPayment: db.prepare(`
-      INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, notification_service,
-                            notification_status, reason, next_attempt_at, expires_at, retries, fence, due_at, created_at)
-      VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message, :notification_service,
-              :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :fence, :due_at, :created_at)`),
+      INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, encoding, segments,
+                            notification_service, notification_status, reason, next_attempt_at, expires_at, retries, fence, due_at, created_at)
+      VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message, :encoding, :segments,
+              :notification_service, :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :fence, :due_at, :created_at)`),
     updatePayment: db.prepare(`
       UPDATE payments
       SET phone = :phone, notification_service = :notification_service, notification_status = :notification_status,
@@ -79,6 +79,12 @@ export function prepareStatements(db: DatabaseSync) {
     forgetKeys: db.prepare(`
       DELETE FROM idempotency_keys
       WHERE key IN (SELECT key FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT :limit)`),
+
+    putPhone: db.prepare(`
+      INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)
+      ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`),
+    findPhone: db.prepare('SELECT phone FROM customers WHERE customer_id = ?'),
+    forgetPhone: db.prepare('DELETE FROM customers WHERE customer_id = ?'),
 
     touch: () => db.exec(`PRAGMA user_version = ${user_version}`),
   };

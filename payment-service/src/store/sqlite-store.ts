@@ -48,10 +48,12 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
       statements.selectAttempts(rows.map(({ payment_id }) => payment_id)),
       ({ payment_id }) => payment_id,
     );
-    return rows.map(({ message, reason, next_attempt_at, due_at: _, ...payment }) => ({
+    return rows.map(({ message, encoding, segments, reason, next_attempt_at, due_at: _, ...payment }) => ({
       ...payment,
       notification: {
         message,
+        encoding,
+        segments,
         reason,
         attempts: (byPayment.get(payment.payment_id) ?? []).map(
           ({ payment_id: _payment, number: _number, ...attempt }) => attempt,
@@ -69,14 +71,8 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
           if (known) return recordOf(known);
         }
         const { notification, ...rest } = payment;
-        const { message, reason, next_attempt_at } = notification;
-        statements.insertPayment.run({
-          ...rest,
-          message,
-          reason,
-          next_attempt_at,
-          due_at: dueAt(payment, leaseMs),
-        });
+        const { attempts: _, ...text } = notification;
+        statements.insertPayment.run({ ...rest, ...text, due_at: dueAt(payment, leaseMs) });
         putAttempts(payment);
         if (record) statements.insertKey.run(rowOf(record));
         return undefined;
@@ -125,6 +121,16 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
         const rows = selectPage(db, query);
         return { payments: withAttempts(rows.slice(0, query.limit)), has_more: rows.length > query.limit };
       }),
+
+    putPhone: (customer_id, phone) =>
+      write(() => {
+        statements.putPhone.run({ customer_id, phone });
+      }),
+
+    findPhone: (customerId) =>
+      guard(async () => (statements.findPhone.get(customerId) as { phone: string } | undefined)?.phone),
+
+    forgetPhone: (customerId) => write(() => statements.forgetPhone.run(customerId).changes > 0),
 
     claimDue: (limit) =>
       write(() => {

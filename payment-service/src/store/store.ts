@@ -54,10 +54,14 @@ export interface Store {
   find(paymentId: string): Promise<Payment | undefined>;
   /** Newest first; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
+  putPhone(customerId: string, phone: string): Promise<void>;
+  findPhone(customerId: string): Promise<string | undefined>;
+  /** Says whether there was one. */
+  forgetPhone(customerId: string): Promise<boolean>;
   /** Leases to the caller the notifications that are due the longest, in any order. */
   claimDue(limit: number): Promise<Payment[]>;
   /**
-   * Leases to the caller a notification that nobody works on, because it has failed or is held.
+   * Leases to the caller a notification that nobody works on, because it has ended, is held or waits for its next turn.
    *
    * @throws LeaseLost if somebody does by now
    */

@@ -37,7 +37,10 @@ const notTakenResponses = {
   504: problemResponse('`unknown`: the provider did not answer in time'),
 };
 
-/** A notification provider as an HTTP service. Aldeamo's and Twilio's differ in nothing but these options. */
+/**
+ * A notification provider as an HTTP service. Aldeamo's and Twilio's differ in these options. It takes over the gateway,
+ * and closes it when it closes.
+ */
 export async function buildProviderApp({
   provider,
   version,
@@ -54,6 +57,7 @@ export async function buildProviderApp({
     logger,
     stoppingMembers: { outcome: 'not_sent', reason: 'stopping' },
   });
+  const mode = sandbox ? ('sandbox' as const) : ('live' as const);
   const sends = rememberSends(gateway.send);
   let requests = 0;
   if (sandbox) registerFaults(server, sandbox); // before the routes: a hook is for the routes after it
@@ -139,12 +143,7 @@ export async function buildProviderApp({
         },
       },
     },
-    async () => ({
-      status: 'healthy' as const,
-      provider,
-      mode: sandbox ? ('sandbox' as const) : ('live' as const),
-      requests,
-    }),
+    async () => ({ status: 'healthy' as const, provider, mode, requests }),
   );
 
   server.get(
@@ -167,6 +166,10 @@ export async function buildProviderApp({
   );
 
   if (sandbox) registerSandbox(server, sandbox);
+  server.addHook('onListen', async () => {
+    logger.info({ provider, mode }, sandbox ? 'nothing is sent for real' : 'SMS are sent for real');
+  });
+  server.addHook('onClose', async () => gateway.close?.());
   return server;
 }
 

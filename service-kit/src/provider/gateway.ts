@@ -9,4 +9,14 @@ export interface Gateway {
   send(send: Send): Promise<Outcome>;
   /** Whether the provider's API is well, found without sending anything. It never rejects. */
   check(): Promise<boolean>;
+  close?(): Promise<void>;
 }
+
+/** Refused without a call: there is nobody to send it to. */
+export const phoneUnknown = { outcome: 'rejected', reason: 'phone_unknown' } satisfies Outcome;
+
+/**
+ * The deadline of a live gateway's own calls. It passes a little before the service's answer is due, as the gateway knows
+ * what the service's own timeout can not tell: whether the request was written.
+ */
+export const callTimeoutMs = (gatewayTimeoutMs: number) => Math.ceil(gatewayTimeoutMs * 0.95);

@@ -19,6 +19,9 @@ export const share = () =>
     .transform(Number)
     .pipe(z.number().max(1, 'must be a number from 0 to 1'));
 
+export const flag = () =>
+  z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
+
 /** Where a service listens: a scheme, a host, perhaps a port. */
 export const serviceUrl = () =>
   z
@@ -33,6 +36,18 @@ export const serviceSettings = ({ port }: { port: number }) => ({
   /** How long a stop may take before the process gives up on what is still under way. */
   STOP_TIMEOUT_MS: milliseconds().default(10_000),
 });
+
+/** What every provider service takes beside. */
+export const gatewaySettings = () => ({
+  /** How long an answer may take; below payment-service's PROVIDER_TIMEOUT_MS, so that it comes back with an outcome. */
+  GATEWAY_TIMEOUT_MS: milliseconds().default(2500),
+  /** Live: calls to the provider's API under way at the same time. */
+  GATEWAY_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 }).default(256),
+});
+
+/** For a check over several settings: names the ones that are missing, and why they are needed. */
+export const missing = (names: string[], why: string) =>
+  names.map((name) => ({ code: 'custom' as const, path: [name], message: why, input: undefined }));
 
 export interface ServiceSettings {
   HOST: string;

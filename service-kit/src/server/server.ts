@@ -52,6 +52,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 64 * 1024,
     requestTimeout: 10_000,
+    routerOptions: { maxParamLength: 1024 }, // a customer's id has up to 255 characters, each up to four bytes
     return503OnClosing: false, // not a problem document; refuseWhileStopping sends one
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {

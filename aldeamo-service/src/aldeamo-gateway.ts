@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyBaseLogger } from 'fastify';
+import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/outgoing/caller.ts';
+import { splitPhone } from 'service-kit/phone.ts';
+import { createAlerts } from 'service-kit/provider/alerts.ts';
+import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
+import { isGsm7 } from 'service-kit/sms-text.ts';
+import { credentialsRefused, outcomeOfAnswer } from './aldeamo-answer.ts';
+
+export interface AldeamoOptions extends CallerOptions {
+  username: string;
+  password: string;
+  log: FastifyBaseLogger;
+  /** The time in ms, for tests. */
+  now?: () => number;
+}
+
+const memoryOfRefusedCredentialsMs = 5 * 60 * 1000;
+
+/** Sends SMS through Aldeamo's API. */
+export function createAldeamoGateway({
+  username,
+  password,
+  log,
+  now = () => performance.now(),
+  ...options
+}: AldeamoOptions): Gateway {
+  const api = createCaller(options);
+  const authorization = basicAuthorization(username, password);
+  const alerts = createAlerts('Aldeamo', log);
+  let credentialsRefusedAt = Number.NEGATIVE_INFINITY;
+
+  return {
+    async send({ phone, message, idempotency_key }) {
+      if (!phone) return phoneUnknown;
+      const parts = splitPhone(phone);
+      if (!parts) return { outcome: 'rejected', reason: 'phone_invalid' }; // of no country
+      const label = idempotency_key ?? randomUUID();
+      const body = {
+        country: parts.callingCode,
+        message,
+        ...(isGsm7(message)
+          ? { encoding: 'GSM7', messageFormat: 1 }
+          : { encoding: 'UTF-8', messageFormat: 0 }),
+        addresseeList: [{ mobile: parts.nationalNumber, correlationLabel: label }],
+      };
+      const outcome = await api.send(
+        {
+          method: 'POST',
+          path: '/SmsiWS/smsSendPost/',
+          headers: { authorization, 'content-type': 'application/json', accept: 'application/json' },
+          body: JSON.stringify(body),
+        },
+        (answer) => outcomeOfAnswer(answer, { message, label }),
+      );
+      if (outcome === credentialsRefused) {
+        credentialsRefusedAt = now();
+        alerts.begin(outcome.reason);
+      }
+      if (outcome.outcome === 'accepted') {
+        credentialsRefusedAt = Number.NEGATIVE_INFINITY;
+        alerts.end();
+      }
+      return outcome;
+    },
+
+    /**
+     * Aldeamo has no call that only asks how it is, and its front page may well answer whatever the user: a host that
+     * answers is no proof that a send would be taken. The credentials are read at the start and do not get better by
+     * themselves, so a circuit that closed because the host answers would open again with the next payment, and flap.
+     */
+    async check() {
+      if (now() - credentialsRefusedAt < memoryOfRefusedCredentialsMs) return false;
+      try {
+        const { status } = await api.call({ method: 'GET', path: '/', headers: { authorization } });
+        return status < 500 && status !== 401 && status !== 403;
+      } catch {
+        return false;
+      }
+    },
+
+    close: api.close,
+  };
+}

@@ -1,0 +1,63 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startAldeamoUpstream } from '../../test/doubles/aldeamo-upstream.ts';
+
+const right = {
+  country: '57',
+  message: 'Pago recibido',
+  encoding: 'GSM7',
+  messageFormat: 1,
+  addresseeList: [{ mobile: '3001234567', correlationLabel: 'ntf_1' }],
+};
+
+async function post(body: unknown, { path = '/SmsiWS/smsSendPost/', type = 'application/json' } = {}) {
+  const upstream = await startAldeamoUpstream();
+  onTestFinished(() => upstream[Symbol.asyncDispose]());
+  const authorization = `Basic ${btoa(`${upstream.username}:${upstream.password}`)}`;
+  const response = await fetch(`${upstream.url}${path}`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': type },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.text(), ...upstream };
+}
+
+describe('the Aldeamo of the tests', () => {
+  test('takes what is right', async () => {
+    const { status, body, violations, ledger } = await post(right);
+    expect(violations).toEqual([]);
+    expect(status).toBe(200);
+    expect(ledger).toMatchObject([{ to: '+573001234567', correlationLabel: 'ntf_1' }]);
+    expect(JSON.parse(body).result.receivedRequests).toHaveLength(1);
+  });
+
+  test.each<[unknown, object?]>([
+    ['{'],
+    [{ ...right, country: '+57' }],
+    [{ ...right, country: 57 }],
+    [{ ...right, country: undefined }],
+    [{ ...right, message: '' }],
+    [{ ...right, encoding: 'UTF-8' }],
+    [{ ...right, encoding: 'UTF-8', messageFormat: 0 }],
+    [{ ...right, message: 'éxito con ó' }],
+    [{ ...right, messageFormat: '1' }],
+    [{ ...right, dateToSend: '2026-01-01 00:00:00' }],
+    [{ ...right, addresseeList: [] }],
+    [{ ...right, addresseeList: [...right.addresseeList, ...right.addresseeList] }],
+    [{ ...right, addresseeList: [{ mobile: '3001234567' }] }],
+    [{ ...right, addresseeList: [{ mobile: '+573001234567', correlationLabel: 'a' }] }],
+    [right, { path: '/SmsiWS/smsSendPost' }],
+    [right, { type: 'text/plain' }],
+  ])('refuses %j %j', async (body, how) => {
+    const { status, violations, ledger } = await post(body, how);
+    expect(status).toBe(400);
+    expect(violations).not.toEqual([]);
+    expect(ledger).toEqual([]);
+  });
+
+  test('names a call without authorization', async () => {
+    const upstream = await startAldeamoUpstream();
+    onTestFinished(() => upstream[Symbol.asyncDispose]());
+    expect((await fetch(upstream.url)).status).toBe(401);
+    expect(upstream.violations).toHaveLength(1);
+  });
+});

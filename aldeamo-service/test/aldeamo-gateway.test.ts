@@ -1,0 +1,286 @@
+import type { Outcome } from 'service-kit/notification.ts';
+import { describe, expect, test } from 'vitest';
+import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
+import { ample, phone, short, sms, startGateway } from './rig.ts';
+
+type Answer = Parameters<Awaited<ReturnType<typeof startGateway>>['upstream']['answerNext']>[0];
+
+describe('a send', () => {
+  test('asks Aldeamo for the SMS, under its key, and is accepted', async () => {
+    const { upstream, gateway } = await startGateway();
+    const outcome = await gateway.send(sms);
+    expect(upstream.violations).toEqual([]);
+    expect(upstream.ledger).toEqual([
+      {
+        transactionId: expect.any(Number),
+        to: phone,
+        text: 'Pago recibido',
+        encoding: 'GSM7',
+        correlationLabel: 'pmt_1-1',
+      },
+    ]);
+    expect(outcome).toEqual({
+      outcome: 'accepted',
+      message_id: String(upstream.ledger[0]?.transactionId),
+    });
+  });
+
+  test('without a key has a label of its own', async () => {
+    const { upstream, gateway } = await startGateway();
+    await gateway.send({ ...sms, idempotency_key: null });
+    await gateway.send({ ...sms, idempotency_key: null });
+    expect(upstream.violations).toEqual([]);
+    expect(new Set(upstream.ledger.map(({ correlationLabel }) => correlationLabel)).size).toBe(2);
+  });
+
+  test.each([
+    ['Se procesó un pago de $100 con éxito', 'UTF-8'], // ó is not in GSM-7, é is
+    ['Café año ¿sí? €', 'UTF-8'], // nor is í
+    ['Señor Muñoz, pagó 10€ [ok] ~', 'UTF-8'],
+    ['Señor Muñoz, pago 10€ [ok] ~', 'GSM7'],
+    ['Listo ✓', 'UTF-8'],
+    ['Gracias 😀', 'UTF-8'],
+    ['"dos\nlineas" & <mas>', 'GSM7'],
+  ])('writes %j as %s', async (message, encoding) => {
+    const { upstream, gateway } = await startGateway();
+    await expect(gateway.send({ ...sms, message })).resolves.toMatchObject({ outcome: 'accepted' });
+    expect(upstream.violations).toEqual([]);
+    expect(upstream.ledger).toMatchObject([{ text: message, encoding }]);
+  });
+
+  test.each([
+    '+573001234567',
+    '+14155552671',
+    '+5491123456789',
+    '+4915112345678',
+    '+50688881234',
+  ])('to %s has the calling code apart', async (to) => {
+    const { upstream, gateway } = await startGateway();
+    await gateway.send({ ...sms, phone: to });
+    expect(upstream.ledger).toMatchObject([{ to }]);
+  });
+
+  test.each<[string | undefined, string]>([
+    [undefined, 'phone_unknown'],
+    ['+999123456789', 'phone_invalid'],
+  ])('to %s is not made', async (to, reason) => {
+    const { upstream, gateway } = await startGateway();
+    const { phone: _phone, ...nobody } = sms;
+    const outcome = await gateway.send(to ? { ...nobody, phone: to } : nobody);
+    expect(outcome).toEqual({ outcome: 'rejected', reason });
+    expect(upstream.sends).toBe(0);
+  });
+
+  test('beyond the bound is not made, and is no outage', async () => {
+    const { upstream, gateway } = await startGateway({ maxConcurrency: 1, timeoutMs: 500 });
+    upstream.answerAll(aldeamo.silence);
+    const first = gateway.send(sms);
+    await expect(gateway.send(sms)).resolves.toEqual({
+      outcome: 'not_sent',
+      reason: 'overloaded',
+      no_outage: true,
+    });
+    await first;
+  });
+});
+
+describe('each answer is an outcome', () => {
+  const entry = { mobile: '3001234567', status: 1, reason: 'OK', correlationLabel: 'pmt_1-1' };
+  const received = (...entries: unknown[]) =>
+    aldeamo.http(200, { status: 1, result: { receivedRequests: entries } });
+  const unreadable: Outcome = { outcome: 'unknown', reason: 'unreadable_answer' };
+
+  test.each<[what: string, answer: Answer, outcome: Outcome]>([
+    [
+      'a transaction id that is a string',
+      received({ ...entry, transactionId: 'tx-1' }),
+      { outcome: 'accepted', message_id: 'tx-1' },
+    ],
+    [
+      'no transaction id: its label finds it, too',
+      received(entry),
+      { outcome: 'accepted', message_id: 'pmt_1-1' },
+    ],
+    [
+      'taken, though another list is null and the status negative',
+      aldeamo.http(200, {
+        status: -1,
+        result: { receivedRequests: [{ ...entry, transactionId: 7 }], failedRequests: null },
+      }),
+      { outcome: 'accepted', message_id: '7' },
+    ],
+    [
+      'an invalid number',
+      aldeamo.refused('Número inválido'),
+      { outcome: 'rejected', reason: 'Número inválido' },
+    ],
+    [
+      'opted out',
+      aldeamo.refused('Subscriber opted out'),
+      { outcome: 'rejected', reason: 'Subscriber opted out' },
+    ],
+    [
+      'any other refusal',
+      aldeamo.refused('Ruta no disponible'),
+      { outcome: 'not_sent', reason: 'Ruta no disponible', no_outage: true },
+    ],
+    ['no words at all', aldeamo.refused(''), { outcome: 'not_sent', reason: 'refused', no_outage: true }],
+    [
+      'the whole request refused',
+      aldeamo.error(-3, 'Saldo insuficiente'),
+      { outcome: 'not_sent', reason: 'Saldo insuficiente' },
+    ],
+    // The account, perhaps: no reason to give up on whoever the SMS is for.
+    [
+      'the whole request blocked',
+      aldeamo.error(-2, 'Bloqueado'),
+      { outcome: 'not_sent', reason: 'Bloqueado' },
+    ],
+    [
+      'the whole request refused without a word',
+      aldeamo.error(-5, ''),
+      { outcome: 'not_sent', reason: 'status_-5' },
+    ],
+    ['401', aldeamo.unauthorized, { outcome: 'not_sent', reason: 'credentials' }],
+    ['403', aldeamo.forbidden, { outcome: 'not_sent', reason: 'credentials' }],
+    ['429', aldeamo.throttled(), { outcome: 'not_sent', reason: 'throttled' }],
+    [
+      '429 with Retry-After',
+      aldeamo.throttled('7'),
+      { outcome: 'not_sent', reason: 'throttled', retry_after_ms: 7000 },
+    ],
+    ['400', aldeamo.http(400), { outcome: 'not_sent', reason: 'http_400', no_outage: true }],
+    [
+      '400 with words',
+      aldeamo.http(400, { status: -1, reason: 'Bad JSON' }),
+      { outcome: 'not_sent', reason: 'Bad JSON', no_outage: true },
+    ],
+    ['404', aldeamo.http(404), { outcome: 'not_sent', reason: 'http_404' }],
+    ['302', aldeamo.http(302, '', { location: '/' }), { outcome: 'unknown', reason: 'http_302' }],
+    ['500', aldeamo.http(500), { outcome: 'unknown', reason: 'http_500' }],
+    ['502', aldeamo.http(502), { outcome: 'unknown', reason: 'http_502' }],
+    ['503', aldeamo.http(503, '', { 'retry-after': '3' }), { outcome: 'unknown', reason: 'http_503' }],
+    ['504', aldeamo.http(504, '<html>'), { outcome: 'unknown', reason: 'http_504' }],
+    ['200 with half a body', aldeamo.garbage, unreadable],
+    ['200 with an empty body', aldeamo.empty, unreadable],
+    ['200 with a web page', aldeamo.http(200, '<html>'), unreadable],
+    ['200 with no entries', received(), unreadable],
+    ['200 with null', aldeamo.http(200, 'null'), unreadable],
+    ['200 with a status and no more', aldeamo.http(200, { status: 1, reason: 'OK' }), unreadable],
+    ['200 with an entry that is none', received('3001234567'), unreadable],
+    [
+      'a connection cut before it was taken',
+      aldeamo.cutBefore,
+      { outcome: 'unknown', reason: 'connection_lost' },
+    ],
+    [
+      'a connection cut after it was taken',
+      aldeamo.cutAfter,
+      { outcome: 'unknown', reason: 'connection_lost' },
+    ],
+  ])('%s', async (_what, answer, outcome) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(answer);
+    await expect(gateway.send(sms)).resolves.toEqual(outcome);
+    expect(upstream.sends).toBe(1); // made once, whatever comes of it
+    expect(upstream.violations).toEqual([]);
+  });
+
+  test('silence: unknown, by the deadline', async () => {
+    const { upstream, gateway } = await startGateway({ timeoutMs: short });
+    upstream.answerNext(aldeamo.silence);
+    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'unknown', reason: 'deadline_passed' });
+  });
+
+  test('nobody listens: not sent', async () => {
+    const { upstream, gateway } = await startGateway();
+    await upstream[Symbol.asyncDispose]();
+    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'not_sent', reason: 'connection_refused' });
+  });
+
+  test('a wrong password: not sent', async () => {
+    const { upstream, gateway } = await startGateway({ password: 'wrong' });
+    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'not_sent', reason: 'credentials' });
+    expect(upstream.ledger).toEqual([]);
+  });
+});
+
+describe('the reason keeps no secret', () => {
+  test.each([
+    ['Numero 3001234567 invalido', 'Numero …67 invalido'],
+    ['Número +57 300 123-4567 no válido', 'Número +…67 no válido'],
+    ['No enviado: "Pago recibido"', 'No enviado: "…"'],
+    ['linea\r\n{"level":60}', 'linea {"level":60}'],
+    ['x'.repeat(500), 'x'.repeat(200)],
+    [`${'x'.repeat(199)}😀`, `${'x'.repeat(199)}\ufffd`],
+  ])('%j is %j', async (told, reason) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(aldeamo.refused(told));
+    await expect(gateway.send(sms)).resolves.toMatchObject({ reason });
+  });
+});
+
+describe('the check', () => {
+  test.each([
+    [200, true],
+    [302, true],
+    [404, true],
+    [401, false],
+    [403, false],
+    [500, false],
+    [503, false],
+  ])('of a host that answers %i: %s', async (status, well) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.front = (response) => response.writeHead(status).end();
+    await expect(gateway.check()).resolves.toBe(well);
+    expect(upstream.violations).toEqual([]);
+    expect(upstream.sends).toBe(0);
+  });
+
+  test('of a host that is silent, or gone: false', async () => {
+    const { upstream, gateway } = await startGateway({ timeoutMs: short });
+    upstream.front = () => {};
+    await expect(gateway.check()).resolves.toBe(false);
+    await upstream[Symbol.asyncDispose]();
+    await expect(gateway.check()).resolves.toBe(false);
+  });
+
+  test('says no for five minutes after a send was refused for its credentials', async () => {
+    let now = 1000;
+    const { upstream, gateway } = await startGateway({ now: () => now });
+    upstream.answerNext(aldeamo.unauthorized);
+    await gateway.send(sms);
+    await expect(gateway.check()).resolves.toBe(false);
+    now += 5 * 60 * 1000 - 1;
+    await expect(gateway.check()).resolves.toBe(false);
+    now += 1;
+    await expect(gateway.check()).resolves.toBe(true);
+  });
+
+  test('says yes as soon as a send was accepted again', async () => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(aldeamo.forbidden);
+    await gateway.send(sms);
+    await expect(gateway.check()).resolves.toBe(false);
+    await gateway.send(sms);
+    await expect(gateway.check()).resolves.toBe(true);
+  });
+});
+
+test('refused credentials are one line when it begins and one when it ends', { timeout: ample }, async () => {
+  const { upstream, gateway, alerts } = await startGateway();
+  upstream.answerAll(aldeamo.unauthorized);
+  for (let send = 0; send < 5; send += 1) await gateway.send(sms);
+  expect(alerts()).toMatchObject([{ level: 50, provider: 'Aldeamo', alert: 'credentials' }]);
+  upstream.answerAll(aldeamo.http(500));
+  await gateway.send(sms); // says nothing about the credentials
+  expect(alerts()).toHaveLength(1);
+  upstream.answerAll(aldeamo.accepted);
+  await gateway.send(sms);
+  await gateway.send(sms);
+  expect(alerts()).toMatchObject([{ level: 50 }, { level: 30, alerts_ended: ['credentials'] }]);
+  upstream.answerAll(aldeamo.unauthorized);
+  await gateway.send(sms);
+  await gateway.send(sms);
+  expect(alerts()).toHaveLength(3);
+});

@@ -1,0 +1,143 @@
+import { ConfigurationError, readConfiguration } from 'service-kit/server/configuration.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
+import { aldeamoCredentials, configSchema } from '../src/config.ts';
+import { phone, startApp, startLiveApp } from './rig.ts';
+
+const message = 'Pago secreto de $100';
+const notify = (key: string, body: object = { phone }) => ({
+  method: 'POST' as const,
+  url: '/notify',
+  headers: { 'idempotency-key': key },
+  payload: { message, customer_id: '123', ...body },
+});
+
+describe('without credentials', () => {
+  test('it is the sandbox', async () => {
+    const { app } = await startApp({ ALDEAMO_LATENCY_MS: '0' });
+    expect((await app.inject('/health')).json()).toMatchObject({ mode: 'sandbox' });
+    expect((await app.inject(notify('a', {}))).statusCode).toBe(200); // without any phone
+    expect((await app.inject('/sandbox/messages')).json().data).toHaveLength(1);
+  });
+});
+
+describe('with credentials', () => {
+  test('it is live, and has no levers', async () => {
+    const { app, upstream } = await startLiveApp();
+    expect((await app.inject('/health')).json()).toMatchObject({ mode: 'live', provider: 'Aldeamo' });
+    expect((await app.inject('/sandbox')).statusCode).toBe(404);
+    expect((await app.inject('/sandbox/messages')).statusCode).toBe(404);
+    expect((await app.inject({ method: 'POST', url: '/toggle-failure?failure_rate=1' })).statusCode).toBe(
+      404,
+    );
+    expect((await app.inject('/openapi.json')).body).not.toMatch(/"\/(sandbox|toggle)/);
+    const response = await app.inject(notify('a'));
+    expect(response.json()).toEqual({
+      provider: 'Aldeamo',
+      status: 'sent',
+      message_id: String(upstream.ledger[0]?.transactionId),
+    });
+    expect((await app.inject(notify('a'))).json()).toEqual(response.json());
+    expect(upstream.ledger).toHaveLength(1);
+  });
+
+  test('its check is the upstream’s', async () => {
+    const { app, upstream } = await startLiveApp();
+    expect((await app.inject('/health/upstream')).statusCode).toBe(200);
+    upstream.front = (response) => response.writeHead(503).end();
+    expect((await app.inject('/health/upstream')).statusCode).toBe(503);
+  });
+
+  test('no phone is a 422, and no call', async () => {
+    const { app, upstream } = await startLiveApp();
+    const response = await app.inject(notify('a', {}));
+    expect(response.statusCode).toBe(422);
+    expect(response.json()).toMatchObject({ outcome: 'rejected', reason: 'phone_unknown' });
+    expect(upstream.sends).toBe(0);
+  });
+
+  test('its own deadline passes before the answer is due, and says what is known', async () => {
+    const { app, upstream } = await startLiveApp({ GATEWAY_TIMEOUT_MS: '400' });
+    upstream.answerAll(aldeamo.silenceAfter);
+    const response = await app.inject(notify('a'));
+    expect(response.statusCode).toBe(502);
+    expect(response.json()).toMatchObject({ outcome: 'unknown', reason: 'deadline_passed' });
+  });
+
+  test('no line of its log has a phone or a message', async () => {
+    const { app, upstream, lines } = await startLiveApp({ GATEWAY_TIMEOUT_MS: '400' });
+    const answers = [
+      aldeamo.accepted,
+      aldeamo.refused(`Numero ${phone} invalido`),
+      aldeamo.refused(`${message} a 3001234567 no se pudo`),
+      aldeamo.error(-1, `No: ${phone} ${message}`),
+      aldeamo.unauthorized,
+      aldeamo.http(500, { reason: `${phone}: ${message}` }),
+      aldeamo.garbage,
+      aldeamo.cutAfter,
+      aldeamo.silence,
+    ];
+    for (const [index, answer] of answers.entries()) {
+      upstream.answerNext(answer);
+      await app.inject(notify(`key-${index}`));
+    }
+    const log = JSON.stringify(lines);
+    expect(lines.filter(({ msg }) => msg === 'notification answered')).toHaveLength(answers.length);
+    expect(log).not.toContain('3001234567');
+    expect(log).not.toContain('secreto');
+    expect(log).not.toContain(upstream.password);
+  });
+});
+
+describe('the configuration', () => {
+  const errorOf = (env: Record<string, string>) => {
+    try {
+      readConfiguration(configSchema, env);
+    } catch (error) {
+      if (error instanceof ConfigurationError)
+        return error.message
+          .split('\n')
+          .slice(1)
+          .map((line) => line.trim());
+      throw error;
+    }
+    return [];
+  };
+
+  test('has its defaults', () => {
+    const config = readConfiguration(configSchema, {});
+    expect(config).toMatchObject({
+      ALDEAMO_BASE_URL: 'https://apitellit.aldeamo.com',
+      GATEWAY_TIMEOUT_MS: 2500,
+      GATEWAY_MAX_CONCURRENCY: 256,
+    });
+    expect(aldeamoCredentials(config)).toBeUndefined();
+  });
+
+  test('takes a user with a password', () => {
+    const config = readConfiguration(configSchema, { ALDEAMO_USERNAME: 'pagos', ALDEAMO_PASSWORD: 'a:b' });
+    expect(aldeamoCredentials(config)).toEqual({ username: 'pagos', password: 'a:b' });
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [{ ALDEAMO_USERNAME: 'pagos' }, 'ALDEAMO_PASSWORD: is required with ALDEAMO_USERNAME'],
+    [{ ALDEAMO_PASSWORD: 'secreta' }, 'ALDEAMO_USERNAME: is required with ALDEAMO_PASSWORD'],
+    [
+      { ALDEAMO_USERNAME: 'pagos', ALDEAMO_PASSWORD: '' },
+      'ALDEAMO_PASSWORD: is required with ALDEAMO_USERNAME',
+    ],
+    [{ ALDEAMO_BASE_URL: 'https://a.example/SmsiWS' }, 'ALDEAMO_BASE_URL: must have no path'],
+    [{ ALDEAMO_BASE_URL: 'ftp://a.example' }, 'ALDEAMO_BASE_URL: must be an http:// or https:// URL'],
+    [{ ALDEAMO_USERNAME: 'a:b', ALDEAMO_PASSWORD: 'c' }, 'ALDEAMO_USERNAME: must not contain a colon'],
+  ])('%j: %s', (env, line) => {
+    expect(errorOf(env)).toEqual([line]);
+  });
+});
+
+test('when the app closes, so does every connection to Aldeamo', async () => {
+  const { app, upstream } = await startLiveApp();
+  await app.inject(notify('a'));
+  expect(await upstream.connections()).toBe(1);
+  await app.close();
+  await vi.waitUntil(async () => (await upstream.connections()) === 0);
+});

@@ -1,0 +1,61 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { Problem } from 'service-kit/server/problem.ts';
+import type { Delivery } from './delivery.ts';
+import type { Payment } from './payment.ts';
+import { isHeld, type RetryPolicy } from './retry-policy.ts';
+import { LeaseLost, type Store } from './store/store.ts';
+
+export interface NotificationRetryOptions {
+  store: Store;
+  delivery: Delivery;
+  policy: RetryPolicy;
+}
+
+/** A person wants the customer of this payment notified after all, perhaps at another phone. */
+export type RetryNotification = (
+  paymentId: string,
+  phone: string | undefined,
+  log: FastifyBaseLogger,
+) => Promise<Payment>;
+
+/**
+ * @returns a function that throws a Problem: 404, or 409 if there is nothing to retry, or the recipient was rejected and
+ *   no other phone is known
+ */
+export function createNotificationRetry({
+  store,
+  delivery,
+  policy,
+}: NotificationRetryOptions): RetryNotification {
+  return async (paymentId, givenPhone, log) => {
+    const payment = await store.find(paymentId);
+    if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
+    if (payment.notification_status !== 'failed' && !isHeld(payment)) {
+      throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
+    }
+    const phone = givenPhone ?? (await store.findPhone(payment.customer_id)) ?? payment.phone;
+    if (isRejected(payment) && phone === payment.phone) {
+      throw new Problem(
+        409,
+        'recipient-rejected',
+        'The recipient was rejected. Give another phone to send to.',
+      );
+    }
+    const reopen = (known: Payment): Payment => ({
+      ...known,
+      phone,
+      notification_status: 'pending',
+      expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
+    });
+    try {
+      return await delivery.retry(await store.claim(payment), reopen, log);
+    } catch (error) {
+      if (!(error instanceof LeaseLost)) throw error;
+      throw new Problem(409, 'nothing-to-retry', 'Somebody else is retrying the notification.');
+    }
+  };
+}
+
+/** It has failed because a provider will not send to this recipient. */
+const isRejected = ({ notification: { attempts, reason } }: Payment) =>
+  attempts.some((attempt) => attempt.outcome === 'rejected' && attempt.reason === reason);

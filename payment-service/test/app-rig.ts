@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { InjectOptions } from 'fastify';
+import { pino } from 'pino';
+import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
+import type { Server } from 'service-kit/server/server.ts';
+import { expect, onTestFinished } from 'vitest';
+import { buildApp } from '../src/app.ts';
+import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
+import { createNotifier } from '../src/notifier.ts';
+import type { UnknownOutcomePolicy } from '../src/outcome.ts';
+import { type PaymentView, paymentSchema } from '../src/payment.ts';
+import type { RequestRules } from '../src/payment-request.ts';
+import type { RetryPolicy } from '../src/retry-policy.ts';
+import { openSqliteStore } from '../src/store/sqlite-store.ts';
+export const body = { amount: 100, customer_id: '123' };
+export const refused: Outcome = { outcome: 'not_sent', reason: 'connection_refused' };
+
+export interface Call {
+  provider: Provider;
+  request: NotifyRequest;
+  key: string;
+}
+
+/** A provider's client that writes down its calls. It accepts everything until a test wants it otherwise. */
+export function fakeClient(provider: Provider, calls: Call[]) {
+  let accepted = 0;
+  const client = {
+    answer: async (): Promise<Outcome> => ({ outcome: 'accepted', message_id: `${provider}-${++accepted}` }),
+    well: true,
+    closed: false,
+    /** What it knows of an attempt when it is asked later. */
+    known: async (_key: string): Promise<Outcome | undefined> => undefined,
+    notify(request: NotifyRequest, key: string) {
+      calls.push({ provider, request, key });
+      return client.answer();
+    },
+    ask: (key: string) => client.known(key),
+    check: async () => client.well,
+    close: async () => {
+      client.closed = true;
+    },
+  };
+  return client;
+}
+
+export interface RigOptions {
+  unknownOutcome?: UnknownOutcomePolicy;
+  rules?: Partial<RequestRules>;
+}
+
+export const day = 86_400_000;
+
+/**
+ * The app as it is, but for the network. What is pending waits for up to a day: the outbox is there, and has no part in
+ * these tests.
+ */
+export async function build({ unknownOutcome = 'resend', rules = {} }: RigOptions = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'payment-api-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'payments.db');
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const calls: Call[] = [];
+  const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
+  const store = openSqliteStore({ path, leaseMs: 15_000 });
+  const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome };
+  const notifier = createNotifier({ clients, parameters: circuitBreakerDefaults, policy, log: logger });
+  const app = await buildApp({
+    store,
+    notifier,
+    policy,
+    rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
+    outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day },
+    logger,
+    version: '1.2.3',
+  });
+  onTestFinished(() => app.close());
+  return { app, store, clients, calls, lines, path };
+}
+
+/** Keeps a provider's calls until they are let go, all with the same outcome. */
+export function hold(client: ReturnType<typeof fakeClient>) {
+  const held = Promise.withResolvers<Outcome>();
+  const called = Promise.withResolvers<void>();
+  client.answer = () => {
+    called.resolve();
+    return held.promise;
+  };
+  const letGo = (outcome: Outcome = { outcome: 'accepted', message_id: 'AL1' }) => held.resolve(outcome);
+  onTestFinished(() => letGo());
+  return { letGo, called: called.promise };
+}
+
+/** Sends the request now: inject() waits to be awaited. */
+export const begin = async (app: Server, request: InjectOptions) => await app.inject(request);
+export type Response = Awaited<ReturnType<typeof begin>>;
+
+export function partition<T>(all: T[], isOne: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isOne), all.filter((one) => !isOne(one))];
+}
+
+export function keyed(
+  key: string,
+  payload: unknown = body,
+  headers: Record<string, string> = {},
+): InjectOptions {
+  const request = post(payload);
+  return { ...request, headers: { ...request.headers, 'idempotency-key': key, ...headers } };
+}
+
+export function connectTo(path: string): DatabaseSync {
+  const db = new DatabaseSync(path);
+  onTestFinished(() => db.close());
+  return db;
+}
+
+export function post(payload: unknown, type = 'application/json'): InjectOptions {
+  return {
+    method: 'POST',
+    url: '/payments',
+    headers: { 'content-type': type },
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+  };
+}
+
+/** The payment of an answer, which has all that the schema says, and nothing else. */
+export function paymentOf(response: { json: () => unknown }): PaymentView {
+  const payment = paymentSchema.parse(response.json());
+  expect(response.json()).toEqual(payment);
+  return payment;
+}

@@ -1,0 +1,108 @@
+import { type Dispatcher, Pool } from 'undici';
+import type { Outcome } from '../notification.ts';
+import { type Answer, outcomeOfError, overloaded } from './answer.ts';
+
+export interface CallerOptions {
+  /** Whom to call. Only the origin counts: each request has its own path. */
+  url: string;
+  /** The deadline of one call, over connect, headers and body. */
+  timeoutMs: number;
+  /** Sends under way at the same time. One more is not made: it would spend its deadline waiting in our own queue. */
+  maxConcurrency: number;
+}
+
+export interface Request {
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+export interface Caller {
+  /** One request that may send an SMS, and what is known after it. Whatever happens is an outcome; it never rejects. */
+  send(request: Request, read: (answer: Answer) => Outcome): Promise<Outcome>;
+  /** One request that sends nothing. It has room, however many sends are under way; it rejects if there is no answer. */
+  call(request: Request): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** Calls one HTTP service over one pool of connections, each call with an exact deadline. Nothing is repeated. */
+export function createCaller({ url, timeoutMs, maxConcurrency }: CallerOptions): Caller {
+  const pool = new Pool(new URL(url).origin, {
+    connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
+    connect: { timeout: timeoutMs },
+    // HTTP/1.1 alone: one request a connection, so that it is certain whether this one was written before it broke.
+    allowH2: false,
+    headersTimeout: 0, // the deadline of the call covers these, and it is exact: undici's timers are coarse
+    bodyTimeout: 0,
+    maxResponseSize: 64 * 1024,
+  });
+  const dispatcher = pool.compose(watchWriting);
+  let underWay = 0;
+
+  /** One request and its whole answer, within the deadline. */
+  async function call(request: Request, writing: Writing | null = null): Promise<Answer> {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const read = async () => {
+      const { statusCode, headers, body } = await dispatcher.request({
+        ...request,
+        opaque: writing,
+        signal: deadline,
+      });
+      const retryAfter = headers['retry-after'];
+      return {
+        status: statusCode,
+        retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
+        body: await body.text(),
+      };
+    };
+    // undici heeds the signal only once there is a connection.
+    return Promise.race([read(), rejectedBy(deadline)]);
+  }
+
+  return {
+    async send(request, read) {
+      if (underWay >= maxConcurrency) return overloaded;
+      underWay += 1;
+      const writing: Writing = { begun: false };
+      try {
+        return read(await call(request, writing));
+      } catch (error) {
+        return outcomeOfError(error, writing.begun);
+      } finally {
+        underWay -= 1;
+      }
+    },
+    call: (request) => call(request),
+    // Not close(): the sends have ended when the app closes, and a check that still runs is nobody's loss.
+    close: () => pool.destroy(),
+  };
+}
+
+/** HTTP Basic. */
+export const basicAuthorization = (user: string, password: string) =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+
+/**
+ * Notes in the call's `opaque` when its request begins to be written to a connection: the moment from which it may have
+ * been taken.
+ */
+const watchWriting: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const { opaque } = options as { opaque?: Writing | null };
+  const { onRequestStart } = handler;
+  handler.onRequestStart = function (controller, context) {
+    onRequestStart?.call(this, controller, context);
+    // One that was given up while it had no connection is aborted here, and is not written.
+    if (opaque && !controller.aborted) opaque.begun = true;
+  };
+  return dispatch(options, handler);
+};
+
+const rejectedBy = (signal: AbortSignal) =>
+  new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+
+interface Writing {
+  begun: boolean;
+}

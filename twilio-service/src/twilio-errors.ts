@@ -1,0 +1,80 @@
+import type { Outcome } from 'service-kit/notification.ts';
+import { type Answer, outcomeOfStatus, retryAfterOf } from 'service-kit/outgoing/answer.ts';
+
+/** What an error of Twilio means. https://www.twilio.com/docs/api/errors */
+export interface TwilioError {
+  outcome: 'rejected' | 'not_sent' | 'unknown';
+  /** Twilio is well: it declined just this message, or this kind of message. */
+  no_outage?: true;
+  /** A person must act, else every send fails like this one. */
+  alert?: true;
+  /** How long to leave Twilio alone if it does not say so itself. */
+  retry_after_ms?: number;
+}
+
+const recipient: TwilioError = { outcome: 'rejected' };
+const notAllowed: TwilioError = { outcome: 'not_sent', no_outage: true };
+const credentials: TwilioError = { outcome: 'not_sent', alert: true };
+const account: TwilioError = { outcome: 'not_sent', alert: true };
+const sender: TwilioError = { outcome: 'not_sent', alert: true };
+const throttled: TwilioError = { outcome: 'not_sent', retry_after_ms: 1000 };
+
+export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map([
+  [21211, recipient], // not a phone number
+  [21610, recipient], // has opted out
+  [21614, recipient], // not a mobile number
+  [21635, recipient], // a landline
+  [30005, recipient], // unknown number
+  [30006, recipient], // a landline, or an unreachable carrier
+  [21408, notAllowed], // no permission for this region
+  [21608, notAllowed], // a trial account, and a number it has not verified
+  [21612, notAllowed], // no route from this sender to this number
+  [20003, credentials],
+  [20005, account], // not active
+  [30002, account], // suspended
+  [21212, sender], // not a phone number
+  [21606, sender], // not ours, or can not send SMS
+  [21659, sender], // not a Twilio number
+  [21660, sender], // of another account
+  [21703, sender], // a messaging service without numbers
+  [20429, throttled],
+  [21611, throttled], // the queue of this sender is full
+  [30001, throttled], // queue overflow
+  [20500, { outcome: 'unknown' }],
+]);
+
+/** What Twilio's answer comes to, and whether a person must act. */
+export interface Reading {
+  outcome: Outcome;
+  alert?: true;
+}
+
+/** An error that is not in the table means what its HTTP status does. */
+export function readError(
+  answer: Answer,
+  code: number | null | undefined,
+  otherwise = `http_${answer.status}`,
+): Reading {
+  const reason = code ? `twilio_${code}` : otherwise;
+  const error = (code && twilioErrors.get(code)) || errorsOfStatus[answer.status];
+  if (!error) return { outcome: outcomeOfStatus(answer, reason) };
+  const { outcome, no_outage, alert, retry_after_ms } = error;
+  if (outcome !== 'not_sent') return { outcome: { outcome, reason } };
+  return {
+    outcome: {
+      outcome,
+      reason,
+      ...(retry_after_ms !== undefined && { retry_after_ms, ...retryAfterOf(answer.retryAfter) }),
+      ...(no_outage && { no_outage }),
+    },
+    ...(alert && { alert }),
+  };
+}
+
+const errorsOfStatus: Record<number, TwilioError> = {
+  // A message that was made and failed at once: it did not go out, and another one may.
+  201: notAllowed,
+  401: credentials,
+  403: credentials,
+  429: throttled,
+};

@@ -1,0 +1,163 @@
+import { ConfigurationError, readConfiguration } from 'service-kit/server/configuration.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { twilio } from '../../test/doubles/twilio-upstream.ts';
+import { configSchema, receiptSettings, twilioAccount } from '../src/config.ts';
+import { phone, startApp, startLiveApp } from './rig.ts';
+
+const notify = (key: string, body: object = { phone }) => ({
+  method: 'POST' as const,
+  url: '/notify',
+  headers: { 'idempotency-key': key },
+  payload: { message: 'Pago recibido', customer_id: '123', ...body },
+});
+
+test('without an account it is the sandbox', async () => {
+  const { app } = await startApp({ TWILIO_LATENCY_MS: '0' });
+  expect((await app.inject('/health')).json()).toMatchObject({ mode: 'sandbox' });
+  expect((await app.inject(notify('a', {}))).statusCode).toBe(200); // without any phone
+  expect((await app.inject('/sandbox/messages')).json().data).toHaveLength(1);
+});
+
+describe('with an account', () => {
+  test('it is live, and has no levers', async () => {
+    const { app, upstream } = await startLiveApp();
+    expect((await app.inject('/health')).json()).toMatchObject({ mode: 'live', provider: 'Twilio' });
+    expect((await app.inject('/sandbox')).statusCode).toBe(404);
+    expect((await app.inject('/sandbox/messages')).statusCode).toBe(404);
+    expect((await app.inject({ method: 'POST', url: '/toggle-failure?failure_rate=1' })).statusCode).toBe(
+      404,
+    );
+    const response = await app.inject(notify('a'));
+    expect(response.json()).toEqual({
+      provider: 'Twilio',
+      status: 'sent',
+      message_id: upstream.ledger[0]?.sid,
+    });
+    expect((await app.inject(notify('a'))).json()).toEqual(response.json());
+    expect(upstream.ledger).toHaveLength(1);
+  });
+
+  test('its check is the upstream’s', async () => {
+    const { app, upstream } = await startLiveApp();
+    expect((await app.inject('/health/upstream')).statusCode).toBe(200);
+    upstream.account = (response) => response.writeHead(503).end();
+    expect((await app.inject('/health/upstream')).statusCode).toBe(503);
+  });
+
+  test('its own deadline passes before the answer is due, and says what is known', async () => {
+    const { app, upstream } = await startLiveApp({ GATEWAY_TIMEOUT_MS: '400' });
+    upstream.answerAll(twilio.silenceAfter);
+    const response = await app.inject(notify('a'));
+    expect(response.statusCode).toBe(502);
+    expect(response.json()).toMatchObject({ outcome: 'unknown', reason: 'deadline_passed' });
+  });
+
+  test('when it closes, so does every connection to Twilio', async () => {
+    const { app, upstream } = await startLiveApp();
+    await app.inject(notify('a'));
+    expect(await upstream.connections()).toBe(1);
+    await app.close();
+    await vi.waitUntil(async () => (await upstream.connections()) === 0);
+  });
+});
+
+describe('the configuration', () => {
+  const account = { TWILIO_ACCOUNT_SID: 'AC1' };
+  const token = { ...account, TWILIO_AUTH_TOKEN: 'token' };
+  const key = { ...account, TWILIO_API_KEY_SID: 'SK1', TWILIO_API_KEY_SECRET: 'secret' };
+  const from = { TWILIO_FROM: '+15005550006' };
+  const service = { TWILIO_MESSAGING_SERVICE_SID: 'MG1' };
+  const publicUrl = { PUBLIC_URL: 'https://sms.example.com' };
+
+  test('has its defaults', () => {
+    const config = readConfiguration(configSchema, {});
+    expect(config).toMatchObject({
+      TWILIO_BASE_URL: 'https://api.twilio.com',
+      PAYMENT_SERVICE_URL: 'http://127.0.0.1:8000',
+      GATEWAY_TIMEOUT_MS: 2500,
+      GATEWAY_MAX_CONCURRENCY: 256,
+    });
+    expect(twilioAccount(config)).toBeUndefined();
+    expect(receiptSettings(config)).toBeUndefined();
+  });
+
+  test.each<[Record<string, string>, object]>([
+    [
+      { ...token, ...from },
+      { username: 'AC1', password: 'token', sender: { From: '+15005550006' } },
+    ],
+    [
+      { ...token, ...service },
+      { username: 'AC1', password: 'token', sender: { MessagingServiceSid: 'MG1' } },
+    ],
+    [
+      { ...key, ...from },
+      { username: 'SK1', password: 'secret' },
+    ],
+    [
+      { ...token, ...key, ...from },
+      { username: 'SK1', password: 'secret' },
+    ],
+  ])('%j is an account', (env, told) => {
+    expect(twilioAccount(readConfiguration(configSchema, env))).toMatchObject({ accountSid: 'AC1', ...told });
+  });
+
+  test.each<[Record<string, string>, string | undefined]>([
+    [{ ...token, ...from }, undefined],
+    [{ ...token, ...from, ...publicUrl }, 'https://sms.example.com'],
+    [{ ...token, ...key, ...from, ...publicUrl }, 'https://sms.example.com'],
+    [
+      { ...token, ...from, PUBLIC_URL: 'https://example.com:8443/twilio/' },
+      'https://example.com:8443/twilio',
+    ],
+    [publicUrl, undefined],
+  ])('%j has receipts at %s', (env, url) => {
+    expect(receiptSettings(readConfiguration(configSchema, env))?.publicUrl).toBe(url);
+  });
+
+  const required = 'is required to send through Twilio';
+  const orKey = 'is required, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET';
+  const orService = 'is required, or TWILIO_MESSAGING_SERVICE_SID';
+  const signs = 'is required with PUBLIC_URL: Twilio signs its status callbacks with it';
+  test.each<[Record<string, string>, string[]]>([
+    [account, [`TWILIO_AUTH_TOKEN: ${orKey}`, `TWILIO_FROM: ${orService}`]],
+    [from, [`TWILIO_ACCOUNT_SID: ${required}`, `TWILIO_AUTH_TOKEN: ${orKey}`]],
+    [{ TWILIO_AUTH_TOKEN: 'token' }, [`TWILIO_ACCOUNT_SID: ${required}`, `TWILIO_FROM: ${orService}`]],
+    [token, [`TWILIO_FROM: ${orService}`]],
+    [
+      { ...account, ...from, TWILIO_API_KEY_SID: 'SK1' },
+      ['TWILIO_API_KEY_SECRET: is required with TWILIO_API_KEY_SID'],
+    ],
+    [
+      { ...account, ...from, TWILIO_API_KEY_SECRET: 'secret' },
+      ['TWILIO_API_KEY_SID: is required with TWILIO_API_KEY_SECRET'],
+    ],
+    [
+      { ...token, ...from, ...service },
+      ['TWILIO_MESSAGING_SERVICE_SID: must not be set together with TWILIO_FROM'],
+    ],
+    [{ ...key, ...from, ...publicUrl }, [`TWILIO_AUTH_TOKEN: ${signs}`]],
+    [
+      { ...token, ...from, TWILIO_ACCOUNT_SID: 'SK1' },
+      ['TWILIO_ACCOUNT_SID: must be an id that begins with AC'],
+    ],
+    [
+      { ...token, ...from, PUBLIC_URL: 'sms.example.com' },
+      ['PUBLIC_URL: must be an http:// or https:// URL'],
+    ],
+    [{ PUBLIC_URL: 'https://a.example/?a=b' }, ['PUBLIC_URL: must have no query, no fragment and no user']],
+    [{ TWILIO_BASE_URL: 'https://a.example/2010' }, ['TWILIO_BASE_URL: must have no path']],
+  ])('%j: %j', (env, lines) => {
+    expect(() => readConfiguration(configSchema, env)).toThrow(ConfigurationError);
+    try {
+      readConfiguration(configSchema, env);
+    } catch (error) {
+      expect(
+        (error as Error).message
+          .split('\n')
+          .slice(1)
+          .map((line) => line.trim()),
+      ).toEqual(lines);
+    }
+  });
+});

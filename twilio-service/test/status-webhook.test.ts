@@ -1,0 +1,243 @@
+import { describe, expect, test } from 'vitest';
+import { ample, phone, startApp, startLiveApp, startWithReceipts } from './rig.ts';
+
+const receipt = {
+  provider: 'Twilio',
+  idempotency_key: 'pmt_1-1',
+  status: 'delivered',
+  reason: null,
+};
+
+describe('a status callback', () => {
+  test.each([
+    ['delivered', undefined, { status: 'delivered', reason: null }],
+    ['undelivered', 30003, { status: 'failed', reason: 'twilio_30003' }],
+    ['failed', 30008, { status: 'failed', reason: 'twilio_30008' }],
+    ['failed', undefined, { status: 'failed', reason: 'twilio_failed' }],
+    ['undelivered', undefined, { status: 'failed', reason: 'twilio_undelivered' }],
+  ])('%s %s is handed to payment-service', async (status, code, told) => {
+    const { upstream, handed, receipts, send } = await startWithReceipts();
+    const sid = await send();
+    await expect(upstream.sendStatus(sid, status, code)).resolves.toBe(204);
+    expect(handed).toMatchObject([
+      { method: 'POST', path: '/receipts', headers: { 'content-type': 'application/json' } },
+    ]);
+    expect(receipts()).toEqual([{ ...receipt, message_id: sid, ...told }]);
+    expect(upstream.violations).toEqual([]);
+  });
+
+  test.each([
+    'queued',
+    'accepted',
+    'scheduled',
+    'sending',
+    'sent',
+    'read',
+    'canceled',
+    'something new',
+    '',
+  ])('%j is taken note of, and no more', async (status) => {
+    const { upstream, handed, send } = await startWithReceipts();
+    await expect(upstream.sendStatus(await send(), status)).resolves.toBe(204);
+    expect(handed).toEqual([]);
+  });
+
+  test.each([
+    'https://sms.example.com:8443',
+    'https://sms.example.com/',
+    'https://proxy.example.com/twilio',
+    'http://[::1]:8002',
+  ])('is signed for %s, its query included', async (publicUrl) => {
+    const { upstream, receipts, send } = await startWithReceipts(publicUrl);
+    const sid = await send('a&b=c d/1#?%');
+    // A proxy that takes its own path off.
+    const alterUrl = (url: string) => url.replace('/twilio/webhooks/', '/webhooks/');
+    await expect(upstream.sendStatus(sid, 'delivered', undefined, { alterUrl })).resolves.toBe(204);
+    expect(receipts()).toMatchObject([{ message_id: sid, idempotency_key: 'a&b=c d/1#?%' }]);
+  });
+
+  test('handed on twice does no harm here: payment-service knows what it has', async () => {
+    const { upstream, receipts, send } = await startWithReceipts();
+    const sid = await send();
+    await upstream.sendStatus(sid, 'delivered');
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
+    expect(receipts()).toEqual([
+      { ...receipt, message_id: sid },
+      { ...receipt, message_id: sid },
+    ]);
+  });
+});
+
+describe('a callback that Twilio did not make', () => {
+  test.each([
+    ['no signature', { signature: null }],
+    ['an empty signature', { signature: '' }],
+    ['a made up signature', { signature: 'vlRCTx6KWbPTxcEKqVVyqoKgBsc=' }],
+    ['an altered status', { altered: { MessageStatus: 'failed' } }],
+    ['one parameter more', { altered: { ErrorCode: '30003' } }],
+    ['another message', { altered: { MessageSid: 'SM2' } }],
+  ])('with %s: 403, and nothing is handed on', async (_what, options) => {
+    const { upstream, handed, lines, send } = await startWithReceipts();
+    const sid = await send();
+    await expect(upstream.sendStatus(sid, 'delivered', undefined, options)).resolves.toBe(403);
+    expect(handed).toEqual([]);
+    const warnings = lines.filter(({ level }) => level === 40);
+    expect(warnings).toHaveLength(1);
+    expect(JSON.stringify(warnings)).not.toMatch(/SM|pmt_|MessageStatus|\+57/);
+  });
+
+  test.each([
+    (url: string) => url.replace('key=pmt_1-1', 'key=pmt_2-1'),
+    (url: string) => `${url}&key=pmt_2-1`,
+    (url: string) => url.replace('?key=pmt_1-1', ''),
+  ])('to another URL, %s: 403', async (alterUrl) => {
+    const { upstream, handed, send } = await startWithReceipts();
+    const sid = await send();
+    await expect(upstream.sendStatus(sid, 'delivered', undefined, { alterUrl })).resolves.toBe(403);
+    expect(handed).toEqual([]);
+  });
+
+  test('with another token: 403', async () => {
+    const { upstream, handed, send } = await startWithReceipts();
+    const sid = await send();
+    upstream.authToken = 'another';
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(403);
+    expect(handed).toEqual([]);
+  });
+
+  test('is a problem document', async () => {
+    const { app } = await startWithReceipts();
+    const response = await app.inject({
+      method: 'POST',
+      url: '/webhooks/twilio/status?key=a',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      payload: 'MessageStatus=delivered',
+    });
+    expect(response.statusCode).toBe(403);
+    expect(response.headers['content-type']).toBe('application/problem+json');
+    expect(response.json()).toMatchObject({ type: 'urn:problem:signature-invalid' });
+  });
+
+  test.each([
+    ['application/json', '{}', 415],
+    ['text/plain', 'a', 415],
+    ['application/x-www-form-urlencoded', 'a='.repeat(40_000), 413],
+  ])('of type %s, %.5s: %i', async (type, payload, status) => {
+    const { app } = await startWithReceipts();
+    const url = '/webhooks/twilio/status?key=a';
+    const response = await app.inject({ method: 'POST', url, headers: { 'content-type': type }, payload });
+    expect(response.statusCode).toBe(status);
+    expect(response.headers['content-type']).toBe('application/problem+json');
+  });
+});
+
+test('no other route takes a form', async () => {
+  const { app } = await startWithReceipts();
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const response = await app.inject({ method: 'POST', url: '/notify', headers, payload: 'message=a' });
+  expect(response.statusCode).toBe(415);
+});
+
+describe('payment-service', () => {
+  test.each([
+    [409, 503, 500],
+    [429],
+    [502],
+  ])('that answers %i is asked again until it takes it', async (...statuses) => {
+    const { upstream, handed, answer, send } = await startWithReceipts();
+    const sid = await send();
+    answer(...statuses);
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
+    expect(handed.length).toBeGreaterThan(1);
+  });
+
+  test('that is away for a moment is asked again', async () => {
+    const { upstream, handed, answer, send } = await startWithReceipts();
+    const sid = await send();
+    answer(503, 503, 503, 503);
+    const started = performance.now();
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
+    expect(handed).toHaveLength(5);
+    expect(performance.now() - started).toBeGreaterThan(1400); // 100 + 200 + 400 + 800
+  });
+
+  test('that does not know the SMS is not asked again', async () => {
+    const { upstream, handed, lines, answer, send } = await startWithReceipts();
+    const sid = await send();
+    answer(404);
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
+    expect(handed).toHaveLength(1);
+    expect(lines.filter(({ level }) => level === 40)).toMatchObject([{ handover: 'unknown_there' }]);
+  });
+
+  test('that refuses it is not asked again: 503', async () => {
+    const { upstream, handed, answer, send } = await startWithReceipts();
+    const sid = await send();
+    answer(400);
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(503);
+    expect(handed).toHaveLength(1);
+  });
+
+  test('that stays away: 503 before Twilio gives up', { timeout: 20_000 }, async () => {
+    const { upstream, payments, send } = await startWithReceipts();
+    const sid = await send();
+    await payments[Symbol.asyncDispose]();
+    const started = performance.now();
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(503);
+    const took = performance.now() - started;
+    expect(took).toBeGreaterThan(7000);
+    expect(took).toBeLessThan(14_000);
+  });
+
+  test('that stays away does not hold up a stop', { timeout: ample }, async () => {
+    const { app, upstream, payments, send } = await startWithReceipts();
+    const sid = await send();
+    await payments[Symbol.asyncDispose]();
+    const callback = upstream.sendStatus(sid, 'delivered');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const started = performance.now();
+    await app.close();
+    await expect(callback).resolves.toBe(503);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe('there is no webhook', () => {
+  const callback = {
+    method: 'POST' as const,
+    url: '/webhooks/twilio/status?key=a',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    payload: 'MessageStatus=delivered',
+  };
+
+  test('in the sandbox', async () => {
+    const { app } = await startApp({ PUBLIC_URL: 'https://sms.example.com' });
+    expect((await app.inject('/health')).json()).toMatchObject({ mode: 'sandbox' });
+    expect((await app.inject(callback)).statusCode).toBe(404);
+  });
+
+  test('without a public URL', async () => {
+    const { app, upstream } = await startLiveApp();
+    expect((await app.inject(callback)).statusCode).toBe(404);
+    await app.inject({
+      method: 'POST',
+      url: '/notify',
+      headers: { 'idempotency-key': 'a' },
+      payload: { message: 'a', customer_id: '1', phone },
+    });
+    expect(upstream.ledger).toMatchObject([{ statusCallback: null }]);
+  });
+});
+
+test('no line of the log has a phone or a message', async () => {
+  const { upstream, lines, answer, send } = await startWithReceipts();
+  const sid = await send();
+  await upstream.sendStatus(sid, 'delivered');
+  await upstream.sendStatus(sid, 'failed', 30003, { signature: 'x' });
+  answer(404);
+  await upstream.sendStatus(sid, 'failed', 30003);
+  answer(400);
+  await upstream.sendStatus(sid, 'failed', 30003);
+  expect(lines.length).toBeGreaterThanOrEqual(5);
+  expect(JSON.stringify(lines)).not.toMatch(/3001234567|secreto|5005550006/);
+});

@@ -1,0 +1,227 @@
+import type { Outcome } from 'service-kit/notification.ts';
+import { describe, expect, test } from 'vitest';
+import { twilio } from '../../test/doubles/twilio-upstream.ts';
+import { twilioErrors } from '../src/twilio-errors.ts';
+import { ample, from, phone, short, sms, startGateway } from './rig.ts';
+
+type Answer = Parameters<Awaited<ReturnType<typeof startGateway>>['upstream']['answerNext']>[0];
+
+describe('a send', () => {
+  test('asks Twilio for the SMS, and is accepted', async () => {
+    const { upstream, gateway } = await startGateway();
+    const outcome = await gateway.send(sms);
+    expect(upstream.violations).toEqual([]);
+    expect(upstream.ledger).toEqual([
+      {
+        sid: expect.stringMatching(/^SM/),
+        to: phone,
+        text: 'Pago recibido',
+        from,
+        messagingServiceSid: null,
+        statusCallback: null,
+      },
+    ]);
+    expect(outcome).toEqual({ outcome: 'accepted', message_id: upstream.ledger[0]?.sid });
+  });
+
+  test('can go through a messaging service', async () => {
+    const { upstream, gateway } = await startGateway({ sender: { MessagingServiceSid: 'MG1' } });
+    await expect(gateway.send(sms)).resolves.toMatchObject({ outcome: 'accepted' });
+    expect(upstream.violations).toEqual([]);
+    expect(upstream.ledger).toMatchObject([{ from: null, messagingServiceSid: 'MG1' }]);
+  });
+
+  test('can be made with an API key', async () => {
+    const { upstream, gateway } = await startGateway({ username: 'SK1', password: 'secret' });
+    upstream.apiKeys.set('SK1', 'secret');
+    await expect(gateway.send(sms)).resolves.toMatchObject({ outcome: 'accepted' });
+  });
+
+  test.each([
+    'á + b & c = 100% ✓ 😀\n#',
+    'x'.repeat(1600),
+  ])('carries the text as it is: %.20j', async (message) => {
+    const { upstream, gateway } = await startGateway();
+    await gateway.send({ ...sms, message });
+    expect(upstream.ledger).toMatchObject([{ text: message }]);
+  });
+
+  test('asks for receipts where there is a public URL, under its key', async () => {
+    const { upstream, gateway } = await startGateway({ publicUrl: 'https://sms.example.com:8443/t' });
+    await gateway.send({ ...sms, idempotency_key: 'a&b=c d/1#?' });
+    await gateway.send({ ...sms, idempotency_key: null });
+    expect(upstream.ledger.map(({ statusCallback }) => statusCallback)).toEqual([
+      'https://sms.example.com:8443/t/webhooks/twilio/status?key=a%26b%3Dc%20d%2F1%23%3F',
+      null,
+    ]);
+  });
+
+  test('to nobody is not made', async () => {
+    const { upstream, gateway } = await startGateway();
+    const { phone: _phone, ...nobody } = sms;
+    await expect(gateway.send(nobody)).resolves.toEqual({ outcome: 'rejected', reason: 'phone_unknown' });
+    expect(upstream.sends).toBe(0);
+  });
+});
+
+const notSent = (reason: string, more = {}): Outcome => ({ outcome: 'not_sent', reason, ...more });
+const unknown = (reason: string): Outcome => ({ outcome: 'unknown', reason });
+const noOutage = { no_outage: true };
+
+describe("each of Twilio's codes is an outcome", () => {
+  const expected: Record<string, Outcome> = {
+    ...Object.fromEntries(
+      [21211, 21610, 21614, 21635, 30005, 30006].map((code) => [
+        code,
+        { outcome: 'rejected', reason: `twilio_${code}` },
+      ]),
+    ),
+    ...Object.fromEntries([21408, 21608, 21612].map((code) => [code, notSent(`twilio_${code}`, noOutage)])),
+    ...Object.fromEntries(
+      [20003, 20005, 30002, 21212, 21606, 21659, 21660, 21703].map((code) => [
+        code,
+        notSent(`twilio_${code}`),
+      ]),
+    ),
+    ...Object.fromEntries(
+      [20429, 21611, 30001].map((code) => [code, notSent(`twilio_${code}`, { retry_after_ms: 1000 })]),
+    ),
+    20500: unknown('twilio_20500'),
+  };
+  const alerting = [20003, 20005, 30002, 21212, 21606, 21659, 21660, 21703];
+
+  test('and every one in the table is here', () => {
+    expect([...twilioErrors.keys()].map(String).toSorted()).toEqual(Object.keys(expected).toSorted());
+  });
+
+  describe.each(Object.entries(expected))('%s', (name, outcome) => {
+    const code = Number(name);
+
+    test.each<[string, Answer]>([
+      ['as an error', twilio.error(code)],
+      ['of a message that failed at once', twilio.failedAtOnce(code)],
+    ])('%s', async (_how, answer) => {
+      const { upstream, gateway, alerts } = await startGateway();
+      upstream.answerNext(answer);
+      await expect(gateway.send(sms)).resolves.toEqual(outcome);
+      expect(upstream.sends).toBe(1);
+      expect(alerts()).toMatchObject(
+        alerting.includes(code) ? [{ level: 50, provider: 'Twilio', alert: `twilio_${code}` }] : [],
+      );
+    });
+  });
+});
+
+describe('each other answer is an outcome', () => {
+  test.each<[what: string, answer: Answer, outcome: Outcome]>([
+    [
+      '429 with Retry-After',
+      twilio.error(20429, 429, { 'retry-after': '7' }),
+      notSent('twilio_20429', { retry_after_ms: 7000 }),
+    ],
+    ['429 without a code', twilio.http(429), notSent('http_429', { retry_after_ms: 1000 })],
+    ['an unknown code with 429', twilio.error(99999, 429), notSent('twilio_99999', { retry_after_ms: 1000 })],
+    ['an unknown code with 400', twilio.error(99999, 400), notSent('twilio_99999', noOutage)],
+    ['an unknown code with 404', twilio.error(20404, 404), notSent('twilio_20404')],
+    ['an unknown code with 401', twilio.error(99999, 401), notSent('twilio_99999')],
+    ['an unknown code with 503', twilio.error(99999, 503), unknown('twilio_99999')],
+    ['an unknown code at once', twilio.failedAtOnce(30007), notSent('twilio_30007', noOutage)],
+    ['no code at once', twilio.failedAtOnce(null), notSent('twilio_failed', noOutage)],
+    [
+      'no code, undelivered',
+      twilio.failedAtOnce(null, 'undelivered'),
+      notSent('twilio_undelivered', noOutage),
+    ],
+    ['401 without a code', twilio.http(401), notSent('http_401')],
+    ['403 without a code', twilio.http(403, '<html>'), notSent('http_403')],
+    ['400 without a code', twilio.http(400, {}), notSent('http_400', noOutage)],
+    ['a code that is none', twilio.http(400, { code: '21211' }), notSent('http_400', noOutage)],
+    ['302', twilio.http(302), unknown('http_302')],
+    ['500', twilio.http(500), unknown('http_500')],
+    ['502', twilio.http(502, '<html>'), unknown('http_502')],
+    ['503', twilio.http(503), unknown('http_503')],
+    ['504', twilio.http(504), unknown('http_504')],
+    ['201 with half a body', twilio.garbage, unknown('unreadable_answer')],
+    ['201 with an empty body', twilio.empty, unknown('unreadable_answer')],
+    ['201 without a sid', twilio.http(201, { status: 'queued' }), unknown('unreadable_answer')],
+    ['200', twilio.http(200, { sid: 'SM1' }), unknown('unreadable_answer')],
+    ['a connection cut before it was taken', twilio.cutBefore, unknown('connection_lost')],
+    ['a connection cut after it was taken', twilio.cutAfter, unknown('connection_lost')],
+    [
+      'a status that is new',
+      twilio.http(201, { sid: 'SM1', status: 'new' }),
+      { outcome: 'accepted', message_id: 'SM1' },
+    ],
+  ])('%s', async (_what, answer, outcome) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(answer);
+    await expect(gateway.send(sms)).resolves.toEqual(outcome);
+    expect(upstream.sends).toBe(1); // made once, whatever comes of it
+    expect(upstream.violations).toEqual([]);
+  });
+
+  test('silence: unknown, by the deadline', async () => {
+    const { upstream, gateway } = await startGateway({ timeoutMs: short });
+    upstream.answerNext(twilio.silence);
+    await expect(gateway.send(sms)).resolves.toEqual(unknown('deadline_passed'));
+  });
+
+  test('nobody listens: not sent', async () => {
+    const { upstream, gateway } = await startGateway();
+    await upstream[Symbol.asyncDispose]();
+    await expect(gateway.send(sms)).resolves.toEqual(notSent('connection_refused'));
+  });
+
+  test('a wrong token: not sent', async () => {
+    const { upstream, gateway } = await startGateway({ password: 'wrong' });
+    await expect(gateway.send(sms)).resolves.toEqual(notSent('twilio_20003'));
+    expect(upstream.ledger).toEqual([]);
+  });
+});
+
+describe('the check', () => {
+  test.each([
+    [200, true],
+    [302, false],
+    [401, false],
+    [404, false],
+    [429, false],
+    [500, false],
+  ])('of an API that answers %i: %s', async (status, well) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.account = (response) => response.writeHead(status).end();
+    await expect(gateway.check()).resolves.toBe(well);
+    expect(upstream.violations).toEqual([]);
+    expect(upstream.sends).toBe(0);
+  });
+
+  test('with a wrong token, of one that is silent, or gone: false', async () => {
+    await expect((await startGateway({ password: 'wrong' })).gateway.check()).resolves.toBe(false);
+    const { upstream, gateway } = await startGateway({ timeoutMs: short });
+    upstream.account = () => {};
+    await expect(gateway.check()).resolves.toBe(false);
+    await upstream[Symbol.asyncDispose]();
+    await expect(gateway.check()).resolves.toBe(false);
+  });
+});
+
+test('trouble with the account is one line when it begins and one when it ends', {
+  timeout: ample,
+}, async () => {
+  const { upstream, gateway, alerts } = await startGateway();
+  // Two kinds in turn are two lines, not one a send.
+  for (const code of [20003, 21606, 20003, 21606, 20003]) {
+    upstream.answerNext(twilio.error(code));
+    await gateway.send(sms);
+  }
+  expect(alerts()).toMatchObject([{ alert: 'twilio_20003' }, { alert: 'twilio_21606' }]);
+  upstream.answerNext(twilio.error(21211)); // says nothing about the account
+  await gateway.send(sms);
+  expect(alerts()).toHaveLength(2);
+  await gateway.send(sms);
+  await gateway.send(sms);
+  expect(alerts().slice(2)).toMatchObject([{ level: 30, alerts_ended: ['twilio_20003', 'twilio_21606'] }]);
+  upstream.answerNext(twilio.error(20003));
+  await gateway.send(sms);
+  expect(alerts()).toHaveLength(4);
+});
