@@ -13,7 +13,12 @@ const system = {
 };
 
 /** They are about a process, its disk and its load: a container adds nothing to that but time. */
-const ofProcessesAlone = ['test/backlog.test.ts', 'test/chaos.test.ts', 'test/disk.test.ts'];
+const ofProcessesAlone = [
+  'test/backlog.test.ts',
+  'test/chaos.test.ts',
+  'test/disk.test.ts',
+  'test/live.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -45,7 +45,13 @@ void announce();
 
 function run({ name, port, color }: Service): ChildProcess {
   const child = spawn(process.execPath, [`${name}-service/src/main.ts`], {
-    env: { ...process.env, PORT: port, ALDEAMO_SERVICE_URL: aldeamoUrl, TWILIO_SERVICE_URL: twilioUrl },
+    env: {
+      ...process.env,
+      PORT: port,
+      ALDEAMO_SERVICE_URL: aldeamoUrl,
+      TWILIO_SERVICE_URL: twilioUrl,
+      PAYMENT_SERVICE_URL: paymentUrl,
+    },
     detached: process.platform !== 'win32',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -80,18 +86,23 @@ async function announce(): Promise<void> {
   }
   process.stdout.write(`
   payment-service  ${paymentUrl}   try it out: ${paymentUrl}/docs
-  aldeamo-service  ${aldeamoUrl}   a sandbox: no SMS is sent
-  twilio-service   ${twilioUrl}   a sandbox: no SMS is sent
+  aldeamo-service  ${aldeamoUrl}   ${await describeMode(aldeamoUrl)}
+  twilio-service   ${twilioUrl}   ${await describeMode(twilioUrl)}
 
   Send a payment:
     curl -X POST ${paymentUrl}/payments -H "Content-Type: application/json" \\
       -d '{"amount": 100.0, "customer_id": "123", "message": "Pago recibido"}'
-  Break Aldeamo, and send another:
+  Break Aldeamo, if it is a sandbox, and send another:
     curl -X POST "${aldeamoUrl}/toggle-failure?failure_rate=1"
 
   Ctrl-C stops all three.
 
 `);
+}
+
+async function describeMode(url = ''): Promise<string> {
+  const { mode } = (await (await fetch(`${url}/health`)).json()) as { mode: string };
+  return mode === 'live' ? 'live: SMS are sent' : 'a sandbox: no SMS is sent';
 }
 
 async function areReady(): Promise<boolean> {

@@ -1,13 +1,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
+import { parseEnv, promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
+import { freePorts } from './free-ports.ts';
 
 /** Runs what README.md tells a newcomer to run, in a copy of the repository, and compares what it prints. */
 
@@ -23,17 +25,24 @@ interface Step {
 }
 
 /** The commands of the `sh` blocks in order; a `json` block is what the command before it prints. */
-const steps: Step[] = [];
-for (const [, language, text = ''] of readme.matchAll(/^```(sh|json)\n(.*?)^```$/gms)) {
-  if (language === 'sh')
-    steps.push(
-      ...text
-        .trim()
-        .split('\n')
-        .map((command) => ({ command })),
-    );
-  else Object.assign(steps.at(-1) as Step, { prints: JSON.parse(text, anyWhereEllipsis) });
+function stepsOf(markdown: string): Step[] {
+  const steps: Step[] = [];
+  for (const [, language, text = ''] of markdown.matchAll(/^```(sh|json)\n(.*?)^```$/gms)) {
+    if (language === 'sh')
+      steps.push(
+        ...text
+          .trim()
+          .split('\n')
+          .map((command) => ({ command })),
+      );
+    else Object.assign(steps.at(-1) as Step, { prints: JSON.parse(text, anyWhereEllipsis) });
+  }
+  return steps;
 }
+
+const [beforeLive = '', goingLive = '', afterLive = ''] = readme.split(
+  /(?<=\n)## (?=Going live\n|The API\n)/,
+);
 
 function anyWhereEllipsis(_key: string, value: unknown): unknown {
   return typeof value === 'string' && value.includes('…') ? expect.anything() : value;
@@ -49,7 +58,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'readme-'));
   const left = ['node_modules', '.git', 'data', '.env'];
   await cp('.', folder, { recursive: true, filter: (path) => !left.includes(basename(path)) });
-  Object.assign(ports, await freePorts());
+  [ports[8000], ports[8001], ports[8002]] = (await freePorts(3)) as [number, number, number];
   environment = {
     ...newcomersEnvironment(),
     PAYMENT_SERVICE_PORT: String(ports[8000]),
@@ -58,6 +67,11 @@ beforeAll(async () => {
     COMPOSE_PROJECT_NAME: `readme-${randomUUID()}`,
   };
   if (install) await sh(install);
+  await startThem();
+});
+
+async function startThem(): Promise<void> {
+  output = '';
   // A process group of its own, as a terminal gives it.
   running = spawn('bash', ['-c', `exec ${start}`], { cwd: folder, env: environment, detached: true });
   for (const stream of [running.stdout, running.stderr]) {
@@ -68,7 +82,21 @@ beforeAll(async () => {
   await eventually(isReady, Boolean, 120_000).catch((error) => {
     throw new Error(`${start}: ${error.message}\n${output}`);
   });
-});
+}
+
+async function pressCtrlC(): Promise<void> {
+  process.kill(-(running.pid as number), 'SIGINT');
+  await once(running, 'close');
+}
+
+async function follow(markdown: string): Promise<void> {
+  for (const { command, prints } of stepsOf(markdown).filter(({ command }) => command.startsWith('curl '))) {
+    const { stdout } = await sh(
+      command.replace(/localhost:(\d+)/g, (_, port: keyof typeof ports) => `localhost:${ports[port]}`),
+    );
+    if (prints) expect(JSON.parse(stdout), command).toEqual(prints);
+  }
+}
 
 afterAll(async () => {
   if (running.exitCode === null) process.kill(-(running.pid as number), 'SIGKILL');
@@ -81,6 +109,7 @@ test('every command is run by a test', async () => {
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
   const partsOfTest = Object.keys(scripts).filter((name) => scripts[name].startsWith(`${scripts.test} `));
   const setUp = [...ways.processes, ...ways.containers, ...partsOfTest.map((name) => `npm run ${name}`)];
+  const steps = stepsOf(readme);
   const elsewhere = steps
     .map(({ command }) => command)
     .filter((command) => !command.startsWith('curl ') && !setUp.includes(command));
@@ -88,26 +117,44 @@ test('every command is run by a test', async () => {
   expect(steps.length).toBeGreaterThan(10);
 });
 
-test('the commands print what the page shows', async () => {
-  for (const { command, prints } of steps.filter(({ command }) => command.startsWith('curl '))) {
-    const { stdout } = await sh(
-      command.replace(/localhost:(\d+)/g, (_, port: keyof typeof ports) => `localhost:${ports[port]}`),
-    );
-    if (prints) expect(JSON.parse(stdout), command).toEqual(prints);
-  }
-});
+test('the commands print what the page shows', () => follow(beforeLive + afterLive));
 
 if (inject('trio') === 'processes') {
   test('npm start tells where to go on, and Ctrl-C ends it all', async () => {
     expect(output).toContain(`curl -X POST http://localhost:${ports[8000]}/payments`);
     expect(output).toMatch(/^payment \| .*INFO: payment notified/m);
 
-    process.kill(-(running.pid as number), 'SIGINT');
-    await once(running, 'close');
+    await pressCtrlC();
 
     expect(running.exitCode).toBe(0);
     for (const port of Object.values(ports))
       await expect(fetch(`http://localhost:${port}/`)).rejects.toThrow();
+  });
+
+  // Not from within containers, which do not reach a server of this process.
+  test('going live: the steps of the page, against servers that speak the APIs of Aldeamo and Twilio', async () => {
+    const [, dotenv = ''] = /^```env\n(.*?)^```$/ms.exec(goingLive) ?? [];
+    const { ALDEAMO_USERNAME, ALDEAMO_PASSWORD, TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN } = parseEnv(dotenv);
+    await using aldeamo = await startAldeamoUpstream({
+      username: ALDEAMO_USERNAME,
+      password: ALDEAMO_PASSWORD,
+    });
+    await using twilio = await startTwilioUpstream({
+      accountSid: TWILIO_ACCOUNT_SID,
+      authToken: TWILIO_AUTH_TOKEN,
+    });
+    await writeFile(
+      join(folder, '.env'),
+      `${dotenv}ALDEAMO_BASE_URL=${aldeamo.url}\nTWILIO_BASE_URL=${twilio.url}\n`,
+    );
+    await startThem();
+
+    await follow(goingLive);
+
+    expect(output).toContain('live: SMS are sent');
+    expect(aldeamo.ledger).toMatchObject([{ to: '+573001234567', text: 'Pago recibido' }]);
+    expect([...aldeamo.violations, ...twilio.violations, ...twilio.ledger]).toEqual([]);
+    await pressCtrlC();
   });
 }
 
@@ -132,16 +179,4 @@ function newcomersEnvironment(): NodeJS.ProcessEnv {
   );
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.includes('node_modules'));
   return { ...Object.fromEntries(foreign), PATH: path.join(delimiter) };
-}
-
-async function freePorts(): Promise<Record<number, number>> {
-  const servers = await Promise.all(
-    Object.keys(ports).map(async (port) => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return { port: Number(port), server, free: (server.address() as { port: number }).port };
-    }),
-  );
-  await Promise.all(servers.map(({ server }) => once(server.close(), 'close')));
-  return Object.fromEntries(servers.map(({ port, free }) => [port, free]));
 }

@@ -4,12 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseLog, type ServiceName, type Trio } from './trio.ts';
+import { freePorts } from './free-ports.ts';
+import { parseLog, type ServiceName, serviceNames, type Trio } from './trio.ts';
 
 interface Running {
   child: ChildProcess;
   closed: Promise<unknown>;
-  url: string;
 }
 
 /** `prelude` is shell that runs before payment-service, such as one that sets a limit for it. */
@@ -22,6 +22,10 @@ export async function startProcesses(settings: Record<string, string>, prelude =
     'twilio-service': [],
   };
 
+  const [payment, aldeamo, twilio] = (await freePorts(3)) as [number, number, number];
+  const ports = { 'payment-service': payment, 'aldeamo-service': aldeamo, 'twilio-service': twilio };
+  const urlOf = (service: ServiceName) => `http://127.0.0.1:${ports[service]}`;
+
   const get = (service: ServiceName) => {
     const it = running.get(service);
     if (!it) throw new Error(`${service} does not run`);
@@ -29,11 +33,6 @@ export async function startProcesses(settings: Record<string, string>, prelude =
   };
 
   async function start(service: ServiceName): Promise<void> {
-    const port = running.get(service)?.url.split(':').at(-1) ?? '0'; // the port it had, else any
-    const urls =
-      service === 'payment-service'
-        ? { ALDEAMO_SERVICE_URL: get('aldeamo-service').url, TWILIO_SERVICE_URL: get('twilio-service').url }
-        : {};
     const shell = service === 'payment-service' ? prelude : '';
     const command = [process.execPath, resolve(`${service}/src/main.ts`)];
     const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, ...command], {
@@ -42,34 +41,34 @@ export async function startProcesses(settings: Record<string, string>, prelude =
         PATH: process.env.PATH,
         DATABASE_URL: `file:${data}/payments.db`,
         ...settings,
-        ...urls,
-        PORT: port,
+        ALDEAMO_SERVICE_URL: urlOf('aldeamo-service'),
+        TWILIO_SERVICE_URL: urlOf('twilio-service'),
+        PAYMENT_SERVICE_URL: urlOf('payment-service'),
+        PORT: String(ports[service]),
         ALDEAMO_LEDGER_FILE: `${data}/aldeamo.ledger`,
         TWILIO_LEDGER_FILE: `${data}/twilio.ledger`,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const closed = once(child, 'close');
-    const url = await new Promise<string>((found, reject) => {
+    running.set(service, { child, closed });
+    await new Promise<void>((listening, reject) => {
       for (const stream of [child.stdout, child.stderr]) {
         createInterface(stream).on('line', (line) => {
           output[service].push(line);
-          const listening = /"listening on ([^"]+)"/.exec(line);
-          if (listening?.[1]) found(listening[1]);
+          if (line.includes('"listening on ')) listening();
         });
       }
       child.once('close', (code) =>
         reject(new Error(`${service} ended with ${code}:\n${output[service].join('\n')}`)),
       );
     });
-    running.set(service, { child, closed, url });
   }
 
-  await Promise.all([start('aldeamo-service'), start('twilio-service')]);
-  await start('payment-service');
+  await Promise.all(serviceNames.map(start));
 
   return {
-    url: (service) => get(service).url,
+    url: urlOf,
     freeze: async (service) => void get(service).child.kill('SIGSTOP'),
     thaw: async (service) => void get(service).child.kill('SIGCONT'),
     async kill(service) {

@@ -1,0 +1,249 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { PaymentView } from '../payment-service/src/payment.ts';
+import { type AldeamoUpstream, aldeamo, startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import { startTwilioUpstream, type TwilioUpstream, twilio } from './doubles/twilio-upstream.ts';
+import { eventually } from './eventually.ts';
+import { call, pay } from './http.ts';
+import type { Trio } from './trio.ts';
+import { startProcesses } from './trio-of-processes.ts';
+
+/** The trio with credentials, against servers that speak the providers' own APIs. */
+
+let aldeamoApi: AldeamoUpstream;
+let twilioApi: TwilioUpstream;
+let trio: Trio;
+let payments: string;
+
+const live = () => ({
+  PROVIDER_TIMEOUT_MS: '1500',
+  GATEWAY_TIMEOUT_MS: '1000',
+  CIRCUIT_RESET_TIMEOUT_MS: '2000',
+  NOTIFICATION_RETRY_BASE_MS: '600000', // what is pending stays so while it is looked at
+  ALDEAMO_BASE_URL: aldeamoApi.url,
+  ALDEAMO_USERNAME: aldeamoApi.username,
+  ALDEAMO_PASSWORD: aldeamoApi.password,
+  TWILIO_BASE_URL: twilioApi.url,
+  TWILIO_ACCOUNT_SID: twilioApi.accountSid,
+  TWILIO_AUTH_TOKEN: twilioApi.authToken,
+  TWILIO_FROM: '+15005550006',
+  PUBLIC_URL: 'https://sms.example.com',
+});
+/** No number of failures opens a circuit: each row of a table is looked at by itself. */
+const neverOpen = {
+  CIRCUIT_CONSECUTIVE_FAILURES: '1000000',
+  CIRCUIT_VOLUME_THRESHOLD: '100000',
+  CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '300000000',
+};
+
+async function start(settings: Record<string, string>): Promise<void> {
+  aldeamoApi = await startAldeamoUpstream();
+  twilioApi = await startTwilioUpstream();
+  trio = await startProcesses({ ...live(), ...settings });
+  payments = trio.url('payment-service');
+  // Twilio calls back from the internet, through a proxy; here it comes straight to the service.
+  twilioApi.callbackOrigin = trio.url('twilio-service');
+}
+
+async function stop(): Promise<void> {
+  await trio[Symbol.asyncDispose]();
+  expect([...aldeamoApi.violations, ...twilioApi.violations]).toEqual([]);
+  await aldeamoApi[Symbol.asyncDispose]();
+  await twilioApi[Symbol.asyncDispose]();
+}
+
+let lastPhone = 3_001_000_000;
+const newPhone = () => `+57${++lastPhone}`;
+const payTo = async (phone: string) => (await pay(payments, { customer_id: 'live', phone })).body;
+const find = async ({ payment_id }: PaymentView) =>
+  (await call<PaymentView>('GET', `${payments}/payments/${payment_id}`)).body;
+const attemptsOf = ({ notification }: PaymentView) =>
+  notification.attempts.map(({ provider, outcome, reason }) => [provider, outcome, reason]);
+const timesSentTo = (phone: string) =>
+  [...aldeamoApi.ledger, ...twilioApi.ledger].filter(({ to }) => to === phone).length;
+const isThrottled = async () => {
+  const { body } = await call<
+    Record<'circuit_breaker' | 'fallback_circuit_breaker', { throttled_until: string | null }>
+  >('GET', `${payments}/health`);
+  return Boolean(body.circuit_breaker.throttled_until ?? body.fallback_circuit_breaker.throttled_until);
+};
+
+describe('what the answers of the APIs come to in the record of a payment', () => {
+  beforeAll(() => start(neverOpen));
+  afterAll(stop);
+  afterEach(() => eventually(isThrottled, (throttled) => !throttled, 10_000));
+
+  const byTwilio = ['Twilio', 'accepted', null];
+  test.each([
+    ['received', aldeamo.accepted, [['Aldeamo', 'accepted', null]], 'sent', 1],
+    [
+      'number invalid',
+      aldeamo.refused('Número inválido'),
+      [['Aldeamo', 'rejected', 'Número inválido']],
+      'failed',
+      0,
+    ],
+    [
+      'blocked',
+      aldeamo.refused('Número bloqueado'),
+      [['Aldeamo', 'rejected', 'Número bloqueado']],
+      'failed',
+      0,
+    ],
+    ['opted out', aldeamo.refused('Opted out'), [['Aldeamo', 'rejected', 'Opted out']], 'failed', 0],
+    ['no route', aldeamo.refused('Sin ruta'), [['Aldeamo', 'not_sent', 'Sin ruta'], byTwilio], 'sent', 1],
+    ['an error', aldeamo.error(-3, 'Sin saldo'), [['Aldeamo', 'not_sent', 'Sin saldo'], byTwilio], 'sent', 1],
+    ['401', aldeamo.unauthorized, [['Aldeamo', 'not_sent', 'credentials'], byTwilio], 'sent', 1],
+    ['403', aldeamo.forbidden, [['Aldeamo', 'not_sent', 'credentials'], byTwilio], 'sent', 1],
+    ['429', aldeamo.throttled('1'), [['Aldeamo', 'not_sent', 'throttled'], byTwilio], 'sent', 1],
+    ['400', aldeamo.http(400), [['Aldeamo', 'not_sent', 'http_400'], byTwilio], 'sent', 1],
+    ['404', aldeamo.http(404), [['Aldeamo', 'not_sent', 'http_404'], byTwilio], 'sent', 1],
+    ['500', aldeamo.http(500), [['Aldeamo', 'unknown', 'http_500'], byTwilio], 'sent', 1],
+    ['503', aldeamo.http(503), [['Aldeamo', 'unknown', 'http_503'], byTwilio], 'sent', 1],
+    ['garbage', aldeamo.garbage, [['Aldeamo', 'unknown', 'unreadable_answer'], byTwilio], 'sent', 2],
+    ['nothing', aldeamo.empty, [['Aldeamo', 'unknown', 'unreadable_answer'], byTwilio], 'sent', 2],
+    ['silence', aldeamo.silence, [['Aldeamo', 'unknown', 'deadline_passed'], byTwilio], 'sent', 1],
+    ['late', aldeamo.silenceAfter, [['Aldeamo', 'unknown', 'deadline_passed'], byTwilio], 'sent', 2],
+    ['cut', aldeamo.cutBefore, [['Aldeamo', 'unknown', 'connection_lost'], byTwilio], 'sent', 1],
+    ['cut after', aldeamo.cutAfter, [['Aldeamo', 'unknown', 'connection_lost'], byTwilio], 'sent', 2],
+  ] as const)('Aldeamo: %s', async (_name, answer, attempts, status, times) => {
+    const phone = newPhone();
+    aldeamoApi.answers.set(phone, answer);
+    const payment = await payTo(phone);
+    expect(attemptsOf(payment)).toEqual(attempts);
+    expect(payment.notification_status).toBe(status);
+    expect(payment.possible_duplicate).toBe(attempts[0][1] === 'unknown');
+    expect(timesSentTo(phone)).toBe(times);
+    expect(await find(payment)).toEqual(payment);
+  });
+
+  const rejected = [21211, 21610, 21614, 21635, 30005, 30006];
+  const notSent = [21408, 21612, 20003, 21606, 30002, 20429, 21611, 30001];
+  test.each([
+    ...rejected.map((code) => [code, twilio.error(code), 'rejected', `twilio_${code}`, 'failed'] as const),
+    ...notSent.map((code) => [code, twilio.error(code), 'not_sent', `twilio_${code}`, 'pending'] as const),
+    [20500, twilio.error(20500), 'unknown', 'twilio_20500', 'pending'],
+    ['another 400', twilio.error(29999), 'not_sent', 'twilio_29999', 'pending'],
+    ['another 401', twilio.http(401), 'not_sent', 'http_401', 'pending'],
+    ['429', twilio.http(429, '', { 'retry-after': '1' }), 'not_sent', 'http_429', 'pending'],
+    ['503', twilio.http(503), 'unknown', 'http_503', 'pending'],
+    ['garbage', twilio.garbage, 'unknown', 'unreadable_answer', 'pending'],
+    ['silence', twilio.silence, 'unknown', 'deadline_passed', 'pending'],
+    ['cut', twilio.cutAfter, 'unknown', 'connection_lost', 'pending'],
+    ['failed at once', twilio.failedAtOnce(30005), 'rejected', 'twilio_30005', 'failed'],
+    ['queued', twilio.accepted, 'accepted', null, 'sent'],
+  ] as const)('Twilio: %s', async (_name, answer, outcome, reason, status) => {
+    const phone = newPhone();
+    aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
+    twilioApi.answers.set(phone, answer);
+    const before = aldeamoApi.sends;
+    const payment = await payTo(phone);
+    expect(attemptsOf(payment)).toEqual([
+      ['Aldeamo', 'not_sent', 'Sin ruta'],
+      ['Twilio', outcome, reason],
+    ]);
+    expect(payment.notification_status).toBe(status);
+    expect(payment.notification.next_attempt_at === null).toBe(status !== 'pending');
+    expect(aldeamoApi.sends).toBe(before + 1);
+    expect(await find(payment)).toEqual(payment);
+  });
+
+  test('a customer whose phone nobody knows is not sent to, and is once somebody does', async () => {
+    const before = aldeamoApi.sends + twilioApi.sends;
+    const { body: failed } = await pay(payments, { customer_id: 'unknown' });
+    expect(failed).toMatchObject({
+      notification_status: 'failed',
+      notification: { reason: 'phone_unknown' },
+    });
+    expect(aldeamoApi.sends + twilioApi.sends).toBe(before);
+
+    await call('PUT', `${payments}/customers/unknown`, { phone: '300 123 4567' });
+    const { body: sent } = await call<PaymentView>(
+      'POST',
+      `${payments}/payments/${failed.payment_id}/notification/retry`,
+    );
+    expect(sent.notification_status).toBe('sent');
+    expect(aldeamoApi.ledger.at(-1)?.to).toBe('+573001234567');
+  });
+
+  describe('receipts', () => {
+    async function sentByTwilio() {
+      const phone = newPhone();
+      aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
+      const payment = await payTo(phone);
+      return { payment, sid: payment.notification.attempts[1]?.message_id as string };
+    }
+
+    test('delivered, reported again, and overtaken by an older report: it stays delivered', async () => {
+      const { payment, sid } = await sentByTwilio();
+      expect(await twilioApi.sendStatus(sid, 'sent')).toBe(204);
+      expect((await find(payment)).notification_status).toBe('sent');
+      for (const status of ['delivered', 'delivered', 'sent', 'undelivered'])
+        expect(await twilioApi.sendStatus(sid, status, status === 'undelivered' ? 30003 : undefined)).toBe(
+          204,
+        );
+      expect((await find(payment)).notification_status).toBe('delivered');
+    });
+
+    test("undelivered: failed, with Twilio's code", async () => {
+      const { payment, sid } = await sentByTwilio();
+      expect(await twilioApi.sendStatus(sid, 'undelivered', 30003)).toBe(204);
+      expect(await find(payment)).toMatchObject({
+        notification_status: 'failed',
+        notification: { reason: 'twilio_30003' },
+      });
+    });
+
+    test.each([
+      ['forged', { signature: 'c2lnbmF0dXJl' }],
+      ['unsigned', { signature: null }],
+      ['altered', { altered: { MessageStatus: 'delivered' } }],
+    ])('%s: 403, and nothing changes', async (_name, options) => {
+      const { payment, sid } = await sentByTwilio();
+      expect(await twilioApi.sendStatus(sid, 'failed', 30003, options)).toBe(403);
+      expect(await find(payment)).toEqual(payment);
+    });
+
+    test('of an SMS whose answer was lost: the attempt is settled, and delivered', async () => {
+      const phone = newPhone();
+      aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
+      twilioApi.answers.set(phone, twilio.cutAfter);
+      const payment = await payTo(phone);
+      expect(attemptsOf(payment)[1]).toEqual(['Twilio', 'unknown', 'connection_lost']);
+      expect(await twilioApi.sendStatus(twilioApi.ledger.at(-1)?.sid as string, 'delivered')).toBe(204);
+      const delivered = await find(payment);
+      expect(attemptsOf(delivered)[1]).toEqual(['Twilio', 'accepted', null]);
+      expect(delivered).toMatchObject({ notification_status: 'delivered', possible_duplicate: false });
+    });
+  });
+
+  test('no log line of the three holds a phone or a text', async () => {
+    await pay(payments, { customer_id: 'secret', phone: '+573157654321', message: 'un texto muy privado' });
+    for (const service of ['payment-service', 'aldeamo-service', 'twilio-service'] as const) {
+      const log = JSON.stringify(await trio.logs(service));
+      expect(log).not.toMatch(/3157654321|muy privado|Se ha procesado/);
+      expect(log).not.toContain('300100'); // the phones of all the payments above
+    }
+  });
+});
+
+describe('a wrong password', () => {
+  beforeEach(() => start({ ALDEAMO_PASSWORD: 'wrong' }));
+  afterEach(stop);
+
+  test('at Aldeamo: Twilio sends, there is one alert, and the circuit does not flap', async () => {
+    const made = [];
+    for (let n = 0; n < 10; n += 1) made.push(await payTo(newPhone()));
+    expect(made.map(({ notification_service }) => notification_service)).toEqual(Array(10).fill('Twilio'));
+    expect(aldeamoApi.sends).toBe(3);
+
+    const checked = async () =>
+      (await trio.logs('payment-service')).filter(({ reason }) => reason === 'the background check failed')
+        .length;
+    await eventually(checked, (times) => times === 2, 10_000);
+    const states = (await trio.logs('payment-service')).flatMap(({ circuit }) => circuit ?? []);
+    expect(states).not.toContain('closed');
+    const alerts = (await trio.logs('aldeamo-service')).filter(({ alert }) => alert !== undefined);
+    expect(alerts).toHaveLength(1);
+    expect(alerts[0]).toMatchObject({ level: 50, provider: 'Aldeamo', alert: 'credentials' });
+  });
+});
