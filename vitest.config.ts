@@ -37,6 +37,8 @@ export default defineConfig({
           name: 'processes',
           ...system,
           provide: { trio: 'processes' },
+          // One after the other: some of them are about load, and each has three services to run.
+          maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },
       },

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import pinoPretty from 'pino-pretty';
 
@@ -36,14 +35,18 @@ const pretty = pinoPretty.prettyFactory({
 });
 
 let stopping = false;
+const listening = services.map(() => Promise.withResolvers<void>());
 const children = services.map(run);
 
 // A Ctrl-C may come twice, from the terminal and from npm. The services have process groups of their own, and get one
 // signal, from here.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
-void announce();
+announce().catch((error: unknown) => {
+  // It is only a greeting: the services run, whether it can be said or not.
+  process.stderr.write(`the services could not be announced: ${String(error)}\n`);
+});
 
-function run({ name, port, color }: Service): ChildProcess {
+function run({ name, port, color }: Service, index: number): ChildProcess {
   const child = spawn(process.execPath, [`${name}-service/src/main.ts`], {
     env: {
       ...process.env,
@@ -58,6 +61,7 @@ function run({ name, port, color }: Service): ChildProcess {
   const prefix = styleText(color, `${name.padEnd(7)} |`);
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (line) => {
+      if (line.includes('"listening on ')) listening[index]?.resolve();
       process.stdout.write(`${prefix} ${line.startsWith('{') ? pretty(line).trimEnd() : line}\n`);
     });
   }
@@ -79,15 +83,16 @@ async function stop(): Promise<void> {
   }
 }
 
+/** Once each has said itself that it listens: at its port somebody else may answer, while it finds the port taken. */
 async function announce(): Promise<void> {
-  while (!(await areReady())) {
-    if (stopping) return;
-    await delay(100);
-  }
+  await Promise.all(listening.map(({ promise }) => promise));
+  if (stopping) return;
+  const [aldeamoMode, twilioMode] = await Promise.all([describeMode(aldeamoUrl), describeMode(twilioUrl)]);
+  if (stopping) return;
   process.stdout.write(`
   payment-service  ${paymentUrl}   try it out: ${paymentUrl}/docs
-  aldeamo-service  ${aldeamoUrl}   ${await describeMode(aldeamoUrl)}
-  twilio-service   ${twilioUrl}   ${await describeMode(twilioUrl)}
+  aldeamo-service  ${aldeamoUrl}   ${aldeamoMode}
+  twilio-service   ${twilioUrl}   ${twilioMode}
 
   Send a payment:
     curl -X POST ${paymentUrl}/payments -H "Content-Type: application/json" \\
@@ -103,15 +108,4 @@ async function announce(): Promise<void> {
 async function describeMode(url = ''): Promise<string> {
   const { mode } = (await (await fetch(`${url}/health`)).json()) as { mode: string };
   return mode === 'live' ? 'live: SMS are sent' : 'a sandbox: no SMS is sent';
-}
-
-async function areReady(): Promise<boolean> {
-  try {
-    const answers = await Promise.all(
-      services.map(({ port }) => fetch(`http://localhost:${port}/health/ready`)),
-    );
-    return answers.every(({ ok }) => ok);
-  } catch {
-    return false;
-  }
 }

@@ -7,18 +7,12 @@ import { type ServiceName, startTrio, type Trio } from './trio.ts';
 let trio: Trio;
 beforeEach(async () => {
   trio = await startTrio({
-    ALDEAMO_LATENCY_MS: '400',
-    GATEWAY_TIMEOUT_MS: '800',
-    PROVIDER_TIMEOUT_MS: '1000',
-    CIRCUIT_RESET_TIMEOUT_MS: '2000',
+    ALDEAMO_LATENCY_MS: '0',
     NOTIFICATION_RETRY_BASE_MS: '500',
-    NOTIFICATION_LEASE_MS: '3000',
   });
 });
 afterEach(() => trio[Symbol.asyncDispose]());
 
-const requestsOf = async (service: ServiceName) =>
-  (await call<{ requests: number }>('GET', `${trio.url(service)}/health`)).body.requests;
 const ledgerOf = async (service: ServiceName) =>
   (await call<{ data: { idempotency_key: string }[] }>('GET', `${trio.url(service)}/sandbox/messages`)).body
     .data;
@@ -36,20 +30,33 @@ const untilSent = async () =>
 const attemptsOf = ({ notification }: PaymentView) =>
   notification.attempts.map(({ provider, outcome, reason }) => [provider, outcome, reason]);
 
-async function payAndCrash(untilAldeamoHas: number): Promise<void> {
-  const lost = expect(pay(trio.url('payment-service'), { customer_id: 'crash' })).rejects.toThrow();
+/** From now on Aldeamo accepts, and keeps its answers back for longer than anybody waits. */
+const keepAnswersBack = () => setSandbox('aldeamo-service', { late_rate: 1 });
+const answerAgain = () => setSandbox('aldeamo-service', { late_rate: 0 });
+const setSandbox = (service: ServiceName, settings: Record<string, number>) =>
+  call('POST', `${trio.url(service)}/sandbox`, settings);
+
+/** Kills payment-service while it waits for the answer to what Aldeamo has accepted. */
+async function crashOnceAccepted(): Promise<void> {
   await eventually(
-    () => requestsOf('aldeamo-service'),
-    (count) => count === untilAldeamoHas,
+    () => ledgerOf('aldeamo-service'),
+    (ledger) => ledger.length === 1,
     5000,
   );
   await trio.kill('payment-service');
+  await answerAgain();
+}
+
+async function payAndCrash(): Promise<void> {
+  await keepAnswersBack();
+  const lost = expect(pay(trio.url('payment-service'), { customer_id: 'crash' })).rejects.toThrow();
+  await crashOnceAccepted();
   await lost;
 }
 
 describe('payment-service is killed', () => {
   test('between call and outcome: it asks what became of the call, and nothing is sent twice', async () => {
-    await payAndCrash(1);
+    await payAndCrash();
     await trio.start('payment-service');
 
     const payment = await untilSent();
@@ -61,12 +68,7 @@ describe('payment-service is killed', () => {
   });
 
   test('between call and outcome, and aldeamo-service with it: the SMS may come twice, and the payment says so', async () => {
-    await payAndCrash(1);
-    await eventually(
-      () => ledgerOf('aldeamo-service'),
-      (ledger) => ledger.length === 1,
-      5000,
-    );
+    await payAndCrash();
     await trio.kill('aldeamo-service');
     await trio.start('aldeamo-service');
     await trio.start('payment-service');
@@ -102,17 +104,13 @@ describe('payment-service is killed', () => {
   });
 
   test("during the outbox's turn: the next turn finds what became of it", async () => {
-    await call('POST', `${trio.url('aldeamo-service')}/sandbox`, { failure_rate: 1 });
-    await call('POST', `${trio.url('twilio-service')}/sandbox`, { failure_rate: 1 });
+    await setSandbox('aldeamo-service', { failure_rate: 1 });
+    await setSandbox('twilio-service', { failure_rate: 1 });
     const { body } = await pay(trio.url('payment-service'), { customer_id: 'crash' });
     expect(body.notification_status).toBe('pending');
-    await call('POST', `${trio.url('aldeamo-service')}/sandbox`, { failure_rate: 0 });
-    await eventually(
-      () => requestsOf('aldeamo-service'),
-      (count) => count === 2,
-      5000,
-    );
-    await trio.kill('payment-service');
+    await keepAnswersBack();
+    await setSandbox('aldeamo-service', { failure_rate: 0 });
+    await crashOnceAccepted();
     await trio.start('payment-service');
 
     const payment = await untilSent();

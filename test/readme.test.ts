@@ -122,7 +122,7 @@ test('the commands print what the page shows', () => follow(beforeLive + afterLi
 if (inject('trio') === 'processes') {
   test('npm start tells where to go on, and Ctrl-C ends it all', async () => {
     expect(output).toContain(`curl -X POST http://localhost:${ports[8000]}/payments`);
-    expect(output).toMatch(/^payment \| .*INFO: payment notified/m);
+    expect(output).toMatch(/^payment \| .*INFO: notification handled/m);
 
     await pressCtrlC();
 

@@ -5,7 +5,7 @@ import { type ServiceName, startTrio, type Trio } from './trio.ts';
 
 let trio: Trio;
 beforeAll(async () => {
-  trio = await startTrio({ ALDEAMO_LATENCY_MS: '1000' });
+  trio = await startTrio({ ALDEAMO_LATENCY_MS: '2000' });
 });
 afterAll(() => trio[Symbol.asyncDispose]());
 
@@ -60,6 +60,27 @@ test('a second signal ends it at once, with what is under way', async () => {
   expect(await trio.exitCode('payment-service')).toBe(1);
   await lost;
   await trio.start('payment-service');
+});
+
+test('a stop keeps its deadline also where no provider answers, and the outbox has work', async () => {
+  await trio.freeze('aldeamo-service');
+  await trio.freeze('twilio-service');
+  const { body } = await pay(trio.url('payment-service'), { customer_id: 'silent' });
+  expect(body.notification_status).toBe('pending');
+  const underWay = pay(trio.url('payment-service'), { customer_id: 'silent' });
+  const list = `${trio.url('payment-service')}/payments?customer_id=silent`;
+  await eventually(
+    () => call<{ data: unknown[] }>('GET', list),
+    (answer) => answer.body.data.length === 2,
+    5000,
+  );
+
+  await trio.terminate('payment-service');
+
+  expect((await underWay).body.notification_status).toBe('pending');
+  expect(await trio.exitCode('payment-service')).toBe(0);
+  await trio.thaw('aldeamo-service');
+  await trio.thaw('twilio-service');
 });
 
 test.each<ServiceName>(['aldeamo-service', 'twilio-service'])('%s stops with 0, too', async (service) => {

@@ -65,7 +65,19 @@ export async function startProcesses(settings: Record<string, string>, prelude =
     });
   }
 
-  await Promise.all(serviceNames.map(start));
+  const dispose = async () => {
+    for (const { child, closed } of running.values()) {
+      child.kill('SIGKILL');
+      await closed;
+    }
+    await rm(data, { recursive: true });
+  };
+  try {
+    await Promise.all(serviceNames.map(start));
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
 
   return {
     url: urlOf,
@@ -82,12 +94,6 @@ export async function startProcesses(settings: Record<string, string>, prelude =
     },
     start,
     logs: async (service) => parseLog(output[service].join('\n')),
-    async [Symbol.asyncDispose]() {
-      for (const { child, closed } of running.values()) {
-        child.kill('SIGKILL');
-        await closed;
-      }
-      await rm(data, { recursive: true });
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }

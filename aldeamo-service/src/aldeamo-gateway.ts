@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { FastifyBaseLogger } from 'fastify';
+import type { Outcome } from 'service-kit/notification.ts';
 import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/outgoing/caller.ts';
 import { splitPhone } from 'service-kit/phone.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
+import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { isGsm7 } from 'service-kit/sms-text.ts';
 import { credentialsRefused, outcomeOfAnswer } from './aldeamo-answer.ts';
@@ -10,12 +11,15 @@ import { credentialsRefused, outcomeOfAnswer } from './aldeamo-answer.ts';
 export interface AldeamoOptions extends CallerOptions {
   username: string;
   password: string;
-  log: FastifyBaseLogger;
+  log: ProviderAppOptions['logger'];
   /** The time in ms, for tests. */
   now?: () => number;
 }
 
-const memoryOfRefusedCredentialsMs = 5 * 60 * 1000;
+const memoryOfRefusedCredentialsMs = 60 * 1000;
+
+/** Of no country. Refused without a call, so that it says nothing about Aldeamo. */
+const phoneInvalid = { outcome: 'rejected', reason: 'phone_invalid', no_outage: true } satisfies Outcome;
 
 /** Sends SMS through Aldeamo's API. */
 export function createAldeamoGateway({
@@ -34,7 +38,7 @@ export function createAldeamoGateway({
     async send({ phone, message, idempotency_key }) {
       if (!phone) return phoneUnknown;
       const parts = splitPhone(phone);
-      if (!parts) return { outcome: 'rejected', reason: 'phone_invalid' }; // of no country
+      if (!parts) return phoneInvalid;
       const label = idempotency_key ?? randomUUID();
       const body = {
         country: parts.callingCode,
@@ -66,8 +70,9 @@ export function createAldeamoGateway({
 
     /**
      * Aldeamo has no call that only asks how it is, and its front page may well answer whatever the user: a host that
-     * answers is no proof that a send would be taken. The credentials are read at the start and do not get better by
-     * themselves, so a circuit that closed because the host answers would open again with the next payment, and flap.
+     * answers is no proof that a send would be taken. The credentials are read at the start and seldom get better by
+     * themselves, so a circuit that closed because the host answers would open again with the next payment, and flap. It
+     * is for a minute only, since a 403 may be a proxy's, too: Aldeamo may be well again at once.
      */
     async check() {
       if (now() - credentialsRefusedAt < memoryOfRefusedCredentialsMs) return false;

@@ -1,5 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify';
-import { buildProviderApp } from 'service-kit/provider/app.ts';
+import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
 import { createSandbox } from 'service-kit/provider/sandbox.ts';
 import type { Server } from 'service-kit/server/server.ts';
@@ -9,7 +8,11 @@ import { aldeamoCredentials, type Config } from './config.ts';
 const provider = 'Aldeamo';
 
 /** aldeamo-service: live if there are credentials, else a sandbox. */
-export function buildAldeamoApp(config: Config, logger: FastifyBaseLogger, version: string): Promise<Server> {
+export function buildAldeamoApp(
+  config: Config,
+  logger: ProviderAppOptions['logger'],
+  version: string,
+): Promise<Server> {
   const options = { provider, version, gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS, logger } as const;
   const credentials = aldeamoCredentials(config);
   if (credentials) {

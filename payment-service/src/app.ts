@@ -48,8 +48,11 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerCircuit(server, notifier);
 
   const outbox = startOutbox({ ...dependencies.outbox, store, delivery, log: logger });
+  // The outbox takes on nothing more from the first moment; what is under way ends before its tools are taken away.
+  server.stopping.addEventListener('abort', () => void outbox.stop());
   server.addHook('onClose', async () => {
-    await Promise.all([outbox.stop(), payments.drain()]);
+    await outbox.stop();
+    await delivery.drain();
     await notifier.close();
     await store.close();
   });

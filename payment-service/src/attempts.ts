@@ -80,7 +80,9 @@ export function applyReceipt(payment: Payment, receipt: Receipt): Payment | unde
       notification_status: 'delivered',
     };
   }
-  const settled = settleAttempt(payment, index, { outcome: 'not_sent', reason: reason ?? 'undelivered' });
+  const why = reason ?? 'undelivered';
+  const outcome = receipt.status === 'rejected' ? 'rejected' : 'not_sent';
+  const settled = settleAttempt(payment, index, { outcome, reason: why });
   const failed = withNotification(settled, {
     attempts: settled.notification.attempts.with(index, {
       ...(settled.notification.attempts[index] as Attempt),
@@ -91,7 +93,7 @@ export function applyReceipt(payment: Payment, receipt: Receipt): Payment | unde
   return failed.notification_status === 'sent'
     ? failed
     : {
-        ...withNotification(failed, { reason: reason ?? 'undelivered', next_attempt_at: null }),
+        ...withNotification(failed, { reason: failed.notification.reason ?? why, next_attempt_at: null }),
         notification_status: 'failed',
       };
 }

@@ -70,6 +70,9 @@ export const configSchema = z
         'CIRCUIT_ROLLING_COUNT_TIMEOUT_MS',
         'must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
       );
+    // A turn of the outbox that has begun asks what became of a call, then makes two.
+    if (value.STOP_TIMEOUT_MS <= 3 * value.PROVIDER_TIMEOUT_MS)
+      wrong('STOP_TIMEOUT_MS', 'must be more than 3 * PROVIDER_TIMEOUT_MS');
     // A lease is renewed before each call, and a question may come before a call.
     if (value.NOTIFICATION_LEASE_MS <= 2 * value.PROVIDER_TIMEOUT_MS)
       wrong('NOTIFICATION_LEASE_MS', 'must be more than 2 * PROVIDER_TIMEOUT_MS');

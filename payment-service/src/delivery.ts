@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { askedProvider, endAttempt } from './attempts.ts';
+import { askedProvider, settleAttempt } from './attempts.ts';
 import type { Notifier } from './notifier.ts';
 import type { Payment } from './payment.ts';
 import { expire, hold, isExpired, postpone, type RetryPolicy, scheduleRetry } from './retry-policy.ts';
@@ -20,19 +20,23 @@ export interface Delivery {
   ): Promise<Payment>;
   /**
    * Takes on a notification that was claimed: finds out about attempts whose outcome is unknown, and tries again, unless
-   * it has expired or the policy holds it.
+   * it has expired, the policy holds it, or the process is stopping: then it is given back, due as before.
    *
    * @throws LeaseLost, StoreUnavailable
    */
-  resume(claimed: Payment, log: FastifyBaseLogger): Promise<Payment>;
+  resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment>;
   /**
-   * As `resume`, but a person wants it sent: what is not found to have been sent is opened anew before it is tried, and
-   * is not held.
+   * As `resume`, but a person wants it sent: what is not found to have been sent is opened anew and tried; or it stays as
+   * it is, where `reopen` gives undefined.
    *
    * @throws LeaseLost, StoreUnavailable
    */
-  retry(claimed: Payment, reopen: (payment: Payment) => Payment, log: FastifyBaseLogger): Promise<Payment>;
+  retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment>;
+  /** Resolves when nothing is under way any more, whoever waits for it or has hung up. */
+  drain(): Promise<void>;
 }
+
+export type Reopen = (known: Payment) => Payment | undefined;
 
 export interface DeliveryOptions {
   store: Store;
@@ -65,8 +69,10 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
     return current;
   }
 
-  const isHeldBack = ({ notification }: Payment) =>
-    policy.unknownOutcome === 'hold' && notification.attempts.some(({ outcome }) => outcome === 'unknown');
+  /** What a person has had sent again is not held for what was unknown before. */
+  const isHeldBack = ({ notification, reopened }: Payment) =>
+    policy.unknownOutcome === 'hold' &&
+    notification.attempts.slice(reopened).some(({ outcome }) => outcome === 'unknown');
 
   async function end(payment: Payment, log: FastifyBaseLogger): Promise<Payment> {
     await store.update(payment);
@@ -86,25 +92,48 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
     return postponed;
   }
 
+  async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
+    const interrupted = endInterrupted(claimed);
+    if (stopping.aborted) return giveBack(interrupted);
+    const known = await notifier.settleUnknown(interrupted);
+    if (known.notification_status !== 'pending') return end(known, log);
+    if (isExpired(known)) return end(expire(known), log);
+    if (isHeldBack(known)) return end(hold(known), log);
+    return stopping.aborted ? giveBack(known) : tryAgain(known, log);
+  }
+
+  async function giveBack(payment: Payment): Promise<Payment> {
+    const due = postpone(payment, Date.now());
+    await store.update(due);
+    return due;
+  }
+
+  async function retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment> {
+    const known = await notifier.settleUnknown(claimed);
+    const reopened = known.notification_service === null ? reopen(known) : undefined;
+    return reopened ? tryAgain(reopened, log) : end(known, log);
+  }
+
+  const underWay = new Set<Promise<unknown>>();
+  function track<T>(work: Promise<T>): Promise<T> {
+    underWay.add(work);
+    const done = () => underWay.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
   return {
     begin(payment) {
       const begun = notifier.begin(payment);
       return askedProvider(begun) ? begun : postpone(begun, notifier.availableAt());
     },
 
-    round,
+    round: (...args) => track(round(...args)),
+    resume: (...args) => track(resume(...args)),
+    retry: (...args) => track(retry(...args)),
 
-    async resume(claimed, log) {
-      const known = await notifier.settleUnknown(endInterrupted(claimed));
-      if (known.notification_status !== 'pending') return end(known, log);
-      if (isExpired(known)) return end(expire(known), log);
-      if (isHeldBack(known)) return end(hold(known), log);
-      return tryAgain(known, log);
-    },
-
-    async retry(claimed, reopen, log) {
-      const known = await notifier.settleUnknown(claimed);
-      return known.notification_service === null ? tryAgain(reopen(known), log) : end(known, log);
+    async drain() {
+      while (underWay.size > 0) await Promise.allSettled(underWay);
     },
   };
 }
@@ -112,8 +141,9 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
 /** An attempt that still runs when its lease has run out was cut short: by a crash, or by being too slow. */
 function endInterrupted(payment: Payment): Payment {
   if (!askedProvider(payment)) return payment;
-  const started = Date.parse(payment.notification.attempts.at(-1)?.started_at ?? '');
-  return endAttempt(payment, { outcome: 'unknown', reason: 'interrupted' }, Date.now() - started);
+  // How long it took is not known either.
+  const index = payment.notification.attempts.length - 1;
+  return settleAttempt(payment, index, { outcome: 'unknown', reason: 'interrupted' });
 }
 
 /** One line for each round: who handled it, with what outcome, how long it took, and the attempts that say why. */
@@ -130,6 +160,6 @@ export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs:
       next_attempt_at,
       attempts,
     },
-    'payment notified',
+    'notification handled',
   );
 }

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/server/problem.ts';
 import type { Delivery } from './delivery.ts';
-import type { Payment } from './payment.ts';
+import { type Payment, withNotification } from './payment.ts';
 import { isHeld, type RetryPolicy } from './retry-policy.ts';
 import { LeaseLost, type Store } from './store/store.ts';
 
@@ -33,20 +33,26 @@ export function createNotificationRetry({
     if (payment.notification_status !== 'failed' && !isHeld(payment)) {
       throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
     }
-    const phone = givenPhone ?? (await store.findPhone(payment.customer_id)) ?? payment.phone;
-    if (isRejected(payment) && phone === payment.phone) {
+    const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment.customer_id)) ?? null;
+    const mustNotBeAsked = (known: Payment) => isRejected(known) && phone === known.phone;
+    if (mustNotBeAsked(payment)) {
       throw new Problem(
         409,
         'recipient-rejected',
         'The recipient was rejected. Give another phone to send to.',
       );
     }
-    const reopen = (known: Payment): Payment => ({
-      ...known,
-      phone,
-      notification_status: 'pending',
-      expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
-    });
+    // That it was rejected may become known only when the providers are asked.
+    const reopen = (known: Payment): Payment | undefined =>
+      mustNotBeAsked(known)
+        ? undefined
+        : {
+            ...withNotification(known, { reason: null }),
+            phone,
+            notification_status: 'pending',
+            reopened: known.notification.attempts.length,
+            expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
+          };
     try {
       return await delivery.retry(await store.claim(payment), reopen, log);
     } catch (error) {
@@ -56,6 +62,7 @@ export function createNotificationRetry({
   };
 }
 
-/** It has failed because a provider will not send to this recipient. */
-const isRejected = ({ notification: { attempts, reason } }: Payment) =>
-  attempts.some((attempt) => attempt.outcome === 'rejected' && attempt.reason === reason);
+/** It has failed because a provider will not send to this recipient; what was before the last retry is history. */
+const isRejected = ({ notification_status, notification, reopened }: Payment) =>
+  notification_status === 'failed' &&
+  notification.attempts.slice(reopened).some(({ outcome }) => outcome === 'rejected');

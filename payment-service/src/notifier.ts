@@ -125,7 +125,8 @@ export function createNotifier({ clients, parameters, policy, log }: NotifierOpt
   /** Retry-After is about the provider's account, not about one message: nobody asks it before. */
   function heedRetryAfter(provider: Provider, outcome: Outcome): void {
     if (outcome.outcome !== 'not_sent' || outcome.retry_after_ms === undefined) return;
-    throttledUntil[provider] = Date.now() + Math.min(outcome.retry_after_ms, policy.maxMs);
+    const until = Date.now() + Math.min(outcome.retry_after_ms, policy.maxMs);
+    throttledUntil[provider] = Math.max(throttledUntil[provider], until);
   }
 
   const isAvailable = (provider: Provider) =>

@@ -53,7 +53,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
       const claimed = await store.claimDue(room);
       allowance -= claimed.length;
       for (const payment of claimed) {
-        const turn = delivery.resume(payment, log).then(() => {}, logFailure);
+        const turn = delivery.resume(payment, log, stopping.signal).then(() => {}, logFailure);
         underWay.add(turn);
         void turn.finally(() => underWay.delete(turn));
       }

@@ -22,7 +22,7 @@ export function consequencesOf(
       return { failOver: false, breaker: 'success', status: 'sent' };
     case 'rejected':
       // The provider is well, and another provider must not be used to get round its no.
-      return { failOver: false, breaker: 'success', status: 'failed' };
+      return { failOver: false, breaker: outcome.no_outage ? 'neither' : 'success', status: 'failed' };
     case 'not_sent':
       return { failOver: true, breaker: outcome.no_outage ? 'neither' : 'failure', status: 'pending' };
     case 'unknown':

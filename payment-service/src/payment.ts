@@ -55,6 +55,8 @@ export type Payment = Omit<PaymentView, 'amount' | 'status' | 'possible_duplicat
   expires_at: string;
   /** How often all providers were tried in vain. */
   retries: number;
+  /** How many attempts there were when a person last wanted it sent: those before are history. */
+  reopened: number;
   /** Grows with each worker that takes the notification on; what an earlier one still writes is refused. */
   fence: number;
 };
@@ -74,6 +76,7 @@ export function newPayment({ message, ...request }: PaymentRequest, ttlMs: numbe
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + ttlMs).toISOString(),
     retries: 0,
+    reopened: 0,
     fence: 1,
     notification_service: null,
     notification_status: 'pending',

@@ -28,8 +28,6 @@ export interface Payments {
    * @throws Problem 422 if the key came with another payment before, 409 if that one is still being handled
    */
   create(request: PaymentRequest, options: CreateOptions, log: FastifyBaseLogger): Promise<Created>;
-  /** Resolves when the notifications that go on after their answer have come to an end. */
-  drain(): Promise<void>;
 }
 
 export interface PaymentsOptions {
@@ -42,16 +40,14 @@ export interface PaymentsOptions {
 const maxInBackground = 64;
 
 export function createPayments({ store, delivery, policy }: PaymentsOptions): Payments {
-  const inBackground = new Set<Promise<void>>();
+  let inBackground = 0;
 
   /** A place among those that are notified after their answer, to be given back; undefined if all are taken. */
   function takePlace(): (() => void) | undefined {
-    if (inBackground.size >= maxInBackground) return undefined;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    inBackground.add(promise);
+    if (inBackground >= maxInBackground) return undefined;
+    inBackground += 1;
     return () => {
-      inBackground.delete(promise);
-      resolve();
+      inBackground -= 1;
     };
   }
 
@@ -111,10 +107,6 @@ export function createPayments({ store, delivery, policy }: PaymentsOptions): Pa
 
       const notified = await delivery.round(payment, log, (end) => answerOf(201, end));
       return { payment_id, answer: answerOf(201, notified), replayed: false };
-    },
-
-    async drain() {
-      await Promise.all(inBackground);
     },
   };
 }

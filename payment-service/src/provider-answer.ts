@@ -29,20 +29,23 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
   const told = outcomeMembersSchema.safeParse(json);
   if (told.success) {
     const { outcome, reason, no_outage } = told.data;
-    if (outcome !== 'not_sent') return { outcome, reason };
-    return { outcome, reason, ...retryAfterOf(answer.retryAfter), ...(no_outage && { no_outage }) };
+    if (outcome === 'unknown') return { outcome, reason };
+    const sign = no_outage ? { no_outage } : {};
+    if (outcome === 'rejected') return { outcome, reason, ...sign };
+    return { outcome, reason, ...retryAfterOf(answer.retryAfter), ...sign };
   }
   return outcomeOfStatus(answer);
 }
 
 /**
  * Reads the answer to what became of an attempt; undefined if nobody knows. A provider service that has never heard of an
- * attempt says since when it has heard of all: what began after that, and a margin for clocks that differ, never came.
+ * attempt says for how long it has heard of all: one that is younger never came. Ages are compared, each by the clock of
+ * its own host, and never the clocks of two.
  */
-export function settledBy(provider: Provider, answer: Answer, attemptStartedAt: number): Outcome | undefined {
+export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: number): Outcome | undefined {
   if (answer.status === 404) {
     const unknown = unknownKeySchema.safeParse(parseJson(answer.body));
-    return unknown.success && attemptStartedAt > Date.parse(unknown.data.complete_since) + clockMarginMs
+    return unknown.success && attemptAgeMs + marginMs < unknown.data.complete_for_ms
       ? { outcome: 'not_sent', reason: 'never_received' }
       : undefined;
   }
@@ -54,4 +57,5 @@ export function settledBy(provider: Provider, answer: Answer, attemptStartedAt: 
 
 const toldSchema = outcomeMembersSchema.extend({ type: z.string().startsWith('urn:problem:notification-') });
 
-const clockMarginMs = 1000;
+/** For a clock that is set while it is relied on, by NTP for one. */
+const marginMs = 1000;

@@ -42,7 +42,7 @@ export function createProviderClient({ provider, ...options }: ProviderClientOpt
       try {
         const headers = { 'idempotency-key': idempotencyKey };
         const answer = await service.call({ method: 'DELETE', path: '/notify', headers });
-        return settledBy(provider, answer, startedAt);
+        return settledBy(provider, answer, Date.now() - startedAt);
       } catch {
         return undefined;
       }

@@ -88,8 +88,14 @@ describe('values that do not go together', () => {
 
   test.each<[Record<string, string>, string]>([
     [{ CIRCUIT_RESET_TIMEOUT_MS: '3000' }, 'CIRCUIT_RESET_TIMEOUT_MS: must be more than PROVIDER_TIMEOUT_MS'],
+    [{ STOP_TIMEOUT_MS: '9000' }, 'STOP_TIMEOUT_MS: must be more than 3 * PROVIDER_TIMEOUT_MS'],
     [
-      { PROVIDER_TIMEOUT_MS: '15000', CIRCUIT_VOLUME_THRESHOLD: '1', NOTIFICATION_LEASE_MS: '30001' },
+      {
+        PROVIDER_TIMEOUT_MS: '15000',
+        CIRCUIT_VOLUME_THRESHOLD: '1',
+        NOTIFICATION_LEASE_MS: '30001',
+        STOP_TIMEOUT_MS: '45001',
+      },
       'CIRCUIT_RESET_TIMEOUT_MS: must be more than PROVIDER_TIMEOUT_MS',
     ],
     [

@@ -105,7 +105,7 @@ function setUp({
     return payment;
   };
   /** The outbox's turn, as soon as the payment is due. */
-  const turn = async () => delivery.resume(await claim(), log);
+  const turn = async () => delivery.resume(await claim(), log, new AbortController().signal);
   const claim = async (): Promise<Payment> => {
     const [claimed, ...others] = await store.claimDue(10);
     expect(others).toEqual([]);
@@ -143,7 +143,7 @@ describe('an attempt that a crash cut short', () => {
     pass(leaseMs);
     const sent = await turn();
     expect(attemptsOf(sent)[0]).toBe('Aldeamo unknown interrupted');
-    expect(sent.notification.attempts[0]).toMatchObject({ message_id: null, duration_ms: leaseMs });
+    expect(sent.notification.attempts[0]).toMatchObject({ message_id: null, duration_ms: null }); // nobody knows
     expect(asked).toEqual([{ key: `${payment.payment_id}-1`, startedAt: now }]);
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
     expect(await found(payment)).toEqual(sent);
@@ -298,6 +298,32 @@ describe('what becomes known of several attempts', () => {
       notification_status: 'sent',
       notification: { next_attempt_at: null },
     });
+  });
+});
+
+describe('while the process stops', () => {
+  const stopped = AbortSignal.abort();
+
+  test('what was claimed is given back, due as before, and nobody is asked', async () => {
+    const { crash, claim, calls, delivery, log, store } = setUp();
+    await crash();
+    pass(leaseMs);
+    const given = await delivery.resume(await claim(), log, stopped);
+    expect(attemptsOf(given)).toEqual(['Aldeamo unknown interrupted']);
+    expect(calls).toEqual([]);
+    expect(await store.claimDue(10)).toHaveLength(1);
+  });
+
+  test('drain waits for what nobody waits for any more', async () => {
+    const { begin, delivery, log, answers, found } = setUp();
+    const held = Promise.withResolvers<Outcome>();
+    answers.Aldeamo = held.promise as unknown as Outcome;
+    const payment = await begin();
+    void delivery.round(payment, log);
+    const drained = delivery.drain();
+    held.resolve(accepted('AL1'));
+    await drained;
+    expect(attemptsOf(await found(payment))).toEqual(['Aldeamo accepted']);
   });
 });
 
@@ -650,7 +676,7 @@ describe('a lease that runs out under a slow worker', () => {
     const first = await claim();
     pass(leaseMs);
     await claim();
-    await expect(delivery.resume(first, log)).rejects.toThrow(first.payment_id);
+    await expect(delivery.resume(first, log, new AbortController().signal)).rejects.toThrow(first.payment_id);
     expect(calls).toEqual(['Aldeamo? -1']);
     expect((await store.find(first.payment_id))?.notification.attempts).toMatchObject([{ outcome: null }]);
   });

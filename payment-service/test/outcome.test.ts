@@ -13,7 +13,11 @@ const rows: [what: string, outcome: Outcome, consequences: Consequences][] = [
   ['taken', { outcome: 'accepted', message_id: 'SM1' }, accepted],
   ['the number is not a number', { outcome: 'rejected', reason: 'invalid_phone' }, rejected],
   ['the customer opted out', { outcome: 'rejected', reason: 'opted_out' }, rejected],
-  ['no phone is known', { outcome: 'rejected', reason: 'no_phone' }, rejected],
+  [
+    'no phone is known',
+    { outcome: 'rejected', reason: 'no_phone', no_outage: true },
+    { ...rejected, breaker: 'neither' },
+  ],
   ['refused connection', { outcome: 'not_sent', reason: 'connection_refused' }, outage],
   ['no such name', { outcome: 'not_sent', reason: 'dns_failure' }, outage],
   ['connect timeout', { outcome: 'not_sent', reason: 'connect_timeout' }, outage],

@@ -472,10 +472,11 @@ describe('the check', () => {
 });
 
 describe('asking what became of an attempt', () => {
-  const startedAt = Date.parse('2026-01-02T03:04:05.678Z');
+  const ageMs = 3_600_000;
+  const startedAt = Date.now() - ageMs;
   const unknownKey = (sinceMs: number) => ({
     type: 'urn:problem:notification-unknown',
-    complete_since: new Date(startedAt + sinceMs).toISOString(),
+    complete_for_ms: ageMs - sinceMs,
   });
   const told = (outcome: string, reason: string, more = {}) => ({
     type: `urn:problem:notification-${outcome.replace('_', '-')}`,
@@ -519,8 +520,8 @@ describe('asking what became of an attempt', () => {
       { outcome: 'not_sent', reason: 'never_received' },
     ],
     [
-      'never received by one that has known every key since just more than the clocks may differ',
-      { status: 404, body: unknownKey(-1001) },
+      'never received by one that has known every key since somewhat before',
+      { status: 404, body: unknownKey(-30_000) },
       { outcome: 'not_sent', reason: 'never_received' },
     ],
   ])('finds it: %s', async (_what, answer, outcome) => {
@@ -536,7 +537,7 @@ describe('asking what became of an attempt', () => {
       { status: 404, body: { type: 'urn:problem:not-found', title: 'Not Found' } },
     ],
     ['an older release', { status: 404, body: '<html>' }],
-    ['a time that is none', { status: 404, body: { complete_since: 'yesterday' } }],
+    ['a time that is none', { status: 404, body: { complete_for_ms: 'a day' } }],
     ['a service that does not know either', { status: 502, body: told('unknown', 'connection_lost') }],
     ['a service that has given up waiting', { status: 504, body: told('unknown', 'gateway_timeout') }],
     ['200 with another provider', { status: 200, body: { ...goodReply, provider: 'Twilio' } }],

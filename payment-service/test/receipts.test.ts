@@ -70,6 +70,17 @@ test("what was sent and is reported as failed has failed, with the provider's co
   expect(calls.at(-1)?.key).toBe(`${payment.payment_id}-4`);
 });
 
+test('what a provider says of the recipient is a no that is not got round', async () => {
+  const { app, payment, calls } = await sentByTwilio();
+  await app.inject(report(receipt(payment, 2, { status: 'rejected', reason: 'twilio_30006' })));
+  const rejected = await find(app, payment);
+  expect(rejected).toMatchObject({ notification_status: 'failed', notification: { reason: 'twilio_30006' } });
+  const before = calls.length;
+  const retry: InjectOptions = { method: 'POST', url: `/payments/${payment.payment_id}/notification/retry` };
+  expect((await app.inject(retry)).json().type).toBe('urn:problem:recipient-rejected');
+  expect(calls).toHaveLength(before);
+});
+
 describe('a notification only moves forward', () => {
   test.each<[first: Partial<Receipt>, second: Partial<Receipt>, status: string]>([
     [{}, {}, 'delivered'],

@@ -90,6 +90,37 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect(calls).toEqual([]);
   });
 
+  test('of what is held, and turns out to have been rejected: nobody is asked to get round it', async () => {
+    const { app, store, clients, calls } = await build({ unknownOutcome: 'hold' });
+    await store.insert(held);
+    clients.Aldeamo.known = async () => ({ outcome: 'rejected', reason: 'opted_out' });
+    const retried = paymentOf(await app.inject(retry(held.payment_id)));
+    expect(retried).toMatchObject({ notification_status: 'failed', notification: { reason: 'opted_out' } });
+    expect(calls).toEqual([]);
+    expect((await app.inject(retry(held.payment_id))).json().type).toBe('urn:problem:recipient-rejected');
+    expect((await app.inject(retry(held.payment_id, { phone }))).statusCode).toBe(200);
+    expect(calls).toMatchObject([{ provider: 'Aldeamo', request: { phone } }]);
+  });
+
+  test("goes to the payment's own phone, whatever the customer's is by now", async () => {
+    const { app, store, calls } = await build();
+    await store.insert({ ...expired, phone });
+    await store.putPhone(expired.customer_id, '+573009999999');
+    await app.inject(retry(expired.payment_id));
+    expect(calls).toMatchObject([{ request: { phone } }]);
+  });
+
+  test('of what is held is not held again for what was unknown before', async () => {
+    const { app, store, clients } = await build({ unknownOutcome: 'hold' });
+    await store.insert(held);
+    clients.Aldeamo.answer = async () => refused;
+    clients.Twilio.answer = async () => refused;
+    await app.inject(retry(held.payment_id));
+    const kept = await store.find(held.payment_id);
+    expect(kept?.reopened).toBe(1);
+    expect(kept?.notification).toMatchObject({ reason: null, next_attempt_at: expect.any(String) });
+  });
+
   test('has its own time to live, and the outbox goes on with what could not be sent', async () => {
     const { app, store, clients } = await build();
     await store.insert(expired);

@@ -357,7 +357,14 @@ describe('a database of the first release', () => {
       `INSERT INTO attempts VALUES (:payment_id, :number, :provider, :outcome, :reason, :message_id, :started_at,
                                     :duration_ms)`,
     );
-    for (const { notification, expires_at: _, retries: _retries, fence: _fence, ...rest } of payments) {
+    for (const {
+      notification,
+      expires_at: _,
+      retries: _retries,
+      reopened: _reopened,
+      fence: _fence,
+      ...rest
+    } of payments) {
       const { message, next_attempt_at } = notification;
       insertPayment.run({ ...rest, message, next_attempt_at });
       notification.attempts.forEach((attempt, index) => {

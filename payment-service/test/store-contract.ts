@@ -72,7 +72,10 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
             notification: { ...notificationWith([]), reason: 'expired' },
           },
         ],
-        ['what the outbox goes by', { expires_at: '2026-01-02T03:04:05.678Z', retries: 17, fence: 4 }],
+        [
+          'what the outbox goes by',
+          { expires_at: '2026-01-02T03:04:05.678Z', retries: 17, reopened: 2, fence: 4 },
+        ],
         ['attempts, in their order', { notification: notificationWith(everyAttempt) }],
         ['more than nine attempts', { notification: notificationWith(manyAttempts) }],
       ])('%s', async (_name, fields) => {
@@ -625,6 +628,7 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     created_at: '2026-01-01T00:00:00.000Z',
     expires_at: '2999-01-01T00:00:00.000Z',
     retries: 0,
+    reopened: 0,
     fence: 1,
     notification_service: null,
     notification_status: 'pending',

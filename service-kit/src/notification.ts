@@ -67,7 +67,11 @@ const reasonSchema = z
  */
 export const outcomeSchema = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('accepted'), message_id: z.string().min(1) }),
-  z.object({ outcome: z.literal('rejected'), reason: reasonSchema }),
+  z.object({
+    outcome: z.literal('rejected'),
+    reason: reasonSchema,
+    no_outage: z.boolean().optional(),
+  }),
   z.object({
     outcome: z.literal('not_sent'),
     reason: reasonSchema,
@@ -85,8 +89,11 @@ export const outcomeMembersSchema = z.object({
   no_outage: z.boolean().optional(),
 });
 
-/** The 404 of DELETE /notify: every key that came after this time is known there, so this one never came. */
-export const unknownKeySchema = z.object({ complete_since: z.iso.datetime() });
+/**
+ * The 404 of DELETE /notify: every key that came within this time is known there, so what is younger never came. An age,
+ * since the clocks of two hosts differ.
+ */
+export const unknownKeySchema = z.object({ complete_for_ms: z.number().int().nonnegative() });
 
 /** What a provider reports later about an SMS that it has taken. */
 export const receiptSchema = z
@@ -95,7 +102,8 @@ export const receiptSchema = z
     message_id: z.string().min(1),
     /** The key of the attempt, which the report carries back. */
     idempotency_key: z.string().min(1),
-    status: z.enum(['delivered', 'failed']),
+    /** `rejected`: it failed because of the recipient, and no other provider must be asked. */
+    status: z.enum(['delivered', 'failed', 'rejected']),
     reason: reasonSchema.nullable(),
   })
   .meta({ description: 'A delivery receipt' });

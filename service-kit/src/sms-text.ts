@@ -19,13 +19,15 @@ export const isGsm7 = (text: string) => gsm7.test(text);
 
 /**
  * The text in GSM-7 as far as it can be: á becomes a, a curly quote a straight one. One character outside GSM-7 makes the
- * whole text UCS-2, which has room for 70 characters where GSM-7 has 160. What GSM-7 has, such as é and ñ, stays.
+ * whole text UCS-2, which has room for 70 characters where GSM-7 has 160. What GSM-7 has, such as é and ñ, stays, whether it
+ * comes as one character or as a letter and its mark.
  */
 export function transliterate(text: string): string {
-  return Array.from(text, (character) => {
+  return Array.from(text.normalize('NFC'), (character) => {
     if (isGsm7(character)) return character;
     const plain = punctuation[character] ?? character.normalize('NFKD').replace(/\p{Mn}/gu, '');
-    return isGsm7(plain) ? plain : character;
+    // A mark on its own has no plain form: to leave it out would change the text without a trace.
+    return plain !== '' && isGsm7(plain) ? plain : character;
   }).join('');
 }
 

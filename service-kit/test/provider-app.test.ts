@@ -243,19 +243,20 @@ describe('DELETE /notify says what became of a key, and sends nothing', () => {
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('an unknown key is a 404 that says since when all keys are known, and no outcome', async () => {
+  test('an unknown key is a 404 that says for how long all keys are known, and no outcome', async () => {
     const before = Date.now();
     const { app, gateway } = await buildFakeApp();
     const after = Date.now();
     await app.inject(notify(body, 'key-1'));
+    const asked = Date.now();
     const response = await app.inject(withdraw('key-2'));
     expect(response.statusCode).toBe(404);
     expect(response.headers['content-type']).toBe(problemContentType);
     const problem = problemSchema.parse(response.json());
     expect(problem).not.toHaveProperty('outcome');
-    const since = Date.parse(unknownKeySchema.parse(problem).complete_since);
-    expect(since).toBeGreaterThanOrEqual(before);
-    expect(since).toBeLessThanOrEqual(after);
+    const { complete_for_ms } = unknownKeySchema.parse(problem);
+    expect(complete_for_ms).toBeGreaterThanOrEqual(asked - after);
+    expect(complete_for_ms).toBeLessThanOrEqual(Date.now() - before);
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 

@@ -139,20 +139,28 @@ describe('withdraw', () => {
   });
 });
 
-describe('completeSince', () => {
-  test('is the beginning, as long as nothing was forgotten', async () => {
+describe('completeForMs', () => {
+  test('is the time since the beginning, as long as nothing was forgotten', async () => {
     const beginning = Date.now();
-    const { send, withdraw, completeSince } = counted();
-    expect(completeSince()).toBe(beginning);
+    const { send, withdraw, completeForMs } = counted();
+    expect(completeForMs()).toBe(0);
     await vi.advanceTimersByTimeAsync(hour);
     await send(request);
     withdraw('key-1');
     withdraw('key-2');
-    expect(completeSince()).toBe(beginning);
+    expect(completeForMs()).toBe(Date.now() - beginning);
   });
 
-  test('moves on to the time of a key whose lifetime is over, by the time that it is asked for', async () => {
-    const { send, withdraw, completeSince } = counted();
+  test('is not less than nothing, when the clock is set back', async () => {
+    const { completeForMs } = counted();
+    const now = Date.now();
+    vi.setSystemTime(now - hour);
+    expect(completeForMs()).toBe(0);
+    vi.setSystemTime(now);
+  });
+
+  test('is the time since a key whose lifetime is over came, by the time that it is asked for', async () => {
+    const { send, withdraw, completeForMs } = counted();
     await vi.advanceTimersByTimeAsync(hour);
     const came = Date.now();
     await send(request);
@@ -160,12 +168,12 @@ describe('completeSince', () => {
     await send({ ...request, idempotency_key: 'key-2' });
     await vi.advanceTimersByTimeAsync(23 * hour + 1);
     expect(withdraw('key-1')).toBeUndefined();
-    expect(completeSince()).toBe(came);
+    expect(completeForMs()).toBe(Date.now() - came);
     expect(withdraw('key-2')).toBeDefined();
   });
 
-  test('moves on to the time of a key that had to go for want of room, and never back', async () => {
-    const { send, withdraw, completeSince } = counted();
+  test('is the time since the last key that had to go for want of room', async () => {
+    const { send, withdraw, completeForMs } = counted();
     const came: number[] = [];
     for (let number = 0; number < 100_000; number += 1) {
       if (number < 3) {
@@ -177,12 +185,12 @@ describe('completeSince', () => {
     withdraw('key-0'); // so that the second goes first, and the third, and then the first
     const since = (number: number) => {
       void send({ ...request, idempotency_key: `more-${number}` });
-      return completeSince();
+      return Date.now() - completeForMs();
     };
     expect(since(1)).toBe(came[1]);
     expect(since(2)).toBe(came[2]);
     for (let number = 3; number <= 100_000; number += 1) since(number);
     expect(withdraw('key-0')).toBeUndefined();
-    expect(completeSince()).toBe(came[2]);
+    expect(completeForMs()).toBe(Date.now() - (came[2] ?? Number.NaN));
   }, 30_000);
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -386,6 +386,30 @@ describe('the ledger file', () => {
     const third = createSandbox({ provider: 'Aldeamo', ledgerFile });
     expect(third.messages.map(({ customer_id }) => customer_id)).toEqual(['1', '2', '3']);
     expect(third.messages).toEqual(second.messages);
+  });
+
+  test.each([
+    '{"message_id":"aldeamo-2","customer_id":"ñ',
+    Buffer.from('{"message_id":"aldeamo-2","customer_id":"ñ').subarray(0, -1), // in the middle of a character
+  ])('a torn last line is cut off, and the next one can be read: %s', async (torn) => {
+    const ledgerFile = newFile();
+    await createSandbox({ provider: 'Aldeamo', ledgerFile }).send(sendTo('1'));
+    const whole = readFileSync(ledgerFile, 'utf8');
+    appendFileSync(ledgerFile, torn);
+    const second = createSandbox({ provider: 'Aldeamo', ledgerFile });
+    expect(second.messages.map(({ customer_id }) => customer_id)).toEqual(['1']);
+    expect(readFileSync(ledgerFile, 'utf8')).toBe(whole);
+    await second.send(sendTo('3'));
+    const third = createSandbox({ provider: 'Aldeamo', ledgerFile });
+    expect(third.messages.map(({ customer_id }) => customer_id)).toEqual(['1', '3']);
+  });
+
+  test('a torn line that is the only one leaves an empty file', () => {
+    const ledgerFile = newFile();
+    createSandbox({ provider: 'Aldeamo', ledgerFile }); // makes the directory
+    writeFileSync(ledgerFile, '{"mess');
+    expect(createSandbox({ provider: 'Aldeamo', ledgerFile }).messages).toEqual([]);
+    expect(readFileSync(ledgerFile, 'utf8')).toBe('');
   });
 
   test('has what was accepted before the send is answered, and neither text nor phone', async () => {

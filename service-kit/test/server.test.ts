@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { Client } from 'undici';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { Problem, problemContentType, problemSchema } from '../src/server/problem.ts';
 import { buildServer, type Server, type ServerOptions } from '../src/server/server.ts';
@@ -267,13 +267,11 @@ describe('stop', () => {
     const { server } = await buildTestServer(options);
     const entered = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
-    const stopping = Promise.withResolvers<void>();
     server.get('/slow', async () => {
       entered.resolve();
       await release.promise;
       return { filler: 'x'.repeat(100_000) };
     });
-    server.addHook('preClose', async () => stopping.resolve());
     const origin = await server.listen({ host: '127.0.0.1', port: 0 });
     const client = new Client(origin);
     onTestFinished(() => client.destroy());
@@ -287,7 +285,8 @@ describe('stop', () => {
     const closing = server.close().then(() => {
       closed = true;
     });
-    await stopping.promise;
+    // Whoever comes anew is told so, for as long as something is under way.
+    await vi.waitFor(async () => expect((await fetch(`${origin}/health/ready`)).status).toBe(503));
     const end = async () => {
       release.resolve();
       const { statusCode, headers, body } = await underWay;
@@ -295,7 +294,7 @@ describe('stop', () => {
       await closing;
       return answer;
     };
-    return { open, isClosed: () => closed, end };
+    return { origin, open, isClosed: () => closed, end };
   }
 
   test('lets a request that is under way end with its whole answer', async () => {
@@ -330,6 +329,30 @@ describe('stop', () => {
       outcome: 'not_sent',
     });
     await end();
+  });
+
+  test('turns away whoever comes anew, until nothing is under way; then nobody is there', async () => {
+    const { origin, open, end } = await stopWithRequestUnderWay();
+    open.destroy();
+    const response = await fetch(`${origin}/things`);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await response.json()).toMatchObject({ type: 'urn:problem:stopping' });
+    await end();
+    await expect(fetch(`${origin}/things`)).rejects.toThrow('fetch failed');
+  });
+
+  test('does not wait for the answer to somebody who has hung up', async () => {
+    const { server } = await buildTestServer();
+    const entered = Promise.withResolvers<void>();
+    server.get('/never', () => {
+      entered.resolve();
+      return new Promise(() => {});
+    });
+    const socket = await connectTo(server);
+    socket.write('GET /never HTTP/1.1\r\nhost: x\r\n\r\n');
+    await entered.promise;
+    socket.destroy();
+    await server.close();
   });
 
   test('is no sign of death: /health/live still answers', async () => {

@@ -9,7 +9,7 @@ export interface AldeamoMessage {
   correlationLabel: string;
 }
 
-/** GSM 03.38 without its extension needs no more than this to be told from the rest: written apart from the service's. */
+/** GSM 03.38 with its extension, but for the form feed: written apart from the service's. */
 const gsm7 = new Set(
   '@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&\'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€',
 );

@@ -91,7 +91,7 @@ export interface TwilioUpstream extends HttpDouble {
   answerNext(answer: TwilioAnswer): void;
   /** How all others are answered from now on. */
   answerAll(answer: TwilioAnswer): void;
-  /** How `GET …/Accounts/{Sid}.json` answers those who may send. */
+  /** How `GET …/Messages.json?PageSize=1` answers those who may send, and `GET …/Accounts/{Sid}.json` the account. */
   account: (response: ServerResponse) => unknown;
   /** Where callbacks go in place of the origin they are for, as through a proxy. */
   callbackOrigin: string | undefined;
@@ -121,7 +121,14 @@ export async function startTwilioUpstream({
     if (user === undefined) violations.push(`${request.method} ${request.path}: no Basic authorization`);
     if (request.method === 'POST') sends += 1;
     if (!mayCall(user)) return replyJson(response, 401, errorDocument(20003, 401));
-    if (request.method === 'GET' && request.path === `${account}.json`) return upstream.account(response);
+    if (request.method === 'GET' && request.path === `${account}/Messages.json?PageSize=1`)
+      return upstream.account(response);
+    if (request.method === 'GET' && request.path === `${account}.json`) {
+      // A Standard API key may not read the account.
+      return user === `${upstream.accountSid}:${upstream.authToken}`
+        ? upstream.account(response)
+        : replyJson(response, 401, errorDocument(20003, 401));
+    }
     const { message, wrong } = readSend(request, `${account}/Messages.json`);
     if (!message) {
       violations.push(...wrong);
@@ -154,7 +161,7 @@ export async function startTwilioUpstream({
     answerAll: (answer) => {
       answers.otherwise = answer;
     },
-    account: (response) => replyJson(response, 200, { sid: upstream.accountSid, status: 'active' }),
+    account: (response) => replyJson(response, 200, {}), // nobody reads more than the status
     callbackOrigin: undefined,
     async sendStatus(
       sid,

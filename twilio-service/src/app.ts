@@ -1,5 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify';
-import { buildProviderApp } from 'service-kit/provider/app.ts';
+import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
 import { createSandbox } from 'service-kit/provider/sandbox.ts';
 import type { Server } from 'service-kit/server/server.ts';
@@ -13,7 +12,7 @@ const provider = 'Twilio';
 /** twilio-service: live if there are credentials, else a sandbox. */
 export async function buildTwilioApp(
   config: Config,
-  logger: FastifyBaseLogger,
+  logger: ProviderAppOptions['logger'],
   version: string,
 ): Promise<Server> {
   const options = { provider, version, gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS, logger } as const;

@@ -4,6 +4,7 @@ import type { Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
 import type { ReceiptHandover } from './receipt-handover.ts';
 import { statusPath } from './status-callback-url.ts';
+import { twilioErrors } from './twilio-errors.ts';
 import { isSignedByTwilio } from './twilio-signature.ts';
 
 export interface StatusWebhookOptions {
@@ -17,7 +18,7 @@ export function registerStatusWebhook(
   { publicUrl, authToken }: StatusWebhookOptions,
   receipts: ReceiptHandover,
 ): void {
-  server.addHook('preClose', async () => receipts.stop());
+  server.stopping.addEventListener('abort', () => receipts.stop());
   server.addHook('onClose', () => receipts.close());
 
   // A scope of its own: no other route takes forms.
@@ -72,16 +73,20 @@ export function registerStatusWebhook(
   });
 }
 
-/** A callback as a receipt; undefined for the ones on the way, such as `sent`, and for an SMS that has no key. */
+/**
+ * A callback as a receipt; undefined for the ones on the way, such as `sent`, and for an SMS that has no key. What failed
+ * because of the recipient is told apart, as it is in the answer to a send: no other provider must be asked.
+ */
 function receiptOf(form: URLSearchParams, key: string | null): Receipt | undefined {
   const status = form.get('MessageStatus');
   if (status !== 'delivered' && status !== 'undelivered' && status !== 'failed') return undefined;
   const code = form.get('ErrorCode');
+  const failed = twilioErrors.get(Number(code))?.outcome === 'rejected' ? 'rejected' : 'failed';
   const receipt = receiptSchema.safeParse({
     provider: 'Twilio',
     message_id: form.get('MessageSid'),
     idempotency_key: key,
-    status: status === 'delivered' ? 'delivered' : 'failed',
+    status: status === 'delivered' ? 'delivered' : failed,
     reason: status === 'delivered' ? null : `twilio_${code && /^\d{1,9}$/.test(code) ? code : status}`,
   });
   return receipt.data;

@@ -1,8 +1,8 @@
-import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome } from 'service-kit/notification.ts';
 import { type Answer, parseJson, unreadableAnswer } from 'service-kit/outgoing/answer.ts';
 import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/outgoing/caller.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
+import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { z } from 'zod';
 import { statusCallbackUrl } from './status-callback-url.ts';
@@ -19,7 +19,7 @@ export interface TwilioAccount {
 export interface TwilioOptions extends CallerOptions, TwilioAccount {
   /** Where Twilio reaches this service; without it nobody asks for delivery receipts. */
   publicUrl?: string | undefined;
-  log: FastifyBaseLogger;
+  log: ProviderAppOptions['logger'];
 }
 
 /**
@@ -66,12 +66,15 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
       );
     },
 
-    /** Needs the credentials, so that a circuit does not close before they are right. */
+    /**
+     * Needs the credentials, so that a circuit does not close before they are right. It asks for messages, and not for the
+     * account itself, which a Standard API key may not read.
+     */
     async check() {
       try {
         const { status } = await api.call({
           method: 'GET',
-          path: `${account}.json`,
+          path: `${account}/Messages.json?PageSize=1`,
           headers: { authorization },
         });
         return status === 200;

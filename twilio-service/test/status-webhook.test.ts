@@ -12,6 +12,10 @@ describe('a status callback', () => {
   test.each([
     ['delivered', undefined, { status: 'delivered', reason: null }],
     ['undelivered', 30003, { status: 'failed', reason: 'twilio_30003' }],
+    ['undelivered', 30005, { status: 'rejected', reason: 'twilio_30005' }],
+    ['failed', 21610, { status: 'rejected', reason: 'twilio_21610' }],
+    ['failed', 20003, { status: 'failed', reason: 'twilio_20003' }],
+    ['delivered', 30005, { status: 'delivered', reason: null }],
     ['failed', 30008, { status: 'failed', reason: 'twilio_30008' }],
     ['failed', undefined, { status: 'failed', reason: 'twilio_failed' }],
     ['undelivered', undefined, { status: 'failed', reason: 'twilio_undelivered' }],

@@ -59,7 +59,11 @@ describe('a send', () => {
   test('to nobody is not made', async () => {
     const { upstream, gateway } = await startGateway();
     const { phone: _phone, ...nobody } = sms;
-    await expect(gateway.send(nobody)).resolves.toEqual({ outcome: 'rejected', reason: 'phone_unknown' });
+    await expect(gateway.send(nobody)).resolves.toEqual({
+      outcome: 'rejected',
+      reason: 'phone_unknown',
+      no_outage: true,
+    });
     expect(upstream.sends).toBe(0);
   });
 });
@@ -193,6 +197,17 @@ describe('the check', () => {
     await expect(gateway.check()).resolves.toBe(well);
     expect(upstream.violations).toEqual([]);
     expect(upstream.sends).toBe(0);
+  });
+
+  test('needs no more than a Standard API key may', async () => {
+    const { upstream, gateway } = await startGateway({ username: 'SK1', password: 'secret' });
+    await expect(gateway.check()).resolves.toBe(false);
+    upstream.apiKeys.set('SK1', 'secret');
+    await expect(gateway.check()).resolves.toBe(true);
+    const response = await fetch(`${upstream.url}/2010-04-01/Accounts/${upstream.accountSid}.json`, {
+      headers: { authorization: `Basic ${btoa('SK1:secret')}` },
+    });
+    expect([response.status, await response.json()]).toMatchObject([401, { code: 20003 }]);
   });
 
   test('with a wrong token, of one that is silent, or gone: false', async () => {

@@ -17,7 +17,7 @@ export function registerHealthReport(server: Server, notifier: Notifier): void {
             status: z.literal('healthy'),
             current_notification_service: providerSchema
               .nullable()
-              .meta({ description: 'Who is offered the next notification; null if both circuits are open' }),
+              .meta({ description: 'Who is offered the next notification; null if nobody can be asked' }),
             circuit_breaker: circuitReportSchema.meta({ description: "Aldeamo's" }),
             fallback_circuit_breaker: circuitReportSchema.meta({ description: "Twilio's" }),
           }),

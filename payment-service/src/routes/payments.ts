@@ -46,7 +46,7 @@ export function registerPayments(
         headers: z.object({
           'idempotency-key': idempotencyKeySchema.optional().meta({
             description:
-              'Makes a repeated request harmless: it is answered with the first answer again, for 24 hours',
+              'Makes a repeated request harmless: it is answered with the first answer again, for as long as that is kept',
           }),
           prefer: z.string().optional().meta({
             description:

@@ -3,7 +3,7 @@ import { StoreUnavailable } from '../store/store.ts';
 
 /** For OpenAPI: the answer of any route that needs the store. */
 export const storeUnavailableResponse = problemResponse(
-  'The store does not answer; nothing was kept, nothing was sent',
+  'The store does not answer; this request has changed nothing',
 );
 
 /** What a store that does not answer is to a client. */
@@ -12,7 +12,7 @@ export const toStoreProblem = (error: Error): Problem | undefined =>
     ? new Problem(
         503,
         'store-unavailable',
-        'The store does not answer. Nothing was kept, nothing was sent.',
+        'The store does not answer. This request has changed nothing; ask again soon.',
         {
           headers: { 'retry-after': '1' },
         },

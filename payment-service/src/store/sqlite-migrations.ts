@@ -66,6 +66,7 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE payments ADD COLUMN encoding TEXT NOT NULL DEFAULT '';
   ALTER TABLE payments ADD COLUMN segments INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE payments ADD COLUMN reopened INTEGER NOT NULL DEFAULT 0;
   UPDATE payments SET encoding = sms_encoding(message), segments = sms_segments(message);
 
   CREATE TABLE customers (

@@ -39,13 +39,14 @@ export function prepareStatements(db: DatabaseSync) {
   return {
     insertPayment: db.prepare(`
       INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, encoding, segments,
-                            notification_service, notification_status, reason, next_attempt_at, expires_at, retries, fence, due_at, created_at)
+                            notification_service, notification_status, reason, next_attempt_at, expires_at, retries, reopened, fence, due_at, created_at)
       VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message, :encoding, :segments,
-              :notification_service, :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :fence, :due_at, :created_at)`),
+              :notification_service, :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :reopened, :fence, :due_at, :created_at)`),
     updatePayment: db.prepare(`
       UPDATE payments
       SET phone = :phone, notification_service = :notification_service, notification_status = :notification_status,
           reason = :reason, next_attempt_at = :next_attempt_at, expires_at = :expires_at, retries = :retries,
+          reopened = :reopened,
           due_at = :due_at
       WHERE payment_id = :payment_id AND fence = :fence`),
     putAttempt: db.prepare(`

@@ -19,12 +19,7 @@ export interface SqliteStoreOptions {
 /** Opens the database at the path, makes it if it is not there, and brings its schema up to date. */
 export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
   mkdirSync(dirname(path), { recursive: true });
-  const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-  migrate(db);
-  const statements = prepareStatements(db);
-  // The database is one process's own: whoever held a lease is gone.
-  statements.endLeases.run({ now: Date.now() });
+  const { db, statements } = open(path);
   const commits = createGroupCommit(db);
 
   async function write<T>(operation: () => T): Promise<T> {
@@ -79,15 +74,16 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
       }),
 
     async update(payment, answer) {
-      const { payment_id, phone, expires_at, retries, fence, notification_service, notification_status } =
-        payment;
-      const { reason, next_attempt_at } = payment.notification;
+      const { payment_id, phone, expires_at, retries, reopened, fence } = payment;
+      const { notification_service, notification_status, notification } = payment;
+      const { reason, next_attempt_at } = notification;
       const isOurs = await write(() => {
         const { changes } = statements.updatePayment.run({
           payment_id,
           phone,
           expires_at,
           retries,
+          reopened,
           fence,
           notification_service,
           notification_status,
@@ -159,6 +155,21 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
       db.close();
     },
   };
+}
+
+function open(path: string) {
+  const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    migrate(db);
+    const statements = prepareStatements(db);
+    // The database is one process's own: whoever held a lease is gone.
+    statements.endLeases.run({ now: Date.now() });
+    return { db, statements };
+  } catch (error) {
+    db.close(); // it will be tried again, and again
+    throw error;
+  }
 }
 
 function recordOf({ key, fingerprint, payment_id, answer_status, answer_body }: KeyRow): IdempotencyRecord {

@@ -21,7 +21,10 @@ export interface Request {
 export interface Caller {
   /** One request that may send an SMS, and what is known after it. Whatever happens is an outcome; it never rejects. */
   send(request: Request, read: (answer: Answer) => Outcome): Promise<Outcome>;
-  /** One request that sends nothing. It has room, however many sends are under way; it rejects if there is no answer. */
+  /**
+   * One request that sends nothing; it rejects if there is no answer. Sends leave 16 connections for these, however many
+   * are under way: a 17th at the same time may wait for one, within its deadline.
+   */
   call(request: Request): Promise<Answer>;
   close(): Promise<void>;
 }

@@ -102,11 +102,11 @@ export async function buildProviderApp({
         summary:
           'Withdraw the POST /notify with this Idempotency-Key, unless it has come: then say what became of it',
         description:
-          'Answers as that request did or will. 404 if it is not known here: should it still come, it is not sent; and if it was made after `complete_since`, it has not been sent before either.',
+          'Answers as that request did or will. 404 if it is not known here: should it still come, it is not sent; and if it was made less than `complete_for_ms` ago, it has not been sent before either. That is an age, so that the clocks of two hosts are never compared.',
         headers: z.object({ 'idempotency-key': idempotencyKeySchema }),
         response: {
           200: notifyReplySchema,
-          404: problemResponse('No such request is known; see `complete_since`'),
+          404: problemResponse('No such request is known; see `complete_for_ms`'),
           ...notTakenResponses,
         },
       },
@@ -119,7 +119,7 @@ export async function buildProviderApp({
           'notification-unknown',
           'No request with this Idempotency-Key is known here.',
           {
-            complete_since: new Date(sends.completeSince()).toISOString(),
+            complete_for_ms: sends.completeForMs(),
           },
         );
       }

@@ -12,8 +12,12 @@ export interface Gateway {
   close?(): Promise<void>;
 }
 
-/** Refused without a call: there is nobody to send it to. */
-export const phoneUnknown = { outcome: 'rejected', reason: 'phone_unknown' } satisfies Outcome;
+/** Refused without a call: there is nobody to send it to. That says nothing about the provider, which was not asked. */
+export const phoneUnknown = {
+  outcome: 'rejected',
+  reason: 'phone_unknown',
+  no_outage: true,
+} satisfies Outcome;
 
 /**
  * The deadline of a live gateway's own calls. It passes a little before the service's answer is due, as the gateway knows

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Outcome } from '../notification.ts';
 import { Problem } from '../server/problem.ts';
@@ -9,8 +10,11 @@ const capacity = 100_000;
 const withdrawn = { outcome: 'not_sent', reason: 'withdrawn', no_outage: true } satisfies Outcome;
 
 interface Remembered {
-  /** null for a send that was withdrawn before it came: nobody knows what it would have been. */
-  body: string | null;
+  /**
+   * The SHA-256 of the body, which is shorter and keeps no text and no phone for a day. null for a send that was withdrawn
+   * before it came: nobody knows what it would have been.
+   */
+  digest: string | null;
   outcome: Promise<Outcome>;
   at: number;
 }
@@ -26,8 +30,11 @@ export interface RememberedSends {
    * What became of the send with this key. If it is not known here: undefined, and should it still come, it is not sent.
    */
   withdraw(key: string): Promise<Outcome> | undefined;
-  /** Every key that came after this time, in ms since the epoch, is known here. */
-  completeSince(): number;
+  /**
+   * Every key that came within this time, in ms, is known here. A length of time, and no point in it: the caller measures
+   * from its own clock, and is not to compare that with this host's.
+   */
+  completeForMs(): number;
 }
 
 /**
@@ -35,7 +42,7 @@ export interface RememberedSends {
  * asked for longest ago goes. The memory is the process's own, so a restart forgets it.
  */
 export function rememberSends(send: (send: Send) => Promise<Outcome>): RememberedSends {
-  let completeSince = Date.now();
+  let completeSince = performance.now();
   const remembered = new LRUCache<string, Remembered>({
     max: capacity,
     ttl: lifetimeMs,
@@ -49,8 +56,9 @@ export function rememberSends(send: (send: Send) => Promise<Outcome>): Remembere
       const { idempotency_key: key, ...content } = request;
       if (key === null) return send(request);
       const body = JSON.stringify([content.customer_id, content.phone, content.message]);
+      const digest = hash('sha256', body, 'base64');
       const known = remembered.get(key);
-      if (known && known.body !== null && known.body !== body) {
+      if (known && known.digest !== null && known.digest !== digest) {
         throw new Problem(
           409,
           'idempotency-key-reused',
@@ -59,15 +67,15 @@ export function rememberSends(send: (send: Send) => Promise<Outcome>): Remembere
       }
       if (known) return known.outcome;
       const outcome = send(request);
-      remembered.set(key, { body, outcome, at: Date.now() });
+      remembered.set(key, { digest, outcome, at: performance.now() });
       return outcome;
     },
     withdraw(key) {
       const known = remembered.get(key);
-      if (known?.body != null) return known.outcome;
-      remembered.set(key, { body: null, outcome: Promise.resolve(withdrawn), at: Date.now() });
+      if (known?.digest != null) return known.outcome;
+      remembered.set(key, { digest: null, outcome: Promise.resolve(withdrawn), at: performance.now() });
       return undefined;
     },
-    completeSince: () => completeSince,
+    completeForMs: () => Math.floor(performance.now() - completeSince),
   };
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface SandboxMessage {
@@ -33,10 +33,18 @@ export function openLedger(file?: string): SandboxLedger {
   };
 }
 
-/** What follows the last line break was being written when the process died; it was never answered. */
-const readLines = (file: string): SandboxMessage[] =>
-  readFileSync(file, 'utf8')
+/**
+ * What follows the last line break was being written when the process died; it was never answered. It is cut off, else the
+ * next line would go on where it ends, and neither could be read.
+ */
+function readLines(file: string): SandboxMessage[] {
+  const written = readFileSync(file);
+  const whole = written.subarray(0, written.lastIndexOf('\n') + 1);
+  if (whole.length < written.length) truncateSync(file, whole.length);
+  return whole
+    .toString()
     .split('\n')
     .slice(0, -1)
     .slice(-ledgerSize)
     .map((line) => JSON.parse(line));
+}

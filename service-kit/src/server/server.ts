@@ -21,6 +21,13 @@ export type Server = FastifyInstance<
   ZodTypeProvider
 >;
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborted as soon as the server stops, while requests are still under way. */
+    stopping: AbortSignal;
+  }
+}
+
 export type Reviver = (key: string, value: unknown, context: { source: string | undefined }) => unknown;
 
 export interface ServerOptions {
@@ -75,16 +82,29 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
 }
 
 /**
- * Once the server stops, what arrives on connections that are still open is turned away, and what is under way takes
- * its connection with it: an idle keep-alive connection would hold up the stop for as long as the client likes.
+ * Once the server stops, it turns away what still arrives, for as long as something is under way; then it closes. What is
+ * under way takes its connection with it: an idle keep-alive connection would hold up the stop for as long as the client
+ * likes.
  */
 function refuseWhileStopping(server: Server, members: Record<string, unknown> = {}): void {
-  let stopping = false;
+  const stopping = new AbortController();
+  server.decorate('stopping', stopping.signal);
+  let underWay = 0;
+  const ended = Promise.withResolvers<void>();
   server.addHook('preClose', async () => {
-    stopping = true;
+    stopping.abort();
+    if (underWay > 0) await ended.promise;
   });
   server.addHook('onRequest', async (request, reply) => {
-    if (!stopping || request.url === '/health/live') return;
+    if (!stopping.signal.aborted) {
+      underWay += 1;
+      reply.raw.once('close', () => {
+        underWay -= 1;
+        if (stopping.signal.aborted && underWay === 0) ended.resolve();
+      });
+      return;
+    }
+    if (request.url === '/health/live') return;
     const problem = new Problem(503, 'stopping', 'This service is stopping. Ask again soon.', {
       ...members,
       headers: { 'retry-after': '1' },
@@ -92,7 +112,7 @@ function refuseWhileStopping(server: Server, members: Record<string, unknown> = 
     return sendProblem(reply, problem);
   });
   server.addHook('onSend', async (_request, reply) => {
-    if (stopping) reply.header('connection', 'close');
+    if (stopping.signal.aborted) reply.header('connection', 'close');
   });
 }
 
