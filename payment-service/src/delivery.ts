@@ -94,7 +94,7 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
 
   async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);
-    if (stopping.aborted) return giveBack(interrupted);
+    if (stopping.aborted && interrupted.notification_status === 'pending') return giveBack(interrupted);
     const known = await notifier.settleUnknown(interrupted);
     if (known.notification_status !== 'pending') return end(known, log);
     if (isExpired(known)) return end(expire(known), log);

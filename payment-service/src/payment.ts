@@ -6,7 +6,7 @@ import { formatAmount } from './money.ts';
 
 export const notificationStatusSchema = z.enum(['pending', 'sent', 'delivered', 'failed']);
 
-export const attemptSchema = z.object({
+const attemptSchema = z.object({
   provider: providerSchema,
   outcome: z
     .enum(['accepted', 'rejected', 'not_sent', 'unknown'])
@@ -30,7 +30,7 @@ export const paymentSchema = z.object({
   notification_status: notificationStatusSchema,
   possible_duplicate: z.boolean().meta({
     description:
-      'A provider took it after another attempt whose outcome nobody knows: the SMS may come twice',
+      'A provider took it, and another attempt was taken too, or may have been: the SMS may come twice',
   }),
   created_at: z.iso.datetime(),
   notification: z.object({

@@ -65,7 +65,7 @@ const reasonSchema = z
  * `retry_after_ms` is how long the provider asks to be left alone. `no_outage` says that this is no sign of an outage of
  * the provider: it declined just this message, or it was not asked at all.
  */
-export const outcomeSchema = z.discriminatedUnion('outcome', [
+const outcomeSchema = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('accepted'), message_id: z.string().min(1) }),
   z.object({
     outcome: z.literal('rejected'),

@@ -3,7 +3,7 @@ import type { Receipt } from 'service-kit/notification.ts';
 import { createCaller } from 'service-kit/outgoing/caller.ts';
 
 /** `taken`, `unknown_there`: payment-service has no such attempt, `refused`: it never will take it, or `not_reached`. */
-export type Handover = 'taken' | 'unknown_there' | 'refused' | 'not_reached';
+type Handover = 'taken' | 'unknown_there' | 'refused' | 'not_reached';
 
 export interface ReceiptHandover {
   /** Hands a receipt to payment-service. Tried again for a while; it never rejects. */

@@ -8,7 +8,7 @@ export type PaymentRow = Omit<Payment, 'notification'> &
     due_at: number | null;
   };
 
-export type AttemptRow = Attempt & { payment_id: string; number: number };
+type AttemptRow = Attempt & { payment_id: string; number: number };
 
 export interface KeyRow {
   key: string;

@@ -1,7 +1,7 @@
 import type { Outcome, Provider } from '../notification.ts';
 import { Problem } from '../server/problem.ts';
 
-export type NotTaken = Exclude<Outcome, { outcome: 'accepted' }>;
+type NotTaken = Exclude<Outcome, { outcome: 'accepted' }>;
 
 export const gatewayTimeout = { outcome: 'unknown', reason: 'gateway_timeout' } as const satisfies Outcome;
 

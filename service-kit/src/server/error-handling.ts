@@ -34,12 +34,11 @@ function invalidInput(error: FastifyError): Problem {
     ] ?? 'body';
   const errors = (error.validation ?? []).flatMap(({ keyword, instancePath, message, params }) => {
     const path = instancePath.split('/').filter(Boolean).join('.');
-    return keyword === 'unrecognized_keys'
-      ? (params.keys as string[]).map((key) => ({
-          path: path ? `${path}.${key}` : key,
-          message: 'is not a known field',
-        }))
-      : [{ path: path || place, message: message ?? 'is not valid' }];
+    const paths =
+      keyword === 'unrecognized_keys'
+        ? (params.keys as string[]).map((key) => (path ? `${path}.${key}` : key))
+        : [path || place];
+    return paths.map((each) => ({ path: each, message: message ?? 'is not valid' }));
   });
   return new Problem(400, 'invalid-request', `The ${place} of the request is not valid.`, { errors });
 }
@@ -53,7 +52,7 @@ export function sendProblem(reply: FastifyReply, { status, headers, document }: 
     .send(document);
 }
 
-export type ErrorHandler = (
+type ErrorHandler = (
   error: FastifyError | Problem,
   request: FastifyRequest,
   reply: FastifyReply,
