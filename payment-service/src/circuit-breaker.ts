@@ -55,6 +55,8 @@ export interface CircuitBreakerOptions<Args extends unknown[], Result> {
   fallback: (failed: Result | undefined, ...args: Args) => Promise<Result>;
   /** Whether the provider is well, found without a customer's help. It carries its own deadline, and never rejects. */
   check: () => Promise<boolean>;
+  /** Told of each state that the circuit comes into. */
+  onChange?: (state: CircuitState) => void;
   log: FastifyBaseLogger;
 }
 
@@ -88,6 +90,7 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
   action,
   fallback,
   check,
+  onChange,
   log,
 }: CircuitBreakerOptions<Args, Result>): CircuitBreaker<Args, Result> {
   const { consecutiveFailures: limit, ...opossumParameters } = parameters;
@@ -169,6 +172,7 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
     generation += 1;
     failuresInARow = 0;
     try {
+      onChange?.(next);
       log[next === 'open' ? 'warn' : 'info'](
         { provider, circuit: next, previous, reason },
         'circuit changed',

@@ -12,6 +12,7 @@ import {
 import {
   type CircuitBreakerParameters,
   type CircuitReport,
+  type CircuitState,
   createCircuitBreaker,
 } from './circuit-breaker.ts';
 import { circuitOpen, consequencesOf, throttled } from './outcome.ts';
@@ -52,17 +53,31 @@ export interface Notifier {
   close(): Promise<void>;
 }
 
+/** Told of what happens to the providers. It never throws. */
+export interface NotifierObserver {
+  /** A provider was called, and this came of it. */
+  attemptEnded?(provider: Provider, outcome: Outcome, durationMs: number): void;
+  circuitChanged?(provider: Provider, state: CircuitState): void;
+}
+
 export interface NotifierOptions {
   clients: Record<Provider, ProviderClient>;
   parameters: CircuitBreakerParameters;
   policy: Pick<RetryPolicy, 'maxMs' | 'unknownOutcome'>;
+  observers?: NotifierObserver[];
   log: FastifyBaseLogger;
 }
 
 const providers = ['Aldeamo', 'Twilio'] as const;
 
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
-export function createNotifier({ clients, parameters, policy, log }: NotifierOptions): Notifier {
+export function createNotifier({
+  clients,
+  parameters,
+  policy,
+  observers = [],
+  log,
+}: NotifierOptions): Notifier {
   const throttledUntil: Record<Provider, number> = { Aldeamo: 0, Twilio: 0 };
 
   const breakerOf = (
@@ -75,13 +90,18 @@ export function createNotifier({ clients, parameters, policy, log }: NotifierOpt
       log,
       fallback,
       check: clients[provider].check,
+      onChange: (state) => {
+        for (const { circuitChanged } of observers) circuitChanged?.(provider, state);
+      },
       action: async (payment) => {
         const started = performance.now();
         const key = attemptKey(payment, payment.notification.attempts.length - 1);
         const outcome = await clients[provider].notify(requestOf(payment), key);
+        const durationMs = performance.now() - started;
         heedRetryAfter(provider, outcome);
+        for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
         return {
-          result: endAttempt(payment, outcome, performance.now() - started),
+          result: endAttempt(payment, outcome, durationMs),
           verdict: consequencesOf(outcome).breaker,
           reason: reasonOf(outcome),
         };
