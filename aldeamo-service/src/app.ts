@@ -12,8 +12,15 @@ export function buildAldeamoApp(
   config: Config,
   logger: ProviderAppOptions['logger'],
   version: string,
+  metrics?: ProviderAppOptions['metrics'],
 ): Promise<Server> {
-  const options = { provider, version, gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS, logger } as const;
+  const options = {
+    provider,
+    version,
+    gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+    logger,
+    metrics,
+  } as const;
   const credentials = aldeamoCredentials(config);
   if (credentials) {
     const gateway = createAldeamoGateway({

@@ -8,5 +8,5 @@ await startService({
   name: packageJson.name,
   process,
   configSchema,
-  build: (config, logger) => buildAldeamoApp(config, logger, packageJson.version),
+  build: (config, logger, metrics) => buildAldeamoApp(config, logger, packageJson.version, metrics),
 });

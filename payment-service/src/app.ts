@@ -1,6 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { Registry } from 'prom-client';
 import { buildServer, type Server } from 'service-kit/server/server.ts';
 import { createDelivery } from './delivery.ts';
+import { countPayments, showCircuits, showStore } from './metrics.ts';
 import { createNotificationRetry } from './notification-retry.ts';
 import type { Notifier } from './notifier.ts';
 import { type OutboxOptions, startOutbox } from './outbox.ts';
@@ -21,29 +23,35 @@ export interface Dependencies {
   policy: RetryPolicy;
   rules: RequestRules;
   outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
+  /** What GET /metrics shows; the payments, the circuits and the store are added to it. */
+  metrics: Registry;
   logger: FastifyBaseLogger;
   version: string;
 }
 
 /** The payment service. It takes over store and notifier, and closes them when it closes. */
 export async function buildApp(dependencies: Dependencies): Promise<Server> {
-  const { store, notifier, policy, rules, logger, version } = dependencies;
+  const { store, notifier, policy, rules, metrics, logger, version } = dependencies;
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
     description: 'Takes payments and notifies their customers, through Aldeamo or Twilio.',
     version,
     logger,
+    metrics,
     ready: store.check,
     reviver: keepAmountAsText,
     translateError: toStoreProblem,
   });
-  const delivery = createDelivery({ store, notifier, policy });
-  const payments = createPayments({ store, delivery, policy });
+  showCircuits(metrics, notifier.report);
+  showStore(metrics, store);
+  const onChange = countPayments(metrics);
+  const delivery = createDelivery({ store, notifier, policy, onChange });
+  const payments = createPayments({ store, delivery, policy, onChange });
   const retryNotification = createNotificationRetry({ store, delivery, policy });
   registerPayments(server, { payments, retryNotification, store, rules });
   registerCustomers(server, store, rules);
-  registerReceipts(server, store);
+  registerReceipts(server, store, onChange);
   registerHealthReport(server, notifier);
   registerCircuit(server, notifier);
 

@@ -24,7 +24,8 @@ export const circuitBreakerDefaults = {
 };
 export type CircuitBreakerParameters = typeof circuitBreakerDefaults;
 
-export type CircuitState = 'closed' | 'open' | 'half_open';
+export const circuitStates = ['closed', 'open', 'half_open'] as const;
+export type CircuitState = (typeof circuitStates)[number];
 
 export interface CircuitReport {
   state: CircuitState;

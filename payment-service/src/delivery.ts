@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { askedProvider, settleAttempt } from './attempts.ts';
 import type { Notifier } from './notifier.ts';
-import type { Payment } from './payment.ts';
+import type { Payment, PaymentObserver } from './payment.ts';
 import { expire, hold, isExpired, postpone, type RetryPolicy, scheduleRetry } from './retry-policy.ts';
 import { type KeptAnswer, LeaseLost, type Store } from './store/store.ts';
 
@@ -42,9 +42,15 @@ export interface DeliveryOptions {
   store: Store;
   notifier: Notifier;
   policy: RetryPolicy;
+  onChange?: PaymentObserver;
 }
 
-export function createDelivery({ store, notifier, policy }: DeliveryOptions): Delivery {
+export function createDelivery({ store, notifier, policy, onChange = () => {} }: DeliveryOptions): Delivery {
+  async function save(payment: Payment, before: Payment, answer?: KeptAnswer): Promise<void> {
+    await store.update(payment, answer);
+    onChange(payment, before);
+  }
+
   async function round(
     payment: Payment,
     log: FastifyBaseLogger,
@@ -58,7 +64,7 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
         current = next;
       });
       current = scheduleRetry(notified, policy, notifier.availableAt());
-      await store.update(current, answer?.(current));
+      await save(current, payment, answer?.(current));
     } catch (err) {
       // What is on record is an attempt without an outcome: one that may have happened.
       if (err instanceof LeaseLost)
@@ -74,21 +80,21 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
     policy.unknownOutcome === 'hold' &&
     notification.attempts.slice(reopened).some(({ outcome }) => outcome === 'unknown');
 
-  async function end(payment: Payment, log: FastifyBaseLogger): Promise<Payment> {
-    await store.update(payment);
+  async function end(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
+    await save(payment, before);
     logPayment(log, payment, 0);
     return payment;
   }
 
-  async function tryAgain(payment: Payment, log: FastifyBaseLogger): Promise<Payment> {
+  async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
     const begun = notifier.begin(payment);
     if (askedProvider(begun)) {
-      await store.update(begun);
+      await save(begun, before);
       return round(begun, log);
     }
     // Nobody can be asked: no attempt is spent, and none is put down.
     const postponed = postpone(payment, notifier.availableAt());
-    await store.update(postponed);
+    await save(postponed, before);
     return postponed;
   }
 
@@ -96,10 +102,10 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
     const interrupted = endInterrupted(claimed);
     if (stopping.aborted && interrupted.notification_status === 'pending') return giveBack(interrupted);
     const known = await notifier.settleUnknown(interrupted);
-    if (known.notification_status !== 'pending') return end(known, log);
-    if (isExpired(known)) return end(expire(known), log);
-    if (isHeldBack(known)) return end(hold(known), log);
-    return stopping.aborted ? giveBack(known) : tryAgain(known, log);
+    if (known.notification_status !== 'pending') return end(known, claimed, log);
+    if (isExpired(known)) return end(expire(known), claimed, log);
+    if (isHeldBack(known)) return end(hold(known), claimed, log);
+    return stopping.aborted ? giveBack(known) : tryAgain(known, claimed, log);
   }
 
   async function giveBack(payment: Payment): Promise<Payment> {
@@ -111,7 +117,7 @@ export function createDelivery({ store, notifier, policy }: DeliveryOptions): De
   async function retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment> {
     const known = await notifier.settleUnknown(claimed);
     const reopened = known.notification_service === null ? reopen(known) : undefined;
-    return reopened ? tryAgain(reopened, log) : end(known, log);
+    return reopened ? tryAgain(reopened, claimed, log) : end(known, claimed, log);
   }
 
   const underWay = new Set<Promise<unknown>>();

@@ -3,6 +3,7 @@ import { startService } from 'service-kit/server/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
 import { circuitBreakerParameters, configSchema, requestRules, retryPolicy } from './config.ts';
+import { countAttempts } from './metrics.ts';
 import { createNotifier } from './notifier.ts';
 import { createProviderClient } from './provider-client.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
@@ -12,7 +13,7 @@ await startService({
   name: packageJson.name,
   process,
   configSchema,
-  build: async (config, logger) => {
+  build: async (config, logger, metrics) => {
     const limits = { timeoutMs: config.PROVIDER_TIMEOUT_MS, maxConcurrency: config.PROVIDER_MAX_CONCURRENCY };
     const policy = retryPolicy(config);
     const notifier = createNotifier({
@@ -22,6 +23,7 @@ await startService({
       },
       parameters: circuitBreakerParameters(config),
       policy,
+      observers: [countAttempts(metrics)],
       log: logger,
     });
     return buildApp({
@@ -41,6 +43,7 @@ await startService({
         ratePerSecond: config.OUTBOX_RATE_PER_SECOND,
         keyRetentionMs: config.IDEMPOTENCY_RETENTION_MS,
       },
+      metrics,
       logger,
       version: packageJson.version,
     });

@@ -68,7 +68,7 @@ export interface NotifierOptions {
   log: FastifyBaseLogger;
 }
 
-const providers = ['Aldeamo', 'Twilio'] as const;
+export const providers = ['Aldeamo', 'Twilio'] as const;
 
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
 export function createNotifier({

@@ -61,6 +61,9 @@ export type Payment = Omit<PaymentView, 'amount' | 'status' | 'possible_duplicat
   fence: number;
 };
 
+/** Told of a payment that is on disk as it now is, and of what it was; a new one was nothing. It never throws. */
+export type PaymentObserver = (payment: Payment, before: Payment | undefined) => void;
+
 export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'customer_id' | 'phone'> & {
   message: string | null;
 };
@@ -107,7 +110,7 @@ export function viewPayment({ amount_minor, ...payment }: Payment): PaymentView 
 }
 
 /** One attempt was accepted, and another one was too, or may have been. */
-function isPossibleDuplicate(attempts: Attempt[]): boolean {
+export function isPossibleDuplicate(attempts: Attempt[]): boolean {
   const count = (kind: Attempt['outcome']) => attempts.filter(({ outcome }) => outcome === kind).length;
   return count('accepted') > 0 && count('accepted') + count('unknown') > 1;
 }

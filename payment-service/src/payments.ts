@@ -3,7 +3,13 @@ import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/server/problem.ts';
 import { askedProvider } from './attempts.ts';
 import { type Delivery, logPayment } from './delivery.ts';
-import { newPayment, type Payment, type PaymentRequest, viewPayment } from './payment.ts';
+import {
+  newPayment,
+  type Payment,
+  type PaymentObserver,
+  type PaymentRequest,
+  viewPayment,
+} from './payment.ts';
 import { postpone, type RetryPolicy } from './retry-policy.ts';
 import type { IdempotencyRecord, KeptAnswer, Store } from './store/store.ts';
 
@@ -34,12 +40,13 @@ export interface PaymentsOptions {
   store: Store;
   delivery: Delivery;
   policy: RetryPolicy;
+  onChange?: PaymentObserver;
 }
 
 /** More of them wait in the store, for the outbox: memory is no queue. */
 const maxInBackground = 64;
 
-export function createPayments({ store, delivery, policy }: PaymentsOptions): Payments {
+export function createPayments({ store, delivery, policy, onChange = () => {} }: PaymentsOptions): Payments {
   let inBackground = 0;
 
   /** A place among those that are notified after their answer, to be given back; undefined if all are taken. */
@@ -98,6 +105,7 @@ export function createPayments({ store, delivery, policy }: PaymentsOptions): Pa
           record && { ...record, answer: isAnswered ? answer : null },
         );
         if (known) return await replay(known, fingerprint);
+        onChange(payment, undefined);
         if (!askedProvider(payment)) logPayment(log, payment, 0);
         else if (respondAsync) background = delivery.round(payment, log).then(() => {});
       } finally {

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Receipt } from 'service-kit/notification.ts';
 import { Problem } from 'service-kit/server/problem.ts';
 import { applyReceipt } from './attempts.ts';
+import type { PaymentObserver } from './payment.ts';
 import { LeaseLost, type Store } from './store/store.ts';
 
 /**
@@ -9,7 +10,12 @@ import { LeaseLost, type Store } from './store/store.ts';
  *
  * @throws Problem 404 if there is no such attempt, 409 while the notification is being handled
  */
-export async function takeReceipt(store: Store, receipt: Receipt, log: FastifyBaseLogger): Promise<void> {
+export async function takeReceipt(
+  store: Store,
+  receipt: Receipt,
+  onChange: PaymentObserver,
+  log: FastifyBaseLogger,
+): Promise<void> {
   const payment = await store.find(receipt.idempotency_key.replace(/-\d+$/, ''));
   const next = payment && applyReceipt(payment, receipt);
   if (!next) throw new Problem(404, 'attempt-not-found', 'There is no such attempt.');
@@ -18,6 +24,7 @@ export async function takeReceipt(store: Store, receipt: Receipt, log: FastifyBa
     // Whoever handles the notification now would write over the receipt: it has to wait until nobody does.
     const { fence } = await store.claim(payment);
     await store.update({ ...next, fence });
+    onChange(next, payment);
   } catch (error) {
     if (!(error instanceof LeaseLost)) throw error;
     throw new Problem(409, 'notification-in-use', 'The notification is being handled. Report again soon.', {

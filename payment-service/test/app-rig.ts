@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { expect, onTestFinished } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
+import { countAttempts } from '../src/metrics.ts';
 import { createNotifier } from '../src/notifier.ts';
 import type { UnknownOutcomePolicy } from '../src/outcome.ts';
 import { type PaymentView, paymentSchema } from '../src/payment.ts';
@@ -67,13 +69,21 @@ export async function build({ unknownOutcome = 'resend', rules = {} }: RigOption
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
   const store = openSqliteStore({ path, leaseMs: 15_000 });
   const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome };
-  const notifier = createNotifier({ clients, parameters: circuitBreakerDefaults, policy, log: logger });
+  const metrics = new Registry();
+  const notifier = createNotifier({
+    clients,
+    parameters: circuitBreakerDefaults,
+    policy,
+    observers: [countAttempts(metrics)],
+    log: logger,
+  });
   const app = await buildApp({
     store,
     notifier,
     policy,
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day },
+    metrics,
     logger,
     version: '1.2.3',
   });

@@ -474,6 +474,20 @@ describe('the plan of a page', () => {
     expect(plan.join()).not.toMatch(/SCAN|TEMP B-TREE/);
   });
 
+  test('counts the backlog, and finds its oldest, by reading nothing else', () => {
+    const path = newPath();
+    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    onTestFinished(() => prepare.mockRestore());
+    open(path);
+    const statements = prepare.mock.calls
+      .map(([text]) => text)
+      .filter((text) => /WHERE notification_status = 'pending'/.test(text));
+    expect(statements.map((sql) => planOf(path, sql))).toEqual([
+      ['SEARCH payments USING COVERING INDEX payments_by_status (notification_status=?)'],
+      ['SEARCH payments USING INDEX payments_by_status (notification_status=?)'],
+    ]);
+  });
+
   async function planOfPage(filter: Partial<PaymentQuery>): Promise<unknown[]> {
     const path = newPath();
     const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');

@@ -557,6 +557,19 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       });
     });
 
+    test('the backlog is what is pending, and how old its oldest is', async () => {
+      expect(await store.backlog()).toEqual({ size: 0, oldest_at: null });
+      const at = (day: number) => ({ created_at: `2026-01-0${day}T00:00:00.000Z` });
+      await store.insert(paymentNumber(1, { ...at(1), notification_status: 'sent' }));
+      await store.insert(paymentNumber(3, { ...at(3), notification: running() }));
+      await store.insert(paymentNumber(2, at(2)));
+      await store.insert(paymentNumber(4, { ...at(4), notification_status: 'failed' }));
+      expect(await store.backlog()).toEqual({ size: 2, oldest_at: at(2).created_at });
+
+      await store.update(paymentNumber(2, { ...at(2), notification_status: 'delivered' }));
+      expect(await store.backlog()).toEqual({ size: 1, oldest_at: at(3).created_at });
+    });
+
     test('check writes, and changes nothing', async () => {
       await store.insert(paymentNumber(1));
       await store.check();
@@ -574,6 +587,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       ['update', () => store.update(paymentNumber(1))],
       ['find', () => store.find(paymentNumber(1).payment_id)],
       ['list', () => store.list(everything)],
+      ['backlog', () => store.backlog()],
       ['check', () => store.check()],
       ['keepAnswer', () => store.keepAnswer(paymentNumber(1).payment_id, someAnswer)],
       ['claimDue', () => store.claimDue(1)],

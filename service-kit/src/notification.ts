@@ -82,6 +82,8 @@ const outcomeSchema = z.discriminatedUnion('outcome', [
 ]);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
+export const outcomes = outcomeSchema.options.map(({ shape }) => shape.outcome.value);
+
 /** How an outcome that is not `accepted` travels: as members of the problem document. */
 export const outcomeMembersSchema = z.object({
   outcome: z.enum(['rejected', 'not_sent', 'unknown']),

@@ -467,6 +467,50 @@ test('while it stops it says that nothing was sent, so that the other provider i
   await closing;
 });
 
+describe('metrics', () => {
+  const sends = async ({ app }: Awaited<ReturnType<typeof build>>) => {
+    const { body: text } = await app.inject('/metrics');
+    return [...text.matchAll(/^gateway_sends_total\{provider="Aldeamo",outcome="(\w+)"\} (\d+)$/gm)].map(
+      ([, outcome, count]) => `${outcome} ${count}`,
+    );
+  };
+
+  test('every outcome is there from the start', async () => {
+    expect(await sends(await buildFakeApp())).toEqual([
+      'accepted 0',
+      'rejected 0',
+      'not_sent 0',
+      'unknown 0',
+    ]);
+  });
+
+  test('sends are counted by outcome; what is answered from memory is no send', async () => {
+    const outcomes: Outcome[] = [accepted, accepted, { outcome: 'rejected', reason: 'opted_out' }];
+    const built = await buildFakeApp({ send: async () => outcomes.shift() as Outcome });
+    for (const key of ['key-1', 'key-1', 'key-2', 'key-3']) await built.app.inject(notify(body, key));
+    expect(await sends(built)).toEqual(['accepted 2', 'rejected 1', 'not_sent 0', 'unknown 0']);
+  });
+
+  test('a send that ends after its request was answered counts with the outcome that it had in the end', async () => {
+    const sent = Promise.withResolvers<Outcome>();
+    const built = await buildFakeApp({ send: () => sent.promise }, { gatewayTimeoutMs: 1 });
+    expect((await built.app.inject(notify(body, 'key-1'))).statusCode).toBe(504);
+    expect(await sends(built)).toContain('accepted 0');
+    sent.resolve(accepted);
+    expect(await sends(built)).toContain('accepted 1');
+  });
+
+  test('show neither the customer, nor the phone, nor the text', async () => {
+    const { app } = await buildFakeApp();
+    await app.inject(
+      notify({ message: 'Pago-secreto', customer_id: 'cliente-9', phone: '+573001234567' }, 'key-9'),
+    );
+    const { body: text } = await app.inject('/metrics');
+    expect(text).toMatch(/^gateway_send_duration_seconds_count\{.*\} 1$/m);
+    expect(text).not.toMatch(/Pago-secreto|cliente-9|3001234567|key-9/);
+  });
+});
+
 async function buildFakeApp(fakes: Partial<Gateway> = {}, options: Partial<ProviderAppOptions> = {}) {
   const gateway = {
     send: vi.fn<(send: Send) => Promise<Outcome>>(fakes.send ?? (async () => accepted)),

@@ -14,8 +14,15 @@ export async function buildTwilioApp(
   config: Config,
   logger: ProviderAppOptions['logger'],
   version: string,
+  metrics?: ProviderAppOptions['metrics'],
 ): Promise<Server> {
-  const options = { provider, version, gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS, logger } as const;
+  const options = {
+    provider,
+    version,
+    gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+    logger,
+    metrics,
+  } as const;
   const account = twilioAccount(config);
   if (!account) {
     const sandbox = createSandbox({

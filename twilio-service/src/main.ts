@@ -8,5 +8,5 @@ await startService({
   name: packageJson.name,
   process,
   configSchema,
-  build: (config, logger) => buildTwilioApp(config, logger, packageJson.version),
+  build: (config, logger, metrics) => buildTwilioApp(config, logger, packageJson.version, metrics),
 });

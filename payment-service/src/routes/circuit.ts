@@ -1,10 +1,11 @@
 import { Problem, problemResponse } from 'service-kit/server/problem.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
+import { circuitStates } from '../circuit-breaker.ts';
 import type { Notifier } from '../notifier.ts';
 
 export const circuitReportSchema = z.object({
-  state: z.enum(['closed', 'open', 'half_open']),
+  state: z.enum(circuitStates),
   since: z.iso.datetime().meta({ description: 'When it came into this state' }),
   reason: z
     .string()

@@ -2,12 +2,13 @@ import { receiptSchema } from 'service-kit/notification.ts';
 import { badRequestResponse, problemResponse } from 'service-kit/server/problem.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
+import type { PaymentObserver } from '../payment.ts';
 import { takeReceipt } from '../receipts.ts';
 import type { Store } from '../store/store.ts';
 import { storeUnavailableResponse } from './store-unavailable.ts';
 
 /** For the provider services: what a provider reports about an SMS that it has taken. */
-export function registerReceipts(server: Server, store: Store): void {
+export function registerReceipts(server: Server, store: Store, onChange: PaymentObserver): void {
   server.post(
     '/receipts',
     {
@@ -27,7 +28,7 @@ export function registerReceipts(server: Server, store: Store): void {
       },
     },
     async ({ body, log }, reply) => {
-      await takeReceipt(store, body, log);
+      await takeReceipt(store, body, onChange, log);
       return reply.code(204).send();
     },
   );

@@ -31,6 +31,7 @@ export function createReopeningStore(open: () => Store, log: FastifyBaseLogger):
     keepAnswer: async (...args) => store().keepAnswer(...args),
     find: async (...args) => store().find(...args),
     list: async (...args) => store().list(...args),
+    backlog: async () => store().backlog(),
     putPhone: async (...args) => store().putPhone(...args),
     findPhone: async (...args) => store().findPhone(...args),
     forgetPhone: async (...args) => store().forgetPhone(...args),

@@ -34,6 +34,12 @@ export function prepareStatements(db: DatabaseSync) {
     UPDATE payments SET fence = fence + 1, due_at = :leased_until
     WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
     RETURNING *`);
+  // Both read no more of the index by status than what is pending.
+  const backlogSize = db.prepare(
+    "SELECT count(*) AS size FROM payments WHERE notification_status = 'pending'",
+  );
+  const backlogOldest = db.prepare(`
+    SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1`);
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
 
   return {
@@ -80,6 +86,9 @@ export function prepareStatements(db: DatabaseSync) {
     forgetKeys: db.prepare(`
       DELETE FROM idempotency_keys
       WHERE key IN (SELECT key FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT :limit)`),
+
+    backlogSize: () => (backlogSize.get() as { size: number }).size,
+    backlogOldest: () => (backlogOldest.get() as { created_at: string } | undefined)?.created_at ?? null,
 
     putPhone: db.prepare(`
       INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)

@@ -118,6 +118,9 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
         return { payments: withAttempts(rows.slice(0, query.limit)), has_more: rows.length > query.limit };
       }),
 
+    backlog: () =>
+      guard(async () => ({ size: statements.backlogSize(), oldest_at: statements.backlogOldest() })),
+
     putPhone: (customer_id, phone) =>
       write(() => {
         statements.putPhone.run({ customer_id, phone });

@@ -34,6 +34,13 @@ export interface PaymentPage {
   has_more: boolean;
 }
 
+/** The payments whose notification is pending, those that are handled at this moment among them. */
+export interface Backlog {
+  size: number;
+  /** When the oldest of them was made; null if there is none. */
+  oldest_at: string | null;
+}
+
 /**
  * Keeps payments, and says whose notification is due. Every write is durable when its promise resolves: it survives a
  * crash of the process and of the machine. All of it throws StoreUnavailable.
@@ -54,6 +61,7 @@ export interface Store {
   find(paymentId: string): Promise<Payment | undefined>;
   /** Newest first; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
+  backlog(): Promise<Backlog>;
   putPhone(customerId: string, phone: string): Promise<void>;
   findPhone(customerId: string): Promise<string | undefined>;
   /** Says whether there was one. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
+import { Registry } from 'prom-client';
 import { z } from 'zod';
 import {
   idempotencyKeySchema,
@@ -11,6 +12,7 @@ import {
 import { badRequestResponse, Problem, problemResponse } from '../server/problem.ts';
 import { buildServer, type Server } from '../server/server.ts';
 import type { Gateway } from './gateway.ts';
+import { measureSends } from './metrics.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
 import { rememberSends } from './remembered-sends.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -26,6 +28,8 @@ export interface ProviderAppOptions {
   /** How long an answer may take. Below payment-service's deadline, so that the answer arrives and carries an outcome. */
   gatewayTimeoutMs: number;
   logger: FastifyBaseLogger;
+  /** What GET /metrics shows; the sends and the requests are added to it. Default: nothing else. */
+  metrics?: Registry | undefined;
 }
 
 const notTakenResponses = {
@@ -48,6 +52,7 @@ export async function buildProviderApp({
   sandbox,
   gatewayTimeoutMs,
   logger,
+  metrics = new Registry(),
 }: ProviderAppOptions): Promise<Server> {
   const server = await buildServer({
     title: `${provider} service`,
@@ -55,10 +60,11 @@ export async function buildProviderApp({
     description: `Sends notifications through ${provider}.`,
     version,
     logger,
+    metrics,
     stoppingMembers: { outcome: 'not_sent', reason: 'stopping' },
   });
   const mode = sandbox ? ('sandbox' as const) : ('live' as const);
-  const sends = rememberSends(gateway.send);
+  const sends = rememberSends(measureSends(provider, gateway.send, metrics));
   let requests = 0;
   if (sandbox) registerFaults(server, sandbox); // before the routes: a hook is for the routes after it
 

@@ -8,9 +8,11 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { Registry } from 'prom-client';
 import { z } from 'zod';
 import { createErrorHandler, handleClientError, handleNotFound, sendProblem } from './error-handling.ts';
 import { registerHealth } from './health.ts';
+import { registerMetrics } from './metrics.ts';
 import { Problem } from './problem.ts';
 
 export type Server = FastifyInstance<
@@ -45,6 +47,8 @@ export interface ServerOptions {
   reviver?: Reviver;
   /** What a problem document says beside the usual while the service stops. */
   stoppingMembers?: Record<string, unknown>;
+  /** What GET /metrics shows, beside the requests, which are added to it. Default: nothing else. */
+  metrics?: Registry;
 }
 
 /**
@@ -74,6 +78,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   server.setErrorHandler(handleError);
   server.setNotFoundHandler(handleNotFound);
 
+  registerMetrics(server, options.metrics ?? new Registry());
   refuseWhileStopping(server, options.stoppingMembers);
   await registerDocs(server, options);
   registerGreeting(server, options.greeting);

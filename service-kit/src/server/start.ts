@@ -1,7 +1,9 @@
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
+import { Registry } from 'prom-client';
 import type { z } from 'zod';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
+import { collectProcessMetrics } from './metrics.ts';
 import type { Server } from './server.ts';
 
 export interface Service<Schema extends z.ZodType<ServiceSettings>> {
@@ -9,8 +11,8 @@ export interface Service<Schema extends z.ZodType<ServiceSettings>> {
   /** The `process` of Node.js. Only a `main.ts` reaches for it. */
   process: NodeJS.Process;
   configSchema: Schema;
-  /** Builds the app. Whatever it opens, the app closes. */
-  build: (config: z.output<Schema>, logger: Logger) => Promise<Server>;
+  /** Builds the app. Whatever it opens, the app closes. `metrics` has those of the process, and takes the app's. */
+  build: (config: z.output<Schema>, logger: Logger, metrics: Registry) => Promise<Server>;
 }
 
 /**
@@ -25,6 +27,8 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
 }: Service<Schema>): Promise<void> {
   const config = readOrExit(configSchema, process);
   const logger = pino({ name, level: config.LOG_LEVEL });
+  const metrics = new Registry();
+  collectProcessMetrics(metrics);
   let app: Server | undefined;
   closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
     if (err) logger.fatal({ err }, 'stopping after an error that nobody handled');
@@ -36,7 +40,7 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
     logger.info('stopped');
   });
   try {
-    app = await build(config, logger);
+    app = await build(config, logger, metrics);
     await app.listen({
       host: config.HOST,
       port: config.PORT,
