@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Registry } from 'prom-client';
 import { buildServer, type Server } from 'service-kit/server/server.ts';
 import { createDelivery } from './delivery.ts';
+import { type LiveViewSources, registerLiveView } from './live-view.ts';
 import { countPayments, showCircuits, showStore } from './metrics.ts';
 import { createNotificationRetry } from './notification-retry.ts';
 import type { Notifier } from './notifier.ts';
@@ -25,6 +26,8 @@ export interface Dependencies {
   outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
   /** What GET /metrics shows; the payments, the circuits and the store are added to it. */
   metrics: Registry;
+  /** What people are shown who watch, beside the store and the notifier. */
+  live: LiveViewSources;
   logger: FastifyBaseLogger;
   version: string;
 }
@@ -54,6 +57,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerReceipts(server, store, onChange);
   registerHealthReport(server, notifier);
   registerCircuit(server, notifier);
+  registerLiveView(server, { store, notifier, log: logger, ...dependencies.live });
 
   const outbox = startOutbox({ ...dependencies.outbox, store, delivery, log: logger });
   // The outbox takes on nothing more from the first moment; what is under way ends before its tools are taken away.

@@ -1,11 +1,14 @@
 import process from 'node:process';
+import { createCaller } from 'service-kit/outgoing/caller.ts';
 import { startService } from 'service-kit/server/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
 import { circuitBreakerParameters, configSchema, requestRules, retryPolicy } from './config.ts';
+import { createLevers } from './levers.ts';
 import { countAttempts } from './metrics.ts';
 import { createNotifier } from './notifier.ts';
 import { createProviderClient } from './provider-client.ts';
+import { createRecentAttempts } from './recent-attempts.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
 
@@ -16,6 +19,11 @@ await startService({
   build: async (config, logger, metrics) => {
     const limits = { timeoutMs: config.PROVIDER_TIMEOUT_MS, maxConcurrency: config.PROVIDER_MAX_CONCURRENCY };
     const policy = retryPolicy(config);
+    const recentAttempts = createRecentAttempts();
+    const levers = createLevers({
+      Aldeamo: createCaller({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
+      Twilio: createCaller({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
+    });
     const notifier = createNotifier({
       clients: {
         Aldeamo: createProviderClient({ provider: 'Aldeamo', url: config.ALDEAMO_SERVICE_URL, ...limits }),
@@ -23,7 +31,7 @@ await startService({
       },
       parameters: circuitBreakerParameters(config),
       policy,
-      observers: [countAttempts(metrics)],
+      observers: [countAttempts(metrics), recentAttempts],
       log: logger,
     });
     return buildApp({
@@ -44,6 +52,7 @@ await startService({
         keyRetentionMs: config.IDEMPOTENCY_RETENTION_MS,
       },
       metrics,
+      live: { recentAttempts, levers },
       logger,
       version: packageJson.version,
     });

@@ -6,15 +6,20 @@ import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
+import type { Answer } from 'service-kit/outgoing/answer.ts';
+import type { Request } from 'service-kit/outgoing/caller.ts';
+import { wellBehaved } from 'service-kit/provider/sandbox-settings.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { expect, onTestFinished } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
+import { createLevers } from '../src/levers.ts';
 import { countAttempts } from '../src/metrics.ts';
 import { createNotifier } from '../src/notifier.ts';
 import type { UnknownOutcomePolicy } from '../src/outcome.ts';
 import { type PaymentView, paymentSchema } from '../src/payment.ts';
 import type { RequestRules } from '../src/payment-request.ts';
+import { createRecentAttempts } from '../src/recent-attempts.ts';
 import type { RetryPolicy } from '../src/retry-policy.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
 export const body = { amount: 100, customer_id: '123' };
@@ -48,6 +53,20 @@ export function fakeClient(provider: Provider, calls: Call[]) {
   return client;
 }
 
+/** The caller of a provider service whose sandbox can be set; it answers as a test wants it to. */
+export function fakeSandbox() {
+  let settings = wellBehaved;
+  const sandbox = {
+    answer: async ({ body = '{}' }: Request): Promise<Answer> => {
+      settings = { ...settings, ...JSON.parse(body) };
+      return { status: 200, retryAfter: undefined, body: JSON.stringify(settings) };
+    },
+    call: (request: Request) => sandbox.answer(request),
+    close: async () => {},
+  };
+  return sandbox;
+}
+
 export interface RigOptions {
   unknownOutcome?: UnknownOutcomePolicy;
   rules?: Partial<RequestRules>;
@@ -70,11 +89,13 @@ export async function build({ unknownOutcome = 'resend', rules = {} }: RigOption
   const store = openSqliteStore({ path, leaseMs: 15_000 });
   const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome };
   const metrics = new Registry();
+  const recentAttempts = createRecentAttempts();
+  const sandboxes = { Aldeamo: fakeSandbox(), Twilio: fakeSandbox() };
   const notifier = createNotifier({
     clients,
     parameters: circuitBreakerDefaults,
     policy,
-    observers: [countAttempts(metrics)],
+    observers: [countAttempts(metrics), recentAttempts],
     log: logger,
   });
   const app = await buildApp({
@@ -84,11 +105,12 @@ export async function build({ unknownOutcome = 'resend', rules = {} }: RigOption
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day },
     metrics,
+    live: { recentAttempts, levers: createLevers(sandboxes) },
     logger,
     version: '1.2.3',
   });
   onTestFinished(() => app.close());
-  return { app, store, clients, calls, lines, path };
+  return { app, store, clients, sandboxes, calls, lines, path };
 }
 
 /** Keeps a provider's calls until they are let go, all with the same outcome. */

@@ -9,8 +9,8 @@ import Fastify, {
 } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Registry } from 'prom-client';
-import { z } from 'zod';
 import { createErrorHandler, handleClientError, handleNotFound, sendProblem } from './error-handling.ts';
+import { type Page, registerGreeting } from './greeting.ts';
 import { registerHealth } from './health.ts';
 import { registerMetrics } from './metrics.ts';
 import { Problem } from './problem.ts';
@@ -36,6 +36,8 @@ export interface ServerOptions {
   title: string;
   /** What GET / says. */
   greeting: string;
+  /** What GET / answers whoever prefers HTML. Default: the same as anybody else. */
+  page?: Page;
   description: string;
   version: string;
   logger: FastifyBaseLogger;
@@ -81,7 +83,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerMetrics(server, options.metrics ?? new Registry());
   refuseWhileStopping(server, options.stoppingMembers);
   await registerDocs(server, options);
-  registerGreeting(server, options.greeting);
+  registerGreeting(server, options.greeting, options.page);
   registerHealth(server, options.ready);
   return server;
 }
@@ -138,19 +140,6 @@ function parseJsonOnly(server: Server, reviver: Reviver = (_key, value) => value
         throw new Problem(400, 'malformed-request', 'The body is not valid JSON.');
       }
     },
-  );
-}
-
-function registerGreeting(server: Server, message: string): void {
-  server.get(
-    '/',
-    {
-      schema: {
-        summary: 'Who is here',
-        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
-      },
-    },
-    async () => ({ message, status: 'online' as const }),
   );
 }
 

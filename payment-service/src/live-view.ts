@@ -1,0 +1,40 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Server } from 'service-kit/server/server.ts';
+import type { Levers } from './levers.ts';
+import type { Notifier } from './notifier.ts';
+import type { RecentAttempts } from './recent-attempts.ts';
+import { registerEvents } from './routes/events.ts';
+import { registerSandboxLevers } from './routes/sandbox.ts';
+import { takeSnapshot } from './snapshot.ts';
+import { createSnapshotFeed } from './snapshot-feed.ts';
+import type { Store } from './store/store.ts';
+
+/** Somebody may have pulled the levers elsewhere. That is seen within this time. */
+const leversAgeMs = 2000;
+
+export interface LiveViewSources {
+  recentAttempts: RecentAttempts;
+  levers: Levers;
+}
+
+/** What people are shown who watch: the events, and the levers of the sandboxes. It takes over the levers. */
+export function registerLiveView(
+  server: Server,
+  { log, ...sources }: LiveViewSources & { store: Store; notifier: Notifier; log: FastifyBaseLogger },
+): void {
+  const { levers } = sources;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  const feed = createSnapshotFeed({
+    take: () => {
+      if (performance.now() - askedAt >= leversAgeMs) {
+        askedAt = performance.now();
+        void levers.refresh(); // a provider service that hangs must not hold up what is known of the others
+      }
+      return takeSnapshot(sources);
+    },
+    log,
+  });
+  registerEvents(server, feed);
+  registerSandboxLevers(server, levers);
+  server.addHook('onClose', levers.close);
+}

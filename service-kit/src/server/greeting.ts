@@ -1,0 +1,42 @@
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import type { Server } from './server.ts';
+
+/** Answers with a page. */
+export type Page = (reply: FastifyReply) => FastifyReply;
+
+/** GET / says who is here: as JSON, and as a page to whoever prefers HTML, if there is one. */
+export function registerGreeting(server: Server, message: string, page?: Page): void {
+  const greeting = { message, status: 'online' as const };
+  server.get(
+    '/',
+    {
+      config: { access: 'anyone' },
+      schema: {
+        summary: 'Who is here',
+        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
+      },
+    },
+    async ({ headers }, reply) => {
+      if (!page) return greeting;
+      reply.header('vary', 'accept');
+      return prefersHtml(headers.accept) ? page(reply) : greeting;
+    },
+  );
+}
+
+/** HTML is for those who ask for it by name, and do not like JSON as well or better (RFC 9110 section 12.5.1). */
+export function prefersHtml(accept = ''): boolean {
+  const weights = new Map(
+    accept.split(',').map((range) => {
+      const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+      return [type, weight === undefined ? 1 : Number(weight) || 0] as const;
+    }),
+  );
+  const html = weights.get('text/html') ?? 0;
+  const named = weights.get('application/json');
+  if (named !== undefined) return html > named;
+  const json = weights.get('application/*') ?? weights.get('*/*') ?? 0;
+  return html > 0 && html >= json;
+}
