@@ -1,6 +1,7 @@
 import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
 import { createSandbox } from 'service-kit/provider/sandbox.ts';
+import { accessOptions } from 'service-kit/server/access-settings.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { createAldeamoGateway } from './aldeamo-gateway.ts';
 import { aldeamoCredentials, type Config } from './config.ts';
@@ -18,6 +19,7 @@ export function buildAldeamoApp(
     provider,
     version,
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+    access: accessOptions(config),
     logger,
     metrics,
   } as const;

@@ -1,3 +1,4 @@
+import { accessSettings, wrongCredentials } from 'service-kit/server/access-settings.ts';
 import {
   gatewaySettings,
   milliseconds,
@@ -11,6 +12,7 @@ import { z } from 'zod';
 export const configSchema = z
   .object({
     ...serviceSettings({ port: 8001 }),
+    ...accessSettings(),
     ...gatewaySettings(),
     /** Both make it live; without them it is the sandbox. HTTP Basic has no way to write a colon in the user's name. */
     ALDEAMO_USERNAME: z
@@ -25,6 +27,7 @@ export const configSchema = z
     ALDEAMO_LEDGER_FILE: z.string().optional(),
   })
   .check(({ value, issues }) => {
+    issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));
     if (value.ALDEAMO_USERNAME && !value.ALDEAMO_PASSWORD)
       issues.push(...missing(['ALDEAMO_PASSWORD'], 'is required with ALDEAMO_USERNAME'));
     if (value.ALDEAMO_PASSWORD && !value.ALDEAMO_USERNAME)

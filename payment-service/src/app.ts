@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { AccessOptions } from 'service-kit/server/access.ts';
+import type { AdmissionOptions } from 'service-kit/server/admission.ts';
 import { buildServer, type Server } from 'service-kit/server/server.ts';
 import { createDelivery } from './delivery.ts';
 import { type LiveViewSources, registerLiveView } from './live-view.ts';
@@ -28,6 +30,7 @@ export interface Dependencies {
   metrics: Registry;
   /** What people are shown who watch, beside the store and the notifier. */
   live: LiveViewSources;
+  access: AccessOptions & AdmissionOptions;
   logger: FastifyBaseLogger;
   version: string;
 }
@@ -42,6 +45,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     version,
     logger,
     metrics,
+    ...dependencies.access,
     ready: store.check,
     reviver: keepAmountAsText,
     translateError: toStoreProblem,

@@ -1,4 +1,5 @@
 import { countrySchema } from 'service-kit/phone.ts';
+import { accessSettings, clientSettings, wrongCredentials } from 'service-kit/server/access-settings.ts';
 import {
   flag,
   milliseconds,
@@ -14,6 +15,8 @@ import type { RetryPolicy } from './retry-policy.ts';
 export const configSchema = z
   .object({
     ...serviceSettings({ port: 8000 }),
+    ...accessSettings(),
+    ...clientSettings(),
     ALDEAMO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8001'),
     TWILIO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8002'),
     DATABASE_URL: z
@@ -56,6 +59,7 @@ export const configSchema = z
     IDEMPOTENCY_RETENTION_MS: milliseconds().default(86_400_000),
   })
   .check(({ value, issues }) => {
+    issues.push(...wrongCredentials(value, ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN']));
     const wrong = (name: keyof typeof value, message: string) =>
       issues.push({ code: 'custom', path: [name], message, input: value[name] });
     // A call that outlives the open time would be news of the last outage to a circuit that is probing.

@@ -1,5 +1,7 @@
 import process from 'node:process';
 import { createCaller } from 'service-kit/outgoing/caller.ts';
+import { accessOptions } from 'service-kit/server/access-settings.ts';
+import { bearer } from 'service-kit/server/credentials.ts';
 import { startService } from 'service-kit/server/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
@@ -17,7 +19,11 @@ await startService({
   process,
   configSchema,
   build: async (config, logger, metrics) => {
-    const limits = { timeoutMs: config.PROVIDER_TIMEOUT_MS, maxConcurrency: config.PROVIDER_MAX_CONCURRENCY };
+    const limits = {
+      timeoutMs: config.PROVIDER_TIMEOUT_MS,
+      maxConcurrency: config.PROVIDER_MAX_CONCURRENCY,
+      headers: bearer(config.SERVICE_TOKEN),
+    };
     const policy = retryPolicy(config);
     const recentAttempts = createRecentAttempts();
     const levers = createLevers({
@@ -52,6 +58,7 @@ await startService({
         keyRetentionMs: config.IDEMPOTENCY_RETENTION_MS,
       },
       metrics,
+      access: accessOptions(config),
       live: { recentAttempts, levers },
       logger,
       version: packageJson.version,

@@ -9,6 +9,8 @@ import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.
 import type { Answer } from 'service-kit/outgoing/answer.ts';
 import type { Request } from 'service-kit/outgoing/caller.ts';
 import { wellBehaved } from 'service-kit/provider/sandbox-settings.ts';
+import type { AccessOptions } from 'service-kit/server/access.ts';
+import type { AdmissionOptions } from 'service-kit/server/admission.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { expect, onTestFinished } from 'vitest';
 import { buildApp } from '../src/app.ts';
@@ -70,6 +72,7 @@ export function fakeSandbox() {
 export interface RigOptions {
   unknownOutcome?: UnknownOutcomePolicy;
   rules?: Partial<RequestRules>;
+  access?: AccessOptions & AdmissionOptions;
 }
 
 export const day = 86_400_000;
@@ -78,7 +81,11 @@ export const day = 86_400_000;
  * The app as it is, but for the network. What is pending waits for up to a day: the outbox is there, and has no part in
  * these tests.
  */
-export async function build({ unknownOutcome = 'resend', rules = {} }: RigOptions = {}) {
+export async function build({
+  unknownOutcome = 'resend',
+  rules = {},
+  access = { credentials: [] },
+}: RigOptions = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'payment-api-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 'payments.db');
@@ -105,6 +112,7 @@ export async function build({ unknownOutcome = 'resend', rules = {} }: RigOption
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day },
     metrics,
+    access,
     live: { recentAttempts, levers: createLevers(sandboxes) },
     logger,
     version: '1.2.3',

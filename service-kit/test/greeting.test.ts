@@ -20,6 +20,7 @@ test.each([
     page: (reply) => reply.type('text/html; charset=utf-8').send('<!doctype html>'),
     description: 'Of a test.',
     version: '1.2.3',
+    credentials: [],
     logger: pino({ level: 'silent' }),
   });
   onTestFinished(() => server.close());

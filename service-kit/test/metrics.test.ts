@@ -13,6 +13,7 @@ async function build(metrics?: Registry): Promise<Server> {
     greeting: 'Servicio de prueba',
     description: 'Of a test.',
     version: '1.2.3',
+    credentials: [],
     logger: pino({ level: 'silent' }),
     ...(metrics && { metrics }),
   });

@@ -530,6 +530,7 @@ async function build(options: Partial<ProviderAppOptions> & { gateway: Gateway }
   const app = await buildProviderApp({
     provider: 'Aldeamo',
     version: '1.2.3',
+    access: { credentials: [] },
     gatewayTimeoutMs: 5000,
     logger,
     ...options,

@@ -33,6 +33,7 @@ async function serve(settings: Partial<SandboxSettings> = {}) {
   const app = await buildProviderApp({
     provider: 'Aldeamo',
     version: '1.2.3',
+    access: { credentials: [] },
     gateway: sandbox,
     sandbox,
     gatewayTimeoutMs: ample,

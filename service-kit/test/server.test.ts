@@ -315,7 +315,7 @@ describe('stop', () => {
     '/nope',
   ])('turns away a request for %s on an open connection', async (url) => {
     const { open, end } = await stopWithRequestUnderWay({
-      stoppingMembers: { outcome: 'not_sent' },
+      refusalMembers: () => ({ outcome: 'not_sent' }),
     });
     open.write(`${url} HTTP/1.1\r\nhost: x\r\n\r\n`);
     const [head = '', body = ''] = (await text(open)).split('\r\n\r\n');
@@ -382,6 +382,7 @@ async function buildTestServer(options: Partial<ServerOptions> = {}) {
     greeting: 'Servicio de prueba',
     description: 'Of a test.',
     version: '1.2.3',
+    credentials: [],
     logger,
     ...options,
   });

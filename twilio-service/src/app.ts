@@ -1,6 +1,7 @@
 import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
 import { createSandbox } from 'service-kit/provider/sandbox.ts';
+import { accessOptions } from 'service-kit/server/access-settings.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { type Config, receiptSettings, twilioAccount } from './config.ts';
 import { createReceiptHandover } from './receipt-handover.ts';
@@ -20,6 +21,7 @@ export async function buildTwilioApp(
     provider,
     version,
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+    access: accessOptions(config),
     logger,
     metrics,
   } as const;
@@ -42,6 +44,6 @@ export async function buildTwilioApp(
     log: logger,
   });
   const server = await buildProviderApp({ ...options, gateway });
-  if (receipts) registerStatusWebhook(server, receipts, createReceiptHandover(receipts.paymentServiceUrl));
+  if (receipts) registerStatusWebhook(server, receipts, createReceiptHandover(receipts));
   return server;
 }

@@ -1,3 +1,4 @@
+import { accessSettings, wrongCredentials } from 'service-kit/server/access-settings.ts';
 import {
   gatewaySettings,
   milliseconds,
@@ -25,6 +26,7 @@ const liveSettings = [
 export const configSchema = z
   .object({
     ...serviceSettings({ port: 8002 }),
+    ...accessSettings(),
     ...gatewaySettings(),
     TWILIO_ACCOUNT_SID: sid('AC').optional(),
     TWILIO_AUTH_TOKEN: z.string().optional(),
@@ -48,6 +50,7 @@ export const configSchema = z
     TWILIO_LEDGER_FILE: z.string().optional(),
   })
   .check(({ value, issues }) => {
+    issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));
     if (liveSettings.every((name) => !value[name])) return;
     const need = (why: string, ...names: (keyof typeof value)[]) => issues.push(...missing(names, why));
     if (!value.TWILIO_ACCOUNT_SID) need('is required to send through Twilio', 'TWILIO_ACCOUNT_SID');
@@ -82,6 +85,11 @@ export function twilioAccount(config: Config): TwilioAccount | undefined {
 export function receiptSettings(config: Config) {
   const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
   return config.TWILIO_ACCOUNT_SID && publicUrl && authToken
-    ? { publicUrl, authToken, paymentServiceUrl: config.PAYMENT_SERVICE_URL }
+    ? {
+        publicUrl,
+        authToken,
+        paymentServiceUrl: config.PAYMENT_SERVICE_URL,
+        serviceToken: config.SERVICE_TOKEN,
+      }
     : undefined;
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Receipt } from 'service-kit/notification.ts';
 import { createCaller } from 'service-kit/outgoing/caller.ts';
+import { bearer } from 'service-kit/server/credentials.ts';
 
 /** `taken`, `unknown_there`: payment-service has no such attempt, `refused`: it never will take it, or `not_reached`. */
 type Handover = 'taken' | 'unknown_there' | 'refused' | 'not_reached';
@@ -19,8 +20,21 @@ const callMs = 3000;
 const firstPauseMs = 100;
 const longestPauseMs = 2000;
 
-export function createReceiptHandover(paymentServiceUrl: string): ReceiptHandover {
-  const service = createCaller({ url: paymentServiceUrl, timeoutMs: callMs, maxConcurrency: 64 });
+export interface ReceiptHandoverOptions {
+  paymentServiceUrl: string;
+  serviceToken: string | undefined;
+}
+
+export function createReceiptHandover({
+  paymentServiceUrl,
+  serviceToken,
+}: ReceiptHandoverOptions): ReceiptHandover {
+  const service = createCaller({
+    url: paymentServiceUrl,
+    timeoutMs: callMs,
+    maxConcurrency: 64,
+    headers: bearer(serviceToken),
+  });
   const stopping = new AbortController();
 
   async function handOverOnce(receipt: Receipt): Promise<Handover> {

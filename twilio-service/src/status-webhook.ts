@@ -36,6 +36,7 @@ export function registerStatusWebhook(
     scope.post(
       statusPath,
       {
+        config: { access: 'anyone' }, // its signature says that it is Twilio
         schema: {
           tags: ['webhooks'],
           summary: "Twilio's status callback, signed with X-Twilio-Signature",

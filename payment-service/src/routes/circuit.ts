@@ -26,6 +26,7 @@ export function registerCircuit(server: Server, notifier: Notifier): void {
     server.post(
       path,
       {
+        config: { access: ['admin'] },
         schema: {
           tags: ['circuit'],
           summary: 'Ask Aldeamo now, and close its circuit if it is well',

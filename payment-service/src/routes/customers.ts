@@ -18,6 +18,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
   server.put(
     path,
     {
+      config: { access: ['client', 'admin'] },
       schema: {
         tags,
         summary: "Set a customer's phone",
@@ -35,6 +36,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
   server.get(
     path,
     {
+      config: { access: ['client', 'admin'] },
       schema: {
         tags,
         summary: "A customer's phone",
@@ -57,6 +59,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
   server.delete(
     path,
     {
+      config: { access: ['client', 'admin'] },
       schema: {
         tags,
         summary: "Forget a customer's phone",

@@ -9,6 +9,7 @@ export function registerHealthReport(server: Server, notifier: Notifier): void {
   server.get(
     '/health',
     {
+      config: { access: 'anyone' },
       schema: {
         tags: ['health'],
         summary: 'Who sends now, and the circuits',

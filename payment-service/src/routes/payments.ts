@@ -1,4 +1,5 @@
 import { customerIdSchema, idempotencyKeySchema } from 'service-kit/notification.ts';
+import type { Credential } from 'service-kit/server/credentials.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/server/problem.ts';
 import type { Reviver, Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
@@ -38,6 +39,7 @@ export function registerPayments(
   server.post(
     '/payments',
     {
+      config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
         summary: 'Record a payment and notify its customer',
@@ -64,10 +66,13 @@ export function registerPayments(
         },
       },
     },
-    async ({ body, headers, log }, reply) => {
+    async ({ body, headers, credential, log }, reply) => {
       const { payment_id, answer, replayed } = await payments.create(
         body,
-        { idempotencyKey: headers['idempotency-key'], respondAsync: prefersAsync(headers.prefer) },
+        {
+          idempotencyKey: ownKey(headers['idempotency-key'], credential),
+          respondAsync: prefersAsync(headers.prefer),
+        },
         log,
       );
       reply.header('location', `/payments/${payment_id}`);
@@ -82,6 +87,7 @@ export function registerPayments(
   server.post(
     '/payments/:payment_id/notification/retry',
     {
+      config: { access: ['admin'] },
       schema: {
         tags: ['payments'],
         summary: 'Notify the customer of a payment after all, where that has failed or is held',
@@ -105,6 +111,7 @@ export function registerPayments(
   server.get(
     '/payments/:payment_id',
     {
+      config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
         summary: 'A payment, with the attempts to notify its customer in order',
@@ -126,6 +133,7 @@ export function registerPayments(
   server.get(
     '/payments',
     {
+      config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
         summary: 'Payments, newest first',
@@ -148,6 +156,10 @@ export function registerPayments(
     },
   );
 }
+
+/** Two clients that think of the same key mean two payments. */
+const ownKey = (key: string | undefined, client: Credential | undefined) =>
+  key !== undefined && client ? `${client.name}:${key}` : key;
 
 /** RFC 7240: a list of preferences, each perhaps with parameters. */
 const prefersAsync = (prefer = '') =>

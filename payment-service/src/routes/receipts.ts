@@ -12,6 +12,7 @@ export function registerReceipts(server: Server, store: Store, onChange: Payment
   server.post(
     '/receipts',
     {
+      config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
         summary: 'A provider reports that an SMS was delivered, or was not',

@@ -9,6 +9,8 @@ export interface CallerOptions {
   timeoutMs: number;
   /** Sends under way at the same time. One more is not made: it would spend its deadline waiting in our own queue. */
   maxConcurrency: number;
+  /** Sent with each request. */
+  headers?: Record<string, string>;
 }
 
 export interface Request {
@@ -30,7 +32,7 @@ export interface Caller {
 }
 
 /** Calls one HTTP service over one pool of connections, each call with an exact deadline. Nothing is repeated. */
-export function createCaller({ url, timeoutMs, maxConcurrency }: CallerOptions): Caller {
+export function createCaller({ url, timeoutMs, maxConcurrency, headers: own = {} }: CallerOptions): Caller {
   const pool = new Pool(new URL(url).origin, {
     connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
     connect: { timeout: timeoutMs },
@@ -49,6 +51,7 @@ export function createCaller({ url, timeoutMs, maxConcurrency }: CallerOptions):
     const read = async () => {
       const { statusCode, headers, body } = await dispatcher.request({
         ...request,
+        headers: { ...own, ...request.headers },
         opaque: writing,
         signal: deadline,
       });

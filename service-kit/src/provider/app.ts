@@ -9,6 +9,9 @@ import {
   type Provider,
   providerSchema,
 } from '../notification.ts';
+import { overloaded } from '../outgoing/answer.ts';
+import type { AccessOptions } from '../server/access.ts';
+import type { AdmissionOptions } from '../server/admission.ts';
 import { badRequestResponse, Problem, problemResponse } from '../server/problem.ts';
 import { buildServer, type Server } from '../server/server.ts';
 import type { Gateway } from './gateway.ts';
@@ -27,6 +30,7 @@ export interface ProviderAppOptions {
   sandbox?: Sandbox;
   /** How long an answer may take. Below payment-service's deadline, so that the answer arrives and carries an outcome. */
   gatewayTimeoutMs: number;
+  access: AccessOptions & AdmissionOptions;
   logger: FastifyBaseLogger;
   /** What GET /metrics shows; the sends and the requests are added to it. Default: nothing else. */
   metrics?: Registry | undefined;
@@ -51,6 +55,7 @@ export async function buildProviderApp({
   gateway,
   sandbox,
   gatewayTimeoutMs,
+  access,
   logger,
   metrics = new Registry(),
 }: ProviderAppOptions): Promise<Server> {
@@ -61,7 +66,8 @@ export async function buildProviderApp({
     version,
     logger,
     metrics,
-    stoppingMembers: { outcome: 'not_sent', reason: 'stopping' },
+    refusalMembers: (reason) => (reason === 'overloaded' ? overloaded : { outcome: 'not_sent', reason }),
+    ...access,
   });
   const mode = sandbox ? ('sandbox' as const) : ('live' as const);
   const sends = rememberSends(measureSends(provider, gateway.send, metrics));
@@ -71,6 +77,7 @@ export async function buildProviderApp({
   server.post(
     '/notify',
     {
+      config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
         summary: `Send one SMS through ${provider}`,
@@ -103,6 +110,7 @@ export async function buildProviderApp({
   server.delete(
     '/notify',
     {
+      config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
         summary:
@@ -136,6 +144,7 @@ export async function buildProviderApp({
   server.get(
     '/health',
     {
+      config: { access: 'anyone' },
       schema: {
         tags: ['health'],
         summary: 'How the service is',
@@ -155,6 +164,7 @@ export async function buildProviderApp({
   server.get(
     '/health/upstream',
     {
+      config: { access: ['service'] },
       schema: {
         tags: ['health'],
         summary: `Whether ${provider}'s API is well`,

@@ -9,6 +9,7 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
   server.post(
     '/toggle-failure',
     {
+      config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
         summary: 'From now on this share of sends fails',
@@ -28,6 +29,7 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
   server.post(
     '/sandbox',
     {
+      config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
         summary: 'From now on the sandbox misbehaves like this; what is not given stays as it is',
@@ -50,6 +52,7 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
   server.get(
     '/sandbox',
     {
+      config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
         summary: 'How the sandbox behaves now',
@@ -62,6 +65,7 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
   server.get(
     '/sandbox/messages',
     {
+      config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
         summary: 'What the sandbox has accepted, in order, whatever the caller was told',

@@ -7,6 +7,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
   server.get(
     '/health/live',
     {
+      config: { access: 'anyone' },
       schema: {
         tags: ['health'],
         summary: 'The process runs',
@@ -18,6 +19,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
   server.get(
     '/health/ready',
     {
+      config: { access: 'anyone' },
       schema: {
         tags: ['health'],
         summary: 'It can do its job',

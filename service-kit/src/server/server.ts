@@ -9,11 +9,14 @@ import Fastify, {
 } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Registry } from 'prom-client';
-import { createErrorHandler, handleClientError, handleNotFound, sendProblem } from './error-handling.ts';
+import { type AccessOptions, registerAccess } from './access.ts';
+import { type AdmissionOptions, registerAdmission } from './admission.ts';
+import { createErrorHandler, handleClientError, handleNotFound } from './error-handling.ts';
 import { type Page, registerGreeting } from './greeting.ts';
 import { registerHealth } from './health.ts';
 import { registerMetrics } from './metrics.ts';
 import { Problem } from './problem.ts';
+import { registerSecurityHeaders } from './security-headers.ts';
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -23,16 +26,9 @@ export type Server = FastifyInstance<
   ZodTypeProvider
 >;
 
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** Aborted as soon as the server stops, while requests are still under way. */
-    stopping: AbortSignal;
-  }
-}
-
 export type Reviver = (key: string, value: unknown, context: { source: string | undefined }) => unknown;
 
-export interface ServerOptions {
+export interface ServerOptions extends AccessOptions, AdmissionOptions {
   title: string;
   /** What GET / says. */
   greeting: string;
@@ -47,8 +43,6 @@ export interface ServerOptions {
   translateError?: (error: Error) => Problem | undefined;
   /** Called for each value of a JSON body, innermost first, as by JSON.parse. */
   reviver?: Reviver;
-  /** What a problem document says beside the usual while the service stops. */
-  stoppingMembers?: Record<string, unknown>;
   /** What GET /metrics shows, beside the requests, which are added to it. Default: nothing else. */
   metrics?: Registry;
 }
@@ -63,10 +57,13 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     loggerInstance: options.logger,
     // A service logs what it did, in one line of its own.
     logController: new LogController({ disableRequestLogging: true }),
+    // Against clients that are slow on purpose: to send their headers, the whole request, or to read the answer.
     bodyLimit: 64 * 1024,
+    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
     requestTimeout: 10_000,
+    connectionTimeout: 60_000,
     routerOptions: { maxParamLength: 1024 }, // a customer's id has up to 255 characters, each up to four bytes
-    return503OnClosing: false, // not a problem document; refuseWhileStopping sends one
+    return503OnClosing: false, // not a problem document; registerAdmission sends one
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {
       handleError(error, request as never, reply as never);
@@ -81,46 +78,13 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   server.setNotFoundHandler(handleNotFound);
 
   registerMetrics(server, options.metrics ?? new Registry());
-  refuseWhileStopping(server, options.stoppingMembers);
+  await registerSecurityHeaders(server);
+  registerAdmission(server, options);
+  await registerAccess(server, options);
   await registerDocs(server, options);
   registerGreeting(server, options.greeting, options.page);
   registerHealth(server, options.ready);
   return server;
-}
-
-/**
- * Once the server stops, it turns away what still arrives, for as long as something is under way; then it closes. What is
- * under way takes its connection with it: an idle keep-alive connection would hold up the stop for as long as the client
- * likes.
- */
-function refuseWhileStopping(server: Server, members: Record<string, unknown> = {}): void {
-  const stopping = new AbortController();
-  server.decorate('stopping', stopping.signal);
-  let underWay = 0;
-  const ended = Promise.withResolvers<void>();
-  server.addHook('preClose', async () => {
-    stopping.abort();
-    if (underWay > 0) await ended.promise;
-  });
-  server.addHook('onRequest', async (request, reply) => {
-    if (!stopping.signal.aborted) {
-      underWay += 1;
-      reply.raw.once('close', () => {
-        underWay -= 1;
-        if (stopping.signal.aborted && underWay === 0) ended.resolve();
-      });
-      return;
-    }
-    if (request.url === '/health/live') return;
-    const problem = new Problem(503, 'stopping', 'This service is stopping. Ask again soon.', {
-      ...members,
-      headers: { 'retry-after': '1' },
-    });
-    return sendProblem(reply, problem);
-  });
-  server.addHook('onSend', async (_request, reply) => {
-    if (stopping.signal.aborted) reply.header('connection', 'close');
-  });
 }
 
 /**
@@ -145,9 +109,28 @@ function parseJsonOnly(server: Server, reviver: Reviver = (_key, value) => value
 
 async function registerDocs(server: Server, { title, description, version }: ServerOptions): Promise<void> {
   await server.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title, description, version } },
-    transform: jsonSchemaTransform,
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, description, version },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+    },
+    transform: (document) => {
+      const { schema, url } = jsonSchemaTransform(document);
+      const access = document.route.config?.access ?? ['admin'];
+      return { schema: access === 'anyone' ? schema : { ...schema, security: [{ key: [] }] }, url };
+    },
   });
-  await server.register(swaggerUi, { routePrefix: '/docs' });
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  await server.register(async (docs: Server) => {
+    docs.addHook('onRoute', (route) => {
+      route.config = { ...route.config, access: 'anyone' };
+    });
+    await docs.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy });
+  });
+  server.get('/openapi.json', { config: { access: 'anyone' }, schema: { hide: true } }, async () =>
+    server.swagger(),
+  );
 }
+
+/** What the page needs, which has its styles inline. */
+const docsPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import type { AccessOptions } from './access.ts';
+import type { AdmissionOptions } from './admission.ts';
+import { flag, missing, wholeNumber } from './configuration.ts';
+import { createCredential } from './credentials.ts';
+
+/** What RFC 6750 lets a bearer token be, and long enough not to be guessed. */
+const keySchema = z
+  .string()
+  .min(16, { error: 'must have at least 16 characters', abort: true })
+  .regex(/^[\w.~+/-]+=*$/, 'must consist of letters, digits and - . _ ~ + /');
+
+const clientsSchema = z
+  .string()
+  .transform((text) =>
+    text.split(',').map((pair) => {
+      const [name = '', ...key] = pair.trim().split(':');
+      return { name, key: key.join(':') };
+    }),
+  )
+  .pipe(
+    z.array(
+      z.object({
+        name: z
+          .string()
+          .regex(/^[\w-]{1,64}$/, 'must be name:key,name:key, a name of letters, digits, - and _')
+          .regex(/^(?!(admin|service)$)/, 'must not have admin or service as a name'),
+        key: keySchema,
+      }),
+    ),
+  );
+
+/** What every service takes from the environment. */
+export const accessSettings = () => ({
+  /** For resets, retries and levers. */
+  ADMIN_API_KEY: keySchema.optional(),
+  /** What the services of a trio show each other. */
+  SERVICE_TOKEN: keySchema.optional(),
+  /** To be reached from other machines by anybody: for a demo. Keys that are set hold all the same. */
+  ALLOW_ANONYMOUS: flag().default(false),
+  /** Requests under way at the same time; one more is answered with 503. */
+  MAX_CONCURRENT_REQUESTS: wholeNumber({ min: 1, max: 100_000 }).default(1000),
+});
+
+/** What a service with a public API takes beside. A name may have several keys, so that they can be rotated. */
+export const clientSettings = () => ({
+  API_KEYS: clientsSchema.optional(),
+  /** Of one key; 0: as many as come. */
+  RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 }).default(0),
+});
+
+interface AccessSettings {
+  HOST: string;
+  ALLOW_ANONYMOUS: boolean;
+  API_KEYS?: z.output<typeof clientsSchema> | undefined;
+  ADMIN_API_KEY?: string | undefined;
+  SERVICE_TOKEN?: string | undefined;
+  RATE_LIMIT_PER_MINUTE?: number;
+  MAX_CONCURRENT_REQUESTS: number;
+}
+
+/** For the check over the settings: all of the keys that the service knows, or none and nobody else can come. */
+export function wrongCredentials(
+  settings: AccessSettings,
+  names: readonly ('API_KEYS' | 'ADMIN_API_KEY' | 'SERVICE_TOKEN')[],
+) {
+  const absent = names.filter((name) => settings[name] === undefined);
+  if (absent.length === names.length) {
+    return settings.ALLOW_ANONYMOUS || isLoopback(settings.HOST)
+      ? []
+      : missing(absent, 'is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true');
+  }
+  const keys = [
+    ...(settings.API_KEYS ?? []).map(({ key }) => key),
+    settings.ADMIN_API_KEY,
+    settings.SERVICE_TOKEN,
+  ];
+  const given = keys.filter((key) => key !== undefined);
+  return [
+    ...missing(absent, `is required with ${names.filter((name) => !absent.includes(name)).join(' and ')}`),
+    ...(new Set(given).size < given.length
+      ? missing(['ADMIN_API_KEY'], 'must be a key of its own, as all must')
+      : []),
+  ];
+}
+
+const isLoopback = (host: string) => /^(127(\.\d{1,3}){3}|::1|localhost)$/i.test(host);
+
+/** Who may ask a service that is configured like this, and how much. */
+export const accessOptions = (config: AccessSettings): AccessOptions & AdmissionOptions => ({
+  credentials: [
+    ...(config.API_KEYS ?? []).map(({ name, key }) => createCredential(name, 'client', key)),
+    ...(config.ADMIN_API_KEY ? [createCredential('admin', 'admin', config.ADMIN_API_KEY)] : []),
+    ...(config.SERVICE_TOKEN ? [createCredential('service', 'service', config.SERVICE_TOKEN)] : []),
+  ],
+  rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE ?? 0,
+  maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
+});
