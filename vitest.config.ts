@@ -17,6 +17,7 @@ const ofProcessesAlone = [
   'test/backlog.test.ts',
   'test/chaos.test.ts',
   'test/disk.test.ts',
+  'test/hostile-clients.test.ts',
   'test/live.test.ts',
   'test/metrics.test.ts',
 ];

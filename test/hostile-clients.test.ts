@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call, pay } from './http.ts';
+import type { Trio } from './trio.ts';
+import { startProcesses } from './trio-of-processes.ts';
+
+/** What is done to a service by those who mean it no good. Whatever it is, payments are taken beside it. */
+
+let trio: Trio;
+let url: string;
+const sockets = new Set<Socket>();
+
+beforeAll(async () => {
+  trio = await startProcesses({ ALDEAMO_LATENCY_MS: '0' });
+  url = trio.url('payment-service');
+});
+
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await trio[Symbol.asyncDispose]();
+});
+
+async function open(): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  sockets.add(socket);
+  socket.on('error', () => {}); // the service may cut it at any moment
+  await once(socket, 'connect');
+  return socket;
+}
+
+const openMany = (count: number) => Promise.all(Array.from({ length: count }, open));
+
+/** Sends one byte after the other until the service has had enough; tells what it said. */
+async function drip(socket: Socket, bytes: string): Promise<string> {
+  let at = 0;
+  const timer = setInterval(() => void socket.write(bytes[at++ % bytes.length] ?? ''), 100);
+  try {
+    return await text(socket).catch(() => '');
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function payments(count: number): Promise<void> {
+  const paid = await Promise.all(Array.from({ length: count }, () => pay(url, { customer_id: 'honest' })));
+  expect(paid.map(({ status }) => status)).toEqual(Array(count).fill(201));
+  expect(paid.map(({ body }) => body.notification_status)).toEqual(Array(count).fill('sent'));
+}
+
+test('200 clients whose headers never end (slow loris) are cut off', async () => {
+  const slow = await openMany(200);
+  for (const socket of slow) socket.write('GET /health HTTP/1.1\r\n');
+  const told = Promise.all(slow.map((socket) => drip(socket, 'x-a: b\r\n')));
+  await payments(50);
+  for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+  await payments(10);
+});
+
+test('50 clients whose body never ends are cut off', async () => {
+  const slow = await openMany(50);
+  const told = Promise.all(
+    slow.map((socket) => {
+      socket.write(
+        'POST /payments HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n',
+      );
+      return drip(socket, ' ');
+    }),
+  );
+  await payments(50);
+  for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+  await payments(10);
+});
+
+test('1000 connections that say nothing are let go', async () => {
+  const idle = await openMany(1000);
+  await payments(50);
+  await Promise.all(idle.map((socket) => text(socket).catch(() => '')));
+  await payments(10);
+});
+
+test('garbage behind a request ends that connection, and no other', async () => {
+  const sent = await openMany(50);
+  const told = await Promise.all(
+    sent.map((socket, seed) => {
+      const garbage = Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 31 + seed * 7 + 13) % 256));
+      socket.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n');
+      socket.write(garbage);
+      return text(socket).catch(() => '');
+    }),
+  );
+  for (const answer of told) {
+    expect(answer).toContain('HTTP/1.1 400 ');
+    expect(answer).toContain('urn:problem:malformed-request');
+  }
+  await payments(10);
+});
+
+test('headers without measure are refused', async () => {
+  const socket = await open();
+  socket.write(`GET /health/live HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(100_000)}\r\n\r\n`);
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+  expect(answer).toContain('urn:problem:headers-too-large');
+  await payments(10);
+});
+
+test('10 000 requests that are sent and never read do not hold anybody up', async () => {
+  const deaf = await openMany(10);
+  for (const socket of deaf) {
+    socket.pause();
+    socket.write('GET /payments?limit=100 HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1000));
+  }
+  await payments(50);
+  const { status } = await call('GET', `${url}/health/ready`);
+  expect(status).toBe(200);
+});
