@@ -18,6 +18,7 @@ const ofProcessesAlone = [
   'test/chaos.test.ts',
   'test/disk.test.ts',
   'test/hostile-clients.test.ts',
+  'test/live-page.test.ts',
   'test/live.test.ts',
   'test/metrics.test.ts',
 ];

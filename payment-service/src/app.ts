@@ -4,6 +4,7 @@ import type { AccessOptions } from 'service-kit/server/access.ts';
 import type { AdmissionOptions } from 'service-kit/server/admission.ts';
 import { buildServer, type Server } from 'service-kit/server/server.ts';
 import { createDelivery } from './delivery.ts';
+import { createLivePage } from './live-page.ts';
 import { type LiveViewSources, registerLiveView } from './live-view.ts';
 import { countPayments, showCircuits, showStore } from './metrics.ts';
 import { createNotificationRetry } from './notification-retry.ts';
@@ -41,6 +42,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
+    page: createLivePage(),
     description: 'Takes payments and notifies their customers, through Aldeamo or Twilio.',
     version,
     logger,
@@ -61,7 +63,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerReceipts(server, store, onChange);
   registerHealthReport(server, notifier);
   registerCircuit(server, notifier);
-  registerLiveView(server, { store, notifier, log: logger, ...dependencies.live });
+  await registerLiveView(server, { store, notifier, log: logger, ...dependencies.live });
 
   const outbox = startOutbox({ ...dependencies.outbox, store, delivery, log: logger });
   // The outbox takes on nothing more from the first moment; what is under way ends before its tools are taken away.

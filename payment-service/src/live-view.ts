@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'service-kit/server/server.ts';
 import type { Levers } from './levers.ts';
+import { registerLivePageFiles } from './live-page.ts';
 import type { Notifier } from './notifier.ts';
 import type { RecentAttempts } from './recent-attempts.ts';
 import { registerEvents } from './routes/events.ts';
@@ -17,11 +18,11 @@ export interface LiveViewSources {
   levers: Levers;
 }
 
-/** What people are shown who watch: the events, and the levers of the sandboxes. It takes over the levers. */
-export function registerLiveView(
+/** What the live page needs: its files, its events and its levers. It takes over the levers. */
+export async function registerLiveView(
   server: Server,
   { log, ...sources }: LiveViewSources & { store: Store; notifier: Notifier; log: FastifyBaseLogger },
-): void {
+): Promise<void> {
   const { levers } = sources;
   let askedAt = Number.NEGATIVE_INFINITY;
   const feed = createSnapshotFeed({
@@ -34,6 +35,7 @@ export function registerLiveView(
     },
     log,
   });
+  await registerLivePageFiles(server);
   registerEvents(server, feed);
   registerSandboxLevers(server, levers);
   server.addHook('onClose', levers.close);

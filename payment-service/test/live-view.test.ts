@@ -6,6 +6,44 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { snapshotSchema } from '../src/snapshot.ts';
 import { body, build, paymentOf, post, refused } from './app-rig.ts';
 
+const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+describe('the files of the page', () => {
+  const paths = [
+    '/',
+    '/live/live-page.css',
+    '/live/main.js',
+    '/live/uplot/uPlot.esm.js',
+    '/live/uplot/uPlot.min.css',
+    '/live/eventsource-parser/index.js',
+  ];
+  test.each(paths)('%s comes with a strict policy, and nothing inline', async (url) => {
+    const { app } = await build();
+    const { statusCode, headers, body } = await app.inject({ url, headers: { accept: browser } });
+    expect(statusCode).toBe(200);
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
+    if (url === '/') expect(body).not.toMatch(/<style| style=| on\w+=|<script(?![^>]* src=)/);
+  });
+
+  test.each([
+    '/live/index.html',
+    '/live/tsconfig.json',
+    '/live/none.js',
+    '/live/..%2fapp.ts',
+    '/live/uplot/uPlot.d.ts',
+    '/live/',
+  ])('%s is not there', async (url) => {
+    const { app } = await build();
+    const response = await app.inject(url);
+    expect(response.statusCode).toBe(404);
+    expect(response.headers['content-type']).toContain('application/problem+json');
+  });
+});
+
 describe('GET /events', () => {
   test('tells what happens, and neither text nor phone', async () => {
     const { app, clients } = await build();

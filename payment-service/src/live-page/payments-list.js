@@ -1,0 +1,69 @@
+import { copyOf, get, setText } from './elements.js';
+import { currentLanguage, say, sayReason, sayTime, translate } from './language.js';
+
+/** @typedef {import('../snapshot.ts').WatchedPayment} Payment */
+
+/** The latest payments, newest first. One that is open stays where it is until it is closed, so that it can be read. */
+export function createPaymentsList() {
+  const list = get('#payments');
+  /** @type {Map<string, HTMLElement>} */
+  const rows = new Map();
+
+  return {
+    /** @param {Payment[]} payments */
+    show(payments) {
+      get('#no-payments').hidden = payments.length > 0;
+      const shown = new Set(payments.map(({ payment_id }) => payment_id));
+      for (const [id, row] of rows) {
+        if (shown.has(id) || get('details', row).hasAttribute('open')) continue;
+        row.remove();
+        rows.delete(id);
+      }
+      for (const payment of payments.toReversed()) {
+        let row = rows.get(payment.payment_id);
+        if (!row) {
+          row = copyOf('payment');
+          rows.set(payment.payment_id, row);
+          list.prepend(row); // ids are ordered by time: one that is new here is newer than those below
+        }
+        fill(row, payment);
+      }
+    },
+  };
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {Payment} payment
+ */
+function fill(row, payment) {
+  const text = JSON.stringify([payment, currentLanguage()]);
+  if (row.dataset.shown === text) return;
+  row.dataset.shown = text;
+  translate(row);
+  const { notification_service: provider, notification_status: status, reason } = payment;
+  const part = (/** @type {string} */ selector) => get(selector, row);
+  row.dataset.status = status;
+  setText(part('time'), sayTime(payment.created_at));
+  setText(part('.amount'), `${payment.amount} ${payment.currency}`);
+  setText(part('.customer'), payment.customer_id);
+  setText(part('.provider-name'), provider ?? say('nobody'));
+  part('.provider-name').dataset.provider = provider ?? 'none';
+  setText(part('.status'), say(status === 'failed' ? 'status-failed' : status));
+  part('.duplicate').hidden = !payment.possible_duplicate;
+  setText(part('.payment-id'), payment.payment_id);
+  setText(part('.why'), reason ? sayReason(reason) : payment.attempts.length === 0 ? say('noAttempts') : '');
+  part('.attempts').replaceChildren(...payment.attempts.map(attemptOf));
+}
+
+/** @param {Payment['attempts'][number]} attempt */
+function attemptOf({ provider, outcome, reason, started_at, duration_ms }) {
+  const item = document.createElement('li');
+  item.dataset.outcome = outcome ?? 'running';
+  const told = outcome ? say(`outcome-${outcome}`) : say('running');
+  const parts = [sayTime(started_at), `${provider}: ${told}`];
+  if (reason) parts.push(sayReason(reason));
+  if (duration_ms !== null) parts.push(`${duration_ms} ms`);
+  item.textContent = parts.join(' · ');
+  return item;
+}

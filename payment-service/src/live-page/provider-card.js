@@ -1,0 +1,75 @@
+import { copyOf, get, setText } from './elements.js';
+import { say, sayCircuitReason, sayShare, sayTime, translate } from './language.js';
+import { leverOf, pullLever } from './levers.js';
+import { createPlot } from './plot.js';
+
+/** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
+/** @typedef {'Aldeamo' | 'Twilio'} Provider */
+
+/**
+ * One provider: its circuit, what came of the calls to it, and its levers if it is a sandbox.
+ *
+ * @param {HTMLElement} parent
+ * @param {Provider} provider
+ */
+export function createProviderCard(parent, provider) {
+  const card = copyOf('provider');
+  parent.append(card);
+  const part = (/** @type {string} */ selector) => get(selector, card);
+  const title = part('h2');
+  title.id = `provider-${provider}`;
+  title.textContent = provider;
+  card.setAttribute('aria-labelledby', title.id);
+  card.dataset.provider = provider;
+  const plot = createPlot(part('.plot'));
+  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (card.querySelectorAll('[data-lever]'));
+  for (const button of buttons)
+    button.addEventListener('click', () => void pullLever(provider, button.dataset.lever ?? ''));
+
+  return {
+    /** In the language that is now chosen. */
+    translate() {
+      translate(card);
+      setText(part('.role'), say(provider === 'Aldeamo' ? 'primary' : 'fallback'));
+      part('.levers').setAttribute('aria-label', say('levers', { provider }));
+    },
+    /** @param {Snapshot} snapshot */
+    show({ at, circuits, recent, levers }) {
+      const { state, since, reason } = circuits[provider];
+      card.dataset.circuit = state;
+      setText(part('.state'), say(state));
+      setText(part('.reason'), say('since', { time: sayTime(since), reason: sayCircuitReason(reason) }));
+
+      const calls = sumUp(recent[provider]);
+      setText(part('.success'), calls.judged > 0 ? sayShare(calls.accepted / calls.judged) : '–');
+      setText(
+        part('.latency'),
+        calls.attempts > 0 ? `${Math.round(calls.totalMs / calls.attempts)} ms` : '–',
+      );
+      setText(part('.count'), String(calls.attempts));
+      const label = { provider, count: calls.attempts, failed: calls.failed };
+      part('.plot').setAttribute('aria-label', say('plot', label));
+      plot.show(recent[provider], at);
+
+      const settings = levers[provider];
+      part('.levers').hidden = settings === null;
+      part('.no-levers').hidden = settings !== null;
+      const pulled = settings && leverOf(settings);
+      for (const button of buttons)
+        button.setAttribute('aria-pressed', String(button.dataset.lever === pulled));
+    },
+  };
+}
+
+/** @param {Snapshot['recent']['Aldeamo']} buckets */
+function sumUp(buckets) {
+  const sum = { attempts: 0, accepted: 0, failed: 0, judged: 0, totalMs: 0 };
+  for (const { attempts, accepted, failed, mean_ms } of buckets) {
+    sum.attempts += attempts;
+    sum.accepted += accepted;
+    sum.failed += failed;
+    sum.judged += accepted + failed;
+    sum.totalMs += mean_ms * attempts;
+  }
+  return sum;
+}

@@ -1,0 +1,286 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import axe from 'axe-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import { call, pay } from './http.ts';
+import type { Trio } from './trio.ts';
+import { startProcesses } from './trio-of-processes.ts';
+
+/** The live page in a real Chromium, before a real trio. Its pictures are in test/output/. */
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+const withoutChromium = existsSync(executablePath) ? undefined : `there is no ${executablePath}`;
+if (withoutChromium && process.env.REQUIRE_CHROMIUM === '1')
+  throw new Error(`REQUIRE_CHROMIUM=1, but ${withoutChromium}`);
+
+const pictures = 'test/output';
+const settings = {
+  ALDEAMO_LATENCY_MS: '20',
+  TWILIO_LATENCY_MS: '20',
+  CIRCUIT_RESET_TIMEOUT_MS: '3500',
+  PROVIDER_TIMEOUT_MS: '3000',
+};
+
+let browser: Browser;
+let trio: Trio;
+let url: string;
+/** What no page may do: break its policy, throw, or write to the console. */
+const faults: string[] = [];
+
+async function open(
+  at: string,
+  { locale = 'en-US', ...options }: Parameters<Browser['newContext']>[0] = {},
+): Promise<Page> {
+  const context = await browser.newContext({ locale, viewport: { width: 1100, height: 1000 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('console', (message) => {
+    // Chromium's own line about an answer that is no 2xx.
+    if (!message.text().startsWith('Failed to load resource')) faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('dialog', (dialog) => {
+    faults.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.goto(at);
+  return page;
+}
+
+const picture = (page: Page, name: string) =>
+  page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+
+/** Faults of accessibility that are serious or worse, in words. */
+async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<axe.AxeResults>('axe.run()');
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
+}
+
+const carrier = (page: Page, text: string | RegExp) =>
+  page.locator('#carrier-name', { hasText: text }).waitFor();
+const card = (page: Page, provider: string) => page.getByRole('region', { name: provider });
+/** Whether the plot of a provider shows what was taken: something green. */
+const isPlotted = (page: Page, provider: string) =>
+  page.evaluate<boolean>(`{
+    const canvas = document.querySelector('[data-provider="${provider}"] canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    data.some((channel, at) => at % 4 === 1 && channel > data[at - 1] + 60 && channel > data[at + 1] + 20);
+  }`);
+const press = (page: Page, provider: string, lever: string) =>
+  card(page, provider).getByRole('button', { name: lever }).click();
+
+beforeAll(async () => {
+  if (withoutChromium) return;
+  await mkdir(pictures, { recursive: true });
+  browser = await chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+});
+afterAll(() => browser?.close());
+
+describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
+  beforeAll(async () => {
+    trio = await startProcesses(settings);
+    url = trio.url('payment-service');
+  });
+  afterAll(() => trio[Symbol.asyncDispose]());
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+    for (const service of ['aldeamo-service', 'twilio-service'] as const)
+      await call('POST', `${trio.url(service)}/sandbox`, { failure_rate: 0, slow_rate: 0 });
+    await call('POST', `${url}/force-recovery`);
+    expect(faults.splice(0)).toEqual([]);
+  });
+
+  test('the demo: break, watch, heal, watch', async () => {
+    const page = await open(url);
+    await carrier(page, 'Aldeamo sends');
+    await page.getByRole('button', { name: 'Send a payment' }).click();
+    const first = page.locator('#payments > li').first();
+    await first.getByText('Aldeamo', { exact: true }).waitFor();
+    await first.getByText('sent', { exact: true }).waitFor();
+
+    await page.getByRole('button', { name: 'Ten a second' }).click();
+    await press(page, 'Aldeamo', 'Break');
+    await carrier(page, 'Twilio sends');
+    await card(page, 'Aldeamo').getByText('circuit open').waitFor();
+    expect(await page.locator('#carrier-why').textContent()).toMatch(
+      /failures in a row, the last: the sandbox was told to fail.*asked (again in \d s|now)/,
+    );
+    await page.locator('#payments > li').first().getByText('Twilio', { exact: true }).waitFor();
+    await page.locator('#payments > li:nth-child(20)').waitFor();
+    await page.getByRole('button', { name: 'Ten a second' }).click();
+    expect(await isPlotted(page, 'Aldeamo')).toBe(true);
+    expect(await isPlotted(page, 'Twilio')).toBe(true);
+
+    const failedOver = page.locator('#payments > li', { hasText: 'Twilio' }).first();
+    await failedOver.locator('summary').click();
+    expect(await failedOver.locator('.attempts li').allTextContents()).toEqual([
+      expect.stringMatching(
+        /Aldeamo: not sent · (not asked: its circuit is open|the sandbox was told to fail)/,
+      ),
+      expect.stringMatching(/Twilio: taken/),
+    ]);
+    expect(await seriousFaults(page)).toEqual([]);
+    await picture(page, 'circuit-open');
+
+    await press(page, 'Aldeamo', 'Heal');
+    await carrier(page, 'Aldeamo sends');
+    await card(page, 'Aldeamo').getByText('circuit closed').waitFor();
+    expect(await page.locator('#announcement').textContent()).toContain('Aldeamo sends');
+    await picture(page, 'healed');
+  });
+
+  test('a slow Aldeamo is seen to be slow, and still sends', async () => {
+    const page = await open(url);
+    await press(page, 'Aldeamo', 'Slow down');
+    await card(page, 'Aldeamo').getByRole('button', { name: 'Slow down', pressed: true }).waitFor();
+    await page.getByRole('button', { name: 'Send a payment' }).click();
+    await page.locator('#payments > li').first().getByText('pending').waitFor();
+    await page.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
+    await press(page, 'Aldeamo', 'Heal');
+    await card(page, 'Aldeamo').getByRole('button', { name: 'Heal', pressed: true }).waitFor();
+  });
+
+  test('with nothing but the keyboard', async () => {
+    const page = await open(url);
+    await carrier(page, 'Aldeamo sends');
+    await card(page, 'Twilio').getByRole('button', { name: 'Heal' }).waitFor();
+    const focused = () => page.evaluate<string | undefined>('document.activeElement?.textContent?.trim()');
+    const tabTo = async (text: string) => {
+      for (let step = 0; step < 40; step += 1) {
+        await page.keyboard.press('Tab');
+        if ((await focused())?.startsWith(text)) return;
+      }
+      throw new Error(`${text} is not reached`);
+    };
+    await tabTo('Send a payment');
+    await page.keyboard.press('Enter');
+    await page.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
+    await tabTo('Break');
+    await page.keyboard.press('Space');
+    await card(page, 'Aldeamo').getByRole('button', { name: 'Break', pressed: true }).waitFor();
+    expect(await focused()).toBe('Break'); // what moves on the page does not take the focus away
+    const summary = page.locator('#payments > li summary').first();
+    await summary.focus();
+    await page.keyboard.press('Enter');
+    await page.locator('#payments > li[data-status] details[open]').waitFor();
+  });
+
+  test('what users write is text, and never markup', async () => {
+    const page = await open(url);
+    const customer_id = '<img src=x onerror=alert(1)><script>alert(2)</script>';
+    await pay(url, { customer_id, message: '<b>Pago</b>' });
+    await page.locator('.customer', { hasText: customer_id }).waitFor();
+    expect(await page.locator('#payments img, #payments script, #payments b').count()).toBe(0);
+  });
+
+  test.each([
+    'light',
+    'dark',
+  ] as const)('%s, in both languages, without serious faults', async (colorScheme) => {
+    const page = await open(url, { colorScheme, locale: 'es-CO' });
+    await carrier(page, 'Aldeamo envía los SMS');
+    expect(await page.locator('html').getAttribute('lang')).toBe('es');
+    await pay(url, { customer_id: 'idiomas' });
+    await page.locator('#payments > li', { hasText: 'idiomas' }).first().locator('summary').click();
+    expect(await seriousFaults(page)).toEqual([]);
+    await picture(page, `${colorScheme}-es`);
+    await page.getByRole('button', { name: 'English' }).click();
+    await carrier(page, 'Aldeamo sends');
+    expect(await page.locator('html').getAttribute('lang')).toBe('en');
+    expect(await seriousFaults(page)).toEqual([]);
+    await picture(page, `${colorScheme}-en`);
+    await page.reload();
+    await carrier(page, 'Aldeamo sends'); // it was chosen
+  });
+
+  test('on a phone nothing is wider than the screen', async () => {
+    const page = await open(url, { viewport: { width: 360, height: 740 }, locale: 'es-CO', hasTouch: true });
+    await carrier(page, 'Aldeamo envía');
+    await pay(url, { customer_id: 'un-cliente-con-un-nombre-muy-largo-que-no-cabe-en-la-pantalla' });
+    await page.locator('#payments > li', { hasText: 'nombre-muy-largo' }).first().locator('summary').tap();
+    const [wide, width] = await page.evaluate<number[]>(
+      '[document.documentElement.scrollWidth, window.innerWidth]',
+    );
+    expect(wide).toBe(width);
+    expect(await seriousFaults(page)).toEqual([]);
+    await picture(page, 'phone');
+  });
+
+  test('it says that the service is gone, and goes on when it is back', async () => {
+    const page = await open(url);
+    await carrier(page, 'Aldeamo sends');
+    await trio.kill('payment-service');
+    await page.getByText('connection lost').waitFor();
+    await trio.start('payment-service');
+    await page.locator('#connection[data-connection="connected"]').waitFor();
+    await pay(url, { customer_id: 'after-the-crash' });
+    await page.locator('.customer', { hasText: 'after-the-crash' }).waitFor();
+  });
+});
+
+describe.skipIf(withoutChromium)('with keys', () => {
+  const keys = { client: 'key-of-the-shop-1', admin: 'key-of-the-admin-1', service: 'token-of-the-services' };
+
+  test('it asks for one, and levers are for the admin', async () => {
+    await using locked = await startProcesses({
+      ...settings,
+      API_KEYS: `shop:${keys.client}`,
+      ADMIN_API_KEY: keys.admin,
+      SERVICE_TOKEN: keys.service,
+    });
+    const page = await open(locked.url('payment-service'));
+    const use = async (key: string) => {
+      await page.getByLabel('This service asks for a key').fill(key);
+      await page.getByRole('button', { name: 'Use this key' }).click();
+    };
+    await page.getByLabel('This service asks for a key').waitFor();
+    expect(await seriousFaults(page)).toEqual([]);
+    await picture(page, 'key');
+    await use('a-key-that-nobody-knows');
+    await page.getByLabel('This service asks for a key').waitFor();
+    await use(keys.client);
+    await carrier(page, 'Aldeamo sends');
+    await press(page, 'Aldeamo', 'Break');
+    await page.getByText('Only the admin key may do that.').waitFor();
+    await page.context().close();
+    expect(faults.splice(0)).toEqual([]);
+  });
+});
+
+describe.skipIf(withoutChromium)('live', () => {
+  test('there are no levers, and nothing is sent from the page', async () => {
+    await using aldeamo = await startAldeamoUpstream();
+    await using live = await startProcesses({
+      ...settings,
+      ALDEAMO_BASE_URL: aldeamo.url,
+      ALDEAMO_USERNAME: aldeamo.username,
+      ALDEAMO_PASSWORD: aldeamo.password,
+    });
+    const page = await open(live.url('payment-service'));
+    await card(page, 'Twilio').getByRole('button', { name: 'Break' }).waitFor(); // the levers are known now
+    expect(await card(page, 'Aldeamo').getByRole('button').count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Send a payment' }).count()).toBe(0);
+    const { status } = await call('POST', `${live.url('payment-service')}/sandbox/Aldeamo`, {
+      failure_rate: 1,
+    });
+    expect(status).toBe(404);
+    await page.context().close();
+    expect(faults.splice(0)).toEqual([]);
+  });
+});
