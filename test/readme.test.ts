@@ -117,6 +117,18 @@ test('every command is run by a test', async () => {
   expect(steps.length).toBeGreaterThan(10);
 });
 
+test('the page in Spanish has the same commands, which print the same, and names the same things', async () => {
+  const spanish = await readFile('README.es.md', 'utf8');
+  const blocks = (page: string) => page.match(/^```(sh|json|env)\n.*?^```$/gms);
+  const names = (page: string) =>
+    page
+      .replace(/^```.*?^```$/gms, '')
+      .match(/`[^`]+`/g)
+      ?.toSorted();
+  expect(blocks(spanish)).toEqual(blocks(readme));
+  expect(names(spanish)).toEqual(names(readme));
+});
+
 test('the commands print what the page shows', () => follow(beforeLive + afterLive));
 
 if (inject('trio') === 'processes') {
