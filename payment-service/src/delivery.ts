@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { inSpan, resumeCorrelation } from 'service-kit/correlation.ts';
 import { askedProvider, settleAttempt } from './attempts.ts';
 import type { Notifier } from './notifier.ts';
 import type { Payment, PaymentObserver } from './payment.ts';
@@ -134,8 +135,9 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
       return askedProvider(begun) ? begun : postpone(begun, notifier.availableAt());
     },
 
-    round: (...args) => track(round(...args)),
-    resume: (...args) => track(resume(...args)),
+    round: (...args) => track(asSpan('notify', args[0], () => round(...args))),
+    resume: (...args) =>
+      track(resumeCorrelation(args[0], () => asSpan('resume', args[0], () => resume(...args)))),
     retry: (...args) => track(retry(...args)),
 
     async drain() {
@@ -143,6 +145,13 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
     },
   };
 }
+
+const asSpan = (name: string, { payment_id }: Payment, work: () => Promise<Payment>) =>
+  inSpan(name, { attributes: { payment_id } }, async (span) => {
+    const payment = await work();
+    span.setAttribute('notification_status', payment.notification_status);
+    return payment;
+  });
 
 /** An attempt that still runs when its lease has run out was cut short: by a crash, or by being too slow. */
 function endInterrupted(payment: Payment): Payment {

@@ -1,7 +1,7 @@
 import process from 'node:process';
 import { createCaller } from 'service-kit/outgoing/caller.ts';
 import { accessOptions } from 'service-kit/server/access-settings.ts';
-import { bearer } from 'service-kit/server/credentials.ts';
+import { serviceHeaders } from 'service-kit/server/credentials.ts';
 import { startService } from 'service-kit/server/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
@@ -22,7 +22,7 @@ await startService({
     const limits = {
       timeoutMs: config.PROVIDER_TIMEOUT_MS,
       maxConcurrency: config.PROVIDER_MAX_CONCURRENCY,
-      headers: bearer(config.SERVICE_TOKEN),
+      headers: serviceHeaders(config.SERVICE_TOKEN),
     };
     const policy = retryPolicy(config);
     const recentAttempts = createRecentAttempts();

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { inSpan } from 'service-kit/correlation.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import {
   askedProvider,
@@ -96,7 +97,11 @@ export function createNotifier({
       action: async (payment) => {
         const started = performance.now();
         const key = attemptKey(payment, payment.notification.attempts.length - 1);
-        const outcome = await clients[provider].notify(requestOf(payment), key);
+        const outcome = await inSpan('attempt', { attributes: { provider } }, async (span) => {
+          const told = await clients[provider].notify(requestOf(payment), key);
+          span.setAttributes({ outcome: told.outcome, reason: reasonOf(told) ?? '' });
+          return told;
+        });
         const durationMs = performance.now() - started;
         heedRetryAfter(provider, outcome);
         for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);

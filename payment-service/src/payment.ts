@@ -1,3 +1,4 @@
+import { type CorrelationIds, currentIds } from 'service-kit/correlation.ts';
 import { customerIdSchema, providerSchema } from 'service-kit/notification.ts';
 import { measureText } from 'service-kit/sms-text.ts';
 import { v7 as uuidv7 } from 'uuid';
@@ -48,18 +49,19 @@ export const paymentSchema = z.object({
 export type PaymentView = z.infer<typeof paymentSchema>;
 
 /** A payment as it is kept: what clients see, and what they do not. */
-export type Payment = Omit<PaymentView, 'amount' | 'status' | 'possible_duplicate'> & {
-  amount_minor: number;
-  phone: string | null;
-  /** When its notification is given up. */
-  expires_at: string;
-  /** How often all providers were tried in vain. */
-  retries: number;
-  /** How many attempts there were when a person last wanted it sent: those before are history. */
-  reopened: number;
-  /** Grows with each worker that takes the notification on; what an earlier one still writes is refused. */
-  fence: number;
-};
+export type Payment = Omit<PaymentView, 'amount' | 'status' | 'possible_duplicate'> &
+  CorrelationIds & {
+    amount_minor: number;
+    phone: string | null;
+    /** When its notification is given up. */
+    expires_at: string;
+    /** How often all providers were tried in vain. */
+    retries: number;
+    /** How many attempts there were when a person last wanted it sent: those before are history. */
+    reopened: number;
+    /** Grows with each worker that takes the notification on; what an earlier one still writes is refused. */
+    fence: number;
+  };
 
 /** Told of a payment that is on disk as it now is, and of what it was; a new one was nothing. It never throws. */
 export type PaymentObserver = (payment: Payment, before: Payment | undefined) => void;
@@ -68,8 +70,12 @@ export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'custom
   message: string | null;
 };
 
-/** The id is ordered by time, within one process strictly: newest first is by id. */
+/**
+ * The id is ordered by time, within one process strictly: newest first is by id. It keeps the ids of the request that it
+ * comes with, for what is done about it later.
+ */
 export function newPayment({ message, ...request }: PaymentRequest, ttlMs: number): Payment {
+  const { traceparent, request_id } = currentIds();
   const now = Date.now();
   const amount = formatAmount(request.amount_minor, request.currency);
   const text = message ?? `Se ha procesado un pago de $${amount} con éxito.`;
@@ -81,6 +87,8 @@ export function newPayment({ message, ...request }: PaymentRequest, ttlMs: numbe
     retries: 0,
     reopened: 0,
     fence: 1,
+    traceparent,
+    request_id,
     notification_service: null,
     notification_status: 'pending',
     notification: {

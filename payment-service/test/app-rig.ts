@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { InjectOptions } from 'fastify';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/notification.ts';
 import type { Answer } from 'service-kit/outgoing/answer.ts';
@@ -12,6 +11,7 @@ import { wellBehaved } from 'service-kit/provider/sandbox-settings.ts';
 import type { AccessOptions } from 'service-kit/server/access.ts';
 import type { AdmissionOptions } from 'service-kit/server/admission.ts';
 import type { Server } from 'service-kit/server/server.ts';
+import { createLogger } from 'service-kit/server/start.ts';
 import { expect, onTestFinished } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
@@ -90,7 +90,10 @@ export async function build({
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 'payments.db');
   const lines: Record<string, unknown>[] = [];
-  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const logger = createLogger(
+    { level: 'info' },
+    { write: (line: string) => void lines.push(JSON.parse(line)) },
+  );
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
   const store = openSqliteStore({ path, leaseMs: 15_000 });

@@ -212,7 +212,7 @@ describe('opening', () => {
     expect(applied()).toBe(3);
     await openSqliteStore({ path, leaseMs }).close();
     expect(applied()).toBe(3);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 3 });
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 4 });
   });
 
   test('refuses a database of a newer release, and leaves it as it is', () => {
@@ -220,7 +220,7 @@ describe('opening', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     expect(() => openSqliteStore({ path, leaseMs })).toThrow(
-      'The database has schema version 99; this release knows 3.',
+      'The database has schema version 99; this release knows 4.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -332,6 +332,8 @@ describe('a database of the first release', () => {
       created_at: created,
       expires_at,
       phone: '+573001234567',
+      traceparent: null,
+      request_id: null,
       notification_status: status,
       notification_service: status === 'sent' ? 'Twilio' : null,
       notification: {
@@ -363,6 +365,8 @@ describe('a database of the first release', () => {
       retries: _retries,
       reopened: _reopened,
       fence: _fence,
+      traceparent: _traceparent,
+      request_id: _request_id,
       ...rest
     } of payments) {
       const { message, next_attempt_at } = notification;

@@ -643,6 +643,8 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     expires_at: '2999-01-01T00:00:00.000Z',
     retries: 0,
     reopened: 0,
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    request_id: 'req-1',
     fence: 1,
     notification_service: null,
     notification_status: 'pending',

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Receipt } from 'service-kit/notification.ts';
 import { createCaller } from 'service-kit/outgoing/caller.ts';
-import { bearer } from 'service-kit/server/credentials.ts';
+import { serviceHeaders } from 'service-kit/server/credentials.ts';
 
 /** `taken`, `unknown_there`: payment-service has no such attempt, `refused`: it never will take it, or `not_reached`. */
 type Handover = 'taken' | 'unknown_there' | 'refused' | 'not_reached';
@@ -33,7 +33,7 @@ export function createReceiptHandover({
     url: paymentServiceUrl,
     timeoutMs: callMs,
     maxConcurrency: 64,
-    headers: bearer(serviceToken),
+    headers: serviceHeaders(serviceToken),
   });
   const stopping = new AbortController();
 

@@ -74,6 +74,10 @@ const migrations: readonly string[] = [
     phone TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE payments ADD COLUMN traceparent TEXT;
+  ALTER TABLE payments ADD COLUMN request_id TEXT;
+  `,
 ];
 
 /** @throws Error if the database is of a newer release */

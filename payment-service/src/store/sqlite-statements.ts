@@ -45,9 +45,9 @@ export function prepareStatements(db: DatabaseSync) {
   return {
     insertPayment: db.prepare(`
       INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, encoding, segments,
-                            notification_service, notification_status, reason, next_attempt_at, expires_at, retries, reopened, fence, due_at, created_at)
+                            notification_service, notification_status, reason, next_attempt_at, expires_at, retries, reopened, fence, due_at, created_at, traceparent, request_id)
       VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message, :encoding, :segments,
-              :notification_service, :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :reopened, :fence, :due_at, :created_at)`),
+              :notification_service, :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :reopened, :fence, :due_at, :created_at, :traceparent, :request_id)`),
     updatePayment: db.prepare(`
       UPDATE payments
       SET phone = :phone, notification_service = :notification_service, notification_status = :notification_status,

@@ -1,4 +1,6 @@
+import { SpanKind } from '@opentelemetry/api';
 import { type Dispatcher, Pool } from 'undici';
+import { inSpan } from '../correlation.ts';
 import type { Outcome } from '../notification.ts';
 import { type Answer, outcomeOfError, overloaded } from './answer.ts';
 
@@ -9,8 +11,8 @@ export interface CallerOptions {
   timeoutMs: number;
   /** Sends under way at the same time. One more is not made: it would spend its deadline waiting in our own queue. */
   maxConcurrency: number;
-  /** Sent with each request. */
-  headers?: Record<string, string>;
+  /** Sent with each request, whatever they are at that moment. */
+  headers?: () => Record<string, string>;
 }
 
 export interface Request {
@@ -32,7 +34,12 @@ export interface Caller {
 }
 
 /** Calls one HTTP service over one pool of connections, each call with an exact deadline. Nothing is repeated. */
-export function createCaller({ url, timeoutMs, maxConcurrency, headers: own = {} }: CallerOptions): Caller {
+export function createCaller({
+  url,
+  timeoutMs,
+  maxConcurrency,
+  headers = () => ({}),
+}: CallerOptions): Caller {
   const pool = new Pool(new URL(url).origin, {
     connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
     connect: { timeout: timeoutMs },
@@ -44,26 +51,42 @@ export function createCaller({ url, timeoutMs, maxConcurrency, headers: own = {}
   });
   const dispatcher = pool.compose(watchWriting);
   let underWay = 0;
+  const attributesOf = ({ method }: Request) => ({
+    'http.request.method': method,
+    'server.address': new URL(url).host,
+  });
 
   /** One request and its whole answer, within the deadline. */
   async function call(request: Request, writing: Writing | null = null): Promise<Answer> {
     const deadline = AbortSignal.timeout(timeoutMs);
     const read = async () => {
-      const { statusCode, headers, body } = await dispatcher.request({
+      const {
+        statusCode,
+        headers: received,
+        body,
+      } = await dispatcher.request({
         ...request,
-        headers: { ...own, ...request.headers },
+        headers: { ...headers(), ...request.headers },
         opaque: writing,
         signal: deadline,
       });
-      const retryAfter = headers['retry-after'];
+      const retryAfter = received['retry-after'];
       return {
         status: statusCode,
         retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
         body: await body.text(),
       };
     };
-    // undici heeds the signal only once there is a connection.
-    return Promise.race([read(), rejectedBy(deadline)]);
+    return inSpan(
+      request.method,
+      { kind: SpanKind.CLIENT, attributes: attributesOf(request) },
+      async (span) => {
+        // undici heeds the signal only once there is a connection.
+        const answer = await Promise.race([read(), rejectedBy(deadline)]);
+        span.setAttribute('http.response.status_code', answer.status);
+        return answer;
+      },
+    );
   }
 
   return {

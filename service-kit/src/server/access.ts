@@ -1,5 +1,6 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
+import { currentCorrelation } from '../correlation.ts';
 import { type Credential, findCredential, type Role } from './credentials.ts';
 import { Problem } from './problem.ts';
 import type { Server } from './server.ts';
@@ -35,8 +36,8 @@ export async function registerAccess(
     if (credentials.length === 0 || access === 'anyone') return;
     request.credential = authenticate(request, credentials);
     if (!access.includes(request.credential.role)) throw forbidden();
-    // Whose request a line is about.
-    request.log = request.log.child({ client: request.credential.name });
+    const correlation = currentCorrelation();
+    if (correlation) correlation.client = request.credential.name;
   });
   if (rateLimitPerMinute > 0) await registerRateLimit(server, rateLimitPerMinute);
 }

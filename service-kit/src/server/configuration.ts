@@ -35,6 +35,10 @@ export const serviceSettings = ({ port }: { port: number }) => ({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** How long a stop may take before the process gives up on what is still under way. */
   STOP_TIMEOUT_MS: milliseconds().default(10_000),
+  /** The OpenTelemetry collector that spans go to; nowhere if not set. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional(),
 });
 
 /** What every provider service takes beside. */
@@ -54,6 +58,7 @@ export interface ServiceSettings {
   PORT: number;
   LOG_LEVEL: string;
   STOP_TIMEOUT_MS: number;
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined;
 }
 
 /** Its message names every setting that is wrong, and not the values: some are secrets. */

@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import { correlationHeaders } from '../correlation.ts';
 
 /** `client`: whoever uses the public API; `admin`: who resets, retries and pulls levers; `service`: one of the trio. */
 export type Role = 'client' | 'admin' | 'service';
@@ -25,6 +26,8 @@ export function findCredential(credentials: readonly Credential[], key: string):
 
 const digestOf = (key: string): Buffer => hash('sha256', key, 'buffer');
 
-/** The header that shows a key (RFC 6750); none where there is no key to show. */
-export const bearer = (key: string | undefined): Record<string, string> =>
-  key === undefined ? {} : { authorization: `Bearer ${key}` };
+/** What our services send each other with each request: the key that lets them in (RFC 6750), and what it is about. */
+export const serviceHeaders = (key: string | undefined) => (): Record<string, string> => ({
+  ...(key !== undefined && { authorization: `Bearer ${key}` }),
+  ...correlationHeaders(),
+});

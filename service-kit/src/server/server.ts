@@ -16,6 +16,7 @@ import { type Page, registerGreeting } from './greeting.ts';
 import { registerHealth } from './health.ts';
 import { registerMetrics } from './metrics.ts';
 import { Problem } from './problem.ts';
+import { registerCorrelation } from './request-correlation.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 
 export type Server = FastifyInstance<
@@ -55,6 +56,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   const handleError = createErrorHandler(options.translateError ?? (() => undefined));
   const server = Fastify({
     loggerInstance: options.logger,
+    childLoggerFactory: (logger) => logger, // what is a request's own is on every line, whoever writes it
     // A service logs what it did, in one line of its own.
     logController: new LogController({ disableRequestLogging: true }),
     // Against clients that are slow on purpose: to send their headers, the whole request, or to read the answer.
@@ -77,6 +79,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   server.setErrorHandler(handleError);
   server.setNotFoundHandler(handleNotFound);
 
+  registerCorrelation(server);
   registerMetrics(server, options.metrics ?? new Registry());
   await registerSecurityHeaders(server);
   registerAdmission(server, options);

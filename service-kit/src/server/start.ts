@@ -1,7 +1,8 @@
 import closeWithGrace from 'close-with-grace';
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { z } from 'zod';
+import { correlationFields } from '../correlation.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
 import { collectProcessMetrics } from './metrics.ts';
 import type { Server } from './server.ts';
@@ -26,7 +27,8 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   build,
 }: Service<Schema>): Promise<void> {
   const config = readOrExit(configSchema, process);
-  const logger = pino({ name, level: config.LOG_LEVEL });
+  const logger = createLogger({ name, level: config.LOG_LEVEL });
+  const endExport = await startExport(config.OTEL_EXPORTER_OTLP_ENDPOINT, name);
   const metrics = new Registry();
   collectProcessMetrics(metrics);
   let app: Server | undefined;
@@ -36,6 +38,7 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
     // A client that never sends the rest of its request must not make the deadline pass.
     const cut = setTimeout(() => app?.server.closeAllConnections(), config.STOP_TIMEOUT_MS * 0.9);
     await app?.close();
+    await endExport();
     clearTimeout(cut);
     logger.info('stopped');
   });
@@ -50,6 +53,16 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
     logger.fatal({ err }, 'could not start');
     process.exit(1);
   }
+}
+
+/** Each line has the ids of the request that it is about. */
+export const createLogger = (options: LoggerOptions, destination?: DestinationStream): Logger =>
+  pino({ ...options, mixin: correlationFields }, destination ?? pino.destination());
+
+async function startExport(endpoint: string | undefined, service: string): Promise<() => Promise<void>> {
+  if (!endpoint) return async () => {};
+  const { exportSpans } = await import('./tracing-export.ts');
+  return exportSpans(endpoint, service);
 }
 
 function readOrExit<Schema extends z.ZodType<ServiceSettings>>(

@@ -1,0 +1,109 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import {
+  type Context,
+  defaultTextMapGetter,
+  defaultTextMapSetter,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanOptions,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+
+/** What ties together all that is done for one request, in whichever service and however much later. */
+export interface Correlation {
+  /** Where in which trace this is. */
+  context: Context;
+  /** null for a payment of a release that did not keep it. */
+  request_id: string | null;
+  /** Whose request it is, where it has shown a key. */
+  client?: string;
+}
+
+/** How a correlation travels and is kept. */
+export interface CorrelationIds {
+  traceparent: string | null;
+  request_id: string | null;
+}
+
+const storage = new AsyncLocalStorage<Correlation>();
+const propagator = new W3CTraceContextPropagator();
+// Until tracing-export.ts is loaded, what it starts are spans that nobody records.
+const tracer = trace.getTracer('payments-with-sms');
+
+export const currentCorrelation = () => storage.getStore();
+
+/** For each log line. */
+export function correlationFields(): Record<string, string> {
+  const correlation = storage.getStore();
+  if (!correlation) return {};
+  const { context, request_id, client } = correlation;
+  const trace_id = trace.getSpanContext(context)?.traceId;
+  return { ...(trace_id && { trace_id }), ...(request_id && { request_id }), ...(client && { client }) };
+}
+
+/** For each call to another of our services. */
+export function correlationHeaders(): Record<string, string> {
+  const { traceparent, tracestate, request_id } = currentIds();
+  return {
+    ...(traceparent && { traceparent }),
+    ...(tracestate && { tracestate }),
+    ...(request_id && { 'x-request-id': request_id }),
+  };
+}
+
+/** To be kept with what will be gone on with later. */
+export function currentIds(): CorrelationIds & { tracestate?: string } {
+  const correlation = storage.getStore();
+  if (!correlation) return { traceparent: null, request_id: null };
+  const carrier: Record<string, string> = {};
+  propagator.inject(correlation.context, carrier, defaultTextMapSetter);
+  const { traceparent = null, ...state } = carrier;
+  return { traceparent, request_id: correlation.request_id, ...state };
+}
+
+/** Where the headers of a request, or what was kept, say that it comes from. */
+export const contextOf = (headers: Record<string, unknown>): Context =>
+  propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter);
+
+export const runCorrelated = <T>(correlation: Correlation, work: () => T): T =>
+  storage.run(correlation, work);
+
+/** A span, and what happens within it. One that nobody records and that has no parent gets ids of its own, for the log. */
+export function startSpan(
+  name: string,
+  options: SpanOptions,
+  parent: Context,
+): { span: Span; context: Context } {
+  const started = tracer.startSpan(name, options, parent);
+  const span = isSpanContextValid(started.spanContext())
+    ? started
+    : trace.wrapSpanContext({
+        traceId: randomBytes(16).toString('hex'),
+        spanId: randomBytes(8).toString('hex'),
+        traceFlags: TraceFlags.SAMPLED,
+      });
+  return { span, context: trace.setSpan(parent, span) };
+}
+
+/** Does the work as a span of what is under way. */
+export async function inSpan<T>(
+  name: string,
+  options: SpanOptions,
+  work: (span: Span) => Promise<T>,
+): Promise<T> {
+  const correlation = storage.getStore() ?? { context: ROOT_CONTEXT, request_id: null };
+  const { span, context } = startSpan(name, options, correlation.context);
+  try {
+    return await storage.run({ ...correlation, context }, () => work(span));
+  } finally {
+    span.end();
+  }
+}
+
+/** Goes on with what was begun by the request with these ids. */
+export const resumeCorrelation = <T>({ traceparent, request_id }: CorrelationIds, work: () => T): T =>
+  storage.run({ context: contextOf({ traceparent: traceparent ?? undefined }), request_id }, work);

@@ -1,0 +1,44 @@
+import { AsyncResource } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { contextOf, runCorrelated, startSpan } from '../correlation.ts';
+import type { Server } from './server.ts';
+
+/** What a log line and a grep can carry. Whatever else comes as an id is not taken over. */
+const isRequestId = (id: unknown): id is string => typeof id === 'string' && /^[\w.-]{1,128}$/.test(id);
+
+/**
+ * Takes over the trace and the id that a request comes with, or gives it some; the answer has the id, too. To be called
+ * before the other hooks, so that what they log and refuse has them.
+ */
+export function registerCorrelation(server: Server): void {
+  const scopes = new WeakMap<object, AsyncResource>();
+  server.addHook('onRequest', (request, reply, done) => {
+    const given = request.headers['x-request-id'];
+    const request_id = isRequestId(given) ? given : randomUUID();
+    reply.header('x-request-id', request_id);
+    const { method, routeOptions } = request;
+    const route = routeOptions.url;
+    const { span, context } = startSpan(
+      route ? `${method} ${route}` : method,
+      {
+        kind: SpanKind.SERVER,
+        attributes: { 'http.request.method': method, ...(route && { 'http.route': route }) },
+      },
+      contextOf(request.headers),
+    );
+    reply.raw.once('close', () => {
+      span.setAttribute('http.response.status_code', reply.statusCode);
+      if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    });
+    runCorrelated({ context, request_id }, () => {
+      scopes.set(request, new AsyncResource('request'));
+      done();
+    });
+  });
+  // The events of the socket that brings the body know nothing of the request: it is found again here.
+  server.addHook('preValidation', (request, _reply, done) => {
+    scopes.get(request)?.runInAsyncScope(done);
+  });
+}
