@@ -1,4 +1,5 @@
 import type { PaymentView } from '../payment-service/src/payment.ts';
+import { noteSecrets } from './leaks.ts';
 
 export interface Answer<Body> {
   status: number;
@@ -12,6 +13,7 @@ export async function call<Body = Record<string, unknown>>(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Answer<Body>> {
+  noteSecrets(body);
   const response = await fetch(url, {
     method,
     ...(body === undefined

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { call, pay } from './http.ts';
+import { scanForLeaks } from './leaks.ts';
 import { serviceNames, startTrio, type Trio } from './trio.ts';
 
 const without = reasonNotToUsePrometheus();
@@ -85,8 +86,11 @@ test.skipIf(without)(`promtool finds nothing wrong in ops/${why}`, async () => {
   promtool(['test', 'rules', join(folder, 'alerts.test.yml')]);
 });
 
-const scrape = async (trio: Trio, service: (typeof serviceNames)[number]) =>
-  (await fetch(`${trio.url(service)}/metrics`)).text();
+async function scrape(trio: Trio, service: (typeof serviceNames)[number]): Promise<string> {
+  const text = await (await fetch(`${trio.url(service)}/metrics`)).text();
+  scanForLeaks(`/metrics of ${service}`, text.split('\n'));
+  return text;
+}
 
 async function expressions(): Promise<string[]> {
   const { panels } = JSON.parse(await readFile('ops/grafana/dashboard.json', 'utf8')) as {

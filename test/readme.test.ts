@@ -10,6 +10,7 @@ import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
+import { scanForLeaks } from './leaks.ts';
 
 /** Runs what README.md tells a newcomer to run, in a copy of the repository, and compares what it prints. */
 
@@ -87,6 +88,7 @@ async function startThem(): Promise<void> {
 async function pressCtrlC(): Promise<void> {
   process.kill(-(running.pid as number), 'SIGINT');
   await once(running, 'close');
+  scanForLeaks(start as string, output.split('\n'));
 }
 
 async function follow(markdown: string): Promise<void> {

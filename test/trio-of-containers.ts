@@ -3,10 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { DockerComposeEnvironment, Wait } from 'testcontainers';
 import { eventually } from './eventually.ts';
+import { scanForLeaks } from './leaks.ts';
 import { parseLog, type ServiceName, type Trio } from './trio.ts';
 
 const run = promisify(execFile);
 const docker = async (...args: string[]) => (await run('docker', args, { maxBuffer: 2 ** 28 })).stdout.trim();
+
+/** Of all the times it has run, with what went to stderr. */
+async function allOutput(container: string): Promise<string[]> {
+  const { stdout, stderr } = await run('docker', ['logs', container], { maxBuffer: 2 ** 28 });
+  return `${stdout}\n${stderr}`.split('\n').filter(Boolean);
+}
 
 const ports: Record<ServiceName, number> = {
   'payment-service': 8000,
@@ -51,8 +58,13 @@ export async function startContainers(settings: Record<string, string>): Promise
     },
     logs: async (service) => parseLog(await docker('logs', id(service))),
     async [Symbol.asyncDispose]() {
+      const services = Object.keys(ports) as ServiceName[];
+      const logs = await Promise.all(services.map((service) => allOutput(id(service))));
       await environment.down({ removeVolumes: true, timeout: 1000 });
-      await docker('image', 'rm', ...Object.keys(ports).map((service) => `${project}-${service}`));
+      await docker('image', 'rm', ...services.map((service) => `${project}-${service}`));
+      services.forEach((service, index) => {
+        scanForLeaks(service, logs[index] ?? []);
+      });
     },
   };
 }

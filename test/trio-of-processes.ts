@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePorts } from './free-ports.ts';
+import { scanForLeaks } from './leaks.ts';
 import { parseLog, type ServiceName, serviceNames, type Trio } from './trio.ts';
 
 interface Running {
@@ -71,6 +72,7 @@ export async function startProcesses(settings: Record<string, string>, prelude =
       await closed;
     }
     await rm(data, { recursive: true });
+    for (const service of running.keys()) scanForLeaks(service, output[service]);
   };
   try {
     await Promise.all(serviceNames.map(start));

@@ -1,8 +1,9 @@
 import { pino } from 'pino';
 import type { Send } from 'service-kit/provider/gateway.ts';
 import { readConfiguration } from 'service-kit/server/configuration.ts';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { startAldeamoUpstream } from '../../test/doubles/aldeamo-upstream.ts';
+import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { type AldeamoOptions, createAldeamoGateway } from '../src/aldeamo-gateway.ts';
 import { buildAldeamoApp } from '../src/app.ts';
 import { configSchema } from '../src/config.ts';
@@ -24,6 +25,10 @@ export interface LogLine {
 export function createLog() {
   const lines: LogLine[] = [];
   const log = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+  onTestFinished(() => {
+    noteSecrets(sms);
+    expect(leaksIn(lines.map((line) => JSON.stringify(line)))).toEqual([]);
+  });
   const alerts = () => lines.filter(({ alert, alerts_ended }) => alert || alerts_ended);
   return { log, lines, alerts };
 }

@@ -57,6 +57,8 @@ export const configSchema = z
     /** 1600 characters of GSM-7, which is what a message may have, are 11 SMS. */
     SMS_MAX_SEGMENTS: wholeNumber({ min: 1, max: 100 }).default(11),
     IDEMPOTENCY_RETENTION_MS: milliseconds().default(86_400_000),
+    /** How long after the payment its text and phone are blanked, up to ten years; 0: never. */
+    PAYMENT_RETENTION_MS: wholeNumber({ min: 0, max: 315_576_000_000 }).default(0),
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN']));
@@ -82,6 +84,13 @@ export const configSchema = z
       wrong('NOTIFICATION_LEASE_MS', 'must be more than 2 * PROVIDER_TIMEOUT_MS');
     if (value.NOTIFICATION_RETRY_MAX_MS < value.NOTIFICATION_RETRY_BASE_MS)
       wrong('NOTIFICATION_RETRY_MAX_MS', 'must be at least NOTIFICATION_RETRY_BASE_MS');
+    // Until then the text may have to be sent, or is in an answer that is kept.
+    const needed = Math.max(value.NOTIFICATION_TTL_MS, value.IDEMPOTENCY_RETENTION_MS);
+    if (value.PAYMENT_RETENTION_MS > 0 && value.PAYMENT_RETENTION_MS < needed)
+      wrong(
+        'PAYMENT_RETENTION_MS',
+        'must be 0, or at least NOTIFICATION_TTL_MS and IDEMPOTENCY_RETENTION_MS',
+      );
     if (value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS < value.CIRCUIT_ROLLING_COUNT_BUCKETS)
       wrong('CIRCUIT_ROLLING_COUNT_BUCKETS', 'must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS');
   });

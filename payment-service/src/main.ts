@@ -56,6 +56,7 @@ await startService({
         concurrency: config.OUTBOX_CONCURRENCY,
         ratePerSecond: config.OUTBOX_RATE_PER_SECOND,
         keyRetentionMs: config.IDEMPOTENCY_RETENTION_MS,
+        paymentRetentionMs: config.PAYMENT_RETENTION_MS,
       },
       metrics,
       access: accessOptions(config),

@@ -19,7 +19,7 @@ export type RetryNotification = (
 ) => Promise<Payment>;
 
 /**
- * @returns a function that throws a Problem: 404, or 409 if there is nothing to retry, or the recipient was rejected and
+ * @returns a function that throws a Problem: 404, or 409 if there is nothing to retry or to send, or the recipient was rejected and
  *   no other phone is known
  */
 export function createNotificationRetry({
@@ -32,6 +32,9 @@ export function createNotificationRetry({
     if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
     if (payment.notification_status !== 'failed' && !isHeld(payment)) {
       throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
+    }
+    if (payment.notification.message === null) {
+      throw new Problem(409, 'message-forgotten', 'The text is kept no longer: there is nothing to send.');
     }
     const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment.customer_id)) ?? null;
     const mustNotBeAsked = (known: Payment) => isRejected(known) && phone === known.phone;

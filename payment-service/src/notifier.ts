@@ -219,6 +219,7 @@ export function createNotifier({
   };
 }
 
-function requestOf({ customer_id, phone, notification }: Payment): NotifyRequest {
-  return { customer_id, message: notification.message, ...(phone !== null && { phone }) };
+function requestOf({ payment_id, customer_id, phone, notification: { message } }: Payment): NotifyRequest {
+  if (message === null) throw new Error(`${payment_id} has no text any more`);
+  return { customer_id, message, ...(phone !== null && { phone }) };
 }

@@ -18,6 +18,8 @@ export interface OutboxOptions {
   ratePerSecond: number;
   /** How long an Idempotency-Key is kept, in ms. */
   keyRetentionMs: number;
+  /** How long text and phone of a payment are kept, in ms; 0: for ever. */
+  paymentRetentionMs: number;
   log: FastifyBaseLogger;
 }
 
@@ -26,10 +28,10 @@ const tickMs = 100;
 const idleMs = 500;
 /** … and one whose store does not answer. */
 const afterFailureMs = 5000;
-const keysForgottenAtATime = 1000;
+const forgottenAtATime = 1000;
 
 export function startOutbox(options: OutboxOptions): Outbox {
-  const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, log } = options;
+  const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, paymentRetentionMs, log } = options;
   const perTick = (ratePerSecond * tickMs) / 1000;
   /** How many may be taken on now. What is not used is not saved up, but for the fraction of one. */
   let allowance = 0;
@@ -57,13 +59,19 @@ export function startOutbox(options: OutboxOptions): Outbox {
         underWay.add(turn);
         void turn.finally(() => underWay.delete(turn));
       }
-      // As many keys a tick as there can be payments in one: they go as fast as they come.
-      const forgotten = await store.forgetKeys(Date.now() - keyRetentionMs, keysForgottenAtATime);
+      const forgotten = await forget();
       return claimed.length > 0 || forgotten > 0 ? tickMs : idleMs;
     } catch (error) {
       logFailure(error);
       return afterFailureMs;
     }
+  }
+
+  /** As much at a time as there can be payments in one tick: it goes as fast as it comes. Says how much it was. */
+  async function forget(): Promise<number> {
+    const keys = await store.forgetKeys(Date.now() - keyRetentionMs, forgottenAtATime);
+    if (paymentRetentionMs === 0) return keys;
+    return keys + (await store.blank(Date.now() - paymentRetentionMs, forgottenAtATime));
   }
 
   /** What was claimed is claimed again when its lease has run out. */

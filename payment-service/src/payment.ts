@@ -35,7 +35,7 @@ export const paymentSchema = z.object({
   }),
   created_at: z.iso.datetime(),
   notification: z.object({
-    message: z.string(),
+    message: z.string().nullable().meta({ description: 'null once PAYMENT_RETENTION_MS has passed' }),
     encoding: z.enum(['GSM-7', 'UCS-2']).meta({ description: 'How the text travels' }),
     segments: z.number().int().meta({ description: 'How many SMS the text takes' }),
     reason: z.string().nullable().meta({

@@ -13,6 +13,7 @@ import type { AdmissionOptions } from 'service-kit/server/admission.ts';
 import type { Server } from 'service-kit/server/server.ts';
 import { createLogger } from 'service-kit/server/start.ts';
 import { expect, onTestFinished } from 'vitest';
+import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
 import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
 import { createLevers } from '../src/levers.ts';
@@ -113,14 +114,19 @@ export async function build({
     notifier,
     policy,
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
-    outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day },
+    outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,
     access,
     live: { recentAttempts, levers: createLevers(sandboxes) },
     logger,
     version: '1.2.3',
   });
-  onTestFinished(() => app.close());
+  onTestFinished(async () => {
+    await app.close();
+    for (const { request } of calls) noteSecrets(request);
+    const metricsText = await metrics.metrics();
+    expect(leaksIn([...lines.map((line) => JSON.stringify(line)), metricsText])).toEqual([]);
+  });
   return { app, store, clients, sandboxes, calls, lines, path };
 }
 

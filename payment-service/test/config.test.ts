@@ -77,6 +77,7 @@ describe('values that do not go together', () => {
         CIRCUIT_ROLLING_COUNT_BUCKETS: '10',
       },
     ],
+    ['a retention of ten years', { PAYMENT_RETENTION_MS: '315576000000' }],
     ['a lease of more than two deadlines', { NOTIFICATION_LEASE_MS: '6001' }],
     [
       'a longest wait that is the first one',
@@ -115,6 +116,14 @@ describe('values that do not go together', () => {
       'CIRCUIT_ROLLING_COUNT_BUCKETS: must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS',
     ],
     [{ NOTIFICATION_LEASE_MS: '6000' }, 'NOTIFICATION_LEASE_MS: must be more than 2 * PROVIDER_TIMEOUT_MS'],
+    [
+      { PAYMENT_RETENTION_MS: '86399999' },
+      'PAYMENT_RETENTION_MS: must be 0, or at least NOTIFICATION_TTL_MS and IDEMPOTENCY_RETENTION_MS',
+    ],
+    [
+      { PAYMENT_RETENTION_MS: '86400000', IDEMPOTENCY_RETENTION_MS: '86400001' },
+      'PAYMENT_RETENTION_MS: must be 0, or at least NOTIFICATION_TTL_MS and IDEMPOTENCY_RETENTION_MS',
+    ],
     [
       { NOTIFICATION_RETRY_BASE_MS: '900001' },
       'NOTIFICATION_RETRY_MAX_MS: must be at least NOTIFICATION_RETRY_BASE_MS',

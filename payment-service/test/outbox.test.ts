@@ -75,6 +75,7 @@ function setUp({ leaseMs = hour } = {}) {
       concurrency: 16,
       ratePerSecond: 100,
       keyRetentionMs: hour,
+      paymentRetentionMs: 0,
       log: log as unknown as FastifyBaseLogger,
       ...options,
     });
@@ -302,5 +303,35 @@ describe('idempotency keys', () => {
     await pass(1000);
     const known = await Promise.all([1, 1000, 2500].map((number) => isKnown(store, number)));
     expect(known).toEqual([false, false, false]);
+  });
+});
+
+describe('text and phone of a payment', () => {
+  const ended = (number: number) =>
+    paymentNumber(number, { created_at: new Date(now).toISOString(), notification_status: 'sent' });
+  const isBlank = async (store: ReturnType<typeof setUp>['store'], number: number) =>
+    (await store.find(ended(number).payment_id))?.notification.message === null;
+
+  test('are blanked when their time has come, and not before, however many', async () => {
+    const { store, start } = setUp();
+    await Promise.all(Array.from({ length: 2500 }, (_, at) => store.insert(ended(at + 1))));
+    start({ paymentRetentionMs: 10_000 });
+    await pass(9900);
+    expect(await isBlank(store, 1)).toBe(false);
+    await pass(1500);
+    expect(await Promise.all([1, 1000, 2500].map((number) => isBlank(store, number)))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  test('are kept for ever where no time is set', async () => {
+    const { store, start } = setUp();
+    await store.insert(ended(1));
+    vi.setSystemTime(now + 365 * 24 * hour);
+    start({ paymentRetentionMs: 0 });
+    await pass(1000);
+    expect(await isBlank(store, 1)).toBe(false);
   });
 });

@@ -212,7 +212,7 @@ describe('opening', () => {
     expect(applied()).toBe(3);
     await openSqliteStore({ path, leaseMs }).close();
     expect(applied()).toBe(3);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 4 });
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 5 });
   });
 
   test('refuses a database of a newer release, and leaves it as it is', () => {
@@ -220,7 +220,7 @@ describe('opening', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     expect(() => openSqliteStore({ path, leaseMs })).toThrow(
-      'The database has schema version 99; this release knows 4.',
+      'The database has schema version 99; this release knows 5.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -490,6 +490,17 @@ describe('the plan of a page', () => {
       ['SEARCH payments USING COVERING INDEX payments_by_status (notification_status=?)'],
       ['SEARCH payments USING INDEX payments_by_status (notification_status=?)'],
     ]);
+  });
+
+  test('finds what is to be blanked by its age, and reads nothing that was blanked', () => {
+    const path = newPath();
+    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+    onTestFinished(() => prepare.mockRestore());
+    open(path);
+    const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes("message = ''")) ?? '';
+    const plan = planOf(path, sql).join();
+    expect(plan).toMatch(/SEARCH payments USING INDEX payments_not_blanked \(created_at<\?\)/);
+    expect(plan).not.toMatch(/SCAN|TEMP B-TREE/);
   });
 
   async function planOfPage(filter: Partial<PaymentQuery>): Promise<unknown[]> {

@@ -557,6 +557,73 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       });
     });
 
+    describe('text and phone', () => {
+      const made = (day: number, fields: Partial<Payment> = {}) =>
+        paymentNumber(day, {
+          created_at: `2026-01-0${day}T00:00:00.000Z`,
+          phone: '+573001234567',
+          notification_status: 'sent',
+          ...fields,
+        });
+      const before = Date.parse('2026-01-04T00:00:00.000Z');
+      const isBlank = async (day: number) => {
+        const payment = await store.find(made(day).payment_id);
+        return payment?.notification.message === null && payment.phone === null;
+      };
+
+      test('are blanked of what has ended and is older than a time, and the rest stays as it was', async () => {
+        await store.insert(made(1));
+        await store.insert(made(2, { notification_status: 'failed' }));
+        await store.insert(made(3, { notification_status: 'pending' }));
+        await store.insert(made(4));
+        expect(await store.blank(before, 100)).toBe(2);
+        expect(await Promise.all([1, 2, 3, 4].map(isBlank))).toEqual([true, true, false, false]);
+        const { notification, ...rest } = made(1);
+        expect(await store.find(made(1).payment_id)).toStrictEqual({
+          ...rest,
+          phone: null,
+          fence: rest.fence + 1,
+          notification: { ...notification, message: null },
+        });
+        expect(await store.blank(before, 100)).toBe(0);
+      });
+
+      test('are blanked of at most so many at a time, the oldest first', async () => {
+        for (const day of [3, 1, 2]) await store.insert(made(day));
+        expect(await store.blank(before, 2)).toBe(2);
+        expect(await Promise.all([1, 2, 3].map(isBlank))).toEqual([true, true, false]);
+      });
+
+      test('are not written again by one who has read them before', async () => {
+        await store.insert(made(1));
+        await store.blank(before, 1);
+        await expect(store.update(made(1))).rejects.toBeInstanceOf(LeaseLost);
+        await expect(store.claim(made(1))).rejects.toBeInstanceOf(LeaseLost);
+        expect(await isBlank(1)).toBe(true);
+      });
+
+      test('are not blanked while somebody has the payment in hand', async () => {
+        await store.insert(made(1));
+        const claimed = await store.claim(made(1));
+        expect(await store.blank(before, 1)).toBe(0);
+        await store.update(claimed);
+        expect(await store.blank(before, 1)).toBe(1);
+      });
+
+      test('a receipt that comes later is still taken down', async () => {
+        await store.insert(made(1));
+        await store.blank(before, 1);
+        const found = (await store.find(made(1).payment_id)) as Payment;
+        const { fence } = await store.claim(found);
+        await store.update({ ...found, fence, notification_status: 'delivered' });
+        expect(await store.find(found.payment_id)).toMatchObject({
+          notification_status: 'delivered',
+          phone: null,
+        });
+        expect(await isBlank(1)).toBe(true);
+      });
+    });
+
     test('the backlog is what is pending, and how old its oldest is', async () => {
       expect(await store.backlog()).toEqual({ size: 0, oldest_at: null });
       const at = (day: number) => ({ created_at: `2026-01-0${day}T00:00:00.000Z` });
@@ -592,6 +659,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       ['keepAnswer', () => store.keepAnswer(paymentNumber(1).payment_id, someAnswer)],
       ['claimDue', () => store.claimDue(1)],
       ['claim', () => store.claim(paymentNumber(1))],
+      ['blank', () => store.blank(Date.now(), 1)],
       ['forgetKeys', () => store.forgetKeys(Date.now(), 1)],
     ])('after close %s rejects with StoreUnavailable', async (_name, operation) => {
       await store.insert(paymentNumber(1));

@@ -3,9 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import type { Send } from 'service-kit/provider/gateway.ts';
 import { readConfiguration } from 'service-kit/server/configuration.ts';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type Request, replyJson, serveDouble } from '../../test/doubles/http-double.ts';
 import { startTwilioUpstream } from '../../test/doubles/twilio-upstream.ts';
+import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildTwilioApp } from '../src/app.ts';
 import { configSchema } from '../src/config.ts';
 import { createTwilioGateway, type TwilioOptions } from '../src/twilio-gateway.ts';
@@ -28,6 +29,10 @@ export interface LogLine {
 export function createLog() {
   const lines: LogLine[] = [];
   const log = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+  onTestFinished(() => {
+    noteSecrets(sms);
+    expect(leaksIn(lines.map((line) => JSON.stringify(line)))).toEqual([]);
+  });
   const alerts = () => lines.filter(({ alert, alerts_ended }) => alert || alerts_ended);
   return { log, lines, alerts };
 }

@@ -38,6 +38,7 @@ export function createReopeningStore(open: () => Store, log: FastifyBaseLogger):
     claimDue: async (...args) => store().claimDue(...args),
     claim: async (...args) => store().claim(...args),
     forgetKeys: async (...args) => store().forgetKeys(...args),
+    blank: async (...args) => store().blank(...args),
     check: async () => store().check(),
     close: async () => opened?.close(),
   };

@@ -3,7 +3,9 @@ import type { Attempt, Payment } from '../payment.ts';
 import type { PaymentQuery } from './store.ts';
 
 export type PaymentRow = Omit<Payment, 'notification'> &
-  Omit<Payment['notification'], 'attempts'> & {
+  Omit<Payment['notification'], 'attempts' | 'message'> & {
+    /** Empty where it was blanked. */
+    message: string;
     /** When the outbox is to look at it, in ms since the epoch. */
     due_at: number | null;
   };
@@ -89,6 +91,15 @@ export function prepareStatements(db: DatabaseSync) {
 
     backlogSize: () => (backlogSize.get() as { size: number }).size,
     backlogOldest: () => (backlogOldest.get() as { created_at: string } | undefined)?.created_at ?? null,
+
+    // Not what somebody has in hand: it has a due time. Whoever has read it before is told by the fence.
+    blank: db.prepare(`
+      UPDATE payments SET message = '', phone = NULL, fence = fence + 1
+      WHERE payment_id IN (
+        SELECT payment_id FROM payments
+        WHERE message <> '' AND created_at < :before AND notification_status <> 'pending' AND due_at IS NULL
+        ORDER BY created_at LIMIT :limit
+      )`),
 
     putPhone: db.prepare(`
       INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)

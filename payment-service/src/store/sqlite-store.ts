@@ -46,7 +46,7 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
     return rows.map(({ message, encoding, segments, reason, next_attempt_at, due_at: _, ...payment }) => ({
       ...payment,
       notification: {
-        message,
+        message: message || null,
         encoding,
         segments,
         reason,
@@ -150,6 +150,9 @@ export function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Store {
 
     forgetKeys: (before, limit) => write(() => Number(statements.forgetKeys.run({ before, limit }).changes)),
 
+    blank: (before, limit) =>
+      write(() => Number(statements.blank.run({ before: new Date(before).toISOString(), limit }).changes)),
+
     // Sets the schema's version to what it is: a write to disk that changes nothing.
     check: () => write(() => statements.touch()),
 
@@ -164,6 +167,8 @@ function open(path: string) {
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    // What is blanked or forgotten is written over, and not only set free.
+    db.exec('PRAGMA secure_delete = ON');
     migrate(db);
     const statements = prepareStatements(db);
     // The database is one process's own: whoever held a lease is gone.

@@ -76,6 +76,11 @@ export interface Store {
   claim(payment: Payment): Promise<Payment>;
   /** Forgets up to `limit` keys that are older than this time (ms since the epoch); says how many it forgot. */
   forgetKeys(before: number, limit: number): Promise<number>;
+  /**
+   * Forgets text and phone of up to `limit` payments that were made before this time (ms since the epoch) and whose
+   * notification has ended; says of how many. Their message is null from then on.
+   */
+  blank(before: number, limit: number): Promise<number>;
   /** Resolves if the store takes a durable write. */
   check(): Promise<void>;
   close(): Promise<void>;
