@@ -90,7 +90,7 @@ async function announce(): Promise<void> {
   const [aldeamoMode, twilioMode] = await Promise.all([describeMode(aldeamoUrl), describeMode(twilioUrl)]);
   if (stopping) return;
   process.stdout.write(`
-  payment-service  ${paymentUrl}   try it out: ${paymentUrl}/docs
+  payment-service  ${paymentUrl}   watch it there; its API to try out: ${paymentUrl}/docs
   aldeamo-service  ${aldeamoUrl}   ${aldeamoMode}
   twilio-service   ${twilioUrl}   ${twilioMode}
 

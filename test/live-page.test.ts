@@ -253,7 +253,7 @@ describe.skipIf(withoutChromium)('with keys', () => {
     expect(await seriousFaults(page)).toEqual([]);
     await picture(page, 'key');
     await use('a-key-that-nobody-knows');
-    await page.getByLabel('This service asks for a key').waitFor();
+    await page.getByText('That key is not known here.').waitFor();
     await use(keys.client);
     await carrier(page, 'Aldeamo sends');
     await press(page, 'Aldeamo', 'Break');

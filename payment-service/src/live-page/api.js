@@ -5,6 +5,8 @@ const storageKey = 'key';
 /** @param {string} key kept until this tab is closed, and nowhere else */
 export const useKey = (key) => sessionStorage.setItem(storageKey, key);
 
+export const hasKey = () => sessionStorage.getItem(storageKey) !== null;
+
 /**
  * @param {string} path
  * @param {RequestInit} [init]

@@ -1,4 +1,4 @@
-import { useKey } from './api.js';
+import { hasKey, useKey } from './api.js';
 import { createCarrier } from './carrier.js';
 import { createDemoPayments } from './demo-payments.js';
 import { get, setText } from './elements.js';
@@ -29,6 +29,7 @@ function show() {
   setText(get('#connection'), connection === 'keyNeeded' ? '' : say(connection));
   get('#connection').dataset.connection = connection;
   keyForm.hidden = connection !== 'keyNeeded';
+  setText(get('#key-wrong'), connection === 'keyNeeded' && hasKey() ? say('keyWrong') : '');
   get('#view').hidden = latest === undefined || connection === 'keyNeeded';
   if (!latest) return;
   carrier.show(latest, Date.now() - ahead);
