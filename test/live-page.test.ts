@@ -118,6 +118,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     await press(page, 'Aldeamo', 'Break');
     await carrier(page, 'Twilio sends');
     await card(page, 'Aldeamo').getByText('circuit open').waitFor();
+    await card(page, 'Aldeamo').getByText('next probe at').waitFor();
     expect(await page.locator('#carrier-why').textContent()).toMatch(
       /failures in a row, the last: the sandbox was told to fail.*asked (again in \d s|now)/,
     );

@@ -35,10 +35,12 @@ export function createProviderCard(parent, provider) {
     },
     /** @param {Snapshot} snapshot */
     show({ at, circuits, recent, levers }) {
-      const { state, since, reason } = circuits[provider];
+      const { state, since, reason, next_probe_at } = circuits[provider];
       card.dataset.circuit = state;
       setText(part('.state'), say(state));
-      setText(part('.reason'), say('since', { time: sayTime(since), reason: sayCircuitReason(reason) }));
+      const told = [say('since', { time: sayTime(since), reason: sayCircuitReason(reason) })];
+      if (next_probe_at) told.push(say('nextProbe', { time: sayTime(next_probe_at) }));
+      setText(part('.reason'), told.join(' · '));
 
       const calls = sumUp(recent[provider]);
       setText(part('.success'), calls.judged > 0 ? sayShare(calls.accepted / calls.judged) : '–');
