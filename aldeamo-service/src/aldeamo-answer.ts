@@ -7,7 +7,8 @@ import {
   unreadableAnswer,
 } from 'service-kit/outgoing/answer.ts';
 import { z } from 'zod';
-import { outcomeOfRefusal, reasonOf } from './aldeamo-refusals.ts';
+import { reasonOf } from './aldeamo-reason.ts';
+import { outcomeOfRefusal } from './aldeamo-refusals.ts';
 
 const textSchema = z.string().nullish().catch(null);
 const entriesSchema = z

@@ -34,22 +34,3 @@ export function outcomeOfRefusal(text: string, reason: string): Outcome {
     ? { outcome: 'rejected', reason }
     : { outcome: 'not_sent', reason, no_outage: true };
 }
-
-const longestReason = 200;
-/** Shorter ones are words that any reason may have. */
-const shortestQuote = 8;
-
-/**
- * Aldeamo's own words as a reason: they go to logs and clients, so they keep neither the phone nor the message that
- * Aldeamo may have quoted.
- */
-export function reasonOf(text: string | null | undefined, message: string): string {
-  const withoutQuote = message.length < shortestQuote ? text : text?.replaceAll(message, '…');
-  const told = (withoutQuote ?? '')
-    .replace(/\d(?:[ ().-]{0,2}\d){5,}/g, (digits) => `…${digits.replace(/\D/g, '').slice(-2)}`)
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
-    .trim()
-    .slice(0, longestReason)
-    .toWellFormed();
-  return told || 'refused';
-}

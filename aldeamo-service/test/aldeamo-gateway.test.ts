@@ -209,14 +209,44 @@ describe('the reason keeps no secret', () => {
   test.each([
     ['Numero 3001234567 invalido', 'Numero …67 invalido'],
     ['Número +57 300 123-4567 no válido', 'Número +…67 no válido'],
+    ['Numero 300/123/4567 invalido', 'Numero …67 invalido'],
+    ['Número 300\u00a0123\u00a04567 no válido', 'Número …67 no válido'],
     ['No enviado: "Pago recibido"', 'No enviado: "…"'],
-    ['linea\r\n{"level":60}', 'linea {"level":60}'],
+    ['No enviado: «Pago reci…»', 'No enviado: «…»'],
+    ['Contenido no permitido: PAGO RECIBIDO.', 'Contenido no permitido: ….'],
+    ['Contenido no permitido: Págo recibidó.', 'Contenido no permitido: ….'],
+    ['linea\r\n{level:60}', 'linea {level:60}'],
     ['x'.repeat(500), 'x'.repeat(200)],
     [`${'x'.repeat(199)}😀`, `${'x'.repeat(199)}\ufffd`],
   ])('%j is %j', async (told, reason) => {
     const { upstream, gateway } = await startGateway();
     upstream.answerNext(aldeamo.refused(told));
     await expect(gateway.send(sms)).resolves.toMatchObject({ reason });
+  });
+
+  test.each([
+    [
+      'Su clave es 4711, no la comparta con nadie',
+      'Texto no permitido: clave es 4711, no',
+      'Texto no permitido:…',
+    ],
+    ['Su clave es 4711, no la comparta con nadie', '(su clave es 4711, no la comp) error', '(…) error'],
+    // A word that both have is no quote.
+    ['Su numero ha cambiado', 'Numero invalido', 'Numero invalido'],
+    ['Hola', 'No enviado: "Hola"', 'No enviado: "…"'],
+    ['Hola', 'Holanda no permitida', 'Holanda no permitida'],
+  ])('of %j, %j is %j', async (message, told, reason) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(aldeamo.refused(told));
+    await expect(gateway.send({ ...sms, message })).resolves.toMatchObject({ reason });
+  });
+
+  test('however long the answer is, it takes no time', async () => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(aldeamo.refused('ab'.repeat(20_000)));
+    const started = performance.now();
+    await gateway.send({ ...sms, message: `${'ab'.repeat(799)}c` });
+    expect(performance.now() - started).toBeLessThan(500);
   });
 });
 

@@ -14,11 +14,14 @@ import { readSend, type TwilioMessage } from './twilio-request.ts';
 
 type TwilioAnswer = Answer<TwilioMessage>;
 
+/** Twilio's own messages quote what they are about. */
+const complaintOf = ({ to, text }: TwilioMessage) => `The 'To' number ${to} is not valid for '${text}'.`;
+
 const made = (message: TwilioMessage, status: string, error_code: number | null = null) => ({
   sid: message.sid,
   status,
   error_code,
-  error_message: null,
+  error_message: error_code && complaintOf(message),
   to: message.to,
   from: message.from,
   messaging_service_sid: message.messagingServiceSid,
@@ -34,8 +37,8 @@ export const twilio = {
   /** An error document, with the status that Twilio has for this code if none is given. */
   error:
     (code: number, status = statusOf(code), headers: Record<string, string> = {}): TwilioAnswer =>
-    ({ reply }) =>
-      reply(status, errorDocument(code, status), headers),
+    ({ message, reply }) =>
+      reply(status, { ...errorDocument(code, status), message: complaintOf(message) }, headers),
   /** 201, and the message has failed already. */
   failedAtOnce:
     (code: number | null, status = 'failed'): TwilioAnswer =>
