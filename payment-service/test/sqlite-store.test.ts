@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Provider } from 'service-kit/notification.ts';
-import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Attempt, Payment } from '../src/payment.ts';
 import { createGroupCommit } from '../src/store/group-commit.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
@@ -277,6 +277,67 @@ describe('after a crash', () => {
     expect(await open(path).insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual(
       record,
     );
+  });
+});
+
+describe('the log, once a text was blanked', () => {
+  const now = Date.parse('2026-03-01T12:00:00.000Z');
+  beforeEach(() => void vi.useFakeTimers({ now, toFake: ['Date'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  const phone = '+573001234567';
+  const sent = (number: number) => paymentNumber(number, { phone, notification_status: 'sent' });
+  const phonesIn = (file: string) => readFileSync(file, 'latin1').split(phone).length - 1;
+
+  test('has it no more, nor has the database, while the store is open', async () => {
+    const path = newPath();
+    const store = open(path);
+    await store.insert(sent(1));
+    expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
+    expect(await store.blank(now, 10)).toBe(1);
+    expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
+  });
+
+  test('is emptied once a minute, and not while more is to be blanked', async () => {
+    const path = newPath();
+    const store = open(path);
+    for (const number of [1, 2, 3]) await store.insert(sent(number));
+    await store.blank(now, 2);
+    expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
+    await store.blank(now, 2);
+    expect(phonesIn(`${path}-wal`)).toBe(0);
+    await store.insert(sent(4));
+    await store.blank(now, 2);
+    expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
+    vi.setSystemTime(now + 60_000);
+    await store.blank(now, 2); // nothing is left to be blanked, but for what the log shows
+    expect(phonesIn(`${path}-wal`)).toBe(0);
+  });
+
+  test('is emptied later if somebody reads it, such as a backup', async () => {
+    const path = newPath();
+    const store = open(path);
+    await store.insert(sent(1));
+    const backup = connectTo(path);
+    backup.exec('BEGIN');
+    backup.prepare('SELECT count(*) FROM payments').get();
+    expect(await store.blank(now, 10)).toBe(1);
+    expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
+    backup.exec('ROLLBACK');
+    vi.setSystemTime(now + 60_000);
+    await store.blank(now, 10);
+    expect(phonesIn(`${path}-wal`)).toBe(0);
+  });
+
+  test('is emptied after a crash between the two', async () => {
+    const path = newPath();
+    const first = open(path);
+    await first.insert(sent(1));
+    await first.insert(sent(2));
+    await first.blank(now, 2); // a full sweep leaves the log alone: from here on it is as if the process had died
+    expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
+    await open(path).blank(now, 10);
+    expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
   });
 });
 

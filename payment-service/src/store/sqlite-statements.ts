@@ -42,6 +42,7 @@ export function prepareStatements(db: DatabaseSync) {
   );
   const backlogOldest = db.prepare(`
     SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1`);
+  const emptyLog = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
 
   return {
@@ -100,6 +101,9 @@ export function prepareStatements(db: DatabaseSync) {
         WHERE message <> '' AND created_at < :before AND notification_status <> 'pending' AND due_at IS NULL
         ORDER BY created_at LIMIT :limit
       )`),
+
+    /** False if it could not, because another process reads it, such as a backup. */
+    emptyLog: () => (emptyLog.get() as { busy: number }).busy === 0,
 
     putPhone: db.prepare(`
       INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)

@@ -78,7 +78,8 @@ export interface Store {
   forgetKeys(before: number, limit: number): Promise<number>;
   /**
    * Forgets text and phone of up to `limit` payments that were made before this time (ms since the epoch) and whose
-   * notification has ended; says of how many. Their message is null from then on.
+   * notification has ended; says of how many. Their message is null from then on. Once fewer than `limit` were left, what
+   * the store still has of them on disk goes within a minute or two, as far as a database lets go of it.
    */
   blank(before: number, limit: number): Promise<number>;
   /** Resolves if the store takes a durable write. */
