@@ -10,7 +10,7 @@ import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
-import { scanForLeaks } from './leaks.ts';
+import { noteSecrets, scanForLeaks } from './leaks.ts';
 
 /** Runs what README.md tells a newcomer to run, in a copy of the repository, and compares what it prints. */
 
@@ -72,6 +72,7 @@ beforeAll(async () => {
 });
 
 async function startThem(): Promise<void> {
+  if (output) scanOutput();
   output = '';
   // A process group of its own, as a terminal gives it.
   running = spawn('bash', ['-c', `exec ${start}`], { cwd: folder, env: environment, detached: true });
@@ -88,11 +89,17 @@ async function startThem(): Promise<void> {
 async function pressCtrlC(): Promise<void> {
   process.kill(-(running.pid as number), 'SIGINT');
   await once(running, 'close');
-  scanForLeaks(start as string, output.split('\n'));
+}
+
+/** What the services say, each with its name in front: what start itself prints may show a text as an example. */
+function scanOutput(): void {
+  const lines = output.split('\n').filter((line) => /^\S+ +\| /.test(line));
+  scanForLeaks(start as string, lines);
 }
 
 async function follow(markdown: string): Promise<void> {
   for (const { command, prints } of stepsOf(markdown).filter(({ command }) => command.startsWith('curl '))) {
+    noteSecrets(JSON.parse(/ -d '(\{.*?\})'/.exec(command)?.[1] ?? '{}'));
     const { stdout } = await sh(
       command.replace(/localhost:(\d+)/g, (_, port: keyof typeof ports) => `localhost:${ports[port]}`),
     );
@@ -104,6 +111,7 @@ afterAll(async () => {
   if (running.exitCode === null) process.kill(-(running.pid as number), 'SIGKILL');
   if (inject('trio') === 'containers') await sh('docker compose down --volumes --rmi local');
   await rm(folder, { recursive: true });
+  scanOutput();
 });
 
 test('every command is run by a test', async () => {

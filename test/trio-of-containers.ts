@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { DockerComposeEnvironment, Wait } from 'testcontainers';
 import { eventually } from './eventually.ts';
-import { scanForLeaks } from './leaks.ts';
+import { readMetrics, scanService } from './leaks.ts';
 import { parseLog, type ServiceName, type Trio } from './trio.ts';
 
 const run = promisify(execFile);
@@ -59,11 +59,12 @@ export async function startContainers(settings: Record<string, string>): Promise
     logs: async (service) => parseLog(await docker('logs', id(service))),
     async [Symbol.asyncDispose]() {
       const services = Object.keys(ports) as ServiceName[];
+      const metrics = await Promise.all(services.map((service) => readMetrics(urls.get(service) as string)));
       const logs = await Promise.all(services.map((service) => allOutput(id(service))));
       await environment.down({ removeVolumes: true, timeout: 1000 });
       await docker('image', 'rm', ...services.map((service) => `${project}-${service}`));
       services.forEach((service, index) => {
-        scanForLeaks(service, logs[index] ?? []);
+        scanService(service, logs[index] ?? [], metrics[index] ?? []);
       });
     },
   };

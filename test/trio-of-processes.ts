@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePorts } from './free-ports.ts';
-import { scanForLeaks } from './leaks.ts';
+import { readMetrics, scanService } from './leaks.ts';
 import { parseLog, type ServiceName, serviceNames, type Trio } from './trio.ts';
 
 interface Running {
@@ -72,7 +72,6 @@ export async function startProcesses(settings: Record<string, string>, prelude =
       await closed;
     }
     await rm(data, { recursive: true });
-    for (const service of running.keys()) scanForLeaks(service, output[service]);
   };
   try {
     await Promise.all(serviceNames.map(start));
@@ -96,6 +95,12 @@ export async function startProcesses(settings: Record<string, string>, prelude =
     },
     start,
     logs: async (service) => parseLog(output[service].join('\n')),
-    [Symbol.asyncDispose]: dispose,
+    async [Symbol.asyncDispose]() {
+      const metrics = await Promise.all(serviceNames.map((service) => readMetrics(urlOf(service))));
+      await dispose();
+      serviceNames.forEach((service, index) => {
+        scanService(service, output[service], metrics[index] ?? []);
+      });
+    },
   };
 }

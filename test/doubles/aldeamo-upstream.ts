@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { noteSecrets } from '../leaks.ts';
 import { type AldeamoMessage, readSend } from './aldeamo-request.ts';
 import {
   type Answer,
@@ -111,6 +112,7 @@ export async function startAldeamoUpstream({
       return replyJson(response, 400, { status: -400, reason: wrong.join(', ') });
     }
     message.transactionId = 9_000_000 + sends;
+    noteSecrets({ message: message.text, phone: message.to });
     return answers.for(message.to)({
       message,
       response,

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { noteSecrets } from '../leaks.ts';
 import {
   type Answer,
   Answers,
@@ -34,7 +35,7 @@ export const twilio = {
     const message = accept();
     reply(201, made(message, message.from ? 'queued' : 'accepted'));
   }),
-  /** An error document, with the status that Twilio has for this code if none is given. */
+  /** An error document that names the number, with the status that Twilio has for this code if none is given. */
   error:
     (code: number, status = statusOf(code), headers: Record<string, string> = {}): TwilioAnswer =>
     ({ message, reply }) =>
@@ -137,6 +138,7 @@ export async function startTwilioUpstream({
       violations.push(...wrong);
       return replyJson(response, 400, { ...errorDocument(20001, 400), message: wrong.join(', ') });
     }
+    noteSecrets({ message: message.text, phone: message.to });
     return answers.for(message.to)({
       message,
       response,
