@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import {
   type Context,
   defaultTextMapGetter,
@@ -8,6 +8,7 @@ import {
   ROOT_CONTEXT,
   type Span,
   type SpanOptions,
+  SpanStatusCode,
   TraceFlags,
   trace,
 } from '@opentelemetry/api';
@@ -82,12 +83,15 @@ export function startSpan(
   const span = isSpanContextValid(started.spanContext())
     ? started
     : trace.wrapSpanContext({
-        traceId: randomBytes(16).toString('hex'),
-        spanId: randomBytes(8).toString('hex'),
+        traceId: randomHex(),
+        spanId: randomHex().slice(16),
         traceFlags: TraceFlags.SAMPLED,
       });
   return { span, context: trace.setSpan(parent, span) };
 }
+
+/** 32 digits, never all zeros. Not by randomBytes, which asks for entropy each time. */
+const randomHex = () => randomUUID().replaceAll('-', '');
 
 /** Does the work as a span of what is under way. */
 export async function inSpan<T>(
@@ -99,6 +103,11 @@ export async function inSpan<T>(
   const { span, context } = startSpan(name, options, correlation.context);
   try {
     return await storage.run({ ...correlation, context }, () => work(span));
+  } catch (error) {
+    // The kind alone: a message may quote what no trace is to hold.
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    span.setAttribute('error.type', error instanceof Error ? error.name : 'unknown');
+    throw error;
   } finally {
     span.end();
   }

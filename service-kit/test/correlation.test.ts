@@ -79,7 +79,15 @@ test('a trace that is not sampled is passed on as that', async () => {
   expect(response.json().traceparent).toMatch(/-00$/);
 });
 
-test.each(['a'.repeat(129), 'two words', 'a,b', '<b>', ''])('%j is no id of a request', async (given) => {
+test.each([
+  '573001234567',
+  '300-123-4567',
+  'a'.repeat(129),
+  'two words',
+  'a,b',
+  '<b>',
+  '',
+])('%j is no id of a request', async (given) => {
   const { post } = await build();
   const { headers } = await post('x', { 'x-request-id': given });
   expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);

@@ -4,8 +4,12 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { contextOf, runCorrelated, startSpan } from '../correlation.ts';
 import type { Server } from './server.ts';
 
-/** What a log line and a grep can carry. Whatever else comes as an id is not taken over. */
-const isRequestId = (id: unknown): id is string => typeof id === 'string' && /^[\w.-]{1,128}$/.test(id);
+/**
+ * What a log line and a grep can carry. Whatever else comes as an id is not taken over; neither is what may be a phone,
+ * which no log is to hold.
+ */
+const isRequestId = (id: unknown): id is string =>
+  typeof id === 'string' && /^[\w.-]{1,128}$/.test(id) && !/^[\d.-]{7,20}$/.test(id);
 
 /**
  * Takes over the trace and the id that a request comes with, or gives it some; the answer has the id, too. To be called
