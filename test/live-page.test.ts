@@ -4,6 +4,7 @@ import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
@@ -155,6 +156,32 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     await page.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
     await press(page, 'Aldeamo', 'Heal');
     await card(page, 'Aldeamo').getByRole('button', { name: 'Heal', pressed: true }).waitFor();
+  });
+
+  test('levers do not wait behind the payments that a slow Aldeamo holds up', async () => {
+    const page = await open(url);
+    await press(page, 'Aldeamo', 'Slow down');
+    await card(page, 'Aldeamo').getByRole('button', { name: 'Slow down', pressed: true }).waitFor();
+    const answers: number[] = [];
+    page.on('response', (response) => {
+      if (response.request().method() === 'POST' && response.url().endsWith('/payments'))
+        answers.push(response.status());
+    });
+    await page.getByRole('button', { name: 'Ten a second' }).click();
+    await eventually(
+      async () => answers.length,
+      (count) => count >= 30,
+      6000,
+    );
+    await press(page, 'Aldeamo', 'Heal');
+    await card(page, 'Aldeamo')
+      .getByRole('button', { name: 'Heal', pressed: true })
+      .waitFor({ timeout: 2000 });
+    await page.getByRole('button', { name: 'Ten a second' }).click();
+    expect(new Set(answers)).toEqual(new Set([202]));
+    expect(await page.locator('#trouble').textContent()).toBe('');
+    await page.locator('#backlog', { hasText: /^0$/ }).waitFor();
+    expect(await page.locator('#payments > li', { hasText: 'Twilio' }).count()).toBe(0);
   });
 
   test('with nothing but the keyboard', async () => {

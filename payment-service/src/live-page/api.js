@@ -22,10 +22,11 @@ export function ask(path, init = {}) {
 /**
  * @param {string} path
  * @param {unknown} body
+ * @param {Record<string, string>} [headers]
  */
-export const post = (path, body) =>
+export const post = (path, body, headers) =>
   ask(path, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
