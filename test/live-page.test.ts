@@ -240,8 +240,16 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
   test('on a phone nothing is wider than the screen', async () => {
     const page = await open(url, { viewport: { width: 360, height: 740 }, locale: 'es-CO', hasTouch: true });
     await carrier(page, 'Aldeamo envía');
-    await pay(url, { customer_id: 'un-cliente-con-un-nombre-muy-largo-que-no-cabe-en-la-pantalla' });
-    await page.locator('#payments > li', { hasText: 'nombre-muy-largo' }).first().locator('summary').tap();
+    const customer_id = 'un-cliente-con-un-nombre-muy-largo-que-no-cabe-en-la-pantalla';
+    await pay(url, { customer_id, amount: '90071992547409.91' }); // the most there can be
+    const row = page.locator('#payments > li', { hasText: 'nombre-muy-largo' }).first();
+    await row.locator('summary').tap();
+    const beyondTheRow = await page.evaluate<string[]>(`
+      [...document.querySelectorAll('#payments > li')].flatMap((row) =>
+        [...row.querySelectorAll('summary > *')]
+          .filter((part) => part.getBoundingClientRect().right > row.getBoundingClientRect().right)
+          .map((part) => part.textContent))`);
+    expect(beyondTheRow).toEqual([]);
     const [wide, width] = await page.evaluate<number[]>(
       '[document.documentElement.scrollWidth, window.innerWidth]',
     );
