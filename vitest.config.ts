@@ -34,7 +34,13 @@ export default defineConfig({
       },
     ],
     projects: [
-      { test: { name: 'unit', include: ['*/test/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['*/test/**/*.test.ts'],
+          globalSetup: 'test/one-postgres.ts',
+        },
+      },
       {
         test: {
           name: 'processes',

@@ -3,6 +3,7 @@ import { accessSettings, clientSettings, wrongCredentials } from 'service-kit/se
 import {
   flag,
   milliseconds,
+  postgresUrl,
   serviceSettings,
   serviceUrl,
   wholeNumber,
@@ -12,6 +13,12 @@ import { type CircuitBreakerParameters, circuitBreakerDefaults } from './circuit
 import type { RequestRules } from './payment-request.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
+const databaseRule = 'must be file: and a path, or a postgres:// URL with a database';
+const databaseUrl = z.union(
+  [z.string().regex(/^file:./, databaseRule), postgresUrl(databaseRule)],
+  databaseRule,
+);
+
 export const configSchema = z
   .object({
     ...serviceSettings({ port: 8000 }),
@@ -19,10 +26,7 @@ export const configSchema = z
     ...clientSettings(),
     ALDEAMO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8001'),
     TWILIO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8002'),
-    DATABASE_URL: z
-      .string()
-      .regex(/^file:./, 'must be file: and a path')
-      .default('file:./data/payments.db'),
+    DATABASE_URL: databaseUrl.default('file:./data/payments.db'),
     /** The deadline of one call to a provider service. */
     PROVIDER_TIMEOUT_MS: milliseconds().default(3000),
     /** Calls to one provider service under way at the same time. */

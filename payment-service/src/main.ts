@@ -11,8 +11,8 @@ import { countAttempts } from './metrics.ts';
 import { createNotifier } from './notifier.ts';
 import { createProviderClient } from './provider-client.ts';
 import { createRecentAttempts } from './recent-attempts.ts';
+import { openStore } from './store/open-store.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
-import { openSqliteStore } from './store/sqlite-store.ts';
 
 await startService({
   name: packageJson.name,
@@ -25,6 +25,7 @@ await startService({
       headers: serviceHeaders(config.SERVICE_TOKEN),
     };
     const policy = retryPolicy(config);
+    const leaseMs = config.NOTIFICATION_LEASE_MS;
     const recentAttempts = createRecentAttempts();
     const levers = createLevers({
       Aldeamo: createCaller({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
@@ -41,14 +42,7 @@ await startService({
       log: logger,
     });
     return buildApp({
-      store: createReopeningStore(
-        () =>
-          openSqliteStore({
-            path: config.DATABASE_URL.slice('file:'.length),
-            leaseMs: config.NOTIFICATION_LEASE_MS,
-          }),
-        logger,
-      ),
+      store: createReopeningStore(() => openStore(config.DATABASE_URL, leaseMs, logger), logger),
       notifier,
       policy,
       rules: requestRules(config),

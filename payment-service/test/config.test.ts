@@ -139,9 +139,13 @@ describe('values that do not go together', () => {
   });
 });
 
+const databaseRule = 'must be file: and a path, or a postgres:// URL with a database';
+
 test.each([
-  ['DATABASE_URL', 'payments.db', 'must be file: and a path'],
-  ['DATABASE_URL', 'file:', 'must be file: and a path'],
+  ['DATABASE_URL', 'payments.db', databaseRule],
+  ['DATABASE_URL', 'file:', databaseRule],
+  ['DATABASE_URL', 'postgres://host', databaseRule],
+  ['DATABASE_URL', 'mysql://host/payments', databaseRule],
   ['ALDEAMO_SERVICE_URL', 'aldeamo:8001', 'must be an http:// or https:// URL'],
   ['TWILIO_SERVICE_URL', 'ftp://twilio', 'must be an http:// or https:// URL'],
   ['CIRCUIT_ERROR_THRESHOLD_PERCENTAGE', '100', 'must be at most 99'],

@@ -1,20 +1,17 @@
 import { Problem, problemResponse } from 'service-kit/server/problem.ts';
-import { StoreUnavailable } from '../store/store.ts';
+import { CommitUnknown, StoreUnavailable } from '../store/store.ts';
 
 /** For OpenAPI: the answer of any route that needs the store. */
 export const storeUnavailableResponse = problemResponse(
-  'The store does not answer; this request has changed nothing',
+  'The store does not answer. Unless `detail` says otherwise, this request has changed nothing',
 );
 
 /** What a store that does not answer is to a client. */
-export const toStoreProblem = (error: Error): Problem | undefined =>
-  error instanceof StoreUnavailable
-    ? new Problem(
-        503,
-        'store-unavailable',
-        'The store does not answer. This request has changed nothing; ask again soon.',
-        {
-          headers: { 'retry-after': '1' },
-        },
-      )
-    : undefined;
+export function toStoreProblem(error: Error): Problem | undefined {
+  if (!(error instanceof StoreUnavailable)) return undefined;
+  const detail =
+    error instanceof CommitUnknown
+      ? 'The store was lost while it was taking this request. It may have been taken: ask again soon, with the same Idempotency-Key.'
+      : 'The store does not answer. This request has changed nothing; ask again soon.';
+  return new Problem(503, 'store-unavailable', detail, { headers: { 'retry-after': '1' } });
+}

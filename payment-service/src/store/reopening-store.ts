@@ -5,20 +5,26 @@ import { type Store, StoreUnavailable } from './store.ts';
 const retryMs = 1000;
 
 /**
- * A store whose database may not be there yet, such as one on a disk that is full or read-only at the start: until it can
- * be opened the service is not ready, every call throws StoreUnavailable, and the log says why.
+ * A store whose database may not be there yet, such as one on a disk that is full or read-only at the start, or one whose
+ * server starts after this process: until it can be opened the service is not ready, every call throws StoreUnavailable,
+ * and the log says why.
  */
-export function createReopeningStore(open: () => Store, log: FastifyBaseLogger): Store {
-  let opened: Store | undefined;
+export function createReopeningStore(open: () => Store | Promise<Store>, log: FastifyBaseLogger): Store {
+  let opening: Promise<Store> | undefined;
   let failedAt = Number.NEGATIVE_INFINITY;
 
-  function store(): Store {
-    if (opened) return opened;
-    if (performance.now() - failedAt < retryMs) throw new StoreUnavailable('the store is not open');
+  function store(): Promise<Store> {
+    if (performance.now() - failedAt < retryMs)
+      return Promise.reject(new StoreUnavailable('the store is not open'));
+    opening ??= tryToOpen();
+    return opening;
+  }
+
+  async function tryToOpen(): Promise<Store> {
     try {
-      opened = open();
-      return opened;
+      return await open();
     } catch (cause) {
+      opening = undefined;
       failedAt = performance.now();
       log.error({ err: cause }, 'the database can not be opened; payments are refused until it can');
       throw new StoreUnavailable('the store can not be opened', { cause });
@@ -26,20 +32,20 @@ export function createReopeningStore(open: () => Store, log: FastifyBaseLogger):
   }
 
   return {
-    insert: async (...args) => store().insert(...args),
-    update: async (...args) => store().update(...args),
-    keepAnswer: async (...args) => store().keepAnswer(...args),
-    find: async (...args) => store().find(...args),
-    list: async (...args) => store().list(...args),
-    backlog: async () => store().backlog(),
-    putPhone: async (...args) => store().putPhone(...args),
-    findPhone: async (...args) => store().findPhone(...args),
-    forgetPhone: async (...args) => store().forgetPhone(...args),
-    claimDue: async (...args) => store().claimDue(...args),
-    claim: async (...args) => store().claim(...args),
-    forgetKeys: async (...args) => store().forgetKeys(...args),
-    blank: async (...args) => store().blank(...args),
-    check: async () => store().check(),
-    close: async () => opened?.close(),
+    insert: async (...args) => (await store()).insert(...args),
+    update: async (...args) => (await store()).update(...args),
+    keepAnswer: async (...args) => (await store()).keepAnswer(...args),
+    find: async (...args) => (await store()).find(...args),
+    list: async (...args) => (await store()).list(...args),
+    backlog: async () => (await store()).backlog(),
+    putPhone: async (...args) => (await store()).putPhone(...args),
+    findPhone: async (...args) => (await store()).findPhone(...args),
+    forgetPhone: async (...args) => (await store()).forgetPhone(...args),
+    claimDue: async (...args) => (await store()).claimDue(...args),
+    claim: async (...args) => (await store()).claim(...args),
+    forgetKeys: async (...args) => (await store()).forgetKeys(...args),
+    blank: async (...args) => (await store()).blank(...args),
+    check: async () => (await store()).check(),
+    close: async () => (await opening?.catch(() => undefined))?.close(),
   };
 }

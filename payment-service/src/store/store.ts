@@ -3,6 +3,9 @@ import type { Payment } from '../payment.ts';
 /** The store can not be read or written now. Nothing of the operation has happened. */
 export class StoreUnavailable extends Error {}
 
+/** … or all of it has, and was committed: the connection to the database was lost in the middle. */
+export class CommitUnknown extends StoreUnavailable {}
+
 /** Somebody else has taken the notification on since this payment was read: its fence has grown. Nothing was written. */
 export class LeaseLost extends Error {}
 
@@ -43,7 +46,7 @@ export interface Backlog {
 
 /**
  * Keeps payments, and says whose notification is due. Every write is durable when its promise resolves: it survives a
- * crash of the process and of the machine. All of it throws StoreUnavailable.
+ * crash of the process and of the machine. All of it throws StoreUnavailable, and what writes CommitUnknown.
  *
  * While an attempt runs, its payment is leased to whoever runs it: nobody else claims it until the lease has run out.
  */

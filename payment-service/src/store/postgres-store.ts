@@ -1,0 +1,162 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { batch } from 'service-kit/postgres/batch.ts';
+import { createDatabase, DatabaseError } from 'service-kit/postgres/database.ts';
+import { migrate } from 'service-kit/postgres/migrate.ts';
+import type { Payment } from '../payment.ts';
+import { dueAt } from '../retry-policy.ts';
+import { migrations, owner } from './postgres-migrations.ts';
+import { type Insert, prepareStatements, type Update } from './postgres-statements.ts';
+import { CommitUnknown, type IdempotencyRecord, LeaseLost, type Store, StoreUnavailable } from './store.ts';
+
+export interface PostgresStoreOptions {
+  url: string;
+  leaseMs: number;
+  log: FastifyBaseLogger;
+}
+
+/**
+ * Opens the store of several replicas, and brings the schema up to date.
+ *
+ * @throws DatabaseError
+ */
+export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOptions): Promise<Store> {
+  await migrate(url, owner, migrations);
+  const database = createDatabase(url, log);
+  const statements = prepareStatements(database);
+  const inOrder = createOrder();
+  const dueOf = (payment: Payment) => {
+    const at = dueAt(payment, leaseMs);
+    return at === null ? null : new Date(at).toISOString();
+  };
+  const leasedUntil = () => new Date(Date.now() + leaseMs);
+
+  const insertAll = batch(async (inserts: Insert[]) => {
+    const refused = new Set(await statements.insert(inserts));
+    if (refused.size === 0) return inserts.map(() => 'inserted' as const);
+    const isRefused = ({ payment }: Insert) => refused.has(payment.payment_id);
+    const keys = inserts.filter(isRefused).flatMap(({ record }) => (record ? [record.key] : []));
+    // A statement of its own: the one before does not see what others have committed while it ran.
+    const known = new Map((await statements.findKeys(keys)).map((record) => [record.key, record]));
+    return inserts.map((insert) => (isRefused(insert) ? known.get(insert.record?.key ?? '') : 'inserted'));
+  });
+  const updateAll = batch(async (updates: Update[]) => {
+    const updated = new Set(await statements.update(updates));
+    return updates.map(({ payment }) => updated.has(payment.payment_id));
+  });
+  const findAll = batch(async (ids: string[]) => {
+    const found = new Map((await statements.find(ids)).map((payment) => [payment.payment_id, payment]));
+    return ids.map((id) => found.get(id));
+  });
+  const findPhones = batch(async (customerIds: string[]) => {
+    const found = new Map(
+      (await statements.findPhones(customerIds)).map(({ customer_id, phone }) => [customer_id, phone]),
+    );
+    return customerIds.map((id) => found.get(id));
+  });
+
+  const find = async (id: string) => (isText(id) ? findAll(id) : undefined);
+
+  return {
+    async insert(payment, record) {
+      for (;;) {
+        const result = await inOrder(payment.payment_id, () =>
+          write(() => insertAll({ payment, due_at: dueOf(payment), record })),
+        );
+        if (result === 'inserted') return undefined;
+        if (result) return result satisfies IdempotencyRecord;
+        // The key was known, and has been forgotten since.
+      }
+    },
+
+    async update(payment, answer) {
+      const isOurs = await inOrder(payment.payment_id, () =>
+        write(() => updateAll({ payment, due_at: dueOf(payment), answer })),
+      );
+      if (!isOurs) throw new LeaseLost(payment.payment_id);
+    },
+
+    keepAnswer: (paymentId, answer) =>
+      write(async () => (await statements.keepAnswer(paymentId, answer)) ?? answer),
+
+    find: (paymentId) => read(() => find(paymentId)),
+
+    list: (query) =>
+      read(async () => {
+        if (query.starting_after !== undefined && !(await find(query.starting_after))) return undefined;
+        const payments = await statements.page(query);
+        return { payments: payments.slice(0, query.limit), has_more: payments.length > query.limit };
+      }),
+
+    backlog: () => read(statements.backlog),
+    putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
+    findPhone: (customerId) => read(() => findPhones(customerId)),
+    forgetPhone: (customerId) => write(() => statements.forgetPhone(customerId)),
+    claimDue: (limit) => write(() => statements.claimDue(new Date(), limit, leasedUntil())),
+
+    async claim(payment) {
+      const [claimed] = await inOrder(payment.payment_id, () =>
+        write(() => statements.claim(payment, dueOf(payment), leasedUntil())),
+      );
+      if (!claimed) throw new LeaseLost(payment.payment_id);
+      return claimed;
+    },
+
+    forgetKeys: (before, limit) => write(() => statements.forgetKeys(new Date(before), limit)),
+    blank: (before, limit) => write(() => statements.blank(new Date(before), limit)),
+
+    check: () =>
+      write(async () => {
+        const asked = Date.now();
+        const now = await statements.touch(owner);
+        // Leases are by the replicas' clocks. One that is so far off takes over what others have in hand.
+        const offMs = now === undefined ? 0 : Date.parse(now) - (asked + Date.now()) / 2;
+        if (Math.abs(offMs) > leaseMs / 2)
+          throw new StoreUnavailable(`the clock is ${Math.round(offMs)} ms behind the database's`);
+      }),
+
+    async close() {
+      await inOrder.drain();
+      await database.close();
+    },
+  };
+}
+
+/** PostgreSQL keeps no NUL in a text; an id that has one is nobody's. */
+const isText = (id: string) => !id.includes('\0');
+
+/** What is written of one payment is written in the order in which it was given, whatever statement it goes into. */
+function createOrder() {
+  const latest = new Map<string, Promise<unknown>>();
+
+  function inOrder<T>(paymentId: string, operation: () => Promise<T>): Promise<T> {
+    const before = latest.get(paymentId);
+    const result = before ? before.then(operation, operation) : operation();
+    latest.set(paymentId, result);
+    const done = () => {
+      if (latest.get(paymentId) === result) latest.delete(paymentId);
+    };
+    result.then(done, done);
+    return result;
+  }
+
+  inOrder.drain = async () => {
+    await Promise.allSettled(latest.values());
+  };
+  return inOrder;
+}
+
+const read = <T>(operation: () => Promise<T>) => guard(operation, () => StoreUnavailable);
+const write = <T>(operation: () => Promise<T>) =>
+  guard(operation, ({ isUncertain }) => (isUncertain ? CommitUnknown : StoreUnavailable));
+
+async function guard<T>(
+  operation: () => Promise<T>,
+  classOf: (error: DatabaseError) => typeof StoreUnavailable,
+): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    throw new (classOf(error))('the store does not answer', { cause: error });
+  }
+}

@@ -1,0 +1,74 @@
+import { DatabaseError } from './database.ts';
+
+/** So many at once: while they are carried out, the next ones gather. */
+const maxUnderWay = 2;
+const maxItems = 500;
+
+interface Waiting<Item, Result> {
+  item: Item;
+  resolve: (result: Result) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Makes one statement of those that arrive together, and so one round trip and one commit of many. `run` gets the items and
+ * returns their results in the same order.
+ */
+export function batch<Item, Result>(
+  run: (items: Item[]) => Promise<Result[]>,
+): (item: Item) => Promise<Result> {
+  let queue: Waiting<Item, Result>[] = [];
+  let underWay = 0;
+
+  async function carryOut(group: Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await run(group.map(({ item }) => item));
+      group.forEach(({ resolve }, index) => {
+        resolve(results[index] as Result);
+      });
+    } catch (error) {
+      // One bad item must not take the others down with it: each gets a statement of its own.
+      if (group.length > 1 && isOfOneItem(error))
+        await Promise.all(group.map((waiting) => carryOut([waiting])));
+      else for (const { reject } of group) reject(error);
+    }
+  }
+
+  function next(): void {
+    if (queue.length === 0 || underWay >= maxUnderWay) return;
+    const group = queue.slice(0, maxItems);
+    queue = queue.slice(maxItems);
+    underWay += 1;
+    void carryOut(group).then(() => {
+      underWay -= 1;
+      next();
+    });
+  }
+
+  return (item) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    // What arrives in the same turn of the event loop goes together.
+    if (queue.push({ item, resolve, reject }) === 1) setImmediate(next);
+    return promise;
+  };
+}
+
+/** Class 22: data, 23: a constraint, 40: a deadlock. Of any other error each would only wait and fail again. */
+const isOfOneItem = (error: unknown) =>
+  error instanceof DatabaseError && /^(22|23|40)/.test(error.sqlState ?? '');
+
+/**
+ * `unnest($1::text[], $2::bigint[])` for columns such as `{ id: 'text', amount: 'bigint' }`, and the arrays for it: rows
+ * that go into a statement as one parameter for each column.
+ */
+export function rowsOf<Column extends string>(columns: Record<Column, string>, first = 1) {
+  const names = Object.keys(columns) as Column[];
+  const parameters = names.map((name, index) => `$${first + index}::${columns[name]}[]`);
+  return {
+    names,
+    sql: `unnest(${parameters.join(', ')}) AS given (${names.join(', ')})`,
+    values: (rows: Record<Column, unknown>[]) => names.map((name) => rows.map((row) => row[name])),
+    /** How many parameters it takes. */
+    count: names.length,
+  };
+}

@@ -1,0 +1,95 @@
+import type { FastifyBaseLogger } from 'fastify';
+import pg from 'pg';
+
+/** Neither a statement nor a connection is waited for longer, in ms: whoever pays waits, too. */
+const statementTimeoutMs = 3000;
+const connectTimeoutMs = 3000;
+
+/** Few: what arrives together shares a statement. */
+const maxConnections = 8;
+
+/** PostgreSQL refused a statement, or there is none to ask. */
+export class DatabaseError extends Error {
+  /** SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html); undefined if no server said it. */
+  readonly sqlState: string | undefined;
+  /** The connection was lost after the statement was sent: it may have been carried out. */
+  readonly isUncertain: boolean;
+
+  /** Takes from pg's error what says why, and nothing of the values: its details quote whole rows, and its cause them. */
+  constructor(error: unknown, wasSent: boolean) {
+    const { message, code, severity } = error as pg.DatabaseError;
+    super(code ? `${message} (${code})` : message);
+    const fromServer = error instanceof pg.DatabaseError;
+    this.sqlState = fromServer ? code : undefined;
+    // What ends a session, such as a shutdown, may come just after the commit.
+    this.isUncertain = wasSent && !(fromServer && severity === 'ERROR');
+  }
+}
+
+export interface Statement {
+  /** Statements with a name are prepared, once for each connection. */
+  name?: string;
+  text: string;
+  values?: unknown[];
+}
+
+export interface Database {
+  /**
+   * Runs a statement, which is a transaction of its own, and returns its rows. Resolves when it is committed.
+   *
+   * @throws DatabaseError
+   */
+  query<Row>(statement: Statement): Promise<Row[]>;
+  /** Waits for the statements that are under way. */
+  close(): Promise<void>;
+}
+
+/**
+ * A pool of connections to the database at the URL, with TLS if its `sslmode` says so. It connects when it is asked, and
+ * again after whatever has happened to its connections.
+ */
+export function createDatabase(url: string, log: FastifyBaseLogger): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: maxConnections,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    // For when the server does not answer at all; else it has said so itself before.
+    query_timeout: statementTimeoutMs + 1000,
+    keepAlive: true,
+    types: { getTypeParser },
+  });
+  pool.on('error', (error) => {
+    log.warn({ err: new DatabaseError(error, false) }, 'a connection to the database was lost');
+  });
+
+  return {
+    async query<Row>(statement: Statement) {
+      const client = await pool.connect().catch((error: unknown) => {
+        throw new DatabaseError(error, false);
+      });
+      let broken: DatabaseError | undefined;
+      // Told of while nothing runs, too; the statement says it as well.
+      const onError = () => {};
+      client.on('error', onError);
+      try {
+        return (await client.query(statement)).rows as Row[];
+      } catch (error) {
+        const failure = new DatabaseError(error, true);
+        if (failure.isUncertain) broken = failure;
+        throw failure;
+      } finally {
+        client.off('error', onError);
+        client.release(broken);
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** As JSON has them: no amount of money is more than 2^53-1, and a time is ISO 8601. */
+const getTypeParser = ((oid: number, format?: 'text' | 'binary') => {
+  if (oid === pg.types.builtins.INT8) return Number;
+  if (oid === pg.types.builtins.TIMESTAMPTZ) return (text: string) => new Date(text).toISOString();
+  return pg.types.getTypeParser(oid, format as 'text');
+}) as typeof pg.types.getTypeParser;

@@ -1,0 +1,44 @@
+import pg from 'pg';
+import { DatabaseError } from './database.ts';
+
+/** Any number that nobody else is likely to lock in this database. */
+const lock = 7_236_412_907;
+
+/**
+ * Brings the tables of one owner up to date. However many processes start together, each migration runs once: the others
+ * wait for the lock, and find nothing left to do.
+ *
+ * While replicas are upgraded one after the other, the release before runs on this schema, too: a migration leaves what
+ * that one needs. So a schema that is newer than this release is no error. A migration that was released never changes.
+ *
+ * @throws DatabaseError
+ */
+export async function migrate(url: string, owner: string, migrations: readonly string[]): Promise<void> {
+  // Not of the pool, whose statements have a time limit: an index of many rows takes longer.
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, keepAlive: true });
+  client.on('error', () => {}); // the statement that it befalls rejects
+  try {
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [lock]);
+    await client.query(
+      'CREATE TABLE IF NOT EXISTS schema_versions (owner text PRIMARY KEY, version integer NOT NULL)',
+    );
+    const { rows } = await client.query<{ version: number }>(
+      'SELECT version FROM schema_versions WHERE owner = $1',
+      [owner],
+    );
+    const version = rows[0]?.version ?? 0;
+    for (const migration of migrations.slice(version)) await client.query(migration);
+    await client.query(
+      `INSERT INTO schema_versions (owner, version) VALUES ($1, $2)
+       ON CONFLICT (owner) DO UPDATE SET version = greatest(schema_versions.version, excluded.version)`,
+      [owner, migrations.length],
+    );
+    await client.query('COMMIT');
+  } catch (error) {
+    throw new DatabaseError(error, false);
+  } finally {
+    await client.end().catch(() => {}); // it ends the transaction, if there still is one
+  }
+}
