@@ -19,6 +19,7 @@ export function buildAldeamoApp(
     provider,
     version,
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+    sendsDatabaseUrl: config.SENDS_DATABASE_URL,
     access: accessOptions(config),
     logger,
     metrics,

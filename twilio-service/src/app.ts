@@ -21,6 +21,7 @@ export async function buildTwilioApp(
     provider,
     version,
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+    sendsDatabaseUrl: config.SENDS_DATABASE_URL,
     access: accessOptions(config),
     logger,
     metrics,

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { batch } from 'service-kit/postgres/batch.ts';
-import { createDatabase, DatabaseError } from 'service-kit/postgres/database.ts';
+import { createDatabase } from 'service-kit/postgres/database.ts';
+import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { migrate } from 'service-kit/postgres/migrate.ts';
 import type { Payment } from '../payment.ts';
 import { dueAt } from '../retry-policy.ts';

@@ -1,4 +1,4 @@
-import { DatabaseError } from './database.ts';
+import { DatabaseError } from './database-error.ts';
 
 /** So many at once: while they are carried out, the next ones gather. */
 const maxUnderWay = 2;

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
+import { DatabaseError } from './database-error.ts';
 
 /** Neither a statement nor a connection is waited for longer, in ms: whoever pays waits, too. */
 const statementTimeoutMs = 3000;
@@ -7,24 +8,6 @@ const connectTimeoutMs = 3000;
 
 /** Few: what arrives together shares a statement. */
 const maxConnections = 8;
-
-/** PostgreSQL refused a statement, or there is none to ask. */
-export class DatabaseError extends Error {
-  /** SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html); undefined if no server said it. */
-  readonly sqlState: string | undefined;
-  /** The connection was lost after the statement was sent: it may have been carried out. */
-  readonly isUncertain: boolean;
-
-  /** Takes from pg's error what says why, and nothing of the values: its details quote whole rows, and its cause them. */
-  constructor(error: unknown, wasSent: boolean) {
-    const { message, code, severity } = error as pg.DatabaseError;
-    super(code ? `${message} (${code})` : message);
-    const fromServer = error instanceof pg.DatabaseError;
-    this.sqlState = fromServer ? code : undefined;
-    // What ends a session, such as a shutdown, may come just after the commit.
-    this.isUncertain = wasSent && !(fromServer && severity === 'ERROR');
-  }
-}
 
 export interface Statement {
   /** Statements with a name are prepared, once for each connection. */

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { DatabaseError } from './database.ts';
+import { DatabaseError } from './database-error.ts';
 
 /** Any number that nobody else is likely to lock in this database. */
 const lock = 7_236_412_907;

@@ -15,12 +15,14 @@ import type { AdmissionOptions } from '../server/admission.ts';
 import { badRequestResponse, Problem, problemResponse } from '../server/problem.ts';
 import { buildServer, type Server } from '../server/server.ts';
 import type { Gateway } from './gateway.ts';
+import { toMemoryProblem } from './memory-unavailable.ts';
 import { measureSends } from './metrics.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
-import { rememberSends } from './remembered-sends.ts';
+import { type RememberedSends, rememberSends } from './remembered-sends.ts';
 import type { Sandbox } from './sandbox.ts';
 import { registerFaults } from './sandbox-faults.ts';
 import { registerSandbox } from './sandbox-routes.ts';
+import type { SharedSendsOptions } from './shared-sends.ts';
 
 export interface ProviderAppOptions {
   provider: Provider;
@@ -32,6 +34,8 @@ export interface ProviderAppOptions {
   gatewayTimeoutMs: number;
   access: AccessOptions & AdmissionOptions;
   logger: FastifyBaseLogger;
+  /** The database in which several replicas remember what they have sent. Default: this process's memory. */
+  sendsDatabaseUrl?: string | undefined;
   /** What GET /metrics shows; the sends and the requests are added to it. Default: nothing else. */
   metrics?: Registry | undefined;
 }
@@ -57,8 +61,13 @@ export async function buildProviderApp({
   gatewayTimeoutMs,
   access,
   logger,
+  sendsDatabaseUrl,
   metrics = new Registry(),
 }: ProviderAppOptions): Promise<Server> {
+  const send = measureSends(provider, gateway.send, metrics);
+  const sends = sendsDatabaseUrl
+    ? await shareSends({ provider, url: sendsDatabaseUrl, send, log: logger })
+    : rememberSends(send);
   const server = await buildServer({
     title: `${provider} service`,
     greeting: `Servicio de ${provider}`,
@@ -67,10 +76,11 @@ export async function buildProviderApp({
     logger,
     metrics,
     refusalMembers: (reason) => (reason === 'overloaded' ? overloaded : { outcome: 'not_sent', reason }),
+    ready: async () => sends.ready?.(),
+    translateError: toMemoryProblem,
     ...access,
   });
   const mode = sandbox ? ('sandbox' as const) : ('live' as const);
-  const sends = rememberSends(measureSends(provider, gateway.send, metrics));
   let requests = 0;
   if (sandbox) registerFaults(server, sandbox); // before the routes: a hook is for the routes after it
 
@@ -126,18 +136,22 @@ export async function buildProviderApp({
       },
     },
     async ({ headers }) => {
-      const outcome = sends.withdraw(headers['idempotency-key']);
+      const outcome = await within(
+        gatewayTimeoutMs,
+        sends.withdraw(headers['idempotency-key']),
+        gatewayTimeout,
+      );
       if (!outcome) {
         throw new Problem(
           404,
           'notification-unknown',
           'No request with this Idempotency-Key is known here.',
           {
-            complete_for_ms: sends.completeForMs(),
+            complete_for_ms: await sends.completeForMs(),
           },
         );
       }
-      return replyTo(provider, await within(gatewayTimeoutMs, outcome, gatewayTimeout));
+      return replyTo(provider, outcome);
     },
   );
 
@@ -185,12 +199,20 @@ export async function buildProviderApp({
   server.addHook('onListen', async () => {
     logger.info({ provider, mode }, sandbox ? 'nothing is sent for real' : 'SMS are sent for real');
   });
-  server.addHook('onClose', async () => gateway.close?.());
+  server.addHook('onClose', async () => {
+    await gateway.close?.();
+    await sends.close?.();
+  });
   return server;
 }
 
+async function shareSends(options: SharedSendsOptions): Promise<RememberedSends> {
+  const { createSharedSends } = await import('./shared-sends.ts'); // with a driver that only replicas need
+  return createSharedSends(options);
+}
+
 /** What the promise brings, or the other value once the time is up. What was begun goes on: the same key will find it. */
-async function within<T>(timeoutMs: number, promise: Promise<T>, otherwise: T): Promise<T> {
+async function within<T>(timeoutMs: number, promise: Promise<T> | T, otherwise: T): Promise<T> {
   const abandon = new AbortController();
   const timeout = delay(timeoutMs, otherwise, { signal: abandon.signal }).catch(() => otherwise);
   try {

@@ -4,16 +4,13 @@ import type { Outcome } from '../notification.ts';
 import { Problem } from '../server/problem.ts';
 import type { Send } from './gateway.ts';
 
-const lifetimeMs = 24 * 60 * 60 * 1000;
+export const lifetimeMs = 24 * 60 * 60 * 1000;
 const capacity = 100_000;
 
-const withdrawn = { outcome: 'not_sent', reason: 'withdrawn', no_outage: true } satisfies Outcome;
+export const withdrawn = { outcome: 'not_sent', reason: 'withdrawn', no_outage: true } satisfies Outcome;
 
 interface Remembered {
-  /**
-   * The SHA-256 of the body, which is shorter and keeps no text and no phone for a day. null for a send that was withdrawn
-   * before it came: nobody knows what it would have been.
-   */
+  /** null for a send that was withdrawn before it came: nobody knows what it would have been. */
   digest: string | null;
   outcome: Promise<Outcome>;
   at: number;
@@ -29,19 +26,36 @@ export interface RememberedSends {
   /**
    * What became of the send with this key. If it is not known here: undefined, and should it still come, it is not sent.
    */
-  withdraw(key: string): Promise<Outcome> | undefined;
+  withdraw(key: string): Promise<Outcome | undefined> | undefined;
   /**
    * Every key that came within this time, in ms, is known here. A length of time, and no point in it: the caller measures
    * from its own clock, and is not to compare that with this host's.
    */
+  completeForMs(): number | Promise<number>;
+  /** Rejects while nothing can be remembered, and so nothing sent. Default: that is never so. */
+  ready?(): Promise<void>;
+  close?(): Promise<void>;
+}
+
+interface SendsInMemory extends RememberedSends {
   completeForMs(): number;
 }
 
+/** Tells one body from another in place of it: neither a text nor a phone is kept for a day. */
+export function digestOf({ customer_id, phone, message }: Send): string {
+  return hash('sha256', JSON.stringify([customer_id, phone, message]), 'base64');
+}
+
+/** The key came with another body before. */
+export const keyReused = () =>
+  new Problem(409, 'idempotency-key-reused', 'This Idempotency-Key came with another body before.');
+
 /**
  * Makes a repeated send harmless. A key is remembered for 24 hours, and at most 100 000 of them: then the one that was
- * asked for longest ago goes. The memory is the process's own, so a restart forgets it.
+ * asked for longest ago goes. The memory is the process's own, so a restart forgets it, and of several replicas each has
+ * one of its own: shared-sends.ts is for those.
  */
-export function rememberSends(send: (send: Send) => Promise<Outcome>): RememberedSends {
+export function rememberSends(send: (send: Send) => Promise<Outcome>): SendsInMemory {
   let completeSince = performance.now();
   const remembered = new LRUCache<string, Remembered>({
     max: capacity,
@@ -53,18 +67,11 @@ export function rememberSends(send: (send: Send) => Promise<Outcome>): Remembere
 
   return {
     send(request) {
-      const { idempotency_key: key, ...content } = request;
+      const { idempotency_key: key } = request;
       if (key === null) return send(request);
-      const body = JSON.stringify([content.customer_id, content.phone, content.message]);
-      const digest = hash('sha256', body, 'base64');
+      const digest = digestOf(request);
       const known = remembered.get(key);
-      if (known && known.digest !== null && known.digest !== digest) {
-        throw new Problem(
-          409,
-          'idempotency-key-reused',
-          'This Idempotency-Key came with another body before.',
-        );
-      }
+      if (known && known.digest !== null && known.digest !== digest) throw keyReused();
       if (known) return known.outcome;
       const outcome = send(request);
       remembered.set(key, { digest, outcome, at: performance.now() });

@@ -55,6 +55,8 @@ export const gatewaySettings = () => ({
   GATEWAY_TIMEOUT_MS: milliseconds().default(2500),
   /** Live: calls to the provider's API under way at the same time. */
   GATEWAY_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 }).default(256),
+  /** Where several replicas remember what they have sent; only in memory if not set. */
+  SENDS_DATABASE_URL: postgresUrl().optional(),
 });
 
 /** For a check over several settings: names the ones that are missing, and why they are needed. */
