@@ -1,29 +1,56 @@
 import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { runChaos } from './chaos.ts';
-import { startTrio } from './trio.ts';
+import { type ChaosOptions, runChaos } from './chaos.ts';
+import { startPostgres } from './postgres-server.ts';
+import type { ReplicaName, Trio } from './trio.ts';
+import { replicaNames, startProcesses } from './trio-of-processes.ts';
 
 const isLong = process.env.CHAOS === 'long';
 const seed = Number(process.env.CHAOS_SEED ?? 1);
-const options = isLong
+const load = isLong
   ? { payments: 10_000, kills: 50, width: 16, seed }
   : { payments: 1500, kills: 12, width: 16, seed };
+const timeout = isLong ? 1_800_000 : 240_000;
+const what = `${load.payments} payments, ${load.kills} kills, faults of every kind (seed ${seed})`;
 
-test(`${options.payments} payments, ${options.kills} kills, faults of every kind (seed ${seed})`, {
-  timeout: isLong ? 1_800_000 : 240_000,
-}, async () => {
-  await using trio = await startTrio({
-    ALDEAMO_LATENCY_MS: '5',
-    TWILIO_LATENCY_MS: '5',
-    GATEWAY_TIMEOUT_MS: '400',
-    PROVIDER_TIMEOUT_MS: '500',
-    CIRCUIT_RESET_TIMEOUT_MS: '1000',
-    NOTIFICATION_RETRY_BASE_MS: '200',
-    NOTIFICATION_RETRY_MAX_MS: '2000',
-    NOTIFICATION_LEASE_MS: '1500',
-    OUTBOX_RATE_PER_SECOND: '500',
+const settings = {
+  ALDEAMO_LATENCY_MS: '5',
+  TWILIO_LATENCY_MS: '5',
+  GATEWAY_TIMEOUT_MS: '400',
+  PROVIDER_TIMEOUT_MS: '500',
+  CIRCUIT_RESET_TIMEOUT_MS: '1000',
+  NOTIFICATION_RETRY_BASE_MS: '200',
+  NOTIFICATION_RETRY_MAX_MS: '2000',
+  NOTIFICATION_LEASE_MS: '1500',
+  OUTBOX_RATE_PER_SECOND: '500',
+};
+
+test(what, { timeout }, async () => {
+  await using trio = await startProcesses(settings);
+  await show(trio, { ...load, paymentServices: ['payment-service'] });
+});
+
+test(`${what}, three replicas, and PostgreSQL dies in the middle`, { timeout }, async () => {
+  await using postgres = await startPostgres();
+  const url = await postgres.createDatabase();
+  const replicas = { 'payment-service': 3 };
+  await using trio = await startProcesses(
+    { ...settings, DATABASE_URL: url, SENDS_DATABASE_URL: url },
+    { replicas },
+  );
+  await show(trio, {
+    ...load,
+    paymentServices: replicaNames('payment-service', replicas['payment-service']),
+    async halfway() {
+      await postgres.kill();
+      await delay(500); // it is away for a while
+      await postgres.start();
+    },
   });
+});
 
+async function show(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<void> {
   const figures = await runChaos(trio, options);
 
   process.stdout.write(
@@ -40,5 +67,5 @@ test(`${options.payments} payments, ${options.kills} kills, faults of every kind
     'of them flagged as possible duplicates': figures['accepted more than once, with one'],
     'kills survived': options.kills,
   });
-  expect(figures['with an attempt whose outcome nobody knows']).toBeGreaterThan(0);
-});
+  expect(figures['with an attempt whose outcome nobody knew']).toBeGreaterThan(0);
+}

@@ -3,7 +3,7 @@ import { createDice, type SandboxSettings, wellBehaved } from 'service-kit/provi
 import type { PaymentView } from '../payment-service/src/payment.ts';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';
-import { type ServiceName, serviceNames, type Trio } from './trio.ts';
+import type { ReplicaName, Trio } from './trio.ts';
 
 export interface ChaosOptions {
   payments: number;
@@ -11,6 +11,10 @@ export interface ChaosOptions {
   /** Payments under way at the same time. */
   width: number;
   seed: number;
+  /** The replicas of payment-service. Each payment, and each try of it, goes to any of them. */
+  paymentServices: readonly ReplicaName[];
+  /** Happens once, when half of the payments are under way; meanwhile nothing is killed. */
+  halfway?: () => Promise<void>;
 }
 
 /** What a run has shown. Of the payments answered 2xx all must be in every line down to "notified". */
@@ -20,7 +24,7 @@ export interface Figures {
   'of them notified': number;
   'in the store in all': number;
   /** That the faults were met at all. */
-  'with an attempt whose outcome nobody knows': number;
+  'with an attempt whose outcome nobody knew': number;
   'accepted more than once, without an unknown attempt on record': number;
   'accepted more than once, with one': number;
   'of them flagged as possible duplicates': number;
@@ -34,7 +38,8 @@ const providerServices = ['aldeamo-service', 'twilio-service'] as const;
  * Lets payments flow while faults of every kind come and go and services are killed, then heals all and counts: what the
  * clients were told, what the store says, and what the providers' own ledgers say.
  */
-export async function runChaos(trio: Trio, { payments, kills, width, seed }: ChaosOptions): Promise<Figures> {
+export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<Figures> {
+  const { payments, kills, width, seed, paymentServices, halfway } = options;
   const roll = createDice(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(roll() * from.length)] as T;
   const answered = new Set<string>();
@@ -43,19 +48,22 @@ export async function runChaos(trio: Trio, { payments, kills, width, seed }: Cha
   let flowing = true;
   /** One service is restarted at a time; the others' killers wait. */
   let killing: Promise<void> = Promise.resolve();
+  const killable = [...paymentServices, ...providerServices];
 
   async function payOneAfterTheOther(): Promise<void> {
     while (started < payments) {
       started += 1;
-      answered.add(await payUntilAnswered(trio, `chaos-${seed}-${started}`, roll() < 0.25));
+      if (halfway && started === Math.ceil(payments / 2)) killing = killing.then(halfway);
+      const anyUrl = () => trio.url(pick(paymentServices));
+      answered.add(await payUntilAnswered(anyUrl, `chaos-${seed}-${started}`, roll() < 0.25));
       if (killed < kills && started >= ((killed + 0.5) * payments) / kills) {
         killed += 1;
-        killing = killing.then(() => killAndRestart(pick(serviceNames), roll() * 300));
+        killing = killing.then(() => killAndRestart(pick(killable), roll() * 300));
       }
     }
   }
 
-  async function killAndRestart(service: ServiceName, downMs: number): Promise<void> {
+  async function killAndRestart(service: ReplicaName, downMs: number): Promise<void> {
     await trio.kill(service);
     await delay(downMs);
     await trio.start(service);
@@ -75,7 +83,7 @@ export async function runChaos(trio: Trio, { payments, kills, width, seed }: Cha
   await faults;
   for (const service of providerServices) await setSandbox(trio, service, wellBehaved);
 
-  const url = trio.url('payment-service');
+  const url = trio.url(paymentServices[0] ?? 'payment-service');
   await eventually(
     () => call<{ data: PaymentView[] }>('GET', `${url}/payments?notification_status=pending&limit=1`),
     ({ body }) => body.data.length === 0,
@@ -85,12 +93,12 @@ export async function runChaos(trio: Trio, { payments, kills, width, seed }: Cha
 }
 
 /** As a client with an Idempotency-Key does: again and again, until there is an answer. */
-async function payUntilAnswered(trio: Trio, key: string, respondAsync: boolean): Promise<string> {
+async function payUntilAnswered(anyUrl: () => string, key: string, respondAsync: boolean): Promise<string> {
   for (;;) {
     try {
       const { status, body } = await call<PaymentView>(
         'POST',
-        `${trio.url('payment-service')}/payments`,
+        `${anyUrl()}/payments`,
         { amount: 100, customer_id: key },
         { 'idempotency-key': key, ...(respondAsync && { prefer: 'respond-async' }) },
       );
@@ -122,8 +130,8 @@ function rollFaults(roll: () => number): Partial<SandboxSettings> {
 
 /** A sandbox that is dead just now has no faults to be set. */
 async function setSandbox(
-  trio: Trio,
-  service: ServiceName,
+  trio: Trio<ReplicaName>,
+  service: ReplicaName,
   settings: Partial<SandboxSettings>,
 ): Promise<void> {
   const { latency_ms: _, ...changes } = settings;
@@ -144,7 +152,7 @@ async function listAll(url: string): Promise<PaymentView[]> {
 }
 
 /** How often the providers accepted each payment's SMS. A key is the payment's id and the number of the attempt. */
-async function readLedgers(trio: Trio): Promise<Map<string, number>> {
+async function readLedgers(trio: Trio<ReplicaName>): Promise<Map<string, number>> {
   const accepted = new Map<string, number>();
   for (const service of providerServices) {
     const { body } = await call<{ data: { idempotency_key: string }[] }>(
@@ -161,8 +169,11 @@ async function readLedgers(trio: Trio): Promise<Map<string, number>> {
 
 function count(answered: Set<string>, kept: PaymentView[], accepted: Map<string, number>) {
   const times = ({ payment_id }: PaymentView) => accepted.get(payment_id) ?? 0;
+  // One that was found to be taken after all has a reason, too: that nobody knew.
   const isUnknown = ({ notification }: PaymentView) =>
-    notification.attempts.some(({ outcome }) => outcome === 'unknown');
+    notification.attempts.some(
+      ({ outcome, reason }) => outcome === 'unknown' || (outcome === 'accepted' && reason !== null),
+    );
   const answeredAndKept = kept.filter(({ payment_id }) => answered.has(payment_id));
   const twice = kept.filter((payment) => times(payment) > 1);
   return {
@@ -172,7 +183,7 @@ function count(answered: Set<string>, kept: PaymentView[], accepted: Map<string,
       (payment) => payment.notification_status === 'sent' && times(payment) > 0,
     ).length,
     'in the store in all': kept.length,
-    'with an attempt whose outcome nobody knows': kept.filter(isUnknown).length,
+    'with an attempt whose outcome nobody knew': kept.filter(isUnknown).length,
     'accepted more than once, without an unknown attempt on record': twice.filter(
       (payment) => !isUnknown(payment),
     ).length,

@@ -21,7 +21,10 @@ const sent = async (trio: Trio) =>
 
 test('a disk that is full: payments are 503, the log says why, and nothing is sent for them', async () => {
   // No file may grow beyond 200 KiB. Without the trap the kernel would kill the process that tries.
-  await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '0' }, "trap '' XFSZ; ulimit -f 200;");
+  await using trio = await startProcesses(
+    { ALDEAMO_LATENCY_MS: '0' },
+    { prelude: "trap '' XFSZ; ulimit -f 200;" },
+  );
   const message = 'x'.repeat(1600);
   const answers = [];
   while (answers.filter(({ status }) => status === 503).length < 10) {

@@ -6,34 +6,41 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePorts } from './free-ports.ts';
 import { readMetrics, scanService } from './leaks.ts';
-import { parseLog, type ServiceName, serviceNames, type Trio } from './trio.ts';
+import { parseLog, type ReplicaName, type ServiceName, serviceNames, type Trio } from './trio.ts';
 
 interface Running {
   child: ChildProcess;
   closed: Promise<unknown>;
 }
 
-/** `prelude` is shell that runs before payment-service, such as one that sets a limit for it. */
-export async function startProcesses(settings: Record<string, string>, prelude = ''): Promise<Trio> {
+export interface ProcessOptions {
+  /** Shell that runs before payment-service, such as one that sets a limit for it. */
+  prelude?: string;
+  /** How many of each; one if not given. They need a DATABASE_URL, and a SENDS_DATABASE_URL, that they share. */
+  replicas?: Partial<Record<ServiceName, number>>;
+}
+
+export async function startProcesses(
+  settings: Record<string, string>,
+  { prelude = '', replicas = {} }: ProcessOptions = {},
+): Promise<Trio<ReplicaName>> {
   const data = await mkdtemp(join(tmpdir(), 'trio-'));
-  const running = new Map<ServiceName, Running>();
-  const output: Record<ServiceName, string[]> = {
-    'payment-service': [],
-    'aldeamo-service': [],
-    'twilio-service': [],
-  };
+  const running = new Map<ReplicaName, Running>();
+  const names = serviceNames.flatMap((service) => replicaNames(service, replicas[service]));
+  const output = new Map<ReplicaName, string[]>(names.map((name) => [name, []]));
+  const freed = await freePorts(names.length);
+  const ports = new Map(names.map((name, index) => [name, freed[index] as number]));
+  const urlOf = (name: ReplicaName) => `http://127.0.0.1:${ports.get(name)}`;
 
-  const [payment, aldeamo, twilio] = (await freePorts(3)) as [number, number, number];
-  const ports = { 'payment-service': payment, 'aldeamo-service': aldeamo, 'twilio-service': twilio };
-  const urlOf = (service: ServiceName) => `http://127.0.0.1:${ports[service]}`;
-
-  const get = (service: ServiceName) => {
-    const it = running.get(service);
-    if (!it) throw new Error(`${service} does not run`);
+  const get = (name: ReplicaName) => {
+    const it = running.get(name);
+    if (!it) throw new Error(`${name} does not run`);
     return it;
   };
+  const outputOf = (name: ReplicaName) => output.get(name) ?? [];
 
-  async function start(service: ServiceName): Promise<void> {
+  async function start(name: ReplicaName): Promise<void> {
+    const service = name.replace(/-\d+$/, '');
     const shell = service === 'payment-service' ? prelude : '';
     const command = [process.execPath, resolve(`${service}/src/main.ts`)];
     const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, ...command], {
@@ -45,23 +52,24 @@ export async function startProcesses(settings: Record<string, string>, prelude =
         ALDEAMO_SERVICE_URL: urlOf('aldeamo-service'),
         TWILIO_SERVICE_URL: urlOf('twilio-service'),
         PAYMENT_SERVICE_URL: urlOf('payment-service'),
-        PORT: String(ports[service]),
-        ALDEAMO_LEDGER_FILE: `${data}/aldeamo.ledger`,
-        TWILIO_LEDGER_FILE: `${data}/twilio.ledger`,
+        PORT: String(ports.get(name)),
+        REPLICA_NAME: name,
+        ALDEAMO_LEDGER_FILE: `${data}/${name}.ledger`,
+        TWILIO_LEDGER_FILE: `${data}/${name}.ledger`,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const closed = once(child, 'close');
-    running.set(service, { child, closed });
+    running.set(name, { child, closed });
     await new Promise<void>((listening, reject) => {
       for (const stream of [child.stdout, child.stderr]) {
         createInterface(stream).on('line', (line) => {
-          output[service].push(line);
+          outputOf(name).push(line);
           if (line.includes('"listening on ')) listening();
         });
       }
       child.once('close', (code) =>
-        reject(new Error(`${service} ended with ${code}:\n${output[service].join('\n')}`)),
+        reject(new Error(`${name} ended with ${code}:\n${outputOf(name).join('\n')}`)),
       );
     });
   }
@@ -74,7 +82,7 @@ export async function startProcesses(settings: Record<string, string>, prelude =
     await rm(data, { recursive: true });
   };
   try {
-    await Promise.all(serviceNames.map(start));
+    await Promise.all(names.map(start));
   } catch (error) {
     await dispose();
     throw error;
@@ -94,13 +102,17 @@ export async function startProcesses(settings: Record<string, string>, prelude =
       return get(service).child.exitCode ?? -1;
     },
     start,
-    logs: async (service) => parseLog(output[service].join('\n')),
+    logs: async (service) => parseLog(outputOf(service).join('\n')),
     async [Symbol.asyncDispose]() {
-      const metrics = await Promise.all(serviceNames.map((service) => readMetrics(urlOf(service))));
+      const metrics = await Promise.all(names.map((name) => readMetrics(urlOf(name))));
       await dispose();
-      serviceNames.forEach((service, index) => {
-        scanService(service, output[service], metrics[index] ?? []);
+      names.forEach((name, index) => {
+        scanService(name, outputOf(name), metrics[index] ?? []);
       });
     },
   };
 }
+
+/** Such as payment-service, payment-service-2, payment-service-3. */
+export const replicaNames = (service: ServiceName, count = 1): ReplicaName[] =>
+  Array.from({ length: count }, (_, index) => (index === 0 ? service : (`${service}-${index + 1}` as const)));

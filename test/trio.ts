@@ -5,23 +5,26 @@ import { startProcesses } from './trio-of-processes.ts';
 export const serviceNames = ['payment-service', 'aldeamo-service', 'twilio-service'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
+/** One of the three, or one more replica of it, such as payment-service-2. */
+export type ReplicaName = ServiceName | `${ServiceName}-${number}`;
+
 export type LogLine = Record<string, unknown>;
 
 /** The three services, running. What a test needs to do to them, whatever they run in. */
-export interface Trio extends AsyncDisposable {
-  url(service: ServiceName): string;
+export interface Trio<Name extends string = ServiceName> extends AsyncDisposable {
+  url(service: Name): string;
   /** Stops the service where it stands: connections are accepted, and nothing is ever answered. */
-  freeze(service: ServiceName): Promise<void>;
-  thaw(service: ServiceName): Promise<void>;
+  freeze(service: Name): Promise<void>;
+  thaw(service: Name): Promise<void>;
   /** Ends it at once, as a crash does. */
-  kill(service: ServiceName): Promise<void>;
+  kill(service: Name): Promise<void>;
   /** Asks it to stop (SIGTERM). */
-  terminate(service: ServiceName): Promise<void>;
+  terminate(service: Name): Promise<void>;
   /** Waits until it has ended, and tells its exit code. */
-  exitCode(service: ServiceName): Promise<number>;
+  exitCode(service: Name): Promise<number>;
   /** Starts it again, with what it had on disk, at the same URL or a new one. */
-  start(service: ServiceName): Promise<void>;
-  logs(service: ServiceName): Promise<LogLine[]>;
+  start(service: Name): Promise<void>;
+  logs(service: Name): Promise<LogLine[]>;
 }
 
 declare module 'vitest' {

@@ -10,8 +10,10 @@ import { countPayments, showCircuits, showStore } from './metrics.ts';
 import { createNotificationRetry } from './notification-retry.ts';
 import type { Notifier } from './notifier.ts';
 import { type OutboxOptions, startOutbox } from './outbox.ts';
+import type { PaymentObserver } from './payment.ts';
 import type { RequestRules } from './payment-request.ts';
 import { createPayments } from './payments.ts';
+import { createReplicas, type ReplicasOptions } from './replicas.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import { registerCircuit } from './routes/circuit.ts';
 import { registerCustomers } from './routes/customers.ts';
@@ -20,6 +22,7 @@ import { keepAmountAsText, registerPayments } from './routes/payments.ts';
 import { registerReceipts } from './routes/receipts.ts';
 import { toStoreProblem } from './routes/store-unavailable.ts';
 import type { Store } from './store/store.ts';
+import { createStoreView } from './store-view.ts';
 
 export interface Dependencies {
   store: Store;
@@ -29,6 +32,7 @@ export interface Dependencies {
   outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
   /** What GET /metrics shows; the payments, the circuits and the store are added to it. */
   metrics: Registry;
+  replica: Pick<ReplicasOptions, 'name' | 'openChannel'>;
   /** What people are shown who watch, beside the store and the notifier. */
   live: LiveViewSources;
   access: AccessOptions & AdmissionOptions;
@@ -54,16 +58,36 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   });
   showCircuits(metrics, notifier.report);
   showStore(metrics, store);
-  const onChange = countPayments(metrics);
+  const count = countPayments(metrics);
+  const storeView = createStoreView(store);
+  const replica = dependencies.replica.name;
+  const replicas = createReplicas({
+    ...dependencies.replica,
+    notifier,
+    onPaymentChanged: storeView.invalidate,
+    log: logger,
+  });
+  const onChange: PaymentObserver = (payment, before) => {
+    count(payment, before);
+    storeView.invalidate();
+    replicas.paymentChanged();
+  };
   const delivery = createDelivery({ store, notifier, policy, onChange });
   const payments = createPayments({ store, delivery, policy, onChange });
   const retryNotification = createNotificationRetry({ store, delivery, policy });
   registerPayments(server, { payments, retryNotification, store, rules });
   registerCustomers(server, store, rules);
   registerReceipts(server, store, onChange);
-  registerHealthReport(server, notifier);
+  registerHealthReport(server, notifier, replica);
   registerCircuit(server, notifier);
-  await registerLiveView(server, { store, notifier, log: logger, ...dependencies.live });
+  await registerLiveView(server, {
+    replica,
+    replicas,
+    storeView,
+    notifier,
+    log: logger,
+    ...dependencies.live,
+  });
 
   const outbox = startOutbox({ ...dependencies.outbox, store, delivery, log: logger });
   // The outbox takes on nothing more from the first moment; what is under way ends before its tools are taken away.
@@ -72,6 +96,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     await outbox.stop();
     await delivery.drain();
     await notifier.close();
+    await replicas.close();
     await store.close();
   });
   return server;

@@ -39,7 +39,7 @@ export function settleAttempt(
   const attempts = payment.notification.attempts.with(index, {
     ...attempt,
     outcome: outcome.outcome,
-    reason: reasonOf(outcome),
+    reason: wasResent(payment, index) ? (reasonOf(outcome) ?? attempt.reason) : reasonOf(outcome),
     message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
     ...(durationMs !== undefined && { duration_ms: durationMs }),
   });
@@ -59,6 +59,10 @@ export function settleAttempt(
     notification_service: taken?.provider ?? null,
   };
 }
+
+/** That nobody knew what came of it is why another one was made: it stays on record, whatever becomes known. */
+const wasResent = ({ notification: { attempts } }: Payment, index: number) =>
+  attempts[index]?.outcome === 'unknown' && index < attempts.length - 1;
 
 /**
  * Puts down what a provider reports of the SMS of an attempt. A notification moves only forward: the payment is the same

@@ -26,6 +26,8 @@ export const configSchema = z
     ...clientSettings(),
     ALDEAMO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8001'),
     TWILIO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8002'),
+    /** What this one is called among its replicas; the name of its host if not set. */
+    REPLICA_NAME: z.string().max(100, 'must have at most 100 characters').optional(),
     DATABASE_URL: databaseUrl.default('file:./data/payments.db'),
     /** The deadline of one call to a provider service. */
     PROVIDER_TIMEOUT_MS: milliseconds().default(3000),

@@ -61,7 +61,7 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
     let current = payment;
     try {
       const notified = await notifier.notify(payment, async (next) => {
-        await store.update(next);
+        await save(next, current);
         current = next;
       });
       current = scheduleRetry(notified, policy, notifier.availableAt());

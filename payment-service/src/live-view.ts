@@ -2,13 +2,11 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'service-kit/server/server.ts';
 import type { Levers } from './levers.ts';
 import { registerLivePageFiles } from './live-page.ts';
-import type { Notifier } from './notifier.ts';
 import type { RecentAttempts } from './recent-attempts.ts';
 import { registerEvents } from './routes/events.ts';
 import { registerSandboxLevers } from './routes/sandbox.ts';
-import { takeSnapshot } from './snapshot.ts';
+import { type SnapshotSources, takeSnapshot } from './snapshot.ts';
 import { createSnapshotFeed } from './snapshot-feed.ts';
-import type { Store } from './store/store.ts';
 
 /** Somebody may have pulled the levers elsewhere. That is seen within this time. */
 const leversAgeMs = 2000;
@@ -21,7 +19,7 @@ export interface LiveViewSources {
 /** What the live page needs: its files, its events and its levers. It takes over the levers. */
 export async function registerLiveView(
   server: Server,
-  { log, ...sources }: LiveViewSources & { store: Store; notifier: Notifier; log: FastifyBaseLogger },
+  { log, ...sources }: SnapshotSources & LiveViewSources & { log: FastifyBaseLogger },
 ): Promise<void> {
   const { levers } = sources;
   let askedAt = Number.NEGATIVE_INFINITY;

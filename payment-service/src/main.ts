@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import process from 'node:process';
 import { createCaller } from 'service-kit/outgoing/caller.ts';
 import { accessOptions } from 'service-kit/server/access-settings.ts';
@@ -11,7 +12,7 @@ import { countAttempts } from './metrics.ts';
 import { createNotifier } from './notifier.ts';
 import { createProviderClient } from './provider-client.ts';
 import { createRecentAttempts } from './recent-attempts.ts';
-import { openStore } from './store/open-store.ts';
+import { channelOf, openStore } from './store/open-store.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
 
 await startService({
@@ -54,6 +55,10 @@ await startService({
       },
       metrics,
       access: accessOptions(config),
+      replica: {
+        name: config.REPLICA_NAME ?? hostname(),
+        openChannel: await channelOf(config.DATABASE_URL, logger),
+      },
       live: { recentAttempts, levers },
       logger,
       version: packageJson.version,

@@ -13,7 +13,11 @@ const attemptSchema = z.object({
     .enum(['accepted', 'rejected', 'not_sent', 'unknown'])
     .nullable()
     .meta({ description: 'null while the attempt runs' }),
-  reason: z.string().nullable(),
+  reason: z.string().nullable().meta({
+    description:
+      'Why it was not taken; or, of one that was found to be taken only after another one was made, why nobody knew',
+    example: 'connection_refused',
+  }),
   message_id: z.string().nullable().meta({ description: "The provider's id of the SMS" }),
   started_at: z.iso.datetime(),
   duration_ms: z.number().int().nullable(),

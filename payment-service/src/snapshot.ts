@@ -5,10 +5,9 @@ import { formatAmount } from './money.ts';
 import type { Notifier } from './notifier.ts';
 import { type Payment, paymentSchema, viewPayment } from './payment.ts';
 import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
+import { type Replicas, replicaSchema } from './replicas.ts';
 import { circuitReportSchema } from './routes/circuit.ts';
-import type { Store } from './store/store.ts';
-
-const paymentsShown = 20;
+import type { StoreView } from './store-view.ts';
 
 const ofEach = <Schema extends z.ZodType>(schema: Schema) => z.object({ Aldeamo: schema, Twilio: schema });
 
@@ -33,8 +32,10 @@ export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
 /** All that the live page shows, at one moment. */
 export const snapshotSchema = z.object({
   at: z.iso.datetime(),
+  replica: z.string().meta({ description: 'Who tells this' }),
   current_notification_service: providerSchema.nullable(),
   circuits: ofEach(circuitReportSchema),
+  replicas: z.array(replicaSchema).meta({ description: 'All that are there, this one among them' }),
   recent: ofEach(z.array(recentBucketSchema)).meta({
     description: 'What this process saw of each provider in the last five minutes',
   }),
@@ -53,7 +54,9 @@ export const snapshotSchema = z.object({
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
 export interface SnapshotSources {
-  store: Pick<Store, 'list' | 'backlog'>;
+  replica: string;
+  replicas: Pick<Replicas, 'all'>;
+  storeView: Pick<StoreView, 'read'>;
   notifier: Pick<Notifier, 'current' | 'report'>;
   recentAttempts: Pick<RecentAttempts, 'series'>;
   levers: { settings: () => Record<'Aldeamo' | 'Twilio', SandboxSettings | null> };
@@ -61,20 +64,16 @@ export interface SnapshotSources {
 
 /** A snapshot but for its time, so that two of them can be compared. A store that does not answer is part of it. */
 export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snapshot, 'at'>> {
-  const { store, notifier, recentAttempts, levers } = sources;
-  const latest = {
-    limit: paymentsShown,
-    starting_after: undefined,
-    customer_id: undefined,
-    notification_status: undefined,
-  };
-  const [page, backlog] = await Promise.all([store.list(latest), store.backlog()]).catch(() => [null, null]);
+  const { replica, replicas, storeView, notifier, recentAttempts, levers } = sources;
+  const stored = await storeView.read();
   return {
+    replica,
     current_notification_service: notifier.current(),
     circuits: notifier.report(),
+    replicas: replicas.all(),
     recent: recentAttempts.series(),
-    backlog,
-    payments: page?.payments.map(watch) ?? null,
+    backlog: stored?.backlog ?? null,
+    payments: stored?.payments.map(watch) ?? null,
     levers: levers.settings(),
   };
 }

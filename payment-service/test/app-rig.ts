@@ -117,6 +117,7 @@ export async function build({
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,
     access,
+    replica: { name: 'replica-1' },
     live: { recentAttempts, levers: createLevers(sandboxes) },
     logger,
     version: '1.2.3',

@@ -214,7 +214,7 @@ describe('an attempt that a crash cut short', () => {
     pass(5000);
     const sent = await turn();
     expect(attemptsOf(sent)).toEqual([
-      'Aldeamo accepted',
+      'Aldeamo accepted interrupted',
       'Aldeamo not_sent connection_refused',
       'Twilio not_sent connection_refused',
     ]);
@@ -271,6 +271,20 @@ describe('what becomes known of several attempts', () => {
     const settled = settleAttempt(settleAttempt(unknown('Aldeamo', 'Twilio'), 0, first), 1, second);
     expect(settled).toMatchObject({ notification_status, notification_service });
     expect(isPossibleDuplicate(settled)).toBe(duplicate);
+  });
+
+  test('that nobody knew stays on record where another attempt was made for it, and only there', () => {
+    const settled = settleAttempt(
+      settleAttempt(unknown('Aldeamo', 'Twilio'), 0, accepted('AL1')),
+      1,
+      accepted('SM1'),
+    );
+    expect(settled.notification.attempts).toMatchObject([
+      { outcome: 'accepted', reason: 'deadline_passed', message_id: 'AL1' },
+      { outcome: 'accepted', reason: null, message_id: 'SM1' },
+    ]);
+    const never = settleAttempt(unknown('Aldeamo', 'Twilio'), 0, neverReceived);
+    expect(never.notification.attempts[0]).toMatchObject({ outcome: 'not_sent', reason: 'never_received' });
   });
 
   // The last one that is settled decides, and so a no is forgotten when another attempt turns out not to have been sent.

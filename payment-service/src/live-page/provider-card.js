@@ -34,13 +34,17 @@ export function createProviderCard(parent, provider) {
       part('.levers').setAttribute('aria-label', say('levers', { provider }));
     },
     /** @param {Snapshot} snapshot */
-    show({ at, circuits, recent, levers }) {
+    show({ at, circuits, recent, levers, replica, replicas }) {
       const { state, since, reason, next_probe_at } = circuits[provider];
       card.dataset.circuit = state;
       setText(part('.state'), say(state));
       const told = [say('since', { time: sayTime(since), reason: sayCircuitReason(reason) })];
       if (next_probe_at) told.push(say('nextProbe', { time: sayTime(next_probe_at) }));
       setText(part('.reason'), told.join(' · '));
+
+      part('.replicas').hidden = replicas.length < 2;
+      setText(part('.told-by'), say('toldBy', { replica }));
+      showReplicas(part('.replicas ul'), provider, replicas);
 
       const calls = sumUp(recent[provider]);
       setText(part('.success'), calls.judged > 0 ? sayShare(calls.accepted / calls.judged) : '–');
@@ -61,6 +65,22 @@ export function createProviderCard(parent, provider) {
         button.setAttribute('aria-pressed', String(button.dataset.lever === pulled));
     },
   };
+}
+
+/**
+ * @param {HTMLElement} list
+ * @param {Provider} provider
+ * @param {Snapshot['replicas']} replicas each has a circuit of its own
+ */
+function showReplicas(list, provider, replicas) {
+  while (list.children.length > replicas.length) list.lastElementChild?.remove();
+  while (list.children.length < replicas.length) list.append(copyOf('replica'));
+  replicas.forEach(({ name, circuits }, index) => {
+    const row = /** @type {HTMLElement} */ (list.children[index]);
+    row.dataset.circuit = circuits[provider].state;
+    setText(get('.name', row), name);
+    setText(get('.state', row), say(circuits[provider].state));
+  });
 }
 
 /** @param {Snapshot['recent']['Aldeamo']} buckets */
