@@ -21,6 +21,7 @@ const ofProcessesAlone = [
   'test/live-page.test.ts',
   'test/live.test.ts',
   'test/metrics.test.ts',
+  'test/replicas.test.ts',
 ];
 
 export default defineConfig({

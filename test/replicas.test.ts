@@ -1,0 +1,274 @@
+import process from 'node:process';
+import { createLogger } from 'service-kit/server/start.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { PaymentView } from '../payment-service/src/payment.ts';
+import type { Snapshot } from '../payment-service/src/snapshot.ts';
+import { openPostgresStore } from '../payment-service/src/store/postgres-store.ts';
+import { paymentNumber } from '../payment-service/test/store-contract.ts';
+import { eventually } from './eventually.ts';
+import { call, pay } from './http.ts';
+import { type PostgresServer, startPostgres } from './postgres-server.ts';
+import type { ReplicaName, Trio } from './trio.ts';
+import { replicaNames, startProcesses } from './trio-of-processes.ts';
+
+const paymentServices = replicaNames('payment-service', 3) as [ReplicaName, ReplicaName, ReplicaName];
+const [first, second, third] = paymentServices;
+const settings = {
+  ALDEAMO_LATENCY_MS: '0',
+  TWILIO_LATENCY_MS: '0',
+  GATEWAY_TIMEOUT_MS: '800',
+  PROVIDER_TIMEOUT_MS: '1000',
+  CIRCUIT_RESET_TIMEOUT_MS: '60000',
+  NOTIFICATION_RETRY_BASE_MS: '500',
+  NOTIFICATION_LEASE_MS: '2500',
+};
+
+let postgres: PostgresServer;
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres[Symbol.asyncDispose]());
+
+async function startReplicas(url: string, more: Record<string, string> = {}) {
+  return startProcesses(
+    { ...settings, ...more, DATABASE_URL: url, SENDS_DATABASE_URL: url },
+    { replicas: { 'payment-service': 3, 'aldeamo-service': 2 } },
+  );
+}
+
+describe('three replicas of payment-service', () => {
+  let trio: Trio<ReplicaName>;
+  beforeEach(async () => {
+    trio = await startReplicas(await postgres.createDatabase());
+  });
+  afterEach(() => trio[Symbol.asyncDispose]());
+
+  const ledgerOf = async (service: ReplicaName) =>
+    (await call<{ data: { idempotency_key: string }[] }>('GET', `${trio.url(service)}/sandbox/messages`)).body
+      .data;
+  const find = async (replica: ReplicaName, id: string) =>
+    (await call<PaymentView>('GET', `${trio.url(replica)}/payments/${id}`)).body;
+  const setSandbox = (service: ReplicaName, changes: Record<string, number>) =>
+    call('POST', `${trio.url(service)}/sandbox`, changes);
+
+  test('have the same payments', async () => {
+    const { body } = await pay(trio.url(first), { customer_id: 'ana' });
+    expect(await find(second, body.payment_id)).toEqual(body);
+    const { body: list } = await call<{ data: PaymentView[] }>('GET', `${trio.url(third)}/payments`);
+    expect(list.data).toEqual([body]);
+  });
+
+  test('make one payment and one SMS of 60 POSTs with one Idempotency-Key at once', async () => {
+    const body = { amount: 100, customer_id: 'ana' };
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, index) =>
+        call<PaymentView>('POST', `${trio.url(paymentServices[index % 3] ?? first)}/payments`, body, {
+          'idempotency-key': 'one',
+        }),
+      ),
+    );
+    const taken = answers.filter(({ status }) => status === 201);
+    expect(taken.length).toBeGreaterThanOrEqual(1);
+    expect(new Set(taken.map(({ body }) => body.payment_id)).size).toBe(1);
+    for (const { status, headers } of answers.filter(({ status }) => status !== 201))
+      expect([status, headers.get('retry-after')]).toEqual([409, '1']);
+    expect(await ledgerOf('aldeamo-service')).toHaveLength(1);
+    const replay = await call<PaymentView>('POST', `${trio.url(third)}/payments`, body, {
+      'idempotency-key': 'one',
+    });
+    expect(replay.headers.get('idempotent-replayed')).toBe('true');
+    expect(replay.body.payment_id).toBe(taken[0]?.body.payment_id);
+  });
+
+  test('take over what one had in hand that was killed, and nothing is sent twice', async () => {
+    await setSandbox('aldeamo-service', { late_rate: 1 }); // it accepts, and does not say so
+    const lost = expect(pay(trio.url(first), { customer_id: 'ana' })).rejects.toThrow();
+    await eventually(
+      () => ledgerOf('aldeamo-service'),
+      (ledger) => ledger.length === 1,
+      5000,
+    );
+    await trio.kill(first);
+    await lost;
+    await setSandbox('aldeamo-service', { late_rate: 0 });
+    const { body } = await eventually(
+      () => call<{ data: PaymentView[] }>('GET', `${trio.url(second)}/payments`),
+      ({ body }) => body.data[0]?.notification_status === 'sent',
+      10_000,
+    );
+    expect(body.data).toHaveLength(1);
+    expect(body.data[0]?.possible_duplicate).toBe(false);
+    expect(await ledgerOf('aldeamo-service')).toHaveLength(1);
+    expect(await ledgerOf('twilio-service')).toEqual([]);
+  });
+
+  test('tell whoever watches any of them of all their payments, and of all their circuits', async () => {
+    const watching = await watch(trio.url(second));
+    const isThere = ({ replicas }: Snapshot) => replicas.length === 3;
+    const { replica, replicas } = await watching.until(isThere);
+    expect(replica).toBe(second);
+    expect(replicas.map(({ name }) => name)).toEqual(paymentServices);
+    const started = performance.now();
+    const { body } = await pay(trio.url(first), { customer_id: 'ana' });
+    const { payments } = await watching.until(({ payments }) => (payments?.length ?? 0) > 0);
+    expect(payments?.[0]).toMatchObject({ payment_id: body.payment_id, notification_status: 'sent' });
+    // It was told: by itself it would have looked after 5 s.
+    expect(performance.now() - started).toBeLessThan(3000);
+
+    await setSandbox('aldeamo-service', { failure_rate: 1 });
+    for (let failure = 0; failure < 3; failure += 1) await pay(trio.url(third), { customer_id: 'ana' });
+    const told = await watching.until(({ replicas }) =>
+      replicas.some(({ circuits }) => circuits.Aldeamo.state === 'open'),
+    );
+    expect(told.replicas.map(({ name, circuits }) => [name, circuits.Aldeamo.state])).toEqual([
+      [first, 'closed'],
+      [second, 'closed'],
+      [third, 'open'],
+    ]);
+    expect(told.circuits.Aldeamo.state).toBe('closed'); // its own
+    await watching.end();
+  });
+
+  test('two of aldeamo-service answer an Idempotency-Key the same, also while its send is under way', async () => {
+    await setSandbox('aldeamo-service', { latency_ms: 300 });
+    const body = { message: 'Pago recibido', customer_id: 'ana' };
+    const notify = (service: ReplicaName) =>
+      call('POST', `${trio.url(service)}/notify`, body, { 'idempotency-key': 'pmt_1-1' });
+    const sending = notify('aldeamo-service');
+    await eventually(
+      () => call<{ requests: number }>('GET', `${trio.url('aldeamo-service')}/health`),
+      ({ body }) => body.requests === 1,
+      5000,
+    );
+    const answers = await Promise.all([sending, notify('aldeamo-service-2'), notify('aldeamo-service-2')]);
+    for (const { status, body } of answers) expect([status, body]).toEqual([200, answers[0].body]);
+    const asked = await call('DELETE', `${trio.url('aldeamo-service-2')}/notify`, undefined, {
+      'idempotency-key': 'pmt_1-1',
+    });
+    expect(asked.body).toEqual(answers[0].body);
+    expect(await ledgerOf('aldeamo-service')).toHaveLength(1);
+    expect(await ledgerOf('aldeamo-service-2')).toEqual([]);
+  });
+});
+
+test('PostgreSQL goes away: not ready, 503, and nothing is sent; it comes back, and so do they', async () => {
+  await using server = await startPostgres();
+  await using trio = await startReplicas(await server.createDatabase());
+  const ready = async (replica: ReplicaName) => (await fetch(`${trio.url(replica)}/health/ready`)).status;
+  const { body: before } = await pay(trio.url(first), { customer_id: 'before' });
+  await server.stop();
+  for (const replica of paymentServices) {
+    expect(await ready(replica)).toBe(503);
+    const { status, headers, body } = await call('POST', `${trio.url(replica)}/payments`, {
+      amount: 100,
+      customer_id: 'during',
+    });
+    expect([status, headers.get('retry-after'), body.type]).toEqual([
+      503,
+      '1',
+      'urn:problem:store-unavailable',
+    ]);
+  }
+  await server.start();
+  for (const replica of paymentServices) {
+    await eventually(
+      () => ready(replica),
+      (status) => status === 200,
+      10_000,
+    );
+    expect((await pay(trio.url(replica), { customer_id: 'after' })).body.notification_status).toBe('sent');
+  }
+  expect((await call('GET', `${trio.url(second)}/payments/${before.payment_id}`)).body).toEqual(before);
+  const ledger = await call<{ data: { customer_id: string }[] }>(
+    'GET',
+    `${trio.url('aldeamo-service')}/sandbox/messages`,
+  );
+  expect(ledger.body.data.map(({ customer_id }) => customer_id)).toEqual([
+    'before',
+    'after',
+    'after',
+    'after',
+  ]);
+});
+
+test('replicas that start before PostgreSQL are not ready, until it is there', async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await server.stop();
+  await using trio = await startReplicas(url);
+  expect((await fetch(`${trio.url(first)}/health/ready`)).status).toBe(503);
+  await server.start();
+  await eventually(
+    () => pay(trio.url(first), { customer_id: 'ana' }),
+    ({ status }) => status === 201,
+    15_000,
+  );
+});
+
+const due = 10_000;
+test(`${due} due notifications are sent by three replicas, each once`, { timeout: 120_000 }, async () => {
+  const url = await postgres.createDatabase();
+  const store = await openPostgresStore({ url, leaseMs: 1000, log: createLogger({ level: 'silent' }) });
+  const next_attempt_at = new Date().toISOString();
+  await Promise.all(
+    Array.from({ length: due }, (_, number) => {
+      const payment = paymentNumber(number);
+      return store.insert({ ...payment, notification: { ...payment.notification, next_attempt_at } });
+    }),
+  );
+  await store.close();
+  await using trio = await startReplicas(url, { OUTBOX_RATE_PER_SECOND: '1000', OUTBOX_CONCURRENCY: '100' });
+  await eventually(
+    () => call<{ data: unknown[] }>('GET', `${trio.url(first)}/payments?notification_status=pending&limit=1`),
+    ({ body }) => body.data.length === 0,
+    90_000,
+  );
+
+  const { body } = await call<{ data: { idempotency_key: string }[] }>(
+    'GET',
+    `${trio.url('aldeamo-service')}/sandbox/messages`,
+  );
+  const keys = body.data.map(({ idempotency_key }) => idempotency_key);
+  expect(keys).toHaveLength(due);
+  expect(new Set(keys).size).toBe(due);
+  const handled = await Promise.all(
+    paymentServices.map(
+      async (replica) =>
+        (await trio.logs(replica)).filter(({ msg }) => msg === 'notification handled').length,
+    ),
+  );
+  process.stdout.write(`\nhandled by each replica: ${handled.join(', ')}\n\n`);
+  expect(handled.reduce((sum, count) => sum + count, 0)).toBe(due);
+  for (const count of handled) expect(count).toBeGreaterThan(due / 10);
+});
+
+/** Reads the events of a replica. */
+async function watch(url: string) {
+  const end = new AbortController();
+  const { body } = await fetch(`${url}/events`, { signal: end.signal });
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  async function next(): Promise<Snapshot> {
+    for (;;) {
+      const [event, rest] = text.split(/\n\n(.*)/s);
+      if (event !== undefined && rest !== undefined) {
+        text = rest;
+        return JSON.parse(event.replace(/^data: /, ''));
+      }
+      const { done, value } = (await reader?.read()) ?? { done: true };
+      if (done) throw new Error('the events have ended');
+      text += value;
+    }
+  }
+  return {
+    async until(isRight: (snapshot: Snapshot) => boolean): Promise<Snapshot> {
+      for (;;) {
+        const snapshot = await next();
+        if (isRight(snapshot)) return snapshot;
+      }
+    },
+    async end() {
+      end.abort();
+    },
+  };
+}
