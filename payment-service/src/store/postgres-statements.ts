@@ -38,7 +38,7 @@ const changing = {
   due_at: 'timestamptz',
 } as const;
 
-const paymentColumns = {
+export const paymentColumns = {
   payment_id: 'text',
   amount_minor: 'bigint',
   currency: 'text',
@@ -53,7 +53,7 @@ const paymentColumns = {
   ...changing,
 } as const;
 
-const keyColumns = {
+export const keyColumns = {
   key: 'text',
   fingerprint: 'text',
   payment_id: 'text',
@@ -62,7 +62,7 @@ const keyColumns = {
   created_at: 'timestamptz',
 } as const;
 
-const attemptColumns = {
+export const attemptColumns = {
   payment_id: 'text',
   number: 'integer',
   provider: 'text',

@@ -1,0 +1,68 @@
+import process from 'node:process';
+import { postgresUrl } from 'service-kit/server/configuration.ts';
+import type { Count } from './store/copy-counts.ts';
+import { type CopyProgress, copySqliteToPostgres } from './store/sqlite-to-postgres.ts';
+
+/**
+ * `npm run migrate:sqlite-to-postgres`: moves an installation to PostgreSQL. It may be interrupted and run again. Exits with 0
+ * once both databases have the same.
+ */
+
+const usage = `Usage: npm run migrate:sqlite-to-postgres -- file:<path> postgres://<user>:<password>@<host>/<database>
+
+Stop payment-service first, and start it with the new DATABASE_URL afterwards.`;
+
+/** How often a table that is not done is reported on, in ms. */
+const reportEveryMs = 1000;
+
+process.exitCode = await run(process.argv.slice(2));
+
+async function run([source = '', target = '', ...others]: string[]): Promise<number> {
+  if (!/^file:./.test(source) || !postgresUrl().safeParse(target).success || others.length > 0) {
+    process.stderr.write(`${usage}\n`);
+    return 1;
+  }
+  try {
+    const counts = await copySqliteToPostgres({
+      path: source.slice('file:'.length),
+      url: target,
+      report: createReport(),
+    });
+    process.stdout.write(`\n${tableOf(counts)}\n\n`);
+    if (counts.every(({ source, target }) => source === target)) {
+      process.stdout.write('PostgreSQL has everything.\n');
+      return 0;
+    }
+    process.stderr.write(
+      'The databases differ: a service has written to one of them since the copy began. ' +
+        'Stop it, and start again with an empty PostgreSQL database.\n',
+    );
+  } catch (error) {
+    process.stderr.write(`The payments could not be copied: ${(error as Error).message}\n`);
+  }
+  return 1;
+}
+
+function createReport() {
+  let reportedAt = performance.now();
+  return ({ table, copied, total }: CopyProgress) => {
+    const now = performance.now();
+    if (copied < total && now - reportedAt < reportEveryMs) return;
+    reportedAt = now;
+    process.stdout.write(`${table}: ${copied} of ${total}\n`);
+  };
+}
+
+function tableOf(counts: Count[]): string {
+  const rows = counts.map(({ of, source, target }) => [of, `${source}`, `${target}`] as const);
+  const nameWidth = Math.max(...rows.map(([name]) => name.length));
+  const width = Math.max(
+    'PostgreSQL'.length,
+    ...rows.flatMap(([, ...numbers]) => numbers.map((text) => text.length)),
+  );
+  return [['', 'SQLite', 'PostgreSQL'] as const, ...rows]
+    .map(([name, ...numbers]) =>
+      [name.padEnd(nameWidth), ...numbers.map((text) => text.padStart(width))].join('  '),
+    )
+    .join('\n');
+}
