@@ -8,7 +8,7 @@ import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
 import { inspect, promisify } from 'node:util';
 import pg from 'pg';
-import { DatabaseError } from 'service-kit/postgres/database.ts';
+import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { createLogger } from 'service-kit/server/start.ts';
 import { afterAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { createDatabase } from '../../test/postgres-server.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { rowsOf } from 'service-kit/postgres/batch.ts';
-import { DatabaseError } from 'service-kit/postgres/database.ts';
+import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { migrate as migratePostgres } from 'service-kit/postgres/migrate.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
