@@ -23,6 +23,9 @@ const ofProcessesAlone = [
   'test/metrics.test.ts',
 ];
 
+/** They are about docker-compose.scale.yml. */
+const ofContainersAlone = ['test/replicas-of-containers.test.ts'];
+
 export default defineConfig({
   test: {
     reporters: [
@@ -45,6 +48,7 @@ export default defineConfig({
         test: {
           name: 'processes',
           ...system,
+          exclude: ofContainersAlone,
           provide: { trio: 'processes' },
           // One after the other: some of them are about load, and each has three services to run.
           maxWorkers: 1,
