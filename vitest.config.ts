@@ -24,6 +24,9 @@ const ofProcessesAlone = [
   'test/replicas.test.ts',
 ];
 
+/** They are about docker-compose.scale.yml. */
+const ofContainersAlone = ['test/replicas-of-containers.test.ts'];
+
 export default defineConfig({
   test: {
     reporters: [
@@ -46,6 +49,7 @@ export default defineConfig({
         test: {
           name: 'processes',
           ...system,
+          exclude: ofContainersAlone,
           provide: { trio: 'processes' },
           // One after the other: some of them are about load, and each has three services to run.
           maxWorkers: 1,

@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { DockerComposeEnvironment, Wait } from 'testcontainers';
 import { eventually } from './eventually.ts';
-import { readMetrics, scanService } from './leaks.ts';
-import { parseLog, type ServiceName, type Trio } from './trio.ts';
+import { scanService } from './leaks.ts';
+import { type LogLine, parseLog, type ServiceName, serviceNames, type Trio } from './trio.ts';
 
 const run = promisify(execFile);
-const docker = async (...args: string[]) => (await run('docker', args, { maxBuffer: 2 ** 28 })).stdout.trim();
+export const docker = async (...args: string[]) =>
+  (await run('docker', args, { maxBuffer: 2 ** 28 })).stdout.trim();
 
 /** Of all the times it has run, with what went to stderr. */
 async function allOutput(container: string): Promise<string[]> {
@@ -15,16 +16,47 @@ async function allOutput(container: string): Promise<string[]> {
   return `${stdout}\n${stderr}`.split('\n').filter(Boolean);
 }
 
+export const logsOf = async (container: string): Promise<LogLine[]> =>
+  parseLog(await docker('logs', container));
+
+export async function startContainer(container: string): Promise<void> {
+  await docker('start', container);
+  const health = () => docker('inspect', '--format', '{{.State.Health.Status}}', container);
+  await eventually(health, (status) => status === 'healthy', 30_000);
+}
+
+/** What a service answers in its container: it may have no port on this machine. */
+export const ask = (container: string, path: string) =>
+  docker(
+    'exec',
+    container,
+    'node',
+    '--eval',
+    `const answer = await fetch('http://127.0.0.1:' + process.env.PORT + '${path}', { signal: AbortSignal.timeout(10_000) });
+     if (!answer.ok) throw new Error('status ' + answer.status);
+     process.stdout.write(await answer.text());`,
+  );
+
 const ports: Record<ServiceName, number> = {
   'payment-service': 8000,
   'aldeamo-service': 8001,
   'twilio-service': 8002,
 };
 
-/** The repo's own docker-compose.yml, on ports that the engine chooses. */
-export async function startContainers(settings: Record<string, string>): Promise<Trio> {
+/** What `docker compose up` has started, on ports that the engine chooses. */
+interface Composed extends AsyncDisposable {
+  container(service: string, number?: number): string;
+  /** At each start of the container a new one. */
+  findUrl(service: string, port: number): Promise<string>;
+}
+
+async function compose(
+  files: string[],
+  settings: Record<string, string>,
+  upOptions: string[] = [],
+): Promise<Composed> {
   const project = `trio-${randomUUID()}`;
-  const environment = await new DockerComposeEnvironment('.', 'docker-compose.yml')
+  const environment = await new DockerComposeEnvironment('.', files)
     .withProjectName(project)
     .withEnvironment({
       ...settings,
@@ -32,40 +64,80 @@ export async function startContainers(settings: Record<string, string>): Promise
       ALDEAMO_SERVICE_PORT: '0',
       TWILIO_SERVICE_PORT: '0',
     })
+    .withClientOptions({ commandOptions: upOptions })
     .withDefaultWaitStrategy(Wait.forHealthCheck())
     .withBuild()
     .up();
 
-  const id = (service: ServiceName) => environment.getContainer(`${service}-1`).getId();
+  const container = (service: string, number = 1) => `${project}-${service}-${number}`;
+  const ofProject = `label=com.docker.compose.project=${project}`;
+  return {
+    container,
+    findUrl: async (service, port) => `http://${await docker('port', container(service), `${port}/tcp`)}`,
+    async [Symbol.asyncDispose]() {
+      const names = (await docker('ps', '--all', '--filter', ofProject, '--format', '{{.Names}}')).split(
+        '\n',
+      );
+      const logs = await Promise.all(names.map(allOutput));
+      const metrics = await Promise.all(names.map((name) => ask(name, '/metrics').catch(() => '')));
+      await environment.down({ removeVolumes: true, timeout: 1000 });
+      await docker('image', 'rm', ...serviceNames.map((service) => `${project}-${service}`));
+      names.forEach((name, index) => {
+        scanService(name, logs[index] ?? [], metrics[index]?.split('\n').filter(Boolean) ?? []);
+      });
+    },
+  };
+}
+
+/** The repo's own docker-compose.yml. */
+export async function startContainers(settings: Record<string, string>): Promise<Trio> {
+  const composed = await compose(['docker-compose.yml'], settings);
+  const { container } = composed;
   const urls = new Map<ServiceName, string>();
-  // The engine chooses anew at each start.
   const findUrl = async (service: ServiceName) =>
-    urls.set(service, `http://${await docker('port', id(service), `${ports[service]}/tcp`)}`);
-  await Promise.all((Object.keys(ports) as ServiceName[]).map(findUrl));
+    urls.set(service, await composed.findUrl(service, ports[service]));
+  await Promise.all(serviceNames.map(findUrl));
 
   return {
     url: (service) => urls.get(service) as string,
-    freeze: async (service) => void (await docker('pause', id(service))),
-    thaw: async (service) => void (await docker('unpause', id(service))),
-    kill: async (service) => void (await docker('kill', id(service))),
-    terminate: async (service) => void (await docker('kill', '--signal', 'TERM', id(service))),
-    exitCode: async (service) => Number(await docker('wait', id(service))),
+    freeze: async (service) => void (await docker('pause', container(service))),
+    thaw: async (service) => void (await docker('unpause', container(service))),
+    kill: async (service) => void (await docker('kill', container(service))),
+    terminate: async (service) => void (await docker('kill', '--signal', 'TERM', container(service))),
+    exitCode: async (service) => Number(await docker('wait', container(service))),
     async start(service) {
-      await docker('start', id(service));
+      await startContainer(container(service));
       await findUrl(service);
-      const health = () => docker('inspect', '--format', '{{.State.Health.Status}}', id(service));
-      await eventually(health, (status) => status === 'healthy', 30_000);
     },
-    logs: async (service) => parseLog(await docker('logs', id(service))),
-    async [Symbol.asyncDispose]() {
-      const services = Object.keys(ports) as ServiceName[];
-      const metrics = await Promise.all(services.map((service) => readMetrics(urls.get(service) as string)));
-      const logs = await Promise.all(services.map((service) => allOutput(id(service))));
-      await environment.down({ removeVolumes: true, timeout: 1000 });
-      await docker('image', 'rm', ...services.map((service) => `${project}-${service}`));
-      services.forEach((service, index) => {
-        scanService(service, logs[index] ?? [], metrics[index] ?? []);
-      });
-    },
+    logs: (service) => logsOf(container(service)),
+    [Symbol.asyncDispose]: () => composed[Symbol.asyncDispose](),
+  };
+}
+
+export interface Replicas extends AsyncDisposable {
+  /** Of nginx, in front of payment-service. */
+  url: string;
+  /** The container of PostgreSQL. */
+  postgres: string;
+  /** The containers of the service. */
+  of(service: ServiceName): string[];
+}
+
+/** With docker-compose.scale.yml on top, and so many of each service. */
+export async function startReplicas(
+  scale: Record<ServiceName, number>,
+  settings: Record<string, string>,
+): Promise<Replicas> {
+  const composed = await compose(
+    ['docker-compose.yml', 'docker-compose.scale.yml'],
+    settings,
+    serviceNames.flatMap((service) => ['--scale', `${service}=${scale[service]}`]),
+  );
+  return {
+    url: await composed.findUrl('nginx', 8000),
+    postgres: composed.container('postgres'),
+    of: (service) =>
+      Array.from({ length: scale[service] }, (_, index) => composed.container(service, index + 1)),
+    [Symbol.asyncDispose]: () => composed[Symbol.asyncDispose](),
   };
 }

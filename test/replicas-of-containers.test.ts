@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { PaymentView } from '../payment-service/src/payment.ts';
+import { eventually } from './eventually.ts';
+import { type Answer, call } from './http.ts';
+import { serviceNames } from './trio.ts';
+import { ask, docker, logsOf, type Replicas, startContainer, startReplicas } from './trio-of-containers.ts';
+
+let replicas: Replicas;
+beforeAll(async () => {
+  replicas = await startReplicas(
+    { 'payment-service': 3, 'aldeamo-service': 2, 'twilio-service': 2 },
+    { NOTIFICATION_RETRY_BASE_MS: '500', NOTIFICATION_LEASE_MS: '7000' },
+  );
+});
+afterAll(() => replicas[Symbol.asyncDispose]());
+
+const pay = (customer_id: string, key: string = randomUUID()) =>
+  call<PaymentView>(
+    'POST',
+    `${replicas.url}/payments`,
+    { amount: 100, customer_id, message: 'Un pago de varios', phone: '+573001234567' },
+    { 'idempotency-key': key },
+  );
+
+/** All of them, page by page. */
+async function paymentsOf(customer_id: string): Promise<PaymentView[]> {
+  const all: PaymentView[] = [];
+  for (let more = true; more; ) {
+    const after = all.length > 0 ? `&starting_after=${all.at(-1)?.payment_id}` : '';
+    const { body } = await call<{ data: PaymentView[]; has_more: boolean }>(
+      'GET',
+      `${replicas.url}/payments?limit=100&customer_id=${customer_id}${after}`,
+    );
+    all.push(...body.data);
+    more = body.has_more;
+  }
+  return all;
+}
+
+const untilSent = (customer_id: string) =>
+  eventually(
+    () => paymentsOf(customer_id),
+    (payments) => payments.every(({ notification_status }) => notification_status === 'sent'),
+    30_000,
+  );
+
+const handledBy = async (replica: string) =>
+  (await logsOf(replica)).filter(({ msg }) => msg === 'notification handled').length;
+
+/** How many SMS the sandboxes of all replicas have accepted. */
+async function messagesTo(customer_id: string): Promise<number> {
+  const ledgers = await Promise.all(
+    [...replicas.of('aldeamo-service'), ...replicas.of('twilio-service')].map((replica) =>
+      ask(replica, `/sandbox/messages?customer_id=${customer_id}`),
+    ),
+  );
+  return ledgers.flatMap((ledger) => JSON.parse(ledger).data).length;
+}
+
+const idsOf = (payments: PaymentView[]) => payments.map(({ payment_id }) => payment_id).sort();
+
+/** Eight clients pay before, during and after it, and repeat a payment that was not taken with the same key. */
+async function payDuring(customer_id: string, happening: (refusals: Answer<unknown>[]) => Promise<unknown>) {
+  const paid: PaymentView[] = [];
+  const refusals: Answer<unknown>[] = [];
+  let over = false;
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!over) {
+      const key = randomUUID();
+      const taken = await eventually(
+        () => pay(customer_id, key),
+        (answer) => {
+          if (answer.status !== 201) refusals.push(answer);
+          return answer.status === 201;
+        },
+        30_000,
+      );
+      paid.push(taken.body);
+    }
+  });
+  await happening(refusals);
+  const enough = paid.length + 50;
+  await eventually(
+    async () => paid.length,
+    (count) => count >= enough,
+    30_000,
+  );
+  over = true;
+  await Promise.all(clients);
+  return { paid, refusals };
+}
+
+test('all replicas take payments, and each knows the payments of all', async () => {
+  // Not at once: nginx has the same order of replicas for all who wait for one answer of the DNS.
+  const { paid, refusals } = await payDuring('everybody', async () => {});
+
+  expect(refusals).toEqual([]);
+  expect(idsOf(await untilSent('everybody'))).toEqual(idsOf(paid));
+  for (const replica of replicas.of('payment-service')) expect(await handledBy(replica)).toBeGreaterThan(0);
+  expect(await messagesTo('everybody')).toBe(paid.length);
+});
+
+test('20 POSTs with one Idempotency-Key at once make one payment and one SMS', async () => {
+  const answers = await Promise.all(Array.from({ length: 20 }, () => pay('once', 'one')));
+
+  expect(answers.filter(({ status }) => status === 201).length).toBeGreaterThanOrEqual(1);
+  for (const { status, headers } of answers.filter(({ status }) => status !== 201))
+    expect([status, headers.get('retry-after')]).toEqual([409, '1']);
+  expect(await untilSent('once')).toHaveLength(1);
+  expect(await messagesTo('once')).toBe(1);
+});
+
+test('/events has its first event at once', async () => {
+  const { headers, body } = await fetch(`${replicas.url}/events`, { signal: AbortSignal.timeout(2000) });
+  expect(headers.get('content-type')).toMatch('text/event-stream');
+  const reader = (body as ReadableStream<Uint8Array>).getReader();
+  expect(new TextDecoder().decode((await reader.read()).value)).toMatch(/^data: \{/);
+  await reader.cancel();
+});
+
+test('when a replica is killed the others go on, and it is found again once it is back', async () => {
+  const [replica] = replicas.of('payment-service') as [string];
+  const { paid, refusals } = await payDuring('killed', () => docker('kill', replica));
+
+  for (const { status } of refusals) expect(status).toBeOneOf([409, 504]);
+  expect(idsOf(await untilSent('killed'))).toEqual(idsOf(paid));
+
+  const before = await handledBy(replica);
+  await startContainer(replica);
+  const payAndCount = async () => {
+    await pay('back');
+    return handledBy(replica);
+  };
+  await eventually(payAndCount, (handled) => handled > before, 20_000);
+});
+
+test('while PostgreSQL restarts payments are refused, and none that was taken is lost', async () => {
+  const { paid, refusals } = await payDuring('restart', async (refusals) => {
+    await docker('stop', replicas.postgres);
+    await eventually(
+      async () => refusals.some(({ status }) => status === 503),
+      (refused) => refused,
+      10_000,
+    );
+    await docker('start', replicas.postgres);
+  });
+
+  for (const { status, headers, body } of refusals.filter(({ status }) => status === 503)) {
+    expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+    expect(body).toMatchObject({ type: 'urn:problem:store-unavailable' });
+  }
+  expect(idsOf(await untilSent('restart'))).toEqual(idsOf(paid));
+  const services = serviceNames.flatMap((service) => replicas.of(service));
+  const restarts = await docker('inspect', '--format', '{{.RestartCount}}', ...services);
+  expect(new Set(restarts.split('\n'))).toEqual(new Set(['0']));
+});
+
+test('what nginx answers itself is a problem document', async () => {
+  const expectProblem = async (answer: Promise<Answer<unknown>>, status: number, name: string) => {
+    const { headers, body } = await answer;
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(body).toMatchObject({ type: `urn:problem:${name}`, status, detail: expect.any(String) });
+    return headers;
+  };
+  await expectProblem(call('GET', `${replicas.url}/metrics`), 404, 'not-found');
+  await expectProblem(
+    call('GET', replicas.url, undefined, { filler: 'x'.repeat(40_000) }),
+    431,
+    'headers-too-large',
+  );
+  await expectProblem(
+    call('POST', `${replicas.url}/payments`, { message: 'x'.repeat(65_536) }),
+    413,
+    'body-too-large',
+  );
+
+  await docker('kill', ...replicas.of('payment-service'));
+  const headers = await expectProblem(pay('nobody'), 503, 'unavailable');
+  expect(headers.get('retry-after')).toBe('1');
+  await Promise.all(replicas.of('payment-service').map(startContainer));
+  expect((await pay('somebody')).status).toBe(201);
+});
