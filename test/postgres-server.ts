@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -31,7 +31,17 @@ export interface PostgresServer extends AsyncDisposable {
 const user = 'payments';
 const password = 'payments';
 
-export async function startPostgres(flags: string[] = []): Promise<PostgresServer> {
+export interface PostgresOptions {
+  /** Settings of the server. */
+  settings?: Record<string, string>;
+  /** Files in its data directory, which are the server's own, by name. */
+  files?: Record<string, string>;
+}
+
+export async function startPostgres({
+  settings = {},
+  files = {},
+}: PostgresOptions = {}): Promise<PostgresServer> {
   await linkLibraries();
   const directory = await mkdtemp(join(tmpdir(), 'postgres-'));
   await chmod(directory, 0o755); // as root it runs as somebody else
@@ -45,7 +55,11 @@ export async function startPostgres(flags: string[] = []): Promise<PostgresServe
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=`, ...flags],
+    postgresFlags: Object.entries({
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      ...settings,
+    }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     onLog: (text: string) => void output.push(text),
     onError: (error: unknown) => void output.push(String(error)),
   });
@@ -58,6 +72,12 @@ export async function startPostgres(flags: string[] = []): Promise<PostgresServe
     await server.stop();
   };
   await server.initialise();
+  const data = join(directory, 'data');
+  const { uid, gid } = await stat(data);
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(data, name), text, { mode: 0o600 });
+    await chown(join(data, name), uid, gid);
+  }
   await start();
 
   return {

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { createLogger } from 'service-kit/server/start.ts';
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
@@ -28,6 +32,7 @@ async function openReplicas(count: number): Promise<Store[]> {
 
 async function connectTo(url: string): Promise<pg.Client> {
   const client = new pg.Client(url);
+  client.on('error', () => {}); // its server may end before it
   await client.connect();
   onTestFinished(() => client.end());
   return client;
@@ -208,6 +213,35 @@ test('a clock that is far from that of the database is no check passed', async (
   vi.useFakeTimers({ now: Date.now() + leaseMs, toFake: ['Date'] });
   onTestFinished(() => void vi.useRealTimers());
   await expect(store.check()).rejects.toThrow('behind');
+});
+
+test('TLS is as the URL says', { timeout: 20_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'postgres-tls-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const [cert, key] = [join(directory, 'server.crt'), join(directory, 'server.key')];
+  execFileSync(
+    'openssl',
+    [
+      ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=test'.split(' '),
+      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+    ],
+    { stdio: 'pipe' },
+  );
+  await using server = await startPostgres({
+    settings: { ssl: 'on' },
+    files: { 'server.crt': readFileSync(cert, 'utf8'), 'server.key': readFileSync(key, 'utf8') },
+  });
+  const url = await server.createDatabase();
+  const store = await open(`${url}?sslmode=verify-full&sslrootcert=${cert}`);
+  await store.insert(paymentNumber(1));
+  const { rows } = await (await connectTo(url)).query(`
+    SELECT bool_and(ssl) AS all FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+  expect(rows).toEqual([{ all: true }]);
+  // Whose certificate nobody has vouched for is not talked to.
+  await expect(openPostgresStore({ url: `${url}?sslmode=verify-full`, leaseMs, log })).rejects.toThrow(
+    'self-signed certificate',
+  );
 });
 
 describe('when the database goes away', () => {
