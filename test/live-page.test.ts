@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
+import { startPostgres } from './postgres-server.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
@@ -316,6 +317,37 @@ describe.skipIf(withoutChromium)('live', () => {
       failure_rate: 1,
     });
     expect(status).toBe(404);
+    await page.context().close();
+    expect(faults.splice(0)).toEqual([]);
+  });
+});
+
+describe.skipIf(withoutChromium)('with replicas', () => {
+  test("all payments are there, and each replica's circuit under its name", { timeout: 90_000 }, async () => {
+    await using postgres = await startPostgres();
+    const url = await postgres.createDatabase();
+    await using replicas = await startProcesses(
+      { ...settings, CIRCUIT_RESET_TIMEOUT_MS: '60000', DATABASE_URL: url, SENDS_DATABASE_URL: url },
+      { replicas: { 'payment-service': 3 } },
+    );
+    const page = await open(replicas.url('payment-service'));
+    const circuits = card(page, 'Aldeamo').getByRole('list', { name: 'Its circuit in each replica' });
+    await circuits.getByRole('listitem').nth(2).waitFor();
+    await call('POST', `${replicas.url('aldeamo-service')}/sandbox`, { failure_rate: 1 });
+    for (let failure = 0; failure < 3; failure += 1)
+      await pay(replicas.url('payment-service-3'), { customer_id: 'of-the-third' });
+    await circuits.getByText('circuit open').waitFor();
+    expect(
+      (await circuits.getByRole('listitem').allInnerTexts()).map((text) => text.split(/\s*\n\s*/)),
+    ).toEqual([
+      ['payment-service', 'circuit closed'],
+      ['payment-service-2', 'circuit closed'],
+      ['payment-service-3', 'circuit open'],
+    ]);
+    await page.getByText('of-the-third').nth(2).waitFor();
+    await carrier(page, 'Aldeamo sends'); // by the circuit of the replica that is asked
+    expect(await seriousFaults(page)).toEqual([]);
+    await picture(page, 'replicas');
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);
   });

@@ -42,9 +42,10 @@ export function createProviderCard(parent, provider) {
       if (next_probe_at) told.push(say('nextProbe', { time: sayTime(next_probe_at) }));
       setText(part('.reason'), told.join(' · '));
 
-      part('.replicas').hidden = replicas.length < 2;
+      const isOnlyOne = replicas.length < 2;
+      part('.replicas').hidden = isOnlyOne;
       setText(part('.told-by'), say('toldBy', { replica }));
-      showReplicas(part('.replicas ul'), provider, replicas);
+      showReplicas(part('.replicas ul'), provider, isOnlyOne ? [] : replicas);
 
       const calls = sumUp(recent[provider]);
       setText(part('.success'), calls.judged > 0 ? sayShare(calls.accepted / calls.judged) : '–');
