@@ -16,6 +16,9 @@ import { noteSecrets, scanForLeaks } from './leaks.ts';
 
 const run = promisify(execFile);
 const readme = await readFile('README.md', 'utf8');
+/** By replicas-of-containers.test.ts. */
+const scaled =
+  'docker compose -f docker-compose.yml -f docker-compose.scale.yml up --build --scale payment-service=3';
 const ways = { processes: ['npm ci', 'npm start'], containers: ['docker compose up --build'] };
 const [install, start] = inject('trio') === 'processes' ? ways.processes : [undefined, ...ways.containers];
 
@@ -118,7 +121,12 @@ test('every command is run by a test', async () => {
   const ci = await readFile('.ci/run', 'utf8');
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
   const partsOfTest = Object.keys(scripts).filter((name) => scripts[name].startsWith(`${scripts.test} `));
-  const setUp = [...ways.processes, ...ways.containers, ...partsOfTest.map((name) => `npm run ${name}`)];
+  const setUp = [
+    ...ways.processes,
+    ...ways.containers,
+    scaled,
+    ...partsOfTest.map((name) => `npm run ${name}`),
+  ];
   const steps = stepsOf(readme);
   const elsewhere = steps
     .map(({ command }) => command)

@@ -169,7 +169,6 @@ test.each(['ALDEAMO_SERVICE_URL', 'TWILIO_SERVICE_URL'])('%s with a path is refu
   expect(() => read({ [name]: 'http://gateway.example/sms' })).toThrow(ConfigurationError);
 });
 
-// The ten new variables of this branch are not in .env.example yet.
 test('.env.example has every variable of the three services with its default, and nothing else', () => {
   const settings = new Map<string, string>();
   for (const [service, schema] of [
