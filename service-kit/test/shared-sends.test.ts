@@ -11,6 +11,7 @@ import { createLogger } from '../src/server/start.ts';
 const log = createLogger({ level: 'silent' });
 const request: Send = { customer_id: '1', message: 'hola', idempotency_key: 'key-1' };
 const accepted: Outcome = { outcome: 'accepted', message_id: 'sms-1' };
+const timeoutMs = 1000;
 const newDatabase = () => createDatabase(inject('postgresPort'));
 
 function openReplica(
@@ -19,7 +20,7 @@ function openReplica(
   provider: Provider = 'Aldeamo',
 ) {
   const counted = vi.fn(send);
-  const sends = createSharedSends({ provider, url, send: counted, log });
+  const sends = createSharedSends({ provider, url, timeoutMs, send: counted, log });
   const close = vi.fn(() => sends.close?.());
   onTestFinished(async () => {
     if (close.mock.calls.length === 0) await close();
@@ -201,6 +202,19 @@ describe('while the database does not answer', () => {
     await expect(replica.ready?.()).rejects.toThrow();
     proxy.flow();
     await replica.ready?.();
+  });
+
+  test('for longer than anybody waits, nothing is sent afterwards, and that is known', async () => {
+    const { proxy, replica } = await openThroughProxy();
+    proxy.stall();
+    const sending = replica.send(request);
+    await proxy.answered();
+    await delay(timeoutMs + 50); // the time is what this is about
+    proxy.flow();
+    const notSent = { outcome: 'not_sent', reason: 'memory_unavailable', no_outage: true };
+    expect(await sending).toEqual(notSent);
+    expect(await replica.withdraw('key-1')).toEqual(notSent);
+    expect(replica.sent).not.toHaveBeenCalled();
   });
 
   test('what has been sent is put down once it answers again', { timeout: 20_000 }, async () => {

@@ -82,6 +82,7 @@ const en = {
   interrupted: 'cut short by a crash',
   never_received: 'the call never came',
   withdrawn: 'withdrawn before it came',
+  memory_unavailable: 'it could not be remembered, so it was not sent',
   credentials: 'the credentials are refused',
 };
 
@@ -169,6 +170,7 @@ const es = {
   interrupted: 'interrumpido por una caída',
   never_received: 'la llamada nunca llegó',
   withdrawn: 'retirado antes de llegar',
+  memory_unavailable: 'no se podía recordar, así que no se envió',
   credentials: 'las credenciales son rechazadas',
 };
 

@@ -1,5 +1,5 @@
-import { rowsOf } from 'service-kit/postgres/batch.ts';
 import type { Database } from 'service-kit/postgres/database.ts';
+import { rowsOf } from 'service-kit/postgres/rows.ts';
 import type { Attempt, Payment } from '../payment.ts';
 import type { IdempotencyRecord, KeptAnswer, PaymentQuery } from './store.ts';
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
-import { rowsOf } from 'service-kit/postgres/batch.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { migrate as migratePostgres } from 'service-kit/postgres/migrate.ts';
+import { rowsOf } from 'service-kit/postgres/rows.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
 import { migrations, owner } from './postgres-migrations.ts';

@@ -66,7 +66,7 @@ export async function buildProviderApp({
 }: ProviderAppOptions): Promise<Server> {
   const send = measureSends(provider, gateway.send, metrics);
   const sends = sendsDatabaseUrl
-    ? await shareSends({ provider, url: sendsDatabaseUrl, send, log: logger })
+    ? await shareSends({ provider, url: sendsDatabaseUrl, timeoutMs: gatewayTimeoutMs, send, log: logger })
     : rememberSends(send);
   const server = await buildServer({
     title: `${provider} service`,
