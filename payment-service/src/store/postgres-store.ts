@@ -6,7 +6,8 @@ import { migrate } from 'service-kit/postgres/migrate.ts';
 import type { Payment } from '../payment.ts';
 import { dueAt } from '../retry-policy.ts';
 import { migrations, owner } from './postgres-migrations.ts';
-import { type Insert, prepareStatements, type Update } from './postgres-statements.ts';
+import { prepareStatements } from './postgres-statements.ts';
+import { type Insert, prepareWrites, type Update } from './postgres-writes.ts';
 import { CommitUnknown, type IdempotencyRecord, LeaseLost, type Store, StoreUnavailable } from './store.ts';
 
 export interface PostgresStoreOptions {
@@ -24,6 +25,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   await migrate(url, owner, migrations);
   const database = createDatabase(url, log);
   const statements = prepareStatements(database);
+  const writes = prepareWrites(database);
   const inOrder = createOrder();
   const dueOf = (payment: Payment) => {
     const at = dueAt(payment, leaseMs);
@@ -32,7 +34,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   const leasedUntil = () => new Date(Date.now() + leaseMs);
 
   const insertAll = batch(async (inserts: Insert[]) => {
-    const refused = new Set(await statements.insert(inserts));
+    const refused = new Set(await writes.insert(inserts));
     if (refused.size === 0) return inserts.map(() => 'inserted' as const);
     const isRefused = ({ payment }: Insert) => refused.has(payment.payment_id);
     const keys = inserts.filter(isRefused).flatMap(({ record }) => (record ? [record.key] : []));
@@ -41,7 +43,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     return inserts.map((insert) => (isRefused(insert) ? known.get(insert.record?.key ?? '') : 'inserted'));
   });
   const updateAll = batch(async (updates: Update[]) => {
-    const updated = new Set(await statements.update(updates));
+    const updated = new Set(await writes.update(updates));
     return updates.map(({ payment }) => updated.has(payment.payment_id));
   });
   const findAll = batch(async (ids: string[]) => {
