@@ -1,4 +1,5 @@
 import process from 'node:process';
+import pg from 'pg';
 import { createLogger } from 'service-kit/server/start.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PaymentView } from '../payment-service/src/payment.ts';
@@ -38,8 +39,10 @@ async function startReplicas(url: string, more: Record<string, string> = {}) {
 
 describe('three replicas of payment-service', () => {
   let trio: Trio<ReplicaName>;
+  let url: string;
   beforeEach(async () => {
-    trio = await startReplicas(await postgres.createDatabase());
+    url = await postgres.createDatabase();
+    trio = await startReplicas(url);
   });
   afterEach(() => trio[Symbol.asyncDispose]());
 
@@ -100,6 +103,26 @@ describe('three replicas of payment-service', () => {
     expect(body.data[0]?.possible_duplicate).toBe(false);
     expect(await ledgerOf('aldeamo-service')).toHaveLength(1);
     expect(await ledgerOf('twilio-service')).toEqual([]);
+  });
+
+  test('hold no connection to the database while a provider is called', async () => {
+    await setSandbox('aldeamo-service', { latency_ms: 500 });
+    const client = new pg.Client(url);
+    await client.connect();
+    const paying = Promise.all(
+      Array.from({ length: 100 }, (_, index) => pay(trio.url(first), { customer_id: `${index}` })),
+    );
+    await eventually(
+      () => call<{ requests: number }>('GET', `${trio.url('aldeamo-service')}/health`),
+      ({ body }) => body.requests === 100,
+      5000,
+    );
+    const { rows } = await client.query(`
+      SELECT state FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`);
+    await client.end();
+    expect(rows).toEqual([]);
+    for (const { body } of await paying) expect(body.notification_status).toBe('sent');
   });
 
   test('tell whoever watches any of them of all their payments, and of all their circuits', async () => {

@@ -3,7 +3,7 @@ import type { Outcome } from 'service-kit/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/server/problem.ts';
 import { describe, expect, test } from 'vitest';
 import type { PaymentView } from '../src/payment.ts';
-import { StoreUnavailable } from '../src/store/store.ts';
+import { CommitUnknown, StoreUnavailable } from '../src/store/store.ts';
 import { body, build, connectTo, paymentOf, post, refused } from './app-rig.ts';
 import { everything } from './store-contract.ts';
 
@@ -290,6 +290,18 @@ describe('a payment is on disk before anything is sent', () => {
     expect(calls).toEqual([]);
     expect((await app.inject('/health/ready')).statusCode).toBe(200);
     expect((await app.inject(post(body))).statusCode).toBe(201);
+  });
+
+  test('if nobody knows whether it is, the answer is 503 and says so, and nothing is sent', async () => {
+    const { app, store, calls } = await build();
+    Object.assign(store, { insert: () => Promise.reject(new CommitUnknown('lost')) });
+    const response = await app.inject(post(body));
+    expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1']);
+    expect(response.json()).toMatchObject({
+      type: 'urn:problem:store-unavailable',
+      detail: expect.stringContaining('It may have been taken'),
+    });
+    expect(calls).toEqual([]);
   });
 
   test('if it can not be read, the answer is 503', async () => {
