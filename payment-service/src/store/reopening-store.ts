@@ -1,8 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { type Store, StoreUnavailable } from './store.ts';
 
 /** An open that has just failed is not tried again within this time: it may be slow, and it holds up the process. */
 const retryMs = 1000;
+
+/** An open that takes longer, such as one that waits for another replica's migration, is not waited for. */
+const waitMs = 3000;
 
 /**
  * A store whose database may not be there yet, such as one on a disk that is full or read-only at the start, or one whose
@@ -10,19 +14,21 @@ const retryMs = 1000;
  * and the log says why.
  */
 export function createReopeningStore(open: () => Store | Promise<Store>, log: FastifyBaseLogger): Store {
+  let opened: Store | undefined;
   let opening: Promise<Store> | undefined;
   let failedAt = Number.NEGATIVE_INFINITY;
 
-  function store(): Promise<Store> {
-    if (performance.now() - failedAt < retryMs)
-      return Promise.reject(new StoreUnavailable('the store is not open'));
+  async function store(): Promise<Store> {
+    if (opened) return opened;
+    if (performance.now() - failedAt < retryMs) throw new StoreUnavailable('the store is not open');
     opening ??= tryToOpen();
-    return opening;
+    return Promise.race([opening, tooLate()]);
   }
 
   async function tryToOpen(): Promise<Store> {
     try {
-      return await open();
+      opened = await Promise.try(open);
+      return opened;
     } catch (cause) {
       opening = undefined;
       failedAt = performance.now();
@@ -48,4 +54,9 @@ export function createReopeningStore(open: () => Store | Promise<Store>, log: Fa
     check: async () => (await store()).check(),
     close: async () => (await opening?.catch(() => undefined))?.close(),
   };
+}
+
+async function tooLate(): Promise<never> {
+  await delay(waitMs, undefined, { ref: false });
+  throw new StoreUnavailable('the store is still being opened');
 }
