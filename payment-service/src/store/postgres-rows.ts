@@ -1,5 +1,4 @@
 import type { Attempt, Payment } from '../payment.ts';
-import type { IdempotencyRecord } from './store.ts';
 
 /** What the tables look like, and what their rows are to the store. */
 
@@ -53,26 +52,6 @@ export const attemptColumns = {
 
 export type PaymentRow = Omit<Payment, 'notification'> &
   Omit<Payment['notification'], 'attempts'> & { due_at: string | null; attempts: Attempt[] };
-
-export interface KeyRow {
-  key: string;
-  fingerprint: string;
-  payment_id: string;
-  answer_status: number | null;
-  answer_body: string | null;
-}
-
-export function recordOf({
-  key,
-  fingerprint,
-  payment_id,
-  answer_status,
-  answer_body,
-}: KeyRow): IdempotencyRecord {
-  const answer =
-    answer_status === null || answer_body === null ? null : { status: answer_status, body: answer_body };
-  return { key, fingerprint, payment_id, answer };
-}
 
 export const paymentsOf = (rows: PaymentRow[]): Payment[] =>
   rows.map(({ message, encoding, segments, reason, next_attempt_at, attempts, due_at: _, ...payment }) => ({

@@ -1,6 +1,7 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../payment.ts';
-import { type KeyRow, keyColumns, paymentColumns, paymentsOf, recordOf } from './postgres-rows.ts';
+import { type KeyRow, recordOf } from './key-row.ts';
+import { keyColumns, paymentColumns, paymentsOf } from './postgres-rows.ts';
 import type { KeptAnswer, PaymentQuery } from './store.ts';
 
 /**

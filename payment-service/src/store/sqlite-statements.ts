@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Attempt, Payment } from '../payment.ts';
+import type { KeyRow } from './key-row.ts';
 import type { PaymentQuery } from './store.ts';
 
 export type PaymentRow = Omit<Payment, 'notification'> &
@@ -11,14 +12,6 @@ export type PaymentRow = Omit<Payment, 'notification'> &
   };
 
 type AttemptRow = Attempt & { payment_id: string; number: number };
-
-export interface KeyRow {
-  key: string;
-  fingerprint: string;
-  payment_id: string;
-  answer_status: number | null;
-  answer_body: string | null;
-}
 
 /** The SQL of the store, prepared once. */
 export function prepareStatements(db: DatabaseSync) {

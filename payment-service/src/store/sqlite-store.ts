@@ -4,8 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../payment.ts';
 import { dueAt } from '../retry-policy.ts';
 import { createGroupCommit } from './group-commit.ts';
+import { type KeyRow, recordOf } from './key-row.ts';
 import { migrate } from './sqlite-migrations.ts';
-import { type KeyRow, type PaymentRow, prepareStatements, selectPage } from './sqlite-statements.ts';
+import { type PaymentRow, prepareStatements, selectPage } from './sqlite-statements.ts';
 import { type IdempotencyRecord, LeaseLost, type Store, StoreUnavailable } from './store.ts';
 
 /** How long a write waits for another process that holds the database, such as a backup. The event loop waits too. */
@@ -197,12 +198,6 @@ function open(path: string) {
     db.close(); // it will be tried again, and again
     throw error;
   }
-}
-
-function recordOf({ key, fingerprint, payment_id, answer_status, answer_body }: KeyRow): IdempotencyRecord {
-  const answer =
-    answer_status === null || answer_body === null ? null : { status: answer_status, body: answer_body };
-  return { key, fingerprint, payment_id, answer };
 }
 
 function rowOf({ answer, ...record }: IdempotencyRecord) {
