@@ -1,0 +1,38 @@
+# For docs/operations.md. In bash, in the folder of docker-compose.yml: . ops/helpers.sh
+
+# each <service> <method> <path>: asks every replica of a service, with the key that its container has
+each() {
+  local container
+  for container in $(docker compose ps -q "$1"); do
+    docker exec "$container" node --eval '
+      const [method, path] = process.argv.slice(1);
+      const { PORT, ADMIN_API_KEY, SERVICE_TOKEN } = process.env;
+      const key = path === "/health/upstream" ? SERVICE_TOKEN : ADMIN_API_KEY;
+      const headers = key ? { authorization: `Bearer ${key}` } : {};
+      fetch(`http://127.0.0.1:${PORT}${path}`, { method, headers }).then(async (answer) =>
+        console.log(require("node:os").hostname(), answer.status, await answer.text()));
+    ' "$2" "$3"
+  done
+}
+
+# sql <statement>: asks the database; SQLite is opened to be read alone
+sql() {
+  if docker compose config --services | grep -qx postgres; then
+    docker compose exec -T postgres psql -U payments -c "$1"
+  else
+    docker compose exec -T payment-service node --eval '
+      const { DatabaseSync } = require("node:sqlite");
+      console.table(new DatabaseSync("/data/payments.db", { readOnly: true }).prepare(process.argv[1]).all());
+    ' "$1"
+  fi
+}
+
+# roll <service> <replicas>: starts new ones beside the old; once they are healthy the old go, else the new
+roll() {
+  local old gone status
+  old=$(docker compose ps -q "$1")
+  docker compose up -d --wait --no-deps --no-recreate --scale "$1=$((2 * $2))" "$1"
+  status=$?
+  if [ $status = 0 ]; then gone=$old; else gone=$(docker compose ps -aq "$1" | grep -vF "$old"); fi
+  docker stop $gone && docker rm $gone && return $status
+}
