@@ -130,7 +130,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     expect(await isPlotted(page, 'Aldeamo')).toBe(true);
     expect(await isPlotted(page, 'Twilio')).toBe(true);
 
-    const failedOver = page.locator('#payments > li', { hasText: 'Twilio' }).first();
+    const failedOver = page.locator('#payments > li[data-status="sent"]', { hasText: 'Twilio' }).first();
     await failedOver.locator('summary').click();
     expect(await failedOver.locator('.attempts li').allTextContents()).toEqual([
       expect.stringMatching(

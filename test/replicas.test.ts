@@ -229,7 +229,7 @@ test('replicas that start before PostgreSQL are not ready, until it is there', a
 });
 
 const due = 10_000;
-test(`${due} due notifications are sent by three replicas, each once`, { timeout: 120_000 }, async () => {
+test(`${due} due notifications are sent by three replicas, each once`, { timeout: 180_000 }, async () => {
   const url = await postgres.createDatabase();
   const store = await openPostgresStore({ url, leaseMs: 1000, log: createLogger({ level: 'silent' }) });
   const next_attempt_at = new Date().toISOString();
@@ -240,20 +240,32 @@ test(`${due} due notifications are sent by three replicas, each once`, { timeout
     }),
   );
   await store.close();
-  await using trio = await startReplicas(url, { OUTBOX_RATE_PER_SECOND: '1000', OUTBOX_CONCURRENCY: '100' });
+  // The deadlines are as they are by default: each that passes would be an SMS that may go out twice.
+  await using trio = await startReplicas(url, {
+    GATEWAY_TIMEOUT_MS: '',
+    PROVIDER_TIMEOUT_MS: '',
+    NOTIFICATION_LEASE_MS: '',
+    OUTBOX_RATE_PER_SECOND: '1000',
+    OUTBOX_CONCURRENCY: '32',
+  });
   await eventually(
     () => call<{ data: unknown[] }>('GET', `${trio.url(first)}/payments?notification_status=pending&limit=1`),
     ({ body }) => body.data.length === 0,
-    90_000,
+    150_000,
   );
 
-  const { body } = await call<{ data: { idempotency_key: string }[] }>(
-    'GET',
-    `${trio.url('aldeamo-service')}/sandbox/messages`,
+  // By whichever provider: on a busy machine a deadline may pass, and a circuit open.
+  const sent = await Promise.all(
+    (['aldeamo-service', 'aldeamo-service-2', 'twilio-service'] as const).map(async (service) => {
+      const { body } = await call<{ data: { idempotency_key: string }[] }>(
+        'GET',
+        `${trio.url(service)}/sandbox/messages`,
+      );
+      return body.data.map(({ idempotency_key }) => idempotency_key.replace(/-\d+$/, ''));
+    }),
   );
-  const keys = body.data.map(({ idempotency_key }) => idempotency_key);
-  expect(keys).toHaveLength(due);
-  expect(new Set(keys).size).toBe(due);
+  expect(sent.flat()).toHaveLength(due);
+  expect(new Set(sent.flat()).size).toBe(due);
   const handled = await Promise.all(
     paymentServices.map(
       async (replica) =>
