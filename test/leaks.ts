@@ -33,7 +33,7 @@ export function scanForLeaks(name: string, lines: readonly string[]): void {
 /** What GET /metrics shows; nothing if the service does not answer, or not without a key. */
 export async function readMetrics(url: string): Promise<string[]> {
   try {
-    const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(5000) });
     return response.ok ? (await response.text()).split('\n') : [];
   } catch {
     return [];

@@ -78,7 +78,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerPayments(server, { payments, retryNotification, store, rules });
   registerCustomers(server, store, rules);
   registerReceipts(server, store, onChange);
-  registerHealthReport(server, notifier, replica);
+  registerHealthReport(server, notifier);
   registerCircuit(server, notifier);
   await registerLiveView(server, {
     replica,

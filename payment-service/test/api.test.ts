@@ -65,7 +65,6 @@ describe('the circuit', () => {
   const reportSchema = circuitReportSchema.extend({ throttled_until: z.iso.datetime().nullable() }).strict();
   const healthSchema = z.strictObject({
     status: z.literal('healthy'),
-    replica: z.literal('replica-1'),
     current_notification_service: z.enum(['Aldeamo', 'Twilio']).nullable(),
     circuit_breaker: reportSchema,
     fallback_circuit_breaker: reportSchema,

@@ -5,7 +5,7 @@ import type { Notifier } from '../notifier.ts';
 import { circuitReportSchema } from './circuit.ts';
 
 /** How it is doing, for people and scripts; orchestrators ask /health/live and /health/ready. */
-export function registerHealthReport(server: Server, notifier: Notifier, replica: string): void {
+export function registerHealthReport(server: Server, notifier: Notifier): void {
   server.get(
     '/health',
     {
@@ -16,7 +16,6 @@ export function registerHealthReport(server: Server, notifier: Notifier, replica
         response: {
           200: z.object({
             status: z.literal('healthy'),
-            replica: z.string().meta({ description: 'Who answers: each replica has circuits of its own' }),
             current_notification_service: providerSchema
               .nullable()
               .meta({ description: 'Who is offered the next notification; null if nobody can be asked' }),
@@ -30,7 +29,6 @@ export function registerHealthReport(server: Server, notifier: Notifier, replica
       const { Aldeamo, Twilio } = notifier.report();
       return {
         status: 'healthy' as const,
-        replica,
         current_notification_service: notifier.current(),
         circuit_breaker: Aldeamo,
         fallback_circuit_breaker: Twilio,
