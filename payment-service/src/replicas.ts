@@ -6,10 +6,11 @@ import { z } from 'zod';
 import { circuitStates } from './circuit-breaker.ts';
 import type { Notifier } from './notifier.ts';
 
-/** How often a replica says what has changed, at most … */
+/** At most this often a replica says what has changed. */
 const tickMs = 500;
-/** … and at least; and for how long it is believed to be there after it was last heard of. */
+/** At least this often it says that it is there. */
 const heartbeatMs = 5000;
+/** So long after it was last heard of it is taken to be gone. */
 const forgottenAfterMs = 15_000;
 
 const circuitSchema = z.object({ state: z.enum(circuitStates), since: z.iso.datetime() });
@@ -28,7 +29,7 @@ const messageSchema = replicaSchema.extend({
   payments_changed: z.boolean(),
 });
 
-/** Carries texts of up to 8000 bytes to all replicas, their sender included. */
+/** Carries texts of less than 8000 bytes to all replicas, their sender included. */
 export interface Channel {
   publish(text: string): Promise<void>;
   close(): Promise<void>;
@@ -81,7 +82,7 @@ export function createReplicas(options: ReplicasOptions): Replicas {
 
   function hear(text: string): void {
     const message = messageSchema.safeParse(parseJson(text)).data;
-    if (!message || message.id === id) return; // what is of a later release says it differently
+    if (!message || message.id === id) return; // its own, or that of a later release, which may say it differently
     const { id: sender, payments_changed, ...replica } = message;
     others.set(sender, { replica, heardAt: performance.now() });
     if (payments_changed) onPaymentChanged();

@@ -21,18 +21,21 @@ export function createStoreView(store: Pick<Store, 'list' | 'backlog'>): StoreVi
   };
   let known: Awaited<ReturnType<StoreView['read']>> = null;
   let readAt = Number.NEGATIVE_INFINITY;
+  let reads = 0;
 
   return {
     async read() {
       if (performance.now() - readAt < maxAgeMs) return known;
       readAt = performance.now(); // what changes from here on may not be in it
-      try {
-        const [page, backlog] = await Promise.all([store.list(latest), store.backlog()]);
-        known = { payments: page?.payments ?? [], backlog };
-      } catch {
-        known = null;
-        readAt = Number.NEGATIVE_INFINITY;
-      }
+      reads += 1;
+      const read = reads;
+      const found = await Promise.all([store.list(latest), store.backlog()]).then(
+        ([page, backlog]) => ({ payments: page?.payments ?? [], backlog }),
+        () => null,
+      );
+      if (read !== reads) return found; // a later one knows better
+      if (!found) readAt = Number.NEGATIVE_INFINITY;
+      known = found;
       return known;
     },
     invalidate() {

@@ -169,7 +169,22 @@ describe('over PostgreSQL', () => {
     await channel.canBeHeard('after it was silent');
   });
 
-  test('nobody is there yet: it goes on trying, and can be closed', async () => {
+  test('it can be closed at once, and where the server is silent', { timeout: 20_000 }, async () => {
+    const url = new URL(await createDatabase(inject('postgresPort')));
+    await createPostgresChannel(url.href, () => {}, log).close();
+    const proxy = await startTcpProxy(Number(url.port));
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    url.port = String(proxy.port);
+    const channel = createPostgresChannel(url.href, (text) => text === 'there' && heard.resolve(), log);
+    const heard = Promise.withResolvers<void>();
+    const saying = setInterval(() => void channel.publish('there').catch(() => {}), 50);
+    await heard.promise;
+    clearInterval(saying);
+    proxy.stall();
+    await channel.close();
+  });
+
+  test('nobody is there: nothing is thrown, and it can be closed', async () => {
     const channel = createPostgresChannel('postgres://127.0.0.1:1/none', () => {}, log);
     await channel.publish('to nobody');
     await channel.close();

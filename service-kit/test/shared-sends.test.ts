@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { startTcpProxy } from '../../test/doubles/tcp-proxy.ts';
 import { createDatabase } from '../../test/postgres-server.ts';
@@ -11,16 +12,17 @@ import { createLogger } from '../src/server/start.ts';
 const log = createLogger({ level: 'silent' });
 const request: Send = { customer_id: '1', message: 'hola', idempotency_key: 'key-1' };
 const accepted: Outcome = { outcome: 'accepted', message_id: 'sms-1' };
-const timeoutMs = 1000;
+const timeoutMs = 60_000;
 const newDatabase = () => createDatabase(inject('postgresPort'));
 
 function openReplica(
   url: string,
   send: (send: Send) => Promise<Outcome> = async () => accepted,
   provider: Provider = 'Aldeamo',
+  waitsMs = timeoutMs,
 ) {
   const counted = vi.fn(send);
-  const sends = createSharedSends({ provider, url, timeoutMs, send: counted, log });
+  const sends = createSharedSends({ provider, url, timeoutMs: waitsMs, send: counted, log });
   const close = vi.fn(() => sends.close?.());
   onTestFinished(async () => {
     if (close.mock.calls.length === 0) await close();
@@ -121,7 +123,7 @@ describe('the same key at another replica', () => {
     await vi.waitFor(() => expect(gone.sent).toHaveBeenCalled());
     gone.close.mockImplementation(async () => {}); // it never gets to say goodbye
     void gone.close();
-    await query(url, "UPDATE sends SET begun_at = begun_at - interval '2 minutes'");
+    await query(url, "UPDATE sends SET begun_at = begun_at - interval '1 hour'");
     expect(await openReplica(url).withdraw('key-1')).toEqual({ outcome: 'unknown', reason: 'interrupted' });
   });
 
@@ -150,7 +152,9 @@ test('neither a text nor a phone is kept', async () => {
   const replica = openReplica(url);
   await replica.send({ ...request, phone: '+573001234567' });
   await replica.close();
-  expect(JSON.stringify(await query(url, 'SELECT * FROM sends'))).not.toMatch(/hola|3001234567/);
+  const rows = await query(url, 'SELECT * FROM sends');
+  expect(rows).toHaveLength(1);
+  expect(JSON.stringify(rows)).not.toMatch(/hola|3001234567/);
 });
 
 test('is complete since the table was made, and for a day at most', async () => {
@@ -204,13 +208,30 @@ describe('while the database does not answer', () => {
     await replica.ready?.();
   });
 
-  test('for longer than anybody waits, nothing is sent afterwards, and that is known', async () => {
-    const { proxy, replica } = await openThroughProxy();
+  test('nobody knows what came of what another replica has sent', { timeout: 20_000 }, async () => {
+    const { proxy, replica, direct } = await openThroughProxy();
+    const running = Promise.withResolvers<Outcome>();
+    const other = openReplica(direct, () => running.promise);
+    void other.send(request);
+    await vi.waitFor(() => expect(other.sent).toHaveBeenCalled());
+    const query = vi.spyOn(pg.Client.prototype, 'query');
+    onTestFinished(() => query.mockRestore());
+    const joining = replica.send(request);
+    await vi.waitFor(() =>
+      expect(query.mock.calls.map(([statement]) => statement)).toContainEqual(
+        expect.objectContaining({ name: 'find_sends' }),
+      ),
+    );
     proxy.stall();
-    const sending = replica.send(request);
     await proxy.answered();
-    await delay(timeoutMs + 50); // the time is what this is about
-    proxy.flow();
+    proxy.cut();
+    expect(await joining).toEqual({ outcome: 'unknown', reason: 'outcome_unavailable' });
+    running.resolve(accepted);
+  });
+
+  test('for longer than anybody waits, nothing is sent afterwards, and that is known', async () => {
+    const replica = openReplica(await newDatabase(), undefined, 'Aldeamo', 0);
+    const sending = replica.send(request);
     const notSent = { outcome: 'not_sent', reason: 'memory_unavailable', no_outage: true };
     expect(await sending).toEqual(notSent);
     expect(await replica.withdraw('key-1')).toEqual(notSent);

@@ -20,10 +20,13 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
   let answered = Promise.withResolvers<void>();
   const kept: (() => void)[] = [];
 
-  const server = createServer((client) => {
+  const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = connect(to, '127.0.0.1');
     clients.add(client);
     client.on('data', (data) => upstream.write(data));
+    client.on('end', () => {
+      if (!stalled) client.destroy(); // else its goodbye is not answered either
+    });
     upstream.on('data', (data) => {
       if (!stalled) client.write(data);
       else {

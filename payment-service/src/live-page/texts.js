@@ -83,6 +83,7 @@ const en = {
   never_received: 'the call never came',
   withdrawn: 'withdrawn before it came',
   memory_unavailable: 'it could not be remembered, so it was not sent',
+  outcome_unavailable: 'another replica has it, and could not be asked',
   credentials: 'the credentials are refused',
 };
 
@@ -171,6 +172,7 @@ const es = {
   never_received: 'la llamada nunca llegó',
   withdrawn: 'retirado antes de llegar',
   memory_unavailable: 'no se podía recordar, así que no se envió',
+  outcome_unavailable: 'lo tiene otra réplica, y no se le pudo preguntar',
   credentials: 'las credenciales son rechazadas',
 };
 

@@ -7,6 +7,7 @@ import type { Channel } from '../replicas.ts';
 const name = 'payment_service';
 const retryMs = 1000;
 const timeoutMs = 3000;
+const goodbyeMs = 500;
 
 /**
  * A channel over LISTEN and NOTIFY, on a connection of its own, which is made again when it is lost. What is published
@@ -38,7 +39,8 @@ export function createPostgresChannel(
       await Promise.race([lost, aborted(closing.signal)]);
     } finally {
       listening = undefined;
-      await client.end().catch(() => {});
+      // To a server that is silent its goodbye would take for ever.
+      await Promise.race([client.end().catch(() => {}), delay(goodbyeMs, undefined, { ref: false })]);
     }
   }
 
@@ -70,4 +72,7 @@ export function createPostgresChannel(
 }
 
 const aborted = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

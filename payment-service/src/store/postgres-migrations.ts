@@ -1,5 +1,5 @@
 /** Whose they are in the database, which the provider services may share. */
-export const owner = 'payment-service';
+export const schemaOwner = 'payment-service';
 
 /** What `migrate` runs, each once. */
 export const migrations: readonly string[] = [
@@ -62,8 +62,8 @@ export const migrations: readonly string[] = [
     phone text NOT NULL
   );
 
-  -- Each payment is written twice or more, and what is due is found past what was: the fifth of a grown table, which the
-  -- server would wait for, is too long a way.
+  -- Each payment is updated at least once, and whoever looks for what is due walks over the dead rows. By default
+  -- autovacuum waits until a fifth of the table is dead: too long in a grown one.
   ALTER TABLE payments SET (autovacuum_vacuum_scale_factor = 0.02);
   ALTER TABLE attempts SET (autovacuum_vacuum_scale_factor = 0.02);
   `,

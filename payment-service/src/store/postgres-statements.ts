@@ -90,10 +90,11 @@ export function prepareStatements(database: Database) {
     async forgetKeys(before: Date, limit: number): Promise<number> {
       const forgotten = await query(
         'forget_keys',
-        `DELETE FROM idempotency_keys WHERE key IN (
+        `WITH old AS MATERIALIZED (
            SELECT key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
            FOR UPDATE SKIP LOCKED
-         ) RETURNING 1`,
+         )
+         DELETE FROM idempotency_keys USING old WHERE idempotency_keys.key = old.key RETURNING 1`,
         [before, limit],
       );
       return forgotten.length;

@@ -5,10 +5,10 @@ import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { migrate } from 'service-kit/postgres/migrate.ts';
 import type { Payment } from '../payment.ts';
 import { dueAt } from '../retry-policy.ts';
-import { migrations, owner } from './postgres-migrations.ts';
+import { migrations, schemaOwner } from './postgres-migrations.ts';
 import { prepareStatements } from './postgres-statements.ts';
 import { type Insert, prepareWrites, type Update } from './postgres-writes.ts';
-import { CommitUnknown, type IdempotencyRecord, LeaseLost, type Store, StoreUnavailable } from './store.ts';
+import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from './store.ts';
 
 export interface PostgresStoreOptions {
   url: string;
@@ -22,7 +22,7 @@ export interface PostgresStoreOptions {
  * @throws DatabaseError
  */
 export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOptions): Promise<Store> {
-  await migrate(url, owner, migrations);
+  await migrate(url, schemaOwner, migrations);
   const database = createDatabase(url, log);
   const statements = prepareStatements(database);
   const writes = prepareWrites(database);
@@ -31,16 +31,19 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     const at = dueAt(payment, leaseMs);
     return at === null ? null : new Date(at).toISOString();
   };
+  /** Leases are by the replicas' clocks: one that is far off would take over what others have in hand. */
+  let clockTrouble: string | undefined;
   const leasedUntil = () => new Date(Date.now() + leaseMs);
 
   const insertAll = batch(async (inserts: Insert[]) => {
     const refused = new Set(await writes.insert(inserts));
-    if (refused.size === 0) return inserts.map(() => 'inserted' as const);
-    const isRefused = ({ payment }: Insert) => refused.has(payment.payment_id);
-    const keys = inserts.filter(isRefused).flatMap(({ record }) => (record ? [record.key] : []));
-    // A statement of its own: the one before does not see what others have committed while it ran.
+    return inserts.map(({ payment }) => !refused.has(payment.payment_id));
+  });
+  // Not in the batch above: what has been inserted there is committed, whatever becomes of this question. And a statement of
+  // its own, since the insert does not see what others have committed while it ran.
+  const findKey = batch(async (keys: string[]) => {
     const known = new Map((await statements.findKeys(keys)).map((record) => [record.key, record]));
-    return inserts.map((insert) => (isRefused(insert) ? known.get(insert.record?.key ?? '') : 'inserted'));
+    return keys.map((key) => known.get(key));
   });
   const updateAll = batch(async (updates: Update[]) => {
     const updated = new Set(await writes.update(updates));
@@ -62,11 +65,12 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   return {
     async insert(payment, record) {
       for (;;) {
-        const result = await inOrder(payment.payment_id, () =>
+        const isInserted = await inOrder(payment.payment_id, () =>
           write(() => insertAll({ payment, due_at: dueOf(payment), record })),
         );
-        if (result === 'inserted') return undefined;
-        if (result) return result satisfies IdempotencyRecord;
+        if (isInserted || !record) return undefined;
+        const known = await read(() => findKey(record.key));
+        if (known) return known;
         // The key was known, and has been forgotten since.
       }
     },
@@ -94,7 +98,11 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
     findPhone: (customerId) => read(() => findPhones(customerId)),
     forgetPhone: (customerId) => write(() => statements.forgetPhone(customerId)),
-    claimDue: (limit) => write(() => statements.claimDue(new Date(), limit, leasedUntil())),
+    claimDue: (limit) =>
+      write(async () => {
+        if (clockTrouble) throw new StoreUnavailable(clockTrouble);
+        return statements.claimDue(new Date(), limit, leasedUntil());
+      }),
 
     async claim(payment) {
       const [claimed] = await inOrder(payment.payment_id, () =>
@@ -110,11 +118,13 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     check: () =>
       write(async () => {
         const asked = Date.now();
-        const now = await statements.touch(owner);
-        // Leases are by the replicas' clocks. One that is so far off takes over what others have in hand.
-        const offMs = now === undefined ? 0 : Date.parse(now) - (asked + Date.now()) / 2;
-        if (Math.abs(offMs) > leaseMs / 2)
-          throw new StoreUnavailable(`the clock is ${Math.round(offMs)} ms behind the database's`);
+        const now = await statements.touch(schemaOwner);
+        const offMs = now === undefined ? 0 : Math.round(Date.parse(now) - (asked + Date.now()) / 2);
+        clockTrouble =
+          Math.abs(offMs) > leaseMs / 4
+            ? `the clock is ${Math.abs(offMs)} ms ${offMs > 0 ? 'behind' : 'ahead of'} the database's`
+            : undefined;
+        if (clockTrouble) throw new StoreUnavailable(clockTrouble);
       }),
 
     async close() {

@@ -52,7 +52,8 @@ export function createReopeningStore(open: () => Store | Promise<Store>, log: Fa
     forgetKeys: async (...args) => (await store()).forgetKeys(...args),
     blank: async (...args) => (await store()).blank(...args),
     check: async () => (await store()).check(),
-    close: async () => (await opening?.catch(() => undefined))?.close(),
+    // One that is still being opened is left to the end of the process: it may wait for another replica's migration.
+    close: async () => opened?.close(),
   };
 }
 

@@ -6,7 +6,7 @@ import { migrate as migratePostgres } from 'service-kit/postgres/migrate.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
-import { migrations, owner } from './postgres-migrations.ts';
+import { migrations, schemaOwner } from './postgres-migrations.ts';
 import { migrate as migrateSqlite } from './sqlite-migrations.ts';
 
 /** How long the source is waited for while somebody else writes to it, in ms. */
@@ -53,7 +53,7 @@ export async function copySqliteToPostgres({
   report = () => {},
 }: CopyOptions): Promise<Count[]> {
   using source = openSource(path);
-  await migratePostgres(url, owner, migrations);
+  await migratePostgres(url, schemaOwner, migrations);
   await using target = await openTarget(url);
 
   // All of them before the first row is copied: a wrong target stays as it is.

@@ -1,9 +1,9 @@
 import type { Payment } from '../payment.ts';
 
-/** The store can not be read or written now. Nothing of the operation has happened. */
+/** The store can not be read or written now. Nothing of the operation has happened, unless it is a CommitUnknown. */
 export class StoreUnavailable extends Error {}
 
-/** … or all of it has, and was committed: the connection to the database was lost in the middle. */
+/** The connection was lost in the middle: nothing has happened, or all of it has and was committed. */
 export class CommitUnknown extends StoreUnavailable {}
 
 /** Somebody else has taken the notification on since this payment was read: its fence has grown. Nothing was written. */

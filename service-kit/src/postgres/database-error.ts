@@ -10,7 +10,7 @@ export class DatabaseError extends Error {
     const { message, code, severity } = error as { message: string; code?: string; severity?: string };
     super(code ? `${message} (${code})` : message);
     this.sqlState = severity ? code : undefined; // without it the code is one of the operating system's
-    // What ends a session, such as a shutdown, may come just after the commit.
-    this.isUncertain = wasSent && severity !== 'ERROR';
+    // What ends a session, such as a shutdown (57P01), may come just after the commit.
+    this.isUncertain = wasSent && (this.sqlState === undefined || /^(08|57P)/.test(this.sqlState));
   }
 }

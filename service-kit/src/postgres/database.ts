@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { DatabaseError } from './database-error.ts';
@@ -5,6 +6,12 @@ import { DatabaseError } from './database-error.ts';
 /** Neither a statement nor a connection is waited for longer, in ms: whoever pays waits, too. */
 const statementTimeoutMs = 3000;
 const connectTimeoutMs = 3000;
+
+/** A server that has become a standby: another one takes writes, and a new connection may find it. */
+const readOnly = '25006';
+
+/** A connection was made for some request, whose ids are not those of what befalls it later. */
+const outsideOfRequests = AsyncLocalStorage.snapshot();
 
 /** Few: what arrives together shares a statement. */
 const maxConnections = 8;
@@ -43,7 +50,9 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
     types: { getTypeParser },
   });
   pool.on('error', (error) => {
-    log.warn({ err: new DatabaseError(error, false) }, 'a connection to the database was lost');
+    outsideOfRequests(() =>
+      log.warn({ err: new DatabaseError(error, false) }, 'a connection to the database was lost'),
+    );
   });
 
   return {
@@ -52,14 +61,14 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
         throw new DatabaseError(error, false);
       });
       let broken: DatabaseError | undefined;
-      // Told of while nothing runs, too; the statement says it as well.
+      // A client emits its errors beside rejecting the statement; without a listener they would end the process.
       const onError = () => {};
       client.on('error', onError);
       try {
         return (await client.query(statement)).rows as Row[];
       } catch (error) {
         const failure = new DatabaseError(error, true);
-        if (failure.isUncertain) broken = failure;
+        if (failure.isUncertain || failure.sqlState === readOnly) broken = failure;
         throw failure;
       } finally {
         client.off('error', onError);

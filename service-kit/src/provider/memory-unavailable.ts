@@ -1,7 +1,7 @@
 import { DatabaseError } from '../postgres/database-error.ts';
 import { Problem } from '../server/problem.ts';
 
-/** Whoever asks what became of a send can not be told now; it is no answer to that question. */
+/** While the database is away nobody can be told what became of a send. It has no outcome: it must not pass for an answer. */
 export const toMemoryProblem = (error: Error): Problem | undefined =>
   error instanceof DatabaseError
     ? new Problem(503, 'memory-unavailable', 'What was sent is not known at this moment. Ask again soon.', {

@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../notification.ts';
 import { batch } from '../postgres/batch.ts';
 import { createDatabase } from '../postgres/database.ts';
+import { DatabaseError } from '../postgres/database-error.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { rowsOf } from '../postgres/rows.ts';
 import { lifetimeMs } from './remembered-sends.ts';
@@ -25,17 +27,16 @@ const migrations = [
 ];
 
 const forgottenAtATime = 1000;
+const openTimeoutMs = 3000;
 
 /** A send that has begun, or was withdrawn before. */
-export interface KnownSend {
+interface KnownSend {
   /** null if it was withdrawn. */
   digest: string | null;
   /** null while it runs. */
   outcome: Outcome | null;
   age_ms: number;
 }
-
-export type SendsTable = ReturnType<typeof openSendsTable>;
 
 /**
  * The sends of one provider, in PostgreSQL. The table is made when it is first asked for. Times are the database's own: the
@@ -46,13 +47,21 @@ export type SendsTable = ReturnType<typeof openSendsTable>;
 export function openSendsTable(provider: Provider, url: string, log: FastifyBaseLogger) {
   const database = createDatabase(url, log);
 
+  let isOpen = false;
   let opening: Promise<void> | undefined;
-  function open(): Promise<void> {
-    opening ??= migrate(url, 'provider-services', migrations).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
-    return opening;
+  /** It may have to wait for another process's migration, and is not waited for without end. */
+  async function open(): Promise<void> {
+    if (isOpen) return;
+    opening ??= migrate(url, 'provider-services', migrations).then(
+      () => {
+        isOpen = true;
+      },
+      (error: unknown) => {
+        opening = undefined;
+        throw error;
+      },
+    );
+    await Promise.race([opening, tooLate()]);
   }
 
   async function query<Row>(name: string, text: string, values: unknown[] = []): Promise<Row[]> {
@@ -97,25 +106,27 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
       return isNew.length > 0;
     },
 
-    async find(key: string): Promise<KnownSend | undefined> {
-      const [known] = await query<KnownSend>(
-        'find_send',
-        `SELECT digest, outcome, extract(epoch FROM clock_timestamp() - begun_at)::float8 * 1000 AS age_ms
-         FROM sends WHERE provider = $1 AND key = $2`,
-        [provider, key],
+    find: batch(async (keys: string[]): Promise<(KnownSend | undefined)[]> => {
+      const rows = await query<KnownSend & { key: string }>(
+        'find_sends',
+        `SELECT key, digest, outcome, extract(epoch FROM clock_timestamp() - begun_at)::float8 * 1000 AS age_ms
+         FROM sends WHERE provider = $1 AND key = ANY ($2)`,
+        [provider, keys],
       );
-      return known;
-    },
+      const known = new Map(rows.map((row) => [row.key, row]));
+      return keys.map((key) => known.get(key));
+    }),
 
     /** Says whether there are more to be forgotten. */
     async forgetOld(): Promise<boolean> {
       const forgotten = await query(
         'forget_sends',
-        `DELETE FROM sends WHERE (provider, key) IN (
+        `WITH old AS MATERIALIZED (
            SELECT provider, key FROM sends
            WHERE provider = $1 AND begun_at < clock_timestamp() - make_interval(secs => $2)
            ORDER BY begun_at LIMIT $3 FOR UPDATE SKIP LOCKED
-         ) RETURNING 1`,
+         )
+         DELETE FROM sends USING old WHERE sends.provider = old.provider AND sends.key = old.key RETURNING 1`,
         [provider, lifetimeMs / 1000, forgottenAtATime],
       );
       return forgotten.length === forgottenAtATime;
@@ -136,4 +147,9 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
 
     close: database.close,
   };
+}
+
+async function tooLate(): Promise<never> {
+  await delay(openTimeoutMs, undefined, { ref: false });
+  throw new DatabaseError(new Error('the table of sends is still being opened'), false);
 }

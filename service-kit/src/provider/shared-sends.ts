@@ -3,13 +3,12 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../notification.ts';
 import { DatabaseError } from '../postgres/database-error.ts';
 import type { Send } from './gateway.ts';
+import { gatewayTimeout } from './outcome-reply.ts';
 import { digestOf, keyReused, type RememberedSends, withdrawn } from './remembered-sends.ts';
 import { openSendsTable } from './sends-table.ts';
 
 /** How often it looks whether a send that runs in another replica has ended. */
 const pollMs = 100;
-/** No send takes so long: whoever made it is gone, and took with it what came of it. */
-const staleMs = 60_000;
 const sweepMs = 60_000;
 
 export interface SharedSendsOptions {
@@ -55,6 +54,8 @@ export function createSharedSends({
   log,
 }: SharedSendsOptions): RememberedSends {
   const table = openSendsTable(provider, url, log);
+  /** No send takes so long: whoever made it is gone, and took with it what came of it. */
+  const staleMs = Math.max(60_000, 4 * timeoutMs);
   const closing = new AbortController();
   const pause = (ms: number) => delay(ms, undefined, { signal: closing.signal }).catch(() => {});
   const underWay = new Map<string, UnderWay>();
@@ -79,12 +80,13 @@ export function createSharedSends({
       return (await outcomeOf(key, digest)) ?? withdrawn;
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
-      return { outcome: 'unknown', reason: notRemembered.reason };
+      return { outcome: 'unknown', reason: 'outcome_unavailable' };
     }
   }
 
   /** What came of a send of any replica, once it has ended; undefined if it was withdrawn. */
   async function outcomeOf(key: string, digest?: string): Promise<Outcome | undefined> {
+    const asked = performance.now();
     for (;;) {
       const known = await table.find(key);
       if (known?.digest === null) return undefined;
@@ -92,6 +94,7 @@ export function createSharedSends({
       if (known?.outcome) return known.outcome;
       if (!known || known.age_ms > staleMs || closing.signal.aborted)
         return { outcome: 'unknown', reason: 'interrupted' };
+      if (performance.now() - asked > timeoutMs) return gatewayTimeout; // whoever asked has been told so
       await pause(pollMs);
     }
   }

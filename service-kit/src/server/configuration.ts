@@ -28,7 +28,7 @@ export const serviceUrl = () =>
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
     .refine((url) => new URL(url).href === `${new URL(url).origin}/`, 'must have no path');
 
-/** A PostgreSQL database; TLS and whatever else libpq knows are in the query, such as `?sslmode=verify-full`. */
+/** A PostgreSQL database; TLS and what else pg-connection-string knows are in the query, such as `?sslmode=verify-full`. */
 export const postgresUrl = (message = 'must be a postgres:// URL with a database') =>
   z.url({ protocol: /^postgres(ql)?$/, error: message, abort: true }).refine(
     // Else it would be the one that is named like the user, or like whoever runs this.
