@@ -32,6 +32,7 @@ export interface Dependencies {
   outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
   /** What GET /metrics shows; the payments, the circuits and the store are added to it. */
   metrics: Registry;
+  /** What this process is called among its replicas, and how they hear of each other. */
   replica: Pick<ReplicasOptions, 'name' | 'openChannel'>;
   /** What people are shown who watch, beside the store and the notifier. */
   live: LiveViewSources;

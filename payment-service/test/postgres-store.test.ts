@@ -82,7 +82,7 @@ describe('requests that arrive together', () => {
     ['insert', (store, number) => store.insert(paymentNumber(number), keyed(number))],
     ['update', (store, number) => store.update(paymentNumber(number), { status: 201, body: '' })],
     ['find', (store, number) => store.find(paymentNumber(number).payment_id)],
-    ['find_phones', (store, number) => store.findPhone(`${number}`)],
+    ['find_customers', (store, number) => store.findPhone(`${number}`)],
   ])('share one statement: %s', async (name, operation) => {
     const [store] = (await openReplicas(1)) as [Store];
     if (name === 'update')

@@ -129,9 +129,9 @@ export function prepareStatements(database: Database) {
       return backlog ?? { size: 0, oldest_at: null };
     },
 
-    findPhones: (customerIds: string[]) =>
+    findCustomers: (customerIds: string[]) =>
       query<{ customer_id: string; phone: string }>(
-        'find_phones',
+        'find_customers',
         'SELECT customer_id, phone FROM customers WHERE customer_id = ANY ($1)',
         [customerIds],
       ),

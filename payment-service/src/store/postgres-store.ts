@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { batch } from 'service-kit/postgres/batch.ts';
+import { batch, batchLookup } from 'service-kit/postgres/batch.ts';
 import { createDatabase } from 'service-kit/postgres/database.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { migrate } from 'service-kit/postgres/migrate.ts';
@@ -9,6 +9,7 @@ import { migrations, schemaOwner } from './postgres-migrations.ts';
 import { prepareStatements } from './postgres-statements.ts';
 import { type Insert, prepareWrites, type Update } from './postgres-writes.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from './store.ts';
+import { createWriteOrder } from './write-order.ts';
 
 export interface PostgresStoreOptions {
   url: string;
@@ -26,7 +27,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   const database = createDatabase(url, log);
   const statements = prepareStatements(database);
   const writes = prepareWrites(database);
-  const inOrder = createOrder();
+  const inOrder = createWriteOrder();
   const dueOf = (payment: Payment) => {
     const at = dueAt(payment, leaseMs);
     return at === null ? null : new Date(at).toISOString();
@@ -41,26 +42,15 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   });
   // Not in the batch above: what has been inserted there is committed, whatever becomes of this question. And a statement of
   // its own, since the insert does not see what others have committed while it ran.
-  const findKey = batch(async (keys: string[]) => {
-    const known = new Map((await statements.findKeys(keys)).map((record) => [record.key, record]));
-    return keys.map((key) => known.get(key));
-  });
+  const findKey = batchLookup(statements.findKeys, ({ key }) => key);
   const updateAll = batch(async (updates: Update[]) => {
     const updated = new Set(await writes.update(updates));
     return updates.map(({ payment }) => updated.has(payment.payment_id));
   });
-  const findAll = batch(async (ids: string[]) => {
-    const found = new Map((await statements.find(ids)).map((payment) => [payment.payment_id, payment]));
-    return ids.map((id) => found.get(id));
-  });
-  const findPhones = batch(async (customerIds: string[]) => {
-    const found = new Map(
-      (await statements.findPhones(customerIds)).map(({ customer_id, phone }) => [customer_id, phone]),
-    );
-    return customerIds.map((id) => found.get(id));
-  });
+  const findPayment = batchLookup(statements.find, ({ payment_id }) => payment_id);
+  const findCustomer = batchLookup(statements.findCustomers, ({ customer_id }) => customer_id);
 
-  const find = async (id: string) => (isText(id) ? findAll(id) : undefined);
+  const find = async (id: string) => (isText(id) ? findPayment(id) : undefined);
 
   return {
     async insert(payment, record) {
@@ -96,7 +86,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
 
     backlog: () => read(statements.backlog),
     putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
-    findPhone: (customerId) => read(() => findPhones(customerId)),
+    findPhone: (customerId) => read(async () => (await findCustomer(customerId))?.phone),
     forgetPhone: (customerId) => write(() => statements.forgetPhone(customerId)),
     claimDue: (limit) =>
       write(async () => {
@@ -136,27 +126,6 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
 
 /** PostgreSQL keeps no NUL in a text; an id that has one is nobody's. */
 const isText = (id: string) => !id.includes('\0');
-
-/** What is written of one payment is written in the order in which it was given, whatever statement it goes into. */
-function createOrder() {
-  const latest = new Map<string, Promise<unknown>>();
-
-  function inOrder<T>(paymentId: string, operation: () => Promise<T>): Promise<T> {
-    const before = latest.get(paymentId);
-    const result = before ? before.then(operation, operation) : operation();
-    latest.set(paymentId, result);
-    const done = () => {
-      if (latest.get(paymentId) === result) latest.delete(paymentId);
-    };
-    result.then(done, done);
-    return result;
-  }
-
-  inOrder.drain = async () => {
-    await Promise.allSettled(latest.values());
-  };
-  return inOrder;
-}
 
 const read = <T>(operation: () => Promise<T>) => guard(operation, () => StoreUnavailable);
 const write = <T>(operation: () => Promise<T>) =>

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../notification.ts';
-import { batch } from '../postgres/batch.ts';
+import { batch, batchLookup } from '../postgres/batch.ts';
 import { createDatabase } from '../postgres/database.ts';
 import { DatabaseError } from '../postgres/database-error.ts';
 import { migrate } from '../postgres/migrate.ts';
@@ -31,6 +31,7 @@ const openTimeoutMs = 3000;
 
 /** A send that has begun, or was withdrawn before. */
 interface KnownSend {
+  key: string;
   /** null if it was withdrawn. */
   digest: string | null;
   /** null while it runs. */
@@ -106,16 +107,16 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
       return isNew.length > 0;
     },
 
-    find: batch(async (keys: string[]): Promise<(KnownSend | undefined)[]> => {
-      const rows = await query<KnownSend & { key: string }>(
-        'find_sends',
-        `SELECT key, digest, outcome, extract(epoch FROM clock_timestamp() - begun_at)::float8 * 1000 AS age_ms
-         FROM sends WHERE provider = $1 AND key = ANY ($2)`,
-        [provider, keys],
-      );
-      const known = new Map(rows.map((row) => [row.key, row]));
-      return keys.map((key) => known.get(key));
-    }),
+    find: batchLookup(
+      (keys) =>
+        query<KnownSend>(
+          'find_sends',
+          `SELECT key, digest, outcome, extract(epoch FROM clock_timestamp() - begun_at)::float8 * 1000 AS age_ms
+           FROM sends WHERE provider = $1 AND key = ANY ($2)`,
+          [provider, keys],
+        ),
+      ({ key }) => key,
+    ),
 
     /** Says whether there are more to be forgotten. */
     async forgetOld(): Promise<boolean> {
