@@ -58,8 +58,7 @@ export function createCaller({
 
   /** One request and its whole answer, within the deadline. */
   async function call(request: Request, writing: Writing | null = null): Promise<Answer> {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const read = async () => {
+    const read = async (signal: AbortSignal) => {
       const {
         statusCode,
         headers: received,
@@ -68,7 +67,7 @@ export function createCaller({
         ...request,
         headers: { ...headers(), ...request.headers },
         opaque: writing,
-        signal: deadline,
+        signal,
       });
       const retryAfter = received['retry-after'];
       return {
@@ -81,8 +80,7 @@ export function createCaller({
       request.method,
       { kind: SpanKind.CLIENT, attributes: attributesOf(request) },
       async (span) => {
-        // undici heeds the signal only once there is a connection.
-        const answer = await Promise.race([read(), rejectedBy(deadline)]);
+        const answer = await beforeDeadline(timeoutMs, read);
         span.setAttribute('http.response.status_code', answer.status);
         return answer;
       },
@@ -127,10 +125,23 @@ const watchWriting: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (opt
   return dispatch(options, handler);
 };
 
-const rejectedBy = (signal: AbortSignal) =>
-  new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
+/**
+ * What the work brings, or a TimeoutError. The signal alone is not enough: undici heeds it only once there is a connection.
+ * Not by AbortSignal.timeout, which nobody can clear: those of thousands of calls would wait for their time to be up.
+ */
+function beforeDeadline<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    const late = new DOMException('The deadline has passed.', 'TimeoutError');
+    controller.abort(late);
+    reject(late);
+  }, timeoutMs);
+  work(controller.signal)
+    .then(resolve, reject)
+    .finally(() => clearTimeout(timer));
+  return promise;
+}
 
 interface Writing {
   begun: boolean;

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
@@ -212,12 +211,11 @@ async function shareSends(options: SharedSendsOptions): Promise<RememberedSends>
 }
 
 /** What the promise brings, or the other value once the time is up. What was begun goes on: the same key will find it. */
-async function within<T>(timeoutMs: number, promise: Promise<T> | T, otherwise: T): Promise<T> {
-  const abandon = new AbortController();
-  const timeout = delay(timeoutMs, otherwise, { signal: abandon.signal }).catch(() => otherwise);
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    abandon.abort();
-  }
+function within<T>(timeoutMs: number, work: Promise<T> | T, otherwise: T): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(resolve, timeoutMs, otherwise);
+  Promise.resolve(work)
+    .then(resolve, reject)
+    .finally(() => clearTimeout(timer));
+  return promise;
 }

@@ -19,13 +19,14 @@ export function registerMetrics(server: Server, registry: Registry): void {
     buckets: durationBuckets,
     registers: [registry],
   });
-  server.addHook('onRequest', async (request, reply) => {
+  server.addHook('onRequest', (request, reply, done) => {
     // Not onResponse, which does not come where the client has hung up.
     reply.raw.once('close', () => {
       const status_code = reply.raw.writableEnded ? reply.statusCode : clientClosedRequest;
       const route = request.routeOptions.url ?? noRoute;
       durations.observe({ method: request.method, route, status_code }, reply.elapsedTime / 1000);
     });
+    done();
   });
   server.get(
     '/metrics',

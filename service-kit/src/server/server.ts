@@ -81,7 +81,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
 
   registerCorrelation(server);
   registerMetrics(server, options.metrics ?? new Registry());
-  await registerSecurityHeaders(server);
+  registerSecurityHeaders(server);
   registerAdmission(server, options);
   await registerAccess(server, options);
   await registerDocs(server, options);
@@ -94,7 +94,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
  * Any other type is a 415. Schemas are strict, so that a __proto__ is named as an unknown field like any other. An empty
  * body is no body: whether that is wrong is for the route to say, if there is one.
  */
-function parseJsonOnly(server: Server, reviver: Reviver = (_key, value) => value): void {
+function parseJsonOnly(server: Server, reviver: Reviver | undefined): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(
     'application/json',
@@ -102,7 +102,7 @@ function parseJsonOnly(server: Server, reviver: Reviver = (_key, value) => value
     async (_request: unknown, body: string) => {
       if (body === '') return undefined;
       try {
-        return JSON.parse(body, reviver);
+        return reviver ? JSON.parse(body, reviver) : JSON.parse(body);
       } catch {
         throw new Problem(400, 'malformed-request', 'The body is not valid JSON.');
       }
