@@ -40,7 +40,8 @@ export function createCaller({
   maxConcurrency,
   headers = () => ({}),
 }: CallerOptions): Caller {
-  const pool = new Pool(new URL(url).origin, {
+  const { origin, host } = new URL(url);
+  const pool = new Pool(origin, {
     connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
     connect: { timeout: timeoutMs },
     // HTTP/1.1 alone: one request a connection, so that it is certain whether this one was written before it broke.
@@ -49,49 +50,22 @@ export function createCaller({
     bodyTimeout: 0,
     maxResponseSize: 64 * 1024,
   });
-  const dispatcher = pool.compose(watchWriting);
   let underWay = 0;
-  const attributesOf = ({ method }: Request) => ({
-    'http.request.method': method,
-    'server.address': new URL(url).host,
-  });
-
-  /** One request and its whole answer, within the deadline. */
-  async function call(request: Request, writing: Writing | null = null): Promise<Answer> {
-    const read = async (signal: AbortSignal) => {
-      const {
-        statusCode,
-        headers: received,
-        body,
-      } = await dispatcher.request({
-        ...request,
-        headers: { ...headers(), ...request.headers },
-        opaque: writing,
-        signal,
-      });
-      const retryAfter = received['retry-after'];
-      return {
-        status: statusCode,
-        retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
-        body: await body.text(),
-      };
-    };
-    return inSpan(
-      request.method,
-      { kind: SpanKind.CLIENT, attributes: attributesOf(request) },
-      async (span) => {
-        const answer = await beforeDeadline(timeoutMs, read);
-        span.setAttribute('http.response.status_code', answer.status);
-        return answer;
-      },
-    );
+  async function call(request: Request, writing?: Writing): Promise<Answer> {
+    const attributes = { 'http.request.method': request.method, 'server.address': host };
+    return inSpan(request.method, { kind: SpanKind.CLIENT, attributes }, async (span) => {
+      const withHeaders = { ...request, headers: { ...headers(), ...request.headers } };
+      const answer = await exchange(pool, withHeaders, timeoutMs, writing);
+      span.setAttribute('http.response.status_code', answer.status);
+      return answer;
+    });
   }
 
   return {
     async send(request, read) {
       if (underWay >= maxConcurrency) return overloaded;
       underWay += 1;
-      const writing: Writing = { begun: false };
+      const writing = { begun: false };
       try {
         return read(await call(request, writing));
       } catch (error) {
@@ -110,39 +84,56 @@ export function createCaller({
 export const basicAuthorization = (user: string, password: string) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
-/**
- * Notes in the call's `opaque` when its request begins to be written to a connection: the moment from which it may have
- * been taken.
- */
-const watchWriting: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-  const { opaque } = options as { opaque?: Writing | null };
-  const { onRequestStart } = handler;
-  handler.onRequestStart = function (controller, context) {
-    onRequestStart?.call(this, controller, context);
-    // One that was given up while it had no connection is aborted here, and is not written.
-    if (opaque && !controller.aborted) opaque.begun = true;
-  };
-  return dispatch(options, handler);
-};
-
-/**
- * What the work brings, or a TimeoutError. The signal alone is not enough: undici heeds it only once there is a connection.
- * Not by AbortSignal.timeout, which nobody can clear: those of thousands of calls would wait for their time to be up.
- */
-function beforeDeadline<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const controller = new AbortController();
-  const timer = setTimeout(() => {
-    const late = new DOMException('The deadline has passed.', 'TimeoutError');
-    controller.abort(late);
-    reject(late);
-  }, timeoutMs);
-  work(controller.signal)
-    .then(resolve, reject)
-    .finally(() => clearTimeout(timer));
-  return promise;
+interface Writing {
+  /** Set when the request begins to be written to a connection: the moment from which it may have been taken. */
+  begun: boolean;
 }
 
-interface Writing {
-  begun: boolean;
+/**
+ * One request and its whole answer, or a TimeoutError when the deadline has passed. By undici's dispatch: its `request`
+ * makes a stream of an answer of a few hundred bytes, which costs more than the rest of the exchange. Not by
+ * AbortSignal.timeout either: those of thousands of calls would be kept until their time is up, as nobody can clear them.
+ */
+function exchange(
+  pool: Pool,
+  request: Request,
+  timeoutMs: number,
+  writing: Writing = { begun: false },
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  let late: DOMException | undefined;
+  let connection: Dispatcher.DispatchController | undefined;
+  const timer = setTimeout(() => {
+    late = new DOMException('The deadline has passed.', 'TimeoutError');
+    connection?.abort(late);
+    reject(late);
+  }, timeoutMs);
+  let status: number;
+  let retryAfter: string | undefined;
+  const chunks: Buffer[] = [];
+
+  pool.dispatch(request, {
+    onRequestStart(controller) {
+      // One that was given up while it had no connection is not written.
+      if (late) return controller.abort(late);
+      connection = controller;
+      writing.begun = true;
+    },
+    onResponseStart(_controller, statusCode, { 'retry-after': header }) {
+      status = statusCode;
+      retryAfter = Array.isArray(header) ? header[0] : header;
+    },
+    onResponseData(_controller, chunk) {
+      chunks.push(chunk);
+    },
+    onResponseEnd() {
+      clearTimeout(timer);
+      resolve({ status, retryAfter, body: Buffer.concat(chunks).toString() });
+    },
+    onResponseError(_controller, error) {
+      clearTimeout(timer);
+      reject(error);
+    },
+  });
+  return promise;
 }
