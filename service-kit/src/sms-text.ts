@@ -4,8 +4,8 @@ type SmsEncoding = 'GSM-7' | 'UCS-2';
 
 /** GSM 03.38, the basic set: one septet each. */
 const basic = /^[@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà]*$/;
-const gsm7 =
-  /^[@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà\f^{}\\[~\]|€]*$/;
+const notGsm7 =
+  /[^@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà\f^{}\\[~\]|€]/gu;
 
 /** How many characters an SMS has room for, alone or as a part of a longer text, of those that take one place each. */
 const rooms = {
@@ -27,7 +27,7 @@ export function measureText(text: string): { encoding: SmsEncoding; segments: nu
   return { encoding, segments: new SegmentedMessage(text).segmentsCount };
 }
 
-export const isGsm7 = (text: string) => gsm7.test(text);
+export const isGsm7 = (text: string) => text.search(notGsm7) === -1;
 
 /**
  * The text in GSM-7 as far as it can be: á becomes a, a curly quote a straight one. One character outside GSM-7 makes the
@@ -35,12 +35,11 @@ export const isGsm7 = (text: string) => gsm7.test(text);
  * comes as one character or as a letter and its mark.
  */
 export function transliterate(text: string): string {
-  return Array.from(text.normalize('NFC'), (character) => {
-    if (isGsm7(character)) return character;
+  return text.normalize('NFC').replace(notGsm7, (character) => {
     const plain = punctuation[character] ?? character.normalize('NFKD').replace(/\p{Mn}/gu, '');
     // A mark on its own has no plain form: to leave it out would change the text without a trace.
     return plain !== '' && isGsm7(plain) ? plain : character;
-  }).join('');
+  });
 }
 
 const punctuation: Record<string, string> = {
