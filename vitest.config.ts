@@ -69,6 +69,16 @@ export default defineConfig({
           env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
         },
       },
+      {
+        test: {
+          name: 'parts',
+          include: [],
+          // Not by a name that the other projects would take for a benchmark of theirs, and bring up PostgreSQL for.
+          benchmark: { include: ['bench/parts.ts'] },
+          // The modules as Node.js runs them: what Vite puts between them would be measured, too.
+          experimental: { viteModuleRunner: false },
+        },
+      },
     ],
   },
 });

@@ -93,27 +93,26 @@ export function createPayments({ store, delivery, policy, onChange = () => {} }:
       const payment = respondAsync && !giveBack ? postpone(created, Date.now()) : delivery.begin(created);
       const { payment_id } = payment;
       const isAnswered = respondAsync || !askedProvider(payment);
-      const answer = answerOf(respondAsync ? 202 : 201, payment);
-      const fingerprint = fingerprintOf(request);
+      const answer = isAnswered ? answerOf(respondAsync ? 202 : 201, payment) : null;
       const record =
-        idempotencyKey === undefined ? undefined : { key: idempotencyKey, fingerprint, payment_id };
+        idempotencyKey === undefined
+          ? undefined
+          : { key: idempotencyKey, fingerprint: fingerprintOf(request), payment_id, answer };
 
       let background = Promise.resolve();
       try {
-        const known = await store.insert(
-          payment,
-          record && { ...record, answer: isAnswered ? answer : null },
-        );
-        if (known) return await replay(known, fingerprint);
+        const known = await store.insert(payment, record);
+        if (record && known) return await replay(known, record.fingerprint);
         onChange(payment, undefined);
         if (!askedProvider(payment)) logPayment(log, payment, 0);
         else if (respondAsync) background = delivery.round(payment, log).then(() => {});
       } finally {
         void background.then(giveBack);
       }
-      if (isAnswered) return { payment_id, answer, replayed: false };
+      if (answer) return { payment_id, answer, replayed: false };
 
-      const notified = await delivery.round(payment, log, (end) => answerOf(201, end));
+      // Without a key there is no record to keep the answer in.
+      const notified = await delivery.round(payment, log, record && ((end) => answerOf(201, end)));
       return { payment_id, answer: answerOf(201, notified), replayed: false };
     },
   };

@@ -17,11 +17,21 @@ test('isGsm7 is as the library of Twilio has it', () => {
 });
 
 describe('measureText', () => {
-  test('has a fast path that gives what the library does', () => {
+  test('has fast paths that give what the library does', () => {
     const gsm7 = characters.filter(isGsm7);
     const texts = [
       ...gsm7.flatMap((one) => [80, 81, 160, 161].map((times) => one.repeat(times))),
       ...gsm7.flatMap((one) => gsm7.map((other) => one + other)),
+      ...[306, 307, 459, 460, 1600].map((length) => 'a'.repeat(length)),
+      ...characters.filter((one) => !isGsm7(one)).flatMap((one) => [one, one.repeat(70), `a\r\n${one}`]),
+      ...[...characters.slice(0, 0x300), ...'‘’‚“”„–—…€'].flatMap((one) => [
+        `ó${one}`.repeat(67),
+        `${`ó${one}`.repeat(67)}\n`,
+      ]),
+      ...[70, 71, 134, 135, 1600].map((length) => 'ó'.repeat(length)),
+      ...['😀', '👨‍👩‍👧', 'e\u0301', '\ud800', '€'].flatMap((one) =>
+        [23, 34, 35, 36].map((times) => one.repeat(times)),
+      ),
     ];
     const differing = texts.filter((text) => {
       const { encoding, segments } = measureText(text);
