@@ -11,12 +11,19 @@ import type { Server } from './server.ts';
 const isRequestId = (id: unknown): id is string =>
   typeof id === 'string' && /^[\w.-]{1,128}$/.test(id) && !/^[\d.-]{7,20}$/.test(id);
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the request's own work runs in. */
+    scope: AsyncResource | undefined;
+  }
+}
+
 /**
  * Takes over the trace and the id that a request comes with, or gives it some; the answer has the id, too. To be called
  * before the other hooks, so that what they log and refuse has them.
  */
 export function registerCorrelation(server: Server): void {
-  const scopes = new WeakMap<object, AsyncResource>();
+  server.decorateRequest('scope', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     const given = request.headers['x-request-id'];
     const request_id = isRequestId(given) ? given : randomUUID();
@@ -31,18 +38,20 @@ export function registerCorrelation(server: Server): void {
       },
       contextOf(request.headers),
     );
-    reply.raw.once('close', () => {
-      span.setAttribute('http.response.status_code', reply.statusCode);
-      if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-      span.end();
-    });
+    if (span.isRecording()) {
+      reply.raw.once('close', () => {
+        span.setAttribute('http.response.status_code', reply.statusCode);
+        if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+        span.end();
+      });
+    }
     runCorrelated({ context, request_id }, () => {
-      scopes.set(request, new AsyncResource('request'));
+      request.scope = new AsyncResource('request');
       done();
     });
   });
   // The events of the socket that brings the body know nothing of the request: it is found again here.
   server.addHook('preValidation', (request, _reply, done) => {
-    scopes.get(request)?.runInAsyncScope(done);
+    request.scope?.runInAsyncScope(done);
   });
 }
