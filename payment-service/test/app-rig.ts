@@ -97,7 +97,7 @@ export async function build({
   );
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
-  const store = openSqliteStore({ path, leaseMs: 15_000 });
+  const store = await openSqliteStore({ path, leaseMs: 15_000 });
   const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome };
   const metrics = new Registry();
   const recentAttempts = createRecentAttempts();

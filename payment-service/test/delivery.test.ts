@@ -35,13 +35,13 @@ afterEach(() => {
 const pass = (ms: number) => void vi.setSystemTime(Date.now() + ms);
 
 /** A delivery over a store on disk. Whoever is asked answers by what `answers` and `known` say at that moment. */
-function setUp({
+async function setUp({
   answers: given = {},
   ...policyChanges
 }: Partial<RetryPolicy> & { answers?: Partial<Record<Provider, Outcome | Promise<Outcome>>> } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'delivery-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const store = openSqliteStore({ path: join(directory, 'payments.db'), leaseMs });
+  const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs });
   onTestFinished(() => store.close());
   const policy: RetryPolicy = {
     baseMs: 5000,
@@ -138,7 +138,7 @@ const isPossibleDuplicate = (payment: Payment) => viewPayment(payment).possible_
 
 describe('an attempt that a crash cut short', () => {
   test('is unknown, and was asked about under its own key and time before anything is sent', async () => {
-    const { crash, turn, asked, calls, found } = setUp();
+    const { crash, turn, asked, calls, found } = await setUp();
     const payment = await crash();
     pass(leaseMs);
     const sent = await turn();
@@ -150,7 +150,7 @@ describe('an attempt that a crash cut short', () => {
   });
 
   test('and was accepted, is settled where it stands: nothing is sent, and it is no duplicate', async () => {
-    const { crash, turn, known, calls, found, store } = setUp();
+    const { crash, turn, known, calls, found, store } = await setUp();
     const payment = await crash();
     known['-1'] = accepted('AL7');
     pass(leaseMs);
@@ -169,7 +169,7 @@ describe('an attempt that a crash cut short', () => {
   });
 
   test('and never arrived, was not sent: it is tried again, and it is no duplicate', async () => {
-    const { crash, turn, known, calls, found } = setUp();
+    const { crash, turn, known, calls, found } = await setUp();
     const payment = await crash();
     known['-1'] = neverReceived;
     pass(leaseMs);
@@ -182,7 +182,7 @@ describe('an attempt that a crash cut short', () => {
   });
 
   test('and was rejected, has failed: nobody else is asked', async () => {
-    const { crash, turn, known, calls } = setUp();
+    const { crash, turn, known, calls } = await setUp();
     await crash();
     known['-1'] = optedOut;
     pass(leaseMs);
@@ -194,7 +194,7 @@ describe('an attempt that a crash cut short', () => {
   });
 
   test('and of which nobody knows, is sent again, and says that it may be a duplicate', async () => {
-    const { crash, turn, calls } = setUp();
+    const { crash, turn, calls } = await setUp();
     await crash();
     pass(leaseMs);
     const sent = await turn();
@@ -205,7 +205,9 @@ describe('an attempt that a crash cut short', () => {
   });
 
   test('is asked about each time, until it is known', async () => {
-    const { crash, turn, answers, known, calls } = setUp({ answers: { Aldeamo: refused, Twilio: refused } });
+    const { crash, turn, answers, known, calls } = await setUp({
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
     await crash();
     pass(leaseMs);
     await turn();
@@ -224,7 +226,7 @@ describe('an attempt that a crash cut short', () => {
   });
 
   test('was one of two whose outcome is unknown: each provider is asked about its own', async () => {
-    const { keep, fresh, turn, known, calls } = setUp();
+    const { keep, fresh, turn, known, calls } = await setUp();
     const first = endAttempt(startAttempt(fresh(), 'Aldeamo'), lost, 3000);
     await keep(startAttempt(first, 'Twilio'));
     known['-2'] = accepted('SM7');
@@ -237,7 +239,7 @@ describe('an attempt that a crash cut short', () => {
   });
 
   test('where the store does not take what was found, is left as it is', async () => {
-    const { crash, turn, known, calls, found, store } = setUp();
+    const { crash, turn, known, calls, found, store } = await setUp();
     const payment = await crash();
     known['-1'] = neverReceived;
     pass(leaseMs);
@@ -251,8 +253,8 @@ describe('an attempt that a crash cut short', () => {
 });
 
 describe('what becomes known of several attempts', () => {
-  const unknown = (...providers: Provider[]) => {
-    const { fresh } = setUp();
+  const unknown = async (...providers: Provider[]) => {
+    const { fresh } = await setUp();
     return providers.reduce(
       (payment, provider) => endAttempt(startAttempt(payment, provider), lost, 1),
       fresh(),
@@ -267,15 +269,15 @@ describe('what becomes known of several attempts', () => {
     [optedOut, accepted('SM1'), 'sent', 'Twilio', false],
     [neverReceived, neverReceived, 'pending', null, false],
     [neverReceived, optedOut, 'failed', null, false],
-  ])('%j and %j: %s by %s', (first, second, notification_status, notification_service, duplicate) => {
-    const settled = settleAttempt(settleAttempt(unknown('Aldeamo', 'Twilio'), 0, first), 1, second);
+  ])('%j and %j: %s by %s', async (first, second, notification_status, notification_service, duplicate) => {
+    const settled = settleAttempt(settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, first), 1, second);
     expect(settled).toMatchObject({ notification_status, notification_service });
     expect(isPossibleDuplicate(settled)).toBe(duplicate);
   });
 
-  test('that nobody knew stays on record where another attempt was made for it, and only there', () => {
+  test('that nobody knew stays on record where another attempt was made for it, and only there', async () => {
     const settled = settleAttempt(
-      settleAttempt(unknown('Aldeamo', 'Twilio'), 0, accepted('AL1')),
+      settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, accepted('AL1')),
       1,
       accepted('SM1'),
     );
@@ -283,13 +285,13 @@ describe('what becomes known of several attempts', () => {
       { outcome: 'accepted', reason: 'deadline_passed', message_id: 'AL1' },
       { outcome: 'accepted', reason: null, message_id: 'SM1' },
     ]);
-    const never = settleAttempt(unknown('Aldeamo', 'Twilio'), 0, neverReceived);
+    const never = settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, neverReceived);
     expect(never.notification.attempts[0]).toMatchObject({ outcome: 'not_sent', reason: 'never_received' });
   });
 
   // The last one that is settled decides, and so a no is forgotten when another attempt turns out not to have been sent.
   test('a recipient that was rejected is not tried again, in whatever order it becomes known', async () => {
-    const { keep, fresh, turn, known, calls } = setUp();
+    const { keep, fresh, turn, known, calls } = await setUp();
     const first = endAttempt(startAttempt(fresh(), 'Aldeamo'), lost, 3000);
     await keep(startAttempt(first, 'Twilio'));
     known['-1'] = optedOut;
@@ -302,7 +304,7 @@ describe('what becomes known of several attempts', () => {
 
   // next_attempt_at stays what it was when the retry was scheduled.
   test('what is found to be sent has no next attempt', async () => {
-    const { pay, turn, known, answers } = setUp({ answers: { Aldeamo: lost, Twilio: refused } });
+    const { pay, turn, known, answers } = await setUp({ answers: { Aldeamo: lost, Twilio: refused } });
     const pending = await pay();
     expect(pending.notification.next_attempt_at).not.toBeNull();
     known['-1'] = accepted('AL7');
@@ -319,7 +321,7 @@ describe('while the process stops', () => {
   const stopped = AbortSignal.abort();
 
   test('what was claimed is given back, due as before, and nobody is asked', async () => {
-    const { crash, claim, calls, delivery, log, store } = setUp();
+    const { crash, claim, calls, delivery, log, store } = await setUp();
     await crash();
     pass(leaseMs);
     const given = await delivery.resume(await claim(), log, stopped);
@@ -329,7 +331,7 @@ describe('while the process stops', () => {
   });
 
   test('drain waits for what nobody waits for any more', async () => {
-    const { begin, delivery, log, answers, found } = setUp();
+    const { begin, delivery, log, answers, found } = await setUp();
     const held = Promise.withResolvers<Outcome>();
     answers.Aldeamo = held.promise as unknown as Outcome;
     const payment = await begin();
@@ -343,7 +345,7 @@ describe('while the process stops', () => {
 
 describe('where what is unknown is held', () => {
   test('a crash leaves it held: pending with the reason, and nothing is sent', async () => {
-    const { crash, turn, calls, found, store } = setUp({ unknownOutcome: 'hold' });
+    const { crash, turn, calls, found, store } = await setUp({ unknownOutcome: 'hold' });
     const payment = await crash();
     pass(leaseMs);
     const held = await turn();
@@ -361,7 +363,7 @@ describe('where what is unknown is held', () => {
   });
 
   test('until it expires', async () => {
-    const { crash, turn, calls } = setUp({ unknownOutcome: 'hold' });
+    const { crash, turn, calls } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
     await turn();
@@ -372,7 +374,7 @@ describe('where what is unknown is held', () => {
   });
 
   test('or a person says so', async () => {
-    const { crash, turn, calls, store, delivery, log } = setUp({ unknownOutcome: 'hold' });
+    const { crash, turn, calls, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
     const held = await turn();
@@ -384,7 +386,7 @@ describe('where what is unknown is held', () => {
   });
 
   test('or a person gives another phone, though it turns out by then that the old one was rejected', async () => {
-    const { crash, turn, calls, known, store, delivery, log } = setUp({ unknownOutcome: 'hold' });
+    const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
     const held = await turn();
@@ -402,7 +404,7 @@ describe('where what is unknown is held', () => {
   });
 
   test('or it turns out by then that it was sent: then a person need not', async () => {
-    const { crash, turn, calls, known, store, delivery, log } = setUp({ unknownOutcome: 'hold' });
+    const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
     const held = await turn();
@@ -413,7 +415,7 @@ describe('where what is unknown is held', () => {
   });
 
   test('a fresh payment is not handed to Twilio; it is asked about, and then held', async () => {
-    const { pay, turn, calls, answers } = setUp({ unknownOutcome: 'hold', answers: { Aldeamo: lost } });
+    const { pay, turn, calls, answers } = await setUp({ unknownOutcome: 'hold', answers: { Aldeamo: lost } });
     const pending = await pay();
     expect(attemptsOf(pending)).toEqual(['Aldeamo unknown deadline_passed']);
     expect(pending).toMatchObject({ notification_status: 'pending', retries: 1 });
@@ -425,7 +427,7 @@ describe('where what is unknown is held', () => {
   });
 
   test('a fresh payment that Aldeamo could not be given is handed to Twilio', async () => {
-    const { pay, calls } = setUp({ unknownOutcome: 'hold', answers: { Aldeamo: refused } });
+    const { pay, calls } = await setUp({ unknownOutcome: 'hold', answers: { Aldeamo: refused } });
     expect(await pay()).toMatchObject({ notification_status: 'sent', notification_service: 'Twilio' });
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2']);
   });
@@ -434,7 +436,7 @@ describe('where what is unknown is held', () => {
     ['accepted', accepted('AL7'), ['Aldeamo accepted']],
     ['not to have arrived', neverReceived, ['Aldeamo not_sent never_received', 'Aldeamo accepted']],
   ])('what is found %s is not held', async (_what, outcome, attempts) => {
-    const { crash, turn, known } = setUp({ unknownOutcome: 'hold' });
+    const { crash, turn, known } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     known['-1'] = outcome;
     pass(leaseMs);
@@ -446,7 +448,7 @@ describe('where what is unknown is held', () => {
 
 describe('a notification that nobody has taken', () => {
   test('is tried again with backoff, through both providers, until it is sent', async () => {
-    const { pay, turn, answers, found, store, calls } = setUp({
+    const { pay, turn, answers, found, store, calls } = await setUp({
       answers: { Aldeamo: refused, Twilio: refused },
     });
     const pending = await pay();
@@ -473,7 +475,7 @@ describe('a notification that nobody has taken', () => {
   });
 
   test('has failed when its time is over: nothing is sent', async () => {
-    const { pay, turn, calls, found, store } = setUp({
+    const { pay, turn, calls, found, store } = await setUp({
       ttlMs: 1000,
       answers: { Aldeamo: refused, Twilio: refused },
     });
@@ -493,7 +495,7 @@ describe('a notification that nobody has taken', () => {
   });
 
   test('and whose time is over is sent all the same if it turns out that it was', async () => {
-    const { crash, turn, known, calls } = setUp({ ttlMs: 1000 });
+    const { crash, turn, known, calls } = await setUp({ ttlMs: 1000 });
     await crash();
     known['-1'] = accepted('AL7');
     pass(leaseMs);
@@ -502,7 +504,7 @@ describe('a notification that nobody has taken', () => {
   });
 
   test('has failed as soon as a provider rejects it', async () => {
-    const { pay, turn, answers, store } = setUp({ answers: { Aldeamo: refused, Twilio: refused } });
+    const { pay, turn, answers, store } = await setUp({ answers: { Aldeamo: refused, Twilio: refused } });
     await pay();
     answers.Aldeamo = optedOut;
     pass(2500);
@@ -515,7 +517,7 @@ describe('a notification that nobody has taken', () => {
 
 describe('while nobody can be asked', () => {
   test('no attempt is spent: it is postponed until a circuit lets a probe through', async () => {
-    const { pay, turn, open, calls, found, notifier } = setUp({
+    const { pay, turn, open, calls, found, notifier } = await setUp({
       answers: { Aldeamo: refused, Twilio: refused },
     });
     const pending = await pay();
@@ -531,7 +533,7 @@ describe('while nobody can be asked', () => {
   });
 
   test('a fresh payment says why it was not sent, and waits for the probe without having spent a retry', async () => {
-    const { pay, open, calls, notifier } = setUp();
+    const { pay, open, calls, notifier } = await setUp();
     await open('Aldeamo', 'Twilio');
     const pending = await pay();
     expect(attemptsOf(pending)).toEqual(['Aldeamo not_sent circuit_open', 'Twilio not_sent circuit_open']);
@@ -542,7 +544,10 @@ describe('while nobody can be asked', () => {
   });
 
   test('but its time is over, it has failed', async () => {
-    const { pay, turn, open, calls } = setUp({ ttlMs: 2500, answers: { Aldeamo: refused, Twilio: refused } });
+    const { pay, turn, open, calls } = await setUp({
+      ttlMs: 2500,
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
     await pay();
     await open('Aldeamo', 'Twilio');
     pass(2500);
@@ -554,7 +559,9 @@ describe('while nobody can be asked', () => {
   });
 
   test('but one circuit is closed, that one is asked, and the other is put down as not asked', async () => {
-    const { pay, turn, open, calls, answers } = setUp({ answers: { Aldeamo: refused, Twilio: refused } });
+    const { pay, turn, open, calls, answers } = await setUp({
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
     await pay();
     answers.Twilio = accepted('SM1');
     await open('Aldeamo');
@@ -572,7 +579,7 @@ describe('Retry-After', () => {
   });
 
   test('is heeded by everybody: the other provider is used until it has passed', async () => {
-    const { pay, answers, calls, notifier } = setUp({ answers: { Aldeamo: throttledFor(60_000) } });
+    const { pay, answers, calls, notifier } = await setUp({ answers: { Aldeamo: throttledFor(60_000) } });
     expect(attemptsOf(await pay())).toEqual(['Aldeamo not_sent http_429', 'Twilio accepted']);
     answers.Aldeamo = accepted('AL2');
     pass(59_999);
@@ -587,7 +594,9 @@ describe('Retry-After', () => {
   });
 
   test("of Twilio's: it is not called before, either", async () => {
-    const { pay, answers, calls } = setUp({ answers: { Aldeamo: refused, Twilio: throttledFor(60_000) } });
+    const { pay, answers, calls } = await setUp({
+      answers: { Aldeamo: refused, Twilio: throttledFor(60_000) },
+    });
     await pay();
     answers.Twilio = accepted('SM2');
     pass(59_999);
@@ -601,7 +610,7 @@ describe('Retry-After', () => {
   });
 
   test('of both: the notification waits for the first of them, and no attempt is spent before', async () => {
-    const { pay, turn, answers, calls, found } = setUp({
+    const { pay, turn, answers, calls, found } = await setUp({
       answers: { Aldeamo: throttledFor(60_000), Twilio: throttledFor(30_000) },
     });
     const pending = await pay();
@@ -616,7 +625,7 @@ describe('Retry-After', () => {
   });
 
   test('that has not passed yet postpones what is due for another reason', async () => {
-    const { pay, crash, turn, answers, calls } = setUp({ baseMs: 1 });
+    const { pay, crash, turn, answers, calls } = await setUp({ baseMs: 1 });
     const interrupted = await crash();
     answers.Aldeamo = throttledFor(60_000);
     answers.Twilio = throttledFor(45_000);
@@ -633,7 +642,7 @@ describe('Retry-After', () => {
   });
 
   test('is not heeded for longer than the longest wait', async () => {
-    const { pay, answers, calls } = setUp({
+    const { pay, answers, calls } = await setUp({
       maxMs: 100_000,
       answers: { Aldeamo: throttledFor(365 * 24 * hour) },
     });
@@ -649,7 +658,7 @@ describe('Retry-After', () => {
 
 describe('a lease that runs out under a slow worker', () => {
   test('the late outcome is refused, and the newer record stands', async () => {
-    const { begin, turn, delivery, answers, log, logged, found, calls } = setUp();
+    const { begin, turn, delivery, answers, log, logged, found, calls } = await setUp();
     const slow = Promise.withResolvers<Outcome>();
     answers.Aldeamo = slow.promise;
     const payment = await begin();
@@ -668,7 +677,7 @@ describe('a lease that runs out under a slow worker', () => {
   });
 
   test('what it has not begun yet, it does not begin: Twilio is not called', async () => {
-    const { begin, turn, delivery, answers, log, found, calls } = setUp();
+    const { begin, turn, delivery, answers, log, found, calls } = await setUp();
     const slow = Promise.withResolvers<Outcome>();
     answers.Aldeamo = slow.promise;
     const payment = await begin();
@@ -684,7 +693,7 @@ describe('a lease that runs out under a slow worker', () => {
   });
 
   test('nor does the outbox: who has lost the lease before the call makes no call', async () => {
-    const { crash, claim, delivery, log, store, calls } = setUp();
+    const { crash, claim, delivery, log, store, calls } = await setUp();
     await crash();
     pass(leaseMs);
     const first = await claim();
@@ -698,7 +707,7 @@ describe('a lease that runs out under a slow worker', () => {
 
 describe('a store that fails', () => {
   test('after the call: the outcome is told, what is on record is an attempt that may have happened', async () => {
-    const { begin, delivery, store, log, logged, found, turn, known } = setUp();
+    const { begin, delivery, store, log, logged, found, turn, known } = await setUp();
     const payment = await begin();
     vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
     const told = await delivery.round(payment, log);
@@ -712,7 +721,9 @@ describe('a store that fails', () => {
   });
 
   test('before Twilio: it is not called, and the outbox takes it on', async () => {
-    const { begin, delivery, store, log, calls, turn, known } = setUp({ answers: { Aldeamo: refused } });
+    const { begin, delivery, store, log, calls, turn, known } = await setUp({
+      answers: { Aldeamo: refused },
+    });
     const payment = await begin();
     vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
     await delivery.round(payment, log);
@@ -725,7 +736,7 @@ describe('a store that fails', () => {
   // The hand-over to a Twilio that can not be asked is saved without a running attempt and without a next one: the
   // notification looks as if it was held, and nobody looks at it again before it expires.
   test('between a hand-over that nobody can take and the end: it is tried again, and not forgotten', async () => {
-    const { begin, delivery, store, log, open, notifier, answers, well, found } = setUp();
+    const { begin, delivery, store, log, open, notifier, answers, well, found } = await setUp();
     await open('Aldeamo', 'Twilio');
     well.Aldeamo = true;
     await notifier.recover();

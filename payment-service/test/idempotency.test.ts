@@ -261,7 +261,7 @@ describe('Idempotency-Key', () => {
   test('a late answer leaves the lease of whoever has taken the notification on', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'payment-api-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
-    const store = openSqliteStore({ path: join(directory, 'payments.db'), leaseMs: 15_000 });
+    const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs: 15_000 });
     onTestFinished(() => store.close());
     const delivery = { begin: (payment: Payment) => postpone(payment, Date.now() - 1) } as Delivery;
     const policy: RetryPolicy = { baseMs: 1, maxMs: 1, ttlMs: day, unknownOutcome: 'resend' };

@@ -7,7 +7,7 @@ import type { Delivery } from '../src/delivery.ts';
 import { type Outbox, type OutboxOptions, startOutbox } from '../src/outbox.ts';
 import type { Payment } from '../src/payment.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
-import { LeaseLost, StoreUnavailable } from '../src/store/store.ts';
+import { LeaseLost, type Store, StoreUnavailable } from '../src/store/store.ts';
 import { notificationWith, paymentNumber, recordOf } from './store-contract.ts';
 
 const now = Date.parse('2026-03-01T12:00:00.000Z');
@@ -18,6 +18,7 @@ beforeEach(() => {
   vi.useFakeTimers({ now, fakeNodeBuiltins: true, toFake: ['Date', 'setTimeout', 'clearTimeout'] });
 });
 const started: Outbox[] = [];
+let open: Store;
 afterEach(async () => {
   // Before the real clock is back: a fake pause does not end any more then.
   await Promise.all(started.splice(0).map((outbox) => outbox.stop()));
@@ -32,15 +33,20 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
+/** What the store was given before a write is done when that one is; it changes nothing, and so waits for no disk. */
 async function work(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  for (let turn = 0; turn < 5; turn += 1) {
+    await open.forgetPhone('nobody');
+    await new Promise(setImmediate);
+  }
 }
 
-function setUp({ leaseMs = hour } = {}) {
+async function setUp({ leaseMs = hour } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'outbox-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const store = openSqliteStore({ path: join(directory, 'payments.db'), leaseMs });
+  const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs });
   onTestFinished(() => store.close());
+  open = store;
   const logged: { level: string; err?: unknown; message: string }[] = [];
   const logger = (level: string) => (line: { err?: unknown }, message: string) =>
     void logged.push({ level, err: line.err, message });
@@ -103,7 +109,7 @@ function dueIn(number: number, ms: number): Payment {
 
 describe('what is due', () => {
   test('is taken on, once each, and what is not due is not', async () => {
-    const { store, numbers, start, insertDue } = setUp();
+    const { store, numbers, start, insertDue } = await setUp();
     await insertDue(1, 3);
     await insertDue(4, 4, 1900);
     await store.insert(paymentNumber(5, { notification_status: 'sent' }));
@@ -118,7 +124,7 @@ describe('what is due', () => {
   });
 
   test('is found soon after it has become due, also by an outbox that was idle', async () => {
-    const { taken, start, insertDue } = setUp();
+    const { taken, start, insertDue } = await setUp();
     start();
     await pass(5000);
     await insertDue(1, 1, 250);
@@ -130,7 +136,7 @@ describe('what is due', () => {
 });
 
 test('never are more under way than allowed, and room that becomes free is used', async () => {
-  const { each, taken, mostUnderWay, start, insertDue } = setUp();
+  const { each, taken, mostUnderWay, start, insertDue } = await setUp();
   const held: (() => void)[] = [];
   each(() => new Promise<void>((resolve) => void held.push(resolve)));
   await insertDue(1, 20);
@@ -150,7 +156,7 @@ test('never are more under way than allowed, and room that becomes free is used'
 
 describe('never are more taken on in a second than allowed', () => {
   async function mostInASecond(ratePerSecond: number, due: number) {
-    const { taken, start, insertDue } = setUp();
+    const { taken, start, insertDue } = await setUp();
     await insertDue(1, due);
     start({ ratePerSecond, concurrency: 1000 });
     await pass(3000);
@@ -175,7 +181,7 @@ describe('never are more taken on in a second than allowed', () => {
 
 describe('stop', () => {
   test('waits for those under way, and takes on no more', async () => {
-    const { each, taken, start, insertDue, store } = setUp();
+    const { each, taken, start, insertDue, store } = await setUp();
     const end = Promise.withResolvers<void>();
     each(() => end.promise);
     await insertDue(1, 2);
@@ -201,7 +207,7 @@ describe('stop', () => {
   });
 
   test('does not wait for the end of a pause', async () => {
-    const { start } = setUp();
+    const { start } = await setUp();
     const outbox = start();
     await work();
     await outbox.stop(); // and the clock stands still
@@ -210,7 +216,7 @@ describe('stop', () => {
   });
 
   test('handles what was being claimed at that moment', async () => {
-    const { start, taken, insertDue, store } = setUp();
+    const { start, taken, insertDue, store } = await setUp();
     await insertDue(1, 2);
     const outbox = start();
     await outbox.stop(); // the claim has begun, and the store has not answered yet
@@ -221,7 +227,7 @@ describe('stop', () => {
 
 describe('what fails is logged, and the outbox goes on', () => {
   test('the store, when it is to say what is due', async () => {
-    const { store, start, insertDue, taken, logged } = setUp();
+    const { store, start, insertDue, taken, logged } = await setUp();
     await insertDue(1, 1);
     const down = new StoreUnavailable('disk full');
     const claimDue = vi.spyOn(store, 'claimDue').mockRejectedValueOnce(down).mockRejectedValueOnce(down);
@@ -237,7 +243,7 @@ describe('what fails is logged, and the outbox goes on', () => {
   });
 
   test('the store, when keys are to be forgotten', async () => {
-    const { store, start, insertDue, taken, logged } = setUp();
+    const { store, start, insertDue, taken, logged } = await setUp();
     vi.spyOn(store, 'forgetKeys').mockRejectedValueOnce(new StoreUnavailable('disk full'));
     start();
     await pass(200);
@@ -252,7 +258,7 @@ describe('what fails is logged, and the outbox goes on', () => {
     [new LeaseLost('pmt_1'), 'warn', 'somebody else has taken this notification on'],
     [new TypeError('a bug'), 'error', 'the outbox could not do its work'],
   ])('a turn, %s; the notification is taken on again when its lease has run out', async (error, level, message) => {
-    const { each, numbers, start, insertDue, logged } = setUp({ leaseMs: 5000 });
+    const { each, numbers, start, insertDue, logged } = await setUp({ leaseMs: 5000 });
     await insertDue(1, 2);
     let failures = 0;
     each(async ({ payment_id }) => {
@@ -269,7 +275,7 @@ describe('what fails is logged, and the outbox goes on', () => {
 });
 
 describe('idempotency keys', () => {
-  const insertKeys = async (store: ReturnType<typeof setUp>['store'], from: number, count: number) => {
+  const insertKeys = async (store: Store, from: number, count: number) => {
     await Promise.all(
       Array.from({ length: count }, (_, index) => {
         const payment = paymentNumber(from + index, { notification_status: 'sent' });
@@ -277,13 +283,13 @@ describe('idempotency keys', () => {
       }),
     );
   };
-  const isKnown = async (store: ReturnType<typeof setUp>['store'], number: number) => {
+  const isKnown = async (store: Store, number: number) => {
     const another = paymentNumber(90_000 + number, { notification_status: 'sent' });
     return (await store.insert(another, recordOf(`key-${number}`, another))) !== undefined;
   };
 
   test('are forgotten when they are old, and not before', async () => {
-    const { store, start } = setUp();
+    const { store, start } = await setUp();
     await insertKeys(store, 1, 1);
     await pass(2000);
     await insertKeys(store, 2, 1);
@@ -296,7 +302,7 @@ describe('idempotency keys', () => {
   });
 
   test('are forgotten all, however many', async () => {
-    const { store, start } = setUp();
+    const { store, start } = await setUp();
     await insertKeys(store, 1, 2500);
     vi.setSystemTime(now + 2 * hour);
     start();
@@ -309,11 +315,11 @@ describe('idempotency keys', () => {
 describe('text and phone of a payment', () => {
   const ended = (number: number) =>
     paymentNumber(number, { created_at: new Date(now).toISOString(), notification_status: 'sent' });
-  const isBlank = async (store: ReturnType<typeof setUp>['store'], number: number) =>
+  const isBlank = async (store: Store, number: number) =>
     (await store.find(ended(number).payment_id))?.notification.message === null;
 
   test('are blanked when their time has come, and not before, however many', async () => {
-    const { store, start } = setUp();
+    const { store, start } = await setUp();
     await Promise.all(Array.from({ length: 2500 }, (_, at) => store.insert(ended(at + 1))));
     start({ paymentRetentionMs: 10_000 });
     await pass(9900);
@@ -327,7 +333,7 @@ describe('text and phone of a payment', () => {
   });
 
   test('are kept for ever where no time is set', async () => {
-    const { store, start } = setUp();
+    const { store, start } = await setUp();
     await store.insert(ended(1));
     vi.setSystemTime(now + 365 * 24 * hour);
     start({ paymentRetentionMs: 0 });

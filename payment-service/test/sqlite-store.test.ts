@@ -1,14 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
+import type { Worker } from 'node:worker_threads';
 import type { Provider } from 'service-kit/notification.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Attempt, Payment } from '../src/payment.ts';
-import { createGroupCommit } from '../src/store/group-commit.ts';
+import { commitGroup } from '../src/store/group-commit.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
-import { LeaseLost, type PaymentQuery, type Store, StoreUnavailable } from '../src/store/store.ts';
+import { openWriter } from '../src/store/sqlite-writer.ts';
+import {
+  CommitUnknown,
+  LeaseLost,
+  type PaymentQuery,
+  type Store,
+  StoreUnavailable,
+} from '../src/store/store.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from './store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
@@ -21,10 +31,10 @@ describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs 
 describe('durability', () => {
   test('what is kept is there when the file is opened again', async () => {
     const path = newPath();
-    const first = openSqliteStore({ path, leaseMs });
+    const first = await openSqliteStore({ path, leaseMs });
     await first.insert(paymentNumber(1));
     await first.close();
-    const second = open(path);
+    const second = await open(path);
     expect((await second.list(everything))?.payments).toStrictEqual([paymentNumber(1)]);
   });
 
@@ -39,22 +49,22 @@ describe('durability', () => {
     ],
   ])('%s is committed when its promise resolves', async (_name, write) => {
     const path = newPath();
-    await write(open(path));
+    await write(await open(path));
     const rows = connectTo(path).prepare('SELECT notification_status FROM payments').all();
     expect(rows).toMatchObject([{ notification_status: 'pending' }]);
   });
 
-  test('the log is a write-ahead log', () => {
+  test('the log is a write-ahead log', async () => {
     const path = newPath();
-    open(path);
+    await open(path);
     expect(connectTo(path).prepare('PRAGMA journal_mode').get()).toMatchObject({ journal_mode: 'wal' });
   });
 
   test('a commit waits for the disk, and attempts belong to a payment', () => {
-    // Both are settings of a connection, and only it can tell: the spy gets hold of the store's.
+    // Both are settings of a connection, and only it can tell: the spy gets hold of the writer's.
     const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
     onTestFinished(() => exec.mockRestore());
-    open(newPath());
+    write(newPath());
     const connection = exec.mock.contexts[0] as DatabaseSync;
     const full = 2;
     expect(connection.prepare('PRAGMA synchronous').get()).toMatchObject({ synchronous: full });
@@ -63,15 +73,25 @@ describe('durability', () => {
 });
 
 describe('writes that arrive together', () => {
-  function countCommits() {
-    const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
-    onTestFinished(() => exec.mockRestore());
-    return () => exec.mock.calls.filter(([sql]) => sql === 'COMMIT').length;
+  /** The frames in the write-ahead log that end a commit (https://www.sqlite.org/fileformat2.html#walformat). */
+  function commitsIn(path: string): number {
+    const log = readFileSync(`${path}-wal`);
+    const frameSize = 24 + log.readUInt32BE(8);
+    let commits = 0;
+    for (let frame = 32; frame < log.length; frame += frameSize)
+      if (log.readUInt32BE(frame + 4) > 0) commits += 1;
+    return commits;
+  }
+
+  async function countCommits() {
+    const path = newPath();
+    const store = await open(path);
+    const before = commitsIn(path);
+    return { store, commits: () => commitsIn(path) - before };
   }
 
   test('share one commit', async () => {
-    const store = open(newPath());
-    const commits = countCommits();
+    const { store, commits } = await countCommits();
     await Promise.all(
       Array.from({ length: 100 }, (_, number) =>
         number % 10 === 9 ? store.check() : store.insert(paymentNumber(number)),
@@ -81,102 +101,117 @@ describe('writes that arrive together', () => {
   });
 
   test('do not wait for others: one that comes alone has a commit of its own', async () => {
-    const store = open(newPath());
-    const commits = countCommits();
+    const { store, commits } = await countCommits();
     for (const number of [1, 2, 3]) await store.insert(paymentNumber(number));
     expect(commits()).toBe(3);
   });
 
   test('have a commit each if one of them is bad', async () => {
-    const store = open(newPath());
-    const commits = countCommits();
+    const { store, commits } = await countCommits();
     await Promise.allSettled([1, 2, 1, 3].map((number) => store.insert(paymentNumber(number))));
     expect(commits()).toBe(3);
   });
+
+  test('are carried out in the order in which they were given', async () => {
+    const { store } = await countCommits();
+    const [first, second] = ['+573001234567', '+573009999999'];
+    await Promise.all([
+      store.putPhone('1', first),
+      store.putPhone('1', second),
+      store.forgetPhone('1'),
+      store.putPhone('1', first),
+      store.putPhone('2', first),
+      store.forgetPhone('2'),
+    ]);
+    expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([first, undefined]);
+  });
 });
 
-describe('createGroupCommit', () => {
+describe('commitGroup', () => {
   function openCounter() {
     const db = new DatabaseSync(':memory:');
     onTestFinished(() => db.close());
     db.exec('CREATE TABLE numbers (number INTEGER PRIMARY KEY)');
     const put = db.prepare('INSERT INTO numbers VALUES (?)');
     const numbers = () => db.prepare('SELECT number FROM numbers').all() as { number: number }[];
+    const exec = vi.spyOn(db, 'exec');
     return {
       db,
-      put: (number: number) => () => void put.run(number),
+      exec,
+      begun: () => exec.mock.calls.filter(([sql]) => sql.startsWith('BEGIN')).length,
+      put: (number: number) => () => Number(put.run(number).changes),
       numbers: () => numbers().map((row) => row.number),
     };
   }
 
-  test('keeps the order in which the writes were given', async () => {
+  test('says what each returned, in the order in which they were given', () => {
     const { db, numbers } = openCounter();
-    const { write } = createGroupCommit(db);
     const order: string[] = [];
-    await Promise.all([
-      write(() => void order.push('first')),
-      write(() => void order.push('second')),
-      write(() => void order.push('third')),
-    ]);
+    const outcomes = commitGroup(
+      db,
+      ['first', 'second', 'third'].map((name) => () => order.push(name)),
+    );
     expect(order).toEqual(['first', 'second', 'third']);
+    expect(outcomes).toEqual([{ result: 1 }, { result: 2 }, { result: 3 }]);
     expect(numbers()).toEqual([]);
   });
 
-  test('rolls a bad write back as a whole, and rejects it with what went wrong', async () => {
+  test('rolls a bad write back as a whole, and says what went wrong', () => {
     const { db, put, numbers } = openCounter();
-    const { write } = createGroupCommit(db);
-    const results = await Promise.allSettled([
-      write(put(1)),
-      write(() => {
-        put(2)();
-        put(2)(); // twice the same key
-      }),
-      write(put(3)),
+    const twice = () => {
+      put(2)();
+      return put(2)();
+    };
+    const outcomes = commitGroup(db, [put(1), twice, put(3)]);
+    expect(outcomes).toEqual([
+      { result: 1 },
+      { error: expect.objectContaining({ message: expect.stringMatching(/UNIQUE/) }) },
+      { result: 1 },
     ]);
-    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect(results[1]).toMatchObject({ reason: { message: /UNIQUE/ } });
     expect(numbers()).toEqual([1, 3]);
     expect(db.isTransaction).toBe(false);
   });
 
-  test('a commit that fails leaves no transaction behind, and the next one is well', async () => {
-    const { db, put, numbers } = openCounter();
-    const { write } = createGroupCommit(db);
-    const exec = vi.spyOn(db, 'exec');
+  test('a commit that fails leaves no transaction behind, and the next one is well', () => {
+    const { db, exec, put, numbers } = openCounter();
     // A disk that is full when the commit comes.
     exec.mockImplementation((sql) => {
       if (sql === 'COMMIT') throw new Error('disk full');
       return DatabaseSync.prototype.exec.call(db, sql);
     });
-    await expect(write(put(1))).rejects.toThrow('disk full');
+    const error = expect.objectContaining({ message: 'disk full' });
+    expect(commitGroup(db, [put(1), put(2)])).toEqual([{ error }, { error }]);
     expect(db.isTransaction).toBe(false);
     exec.mockRestore();
-    await write(put(2));
+    commitGroup(db, [put(2)]);
     expect(numbers()).toEqual([2]);
   });
 
-  test('drain commits at once what was given', async () => {
-    const { db, put, numbers } = openCounter();
-    const { write, drain } = createGroupCommit(db);
-    const writing = [write(put(1)), write(put(2))];
-    const draining = drain();
-    expect(numbers()).toEqual([1, 2]);
-    expect(db.isTransaction).toBe(false);
-    await Promise.all([draining, ...writing]);
-    await drain();
+  test('costs a group one wait for a lock, not one for each of its writes', () => {
+    const { db, exec, put, begun } = openCounter();
+    exec.mockImplementation(() => {
+      throw Object.assign(new Error('database is locked'), { errcode: 5 });
+    });
+    const error = expect.objectContaining({ message: 'database is locked' });
+    expect(commitGroup(db, [put(1), put(2), put(3)])).toEqual([{ error }, { error }, { error }]);
+    expect(begun()).toBe(1);
   });
 });
 
 describe('a database that another connection has locked', () => {
   test('is unavailable for writes until it is released; reads go on', async () => {
     const path = newPath();
-    const store = open(path);
+    const store = await open(path);
     await store.insert(paymentNumber(1));
     const other = connectTo(path);
     other.exec('BEGIN EXCLUSIVE');
-    await expect(store.insert(paymentNumber(2))).rejects.toBeInstanceOf(StoreUnavailable);
-    await expect(store.update(paymentNumber(1))).rejects.toBeInstanceOf(StoreUnavailable);
-    await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
+    const results = await Promise.allSettled([
+      store.insert(paymentNumber(2)),
+      store.update(paymentNumber(1)),
+      store.check(),
+    ]);
+    const reason = expect.any(StoreUnavailable);
+    expect(results).toEqual(Array.from({ length: 3 }, () => ({ status: 'rejected', reason })));
     expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
     other.exec('ROLLBACK');
     await store.check();
@@ -184,56 +219,111 @@ describe('a database that another connection has locked', () => {
     expect((await store.list(everything))?.payments).toHaveLength(2);
   });
 
-  // The wait for the lock holds up the event loop.
-  test('costs a group of writes one wait, not one for each of them', async () => {
+  test('makes a write wait, and nothing else: reads and the event loop go on', async () => {
     const path = newPath();
-    const store = open(path);
+    const store = await open(path);
+    await store.insert(paymentNumber(1));
     const other = connectTo(path);
-    other.exec('BEGIN EXCLUSIVE');
-    const started = performance.now();
-    await Promise.allSettled([1, 2, 3, 4, 5, 6].map((number) => store.insert(paymentNumber(number))));
-    expect(performance.now() - started).toBeLessThan(1000); // 250 ms once; 7 times is 1750 ms
+    other.exec('BEGIN IMMEDIATE');
+    let isWritten = false;
+    const writing = store.insert(paymentNumber(2)).then(() => {
+      isWritten = true;
+    });
+    // If the write held this thread up, the lock would not be released before it is given up.
+    for (let turn = 0; turn < 10; turn += 1) {
+      await new Promise(setImmediate);
+      expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(1)]);
+      expect(await store.backlog()).toMatchObject({ size: 1 });
+    }
+    expect(isWritten).toBe(false);
+    other.exec('ROLLBACK');
+    await writing;
+    expect(await store.find(paymentNumber(2).payment_id)).toStrictEqual(paymentNumber(2));
+  });
+});
+
+describe('the thread of the writer', () => {
+  /** Opens a store, and gets hold of its thread. */
+  async function openWithThread(path = newPath()) {
+    const started = once(process, 'worker') as Promise<[Worker]>;
+    const store = await openSqliteStore({ path, leaseMs });
+    const [thread] = await started;
+    return { store, thread };
+  }
+
+  test('ends with the store, and what was given before is on disk', async () => {
+    const path = newPath();
+    const { store, thread } = await openWithThread(path);
+    const ended = once(thread, 'exit');
+    // More than one group: some of them still gather when the store is closed.
+    const writing = [];
+    for (const number of [1, 2, 3, 4]) {
+      writing.push(store.insert(paymentNumber(number)), store.insert(paymentNumber(10 + number)));
+      await new Promise(setImmediate);
+    }
+    await store.close();
+    expect(await ended).toEqual([0]);
+    expect(existsSync(`${path}-wal`)).toBe(false);
+    await Promise.all(writing);
+    const { count } = connectTo(path).prepare('SELECT count(*) AS count FROM payments').get() ?? {};
+    expect(count).toBe(8);
+  });
+
+  test('that dies leaves no write without an answer, and an error that nobody handles', async () => {
+    const { store, thread } = await openWithThread();
+    // It would stop the process if nobody listened.
+    expect(thread.listenerCount('error')).toBe(0);
+    const died = once(thread, 'error');
+    thread.postMessage('no request');
+    const write = store.insert(paymentNumber(1));
+    await expect(write).rejects.toBeInstanceOf(CommitUnknown);
+    expect(await died).toEqual([expect.any(TypeError)]);
+    await expect(store.insert(paymentNumber(2))).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.blank(Date.now(), 1)).rejects.toBeInstanceOf(StoreUnavailable);
+    await store.close();
   });
 });
 
 describe('opening', () => {
   test('makes the directory', async () => {
-    const store = open(join(directory, randomUUID(), 'deep', 'payments.db'));
+    const store = await open(join(directory, randomUUID(), 'deep', 'payments.db'));
     await store.check();
   });
 
-  test('applies a migration once, and counts it', async () => {
+  test('applies a migration once, and counts it', () => {
     const path = newPath();
     const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
     onTestFinished(() => exec.mockRestore());
     // Each migration brings tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
-    await openSqliteStore({ path, leaseMs }).close();
+    write(path);
     expect(applied()).toBe(3);
-    await openSqliteStore({ path, leaseMs }).close();
+    write(path);
     expect(applied()).toBe(3);
     expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 5 });
   });
 
-  test('refuses a database of a newer release, and leaves it as it is', () => {
+  test('refuses a database of a newer release, and leaves it as it is', async () => {
     const path = newPath();
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
-    expect(() => openSqliteStore({ path, leaseMs })).toThrow(
+    await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
       'The database has schema version 99; this release knows 5.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
   });
 
-  test('refuses a file that is no database', () => {
+  test('refuses a file that is no database', async () => {
     const path = newPath();
     writeFileSync(path, 'This is a letter, and no database at all.\n'.repeat(100));
-    expect(() => openSqliteStore({ path, leaseMs })).toThrow('file is not a database');
+    await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow('file is not a database');
   });
 
-  test('refuses a directory', () => {
-    expect(() => openSqliteStore({ path: directory, leaseMs })).toThrow('unable to open database file');
+  test('refuses a directory', async () => {
+    await expect(openSqliteStore({ path: directory, leaseMs })).rejects.toThrow(
+      'unable to open database file',
+    );
   });
 });
 
@@ -245,7 +335,7 @@ describe('after a crash', () => {
     vi.useFakeTimers({ now, toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     const path = newPath();
-    const first = openSqliteStore({ path, leaseMs });
+    const first = await openSqliteStore({ path, leaseMs });
     await first.insert(paymentNumber(1, { notification: running() }));
     await first.insert(
       paymentNumber(2, { notification: { ...running(), attempts: [], next_attempt_at: at(1) } }),
@@ -253,7 +343,7 @@ describe('after a crash', () => {
     await first.insert(paymentNumber(3, { notification_status: 'sent' }));
     await first.insert(paymentNumber(4));
     await first.close();
-    const second = open(path);
+    const second = await open(path);
     expect(await second.claimDue(10)).toStrictEqual([
       paymentNumber(1, { notification: running(), fence: 2 }),
     ]);
@@ -270,13 +360,13 @@ describe('after a crash', () => {
 
   test('keys and their answers are still there', async () => {
     const path = newPath();
-    const first = openSqliteStore({ path, leaseMs });
+    const first = await openSqliteStore({ path, leaseMs });
     const record = recordOf('key-1', paymentNumber(1), { answer: { status: 201, body: '{"ñ": 1.50}' } });
     await first.insert(paymentNumber(1), record);
     await first.close();
-    expect(await open(path).insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual(
-      record,
-    );
+    expect(
+      await (await open(path)).insert(paymentNumber(2), recordOf('key-1', paymentNumber(2))),
+    ).toStrictEqual(record);
   });
 });
 
@@ -291,7 +381,7 @@ describe('the log, once a text was blanked', () => {
 
   test('has it no more, nor has the database, while the store is open', async () => {
     const path = newPath();
-    const store = open(path);
+    const store = await open(path);
     await store.insert(sent(1));
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
     expect(await store.blank(now, 10)).toBe(1);
@@ -300,7 +390,7 @@ describe('the log, once a text was blanked', () => {
 
   test('is emptied once a minute, and not while more is to be blanked', async () => {
     const path = newPath();
-    const store = open(path);
+    const store = await open(path);
     for (const number of [1, 2, 3]) await store.insert(sent(number));
     await store.blank(now, 2);
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
@@ -316,7 +406,7 @@ describe('the log, once a text was blanked', () => {
 
   test('is emptied later if somebody reads it, such as a backup', async () => {
     const path = newPath();
-    const store = open(path);
+    const store = await open(path);
     await store.insert(sent(1));
     const backup = connectTo(path);
     backup.exec('BEGIN');
@@ -331,12 +421,12 @@ describe('the log, once a text was blanked', () => {
 
   test('is emptied after a crash between the two', async () => {
     const path = newPath();
-    const first = open(path);
+    const first = await open(path);
     await first.insert(sent(1));
     await first.insert(sent(2));
     await first.blank(now, 2); // a full sweep leaves the log alone: from here on it is as if the process had died
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
-    await open(path).blank(now, 10);
+    await (await open(path)).blank(now, 10);
     expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
   });
 });
@@ -408,7 +498,7 @@ describe('a database of the first release', () => {
     });
 
   /** Opens a database in which the first release has left the payments. */
-  function openLeft(...payments: Payment[]): Store {
+  async function openLeft(...payments: Payment[]): Promise<Store> {
     const path = newPath();
     const db = connectTo(path);
     db.exec(schema);
@@ -444,14 +534,14 @@ describe('a database of the first release', () => {
   const interrupted = payment(3, 'pending', attempts.refused, attempts.running);
 
   test('keeps what was sent as it was, and it is never due', async () => {
-    const store = openLeft(sent);
+    const store = await openLeft(sent);
     expect(await store.find(sent.payment_id)).toStrictEqual(sent);
     expect(await store.claimDue(10)).toEqual([]);
   });
 
   test('keeps what is pending, for a day from its payment, and it is due at once', async () => {
     const before = Date.now();
-    const store = openLeft(sent, pending, interrupted);
+    const store = await openLeft(sent, pending, interrupted);
     const found = await store.find(pending.payment_id);
     const next_attempt_at = found?.notification.next_attempt_at ?? '';
     expect(found).toStrictEqual({
@@ -467,7 +557,7 @@ describe('a database of the first release', () => {
   // A retry by hand goes by it: without it the recipient that was rejected would be asked again.
   test('says of what failed why it did', async () => {
     const failed = payment(4, 'failed', attempts.rejected);
-    const store = openLeft(failed);
+    const store = await openLeft(failed);
     expect(await store.find(failed.payment_id)).toStrictEqual({
       ...failed,
       notification: { ...failed.notification, reason: 'opted_out' },
@@ -475,7 +565,7 @@ describe('a database of the first release', () => {
   });
 
   test('takes payments and keys as any other', async () => {
-    const store = openLeft(sent);
+    const store = await openLeft(sent);
     await store.insert(paymentNumber(9), recordOf('key-1', paymentNumber(9)));
     expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(9), sent]);
   });
@@ -521,7 +611,7 @@ describe('the plan of a page', () => {
     const path = newPath();
     const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
     onTestFinished(() => prepare.mockRestore());
-    open(path);
+    write(path);
     const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes('FROM attempts')) ?? '';
     const plan = planOf(path, sql);
     expect(plan).toContain('SEARCH attempts USING PRIMARY KEY (payment_id=?)');
@@ -532,18 +622,18 @@ describe('the plan of a page', () => {
     const path = newPath();
     const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
     onTestFinished(() => prepare.mockRestore());
-    open(path);
+    write(path);
     const sql = prepare.mock.calls.map(([text]) => text).find((text) => /due_at <= /.test(text)) ?? '';
     const plan = planOf(path, sql);
     expect(plan.join()).toMatch(/SEARCH payments USING (COVERING )?INDEX payments_due \(due_at<\?\)/);
     expect(plan.join()).not.toMatch(/SCAN|TEMP B-TREE/);
   });
 
-  test('counts the backlog, and finds its oldest, by reading nothing else', () => {
+  test('counts the backlog, and finds its oldest, by reading nothing else', async () => {
     const path = newPath();
     const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
     onTestFinished(() => prepare.mockRestore());
-    open(path);
+    await open(path);
     const statements = prepare.mock.calls
       .map(([text]) => text)
       .filter((text) => /WHERE notification_status = 'pending'/.test(text));
@@ -557,7 +647,7 @@ describe('the plan of a page', () => {
     const path = newPath();
     const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
     onTestFinished(() => prepare.mockRestore());
-    open(path);
+    write(path);
     const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes("message = ''")) ?? '';
     const plan = planOf(path, sql).join();
     expect(plan).toMatch(/SEARCH payments USING INDEX payments_not_blanked \(created_at<\?\)/);
@@ -568,7 +658,7 @@ describe('the plan of a page', () => {
     const path = newPath();
     const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
     onTestFinished(() => prepare.mockRestore());
-    const store = open(path);
+    const store = await open(path);
     await store.insert(paymentNumber(1, { payment_id: 'cursor' }));
     await store.list({ ...everything, ...filter });
     // The very SQL that was run. It is sorted by an index if the plan has no B-tree of its own.
@@ -582,10 +672,16 @@ describe('the plan of a page', () => {
   }
 });
 
-function open(path: string): Store {
-  const store = openSqliteStore({ path, leaseMs });
+async function open(path: string): Promise<Store> {
+  const store = await openSqliteStore({ path, leaseMs });
   onTestFinished(() => store.close());
   return store;
+}
+
+/** What the thread of the writer does at the start, in this one. */
+function write(path: string): void {
+  const writer = openWriter({ path, now: Date.now() });
+  onTestFinished(() => writer.close());
 }
 
 function connectTo(path: string): DatabaseSync {

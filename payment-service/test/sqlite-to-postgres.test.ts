@@ -90,7 +90,7 @@ const phones = { '1': '+573001234567', [unicode.trim()]: '+573009999999', ana: '
 /** A grown installation; returns the path of its database. */
 async function grow(): Promise<string> {
   const path = newPath();
-  const store = openSqliteStore({ path, leaseMs });
+  const store = await openSqliteStore({ path, leaseMs });
   const keys = new Map(records);
   for (const [index, payment] of payments.entries()) await store.insert(payment, keys.get(index + 1));
   for (const [customer, phone] of Object.entries(phones)) await store.putPhone(customer, phone);
@@ -117,7 +117,7 @@ async function paymentsOf(store: Store): Promise<Payment[] | undefined> {
 }
 
 async function paymentsAt(path: string): Promise<Payment[] | undefined> {
-  const store = openSqliteStore({ path, leaseMs });
+  const store = await openSqliteStore({ path, leaseMs });
   const found = await paymentsOf(store);
   await store.close();
   return found;
@@ -182,7 +182,7 @@ describe('a whole installation', () => {
 
   test('that is empty is copied, too', async () => {
     const path = newPath();
-    await openSqliteStore({ path, leaseMs }).close();
+    await (await openSqliteStore({ path, leaseMs })).close();
     const counts = await copySqliteToPostgres({ path, url: await newDatabase() });
     expect(counts.map(({ source, target }) => [source, target])).toEqual(counts.map(() => [0n, 0n]));
   });
@@ -272,7 +272,7 @@ describe('a copy that was interrupted', () => {
   test('and gone on with by the service meanwhile, does not pass for whole', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     await copySqliteToPostgres({ path, url });
-    const store = openSqliteStore({ path, leaseMs });
+    const store = await openSqliteStore({ path, leaseMs });
     await store.update({
       ...paymentNumber(1),
       notification_status: 'sent',
@@ -342,9 +342,19 @@ describe('a source', () => {
 
   test('that a service has open takes no writes meanwhile: what it takes is never lost', async () => {
     const [path, url] = [await grow(), await newDatabase()];
-    const service = openSqliteStore({ path, leaseMs });
+    const service = await openSqliteStore({ path, leaseMs });
     onTestFinished(() => service.close());
     const writes: Promise<unknown>[] = [];
+    // The copy goes on once they are refused: it would be over before they have waited long enough for the lock.
+    const query = pg.Client.prototype.query as (...args: unknown[]) => Promise<unknown>;
+    const slowly = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(async function (
+      this: pg.Client,
+      ...args: unknown[]
+    ) {
+      await Promise.all(writes);
+      return query.apply(this, args);
+    });
+    onTestFinished(() => slowly.mockRestore());
     const counts = await copySqliteToPostgres({
       path,
       url,
@@ -353,6 +363,7 @@ describe('a source', () => {
           writes.push(service.insert(paymentNumber(10 + writes.length)).catch((error: unknown) => error));
       },
     });
+    slowly.mockRestore();
     for (const error of await Promise.all(writes)) expect(error).toBeInstanceOf(StoreUnavailable);
     expect(writes).toHaveLength(2);
     expect(differing(counts)).toEqual([]);
@@ -411,7 +422,7 @@ describe('the command', () => {
 
   test('copies 20 000 payments with little memory, killed in the middle', { timeout: 30_000 }, async () => {
     const [path, url] = [newPath(), await newDatabase()];
-    const store = openSqliteStore({ path, leaseMs });
+    const store = await openSqliteStore({ path, leaseMs });
     const notification = { ...notificationWith(attempts.slice(-1)), message: 'Pago '.repeat(320) };
     await Promise.all(
       Array.from({ length: 20_000 }, (_, number) =>

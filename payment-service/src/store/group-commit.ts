@@ -1,69 +1,32 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-export interface GroupCommit {
-  /** Runs the statements in a transaction that it may share with others; resolves when it is on disk. */
-  write(statements: () => void): Promise<void>;
-  /** Resolves when everything that was given so far is on disk. */
-  drain(): Promise<void>;
-}
-
-interface Write {
-  statements: () => void;
-  resolve: () => void;
-  reject: (error: unknown) => void;
-}
+/** What became of a write: what it returned, or why nothing of it has happened. */
+export type Outcome<T> = { result: T } | { error: unknown };
 
 /**
- * Writes that arrive together share one transaction, and so one wait for the disk, which costs far more than the
- * statements. While the disk works the next ones gather by themselves.
+ * Carries writes out in their order, in one transaction, and so with one wait for the disk, which costs far more than the
+ * statements. They are on disk when it returns.
  */
-export function createGroupCommit(db: DatabaseSync): GroupCommit {
-  let queue: Write[] = [];
-
-  function flush(): void {
-    const group = queue;
-    queue = [];
-    try {
-      commit(db, group);
-      for (const { resolve } of group) resolve();
-    } catch (error) {
-      if (group.length === 1 || !isConstraint(error)) {
-        for (const { reject } of group) reject(error);
-        return;
-      }
-      // One bad write must not take the others down with it: each gets a transaction of its own. Of any other error,
-      // such as a lock or a full disk, each would only wait and fail again.
-      for (const write of group) {
-        try {
-          commit(db, [write]);
-          write.resolve();
-        } catch (reason) {
-          write.reject(reason);
-        }
-      }
-    }
+export function commitGroup<T>(db: DatabaseSync, group: (() => T)[]): Outcome<T>[] {
+  try {
+    return commit(db, group).map((result) => ({ result }));
+  } catch (error) {
+    // One bad write must not take the others down with it: each gets a transaction of its own. Of any other error, such as
+    // a lock or a full disk, each would only wait and fail again.
+    if (group.length > 1 && isConstraint(error)) return group.flatMap((write) => commitGroup(db, [write]));
+    return group.map(() => ({ error }));
   }
-
-  return {
-    write(statements) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      if (queue.push({ statements, resolve, reject }) === 1) setImmediate(flush);
-      return promise;
-    },
-    async drain() {
-      if (queue.length > 0) flush();
-    },
-  };
 }
 
 /** SQLITE_CONSTRAINT, with or without what kind of it (https://www.sqlite.org/rescode.html). */
 const isConstraint = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === 19;
 
-function commit(db: DatabaseSync, group: Write[]): void {
+function commit<T>(db: DatabaseSync, group: (() => T)[]): T[] {
   db.exec('BEGIN IMMEDIATE');
   try {
-    for (const { statements } of group) statements();
+    const results = group.map((write) => write());
     db.exec('COMMIT');
+    return results;
   } catch (error) {
     // SQLite has already rolled back after some errors, such as a full disk.
     if (db.isTransaction) db.exec('ROLLBACK');

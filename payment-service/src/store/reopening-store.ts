@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { type Store, StoreUnavailable } from './store.ts';
 
-/** An open that has just failed is not tried again within this time: it may be slow, and it holds up the process. */
+/** An open that has just failed is not tried again within this time: it costs a thread, or a connection. */
 const retryMs = 1000;
 
 /** An open that takes longer, such as one that waits for another replica's migration, is not waited for. */

@@ -1,0 +1,164 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Payment } from '../payment.ts';
+import { type KeyRow, recordOf } from './key-row.ts';
+import { type PaymentRow, preparePayments } from './sqlite-rows.ts';
+import type { IdempotencyRecord, KeptAnswer } from './store.ts';
+
+/**
+ * What is written, each within the caller's transaction. Arguments and results can be cloned, as they come from another
+ * thread and go there. Times are ms since the epoch, and the caller's: here nobody looks at the clock.
+ */
+export function prepareWrites(db: DatabaseSync) {
+  const paymentsOf = preparePayments(db);
+  const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+
+  const insertPayment = db.prepare(`
+    INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, encoding, segments,
+                          notification_service, notification_status, reason, next_attempt_at, expires_at, retries, reopened, fence, due_at, created_at, traceparent, request_id)
+    VALUES (:payment_id, :amount_minor, :currency, :customer_id, :phone, :message, :encoding, :segments,
+            :notification_service, :notification_status, :reason, :next_attempt_at, :expires_at, :retries, :reopened, :fence, :due_at, :created_at, :traceparent, :request_id)`);
+  const updatePayment = db.prepare(`
+    UPDATE payments
+    SET phone = :phone, notification_service = :notification_service, notification_status = :notification_status,
+        reason = :reason, next_attempt_at = :next_attempt_at, expires_at = :expires_at, retries = :retries,
+        reopened = :reopened,
+        due_at = :due_at
+    WHERE payment_id = :payment_id AND fence = :fence`);
+  const putAttempt = db.prepare(`
+    INSERT INTO attempts (payment_id, number, provider, outcome, reason, message_id, started_at, duration_ms)
+    VALUES (:payment_id, :number, :provider, :outcome, :reason, :message_id, :started_at, :duration_ms)
+    ON CONFLICT (payment_id, number) DO UPDATE
+      SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
+          duration_ms = excluded.duration_ms`);
+
+  const endLeases = db.prepare(`
+    UPDATE payments SET due_at = :now
+    WHERE payment_id IN (SELECT payment_id FROM attempts WHERE outcome IS NULL)`);
+  const claimDue = db.prepare(`
+    UPDATE payments SET fence = fence + 1, due_at = :leased_until
+    WHERE payment_id IN (
+      SELECT payment_id FROM payments WHERE due_at <= :now ORDER BY due_at LIMIT :limit
+    )
+    RETURNING *`);
+  const claim = db.prepare(`
+    UPDATE payments SET fence = fence + 1, due_at = :leased_until
+    WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
+    RETURNING *`);
+
+  const selectKey = db.prepare('SELECT * FROM idempotency_keys WHERE key = ?');
+  const insertKey = db.prepare(`
+    INSERT INTO idempotency_keys (key, fingerprint, payment_id, answer_status, answer_body, created_at)
+    VALUES (:key, :fingerprint, :payment_id, :answer_status, :answer_body, :created_at)`);
+  const putAnswer = db.prepare(`
+    UPDATE idempotency_keys SET answer_status = :status, answer_body = :body WHERE payment_id = :payment_id`);
+  const keepFirstAnswer = db.prepare(`
+    UPDATE idempotency_keys
+    SET answer_status = coalesce(answer_status, :status), answer_body = coalesce(answer_body, :body)
+    WHERE payment_id = :payment_id
+    RETURNING *`);
+  const forgetKeys = db.prepare(`
+    DELETE FROM idempotency_keys
+    WHERE key IN (SELECT key FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT :limit)`);
+
+  // Not what somebody has in hand: it has a due time. Whoever has read it before is told by the fence.
+  const blank = db.prepare(`
+    UPDATE payments SET message = '', phone = NULL, fence = fence + 1
+    WHERE payment_id IN (
+      SELECT payment_id FROM payments
+      WHERE message <> '' AND created_at < :before AND notification_status <> 'pending' AND due_at IS NULL
+      ORDER BY created_at LIMIT :limit
+    )`);
+
+  const putPhone = db.prepare(`
+    INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)
+    ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`);
+  const forgetPhone = db.prepare('DELETE FROM customers WHERE customer_id = ?');
+
+  function putAttempts({ payment_id, notification }: Payment): void {
+    notification.attempts.forEach((attempt, index) => {
+      putAttempt.run({ payment_id, number: index + 1, ...attempt });
+    });
+  }
+
+  return {
+    /** Returns the record that there is of the key, if there is one, and else inserts the payment. */
+    insert(
+      payment: Payment,
+      due_at: number | null,
+      record: IdempotencyRecord | undefined,
+      created_at: number,
+    ): IdempotencyRecord | undefined {
+      if (record) {
+        const known = selectKey.get(record.key) as KeyRow | undefined;
+        if (known) return recordOf(known);
+      }
+      const { notification, ...rest } = payment;
+      const { attempts: _, ...text } = notification;
+      insertPayment.run({ ...rest, ...text, due_at });
+      putAttempts(payment);
+      if (record) {
+        const { answer, ...key } = record;
+        const { status: answer_status = null, body: answer_body = null } = answer ?? {};
+        insertKey.run({ ...key, answer_status, answer_body, created_at });
+      }
+      return undefined;
+    },
+
+    /** False if the fence is another one: then nothing was written. */
+    update(payment: Payment, due_at: number | null, answer: KeptAnswer | undefined): boolean {
+      const { payment_id, phone, expires_at, retries, reopened, fence } = payment;
+      const { notification_service, notification_status, notification } = payment;
+      const { reason, next_attempt_at } = notification;
+      const { changes } = updatePayment.run({
+        payment_id,
+        phone,
+        expires_at,
+        retries,
+        reopened,
+        fence,
+        notification_service,
+        notification_status,
+        reason,
+        next_attempt_at,
+        due_at,
+      });
+      if (changes === 0) return false;
+      putAttempts(payment);
+      if (answer) putAnswer.run({ payment_id, ...answer });
+      return true;
+    },
+
+    keepAnswer(payment_id: string, answer: KeptAnswer): KeptAnswer {
+      const kept = keepFirstAnswer.get({ payment_id, ...answer }) as KeyRow | undefined;
+      return (kept && recordOf(kept).answer) ?? answer;
+    },
+
+    putPhone: (customer_id: string, phone: string) => void putPhone.run({ customer_id, phone }),
+    forgetPhone: (customer_id: string): boolean => forgetPhone.run(customer_id).changes > 0,
+
+    endLeases: (now: number) => void endLeases.run({ now }),
+    claimDue: (now: number, limit: number, leased_until: number): Payment[] =>
+      paymentsOf(claimDue.all({ now, limit, leased_until }) as unknown as PaymentRow[]),
+    /** Undefined if it was claimed by somebody else. */
+    claim: (
+      { payment_id, fence }: Payment,
+      due_at: number | null,
+      leased_until: number,
+    ): Payment | undefined =>
+      paymentsOf(claim.all({ payment_id, fence, due_at, leased_until }) as unknown as PaymentRow[])[0],
+
+    forgetKeys: (before: number, limit: number) => Number(forgetKeys.run({ before, limit }).changes),
+    blank: (before: number, limit: number) =>
+      Number(blank.run({ before: new Date(before).toISOString(), limit }).changes),
+
+    /** Sets the schema's version to what it is: a write to disk that changes nothing. */
+    touch: () => db.exec(`PRAGMA user_version = ${user_version}`),
+  };
+}
+
+export type Writes = ReturnType<typeof prepareWrites>;
+
+/** One of them, as a value: it is carried out by `writes[name](...args)`. */
+export type Write = {
+  [Name in keyof Writes]: { name: Name; args: Parameters<Writes[Name]> };
+}[keyof Writes];
