@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { Attempt, Payment } from '../payment.ts';
+import { type Attempt, notificationStatusSchema, type Payment } from '../payment.ts';
 import type { KeyRow } from './key-row.ts';
 import type { PaymentQuery } from './store.ts';
 
@@ -109,19 +109,26 @@ export function prepareStatements(db: DatabaseSync) {
 }
 
 /** One row more than the page has, if there is one. */
-export function selectPage(
-  db: DatabaseSync,
-  { limit, starting_after, customer_id, notification_status }: PaymentQuery,
-): PaymentRow[] {
-  const conditions: [condition: string, value: SQLInputValue | undefined][] = [
-    ['customer_id = ?', customer_id],
-    // With a customer, the + keeps SQLite from reading all that has this status in search of the customer's.
-    [`${customer_id === undefined ? '' : '+'}notification_status = ?`, notification_status],
-    ['payment_id < ?', starting_after],
-  ];
-  const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
-  const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(' AND ')}` : '';
+export function selectPage(db: DatabaseSync, query: PaymentQuery): PaymentRow[] {
+  const values: SQLInputValue[] = [];
+  const selects = partsOf(query).map(({ starting_after, customer_id, notification_status }) => {
+    const conditions: [condition: string, value: SQLInputValue | undefined][] = [
+      ['customer_id = ?', customer_id],
+      ['notification_status = ?', notification_status],
+      ['payment_id < ?', starting_after],
+    ];
+    const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
+    values.push(...given.map(([, value]) => value));
+    const where = given.map(([condition]) => condition).join(' AND ');
+    return `SELECT * FROM payments ${where && `WHERE ${where}`}`;
+  });
   return db
-    .prepare(`SELECT * FROM payments ${where} ORDER BY payment_id DESC LIMIT ?`)
-    .all(...given.map(([, value]) => value), limit + 1) as unknown as PaymentRow[];
+    .prepare(`${selects.join(' UNION ALL ')} ORDER BY payment_id DESC LIMIT ?`)
+    .all(...values, query.limit + 1) as unknown as PaymentRow[];
 }
+
+/** The index by status and customer has all payments of a customer in as many pieces as there are statuses. */
+const partsOf = (query: PaymentQuery): PaymentQuery[] =>
+  query.customer_id !== undefined && query.notification_status === undefined
+    ? notificationStatusSchema.options.map((notification_status) => ({ ...query, notification_status }))
+    : [query];
