@@ -300,7 +300,7 @@ describe('opening', () => {
     expect(applied()).toBe(3);
     write(path);
     expect(applied()).toBe(3);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 5 });
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 6 });
   });
 
   test('refuses a database of a newer release, and leaves it as it is', async () => {
@@ -308,7 +308,7 @@ describe('opening', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release knows 5.',
+      'The database has schema version 99; this release knows 6.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -569,107 +569,6 @@ describe('a database of the first release', () => {
     await store.insert(paymentNumber(9), recordOf('key-1', paymentNumber(9)));
     expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(9), sent]);
   });
-});
-
-describe('the plan of a page', () => {
-  test.each<[string, Partial<PaymentQuery>, string]>([
-    // A scan it is, but along the primary key and no further than the page.
-    ['of everything', {}, 'SCAN payments'],
-    ['after a payment', { starting_after: 'cursor' }, 'SEARCH payments USING PRIMARY KEY (payment_id<?)'],
-    [
-      'of a customer',
-      { customer_id: '1' },
-      'SEARCH payments USING INDEX payments_by_customer (customer_id=?)',
-    ],
-    [
-      'of a status',
-      { notification_status: 'sent' },
-      'SEARCH payments USING INDEX payments_by_status (notification_status=?)',
-    ],
-    [
-      'of a customer, after a payment',
-      { customer_id: '1', starting_after: 'cursor' },
-      'SEARCH payments USING INDEX payments_by_customer (customer_id=? AND payment_id<?)',
-    ],
-    [
-      'of a status, after a payment',
-      { notification_status: 'sent', starting_after: 'cursor' },
-      'SEARCH payments USING INDEX payments_by_status (notification_status=? AND payment_id<?)',
-    ],
-  ])('%s', async (_name, filter, plan) => {
-    expect(await planOfPage(filter)).toEqual([plan]);
-  });
-
-  test.each<Partial<PaymentQuery>>([
-    { customer_id: '1', notification_status: 'sent' },
-    { customer_id: '1', notification_status: 'sent', starting_after: 'cursor' },
-  ])('of a customer and a status reads no more than the payments of the customer: %j', async (filter) => {
-    expect((await planOfPage(filter)).join()).toMatch(/^SEARCH [^,]*customer_id=\?/);
-  });
-
-  test('finds the attempts by their key, in order', () => {
-    const path = newPath();
-    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
-    onTestFinished(() => prepare.mockRestore());
-    write(path);
-    const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes('FROM attempts')) ?? '';
-    const plan = planOf(path, sql);
-    expect(plan).toContain('SEARCH attempts USING PRIMARY KEY (payment_id=?)');
-    expect(plan.join()).not.toMatch(/SCAN attempts|TEMP B-TREE/);
-  });
-
-  test('finds what is due by its time, and reads nothing else', () => {
-    const path = newPath();
-    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
-    onTestFinished(() => prepare.mockRestore());
-    write(path);
-    const sql = prepare.mock.calls.map(([text]) => text).find((text) => /due_at <= /.test(text)) ?? '';
-    const plan = planOf(path, sql);
-    expect(plan.join()).toMatch(/SEARCH payments USING (COVERING )?INDEX payments_due \(due_at<\?\)/);
-    expect(plan.join()).not.toMatch(/SCAN|TEMP B-TREE/);
-  });
-
-  test('counts the backlog, and finds its oldest, by reading nothing else', async () => {
-    const path = newPath();
-    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
-    onTestFinished(() => prepare.mockRestore());
-    await open(path);
-    const statements = prepare.mock.calls
-      .map(([text]) => text)
-      .filter((text) => /WHERE notification_status = 'pending'/.test(text));
-    expect(statements.map((sql) => planOf(path, sql))).toEqual([
-      ['SEARCH payments USING COVERING INDEX payments_by_status (notification_status=?)'],
-      ['SEARCH payments USING INDEX payments_by_status (notification_status=?)'],
-    ]);
-  });
-
-  test('finds what is to be blanked by its age, and reads nothing that was blanked', () => {
-    const path = newPath();
-    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
-    onTestFinished(() => prepare.mockRestore());
-    write(path);
-    const sql = prepare.mock.calls.map(([text]) => text).find((text) => text.includes("message = ''")) ?? '';
-    const plan = planOf(path, sql).join();
-    expect(plan).toMatch(/SEARCH payments USING INDEX payments_not_blanked \(created_at<\?\)/);
-    expect(plan).not.toMatch(/SCAN|TEMP B-TREE/);
-  });
-
-  async function planOfPage(filter: Partial<PaymentQuery>): Promise<unknown[]> {
-    const path = newPath();
-    const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
-    onTestFinished(() => prepare.mockRestore());
-    const store = await open(path);
-    await store.insert(paymentNumber(1, { payment_id: 'cursor' }));
-    await store.list({ ...everything, ...filter });
-    // The very SQL that was run. It is sorted by an index if the plan has no B-tree of its own.
-    const sql = prepare.mock.calls.map(([text]) => text).findLast((text) => text.includes('LIMIT')) ?? '';
-    return planOf(path, sql);
-  }
-
-  function planOf(path: string, sql: string): unknown[] {
-    const steps = connectTo(path).prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
-    return steps.map(({ detail }) => detail);
-  }
 });
 
 async function open(path: string): Promise<Store> {

@@ -170,6 +170,8 @@ describe('a whole installation', () => {
     const db = new DatabaseSync(path);
     db.exec(`
       DROP INDEX payments_not_blanked;
+      DROP INDEX payments_by_status_and_customer;
+      CREATE INDEX payments_by_customer ON payments (customer_id, payment_id);
       ALTER TABLE payments DROP COLUMN traceparent;
       ALTER TABLE payments DROP COLUMN request_id;
       PRAGMA user_version = 3`);

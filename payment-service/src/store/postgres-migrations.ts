@@ -67,4 +67,9 @@ export const migrations: readonly string[] = [
   ALTER TABLE payments SET (autovacuum_vacuum_scale_factor = 0.02);
   ALTER TABLE attempts SET (autovacuum_vacuum_scale_factor = 0.02);
   `,
+  // The one by customer stays, unlike in SQLite: the release before needs it while it still runs, and PostgreSQL sorts what
+  // SQLite merges.
+  `
+  CREATE INDEX payments_by_status_and_customer ON payments (notification_status, customer_id, payment_id);
+  `,
 ];

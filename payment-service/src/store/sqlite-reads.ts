@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import type { Payment } from '../payment.ts';
+import { notificationStatusSchema, type Payment } from '../payment.ts';
 import { type PaymentRow, preparePayments } from './sqlite-rows.ts';
 import type { Backlog, PaymentPage, PaymentQuery } from './store.ts';
 
@@ -18,11 +18,12 @@ export function openReader(path: string) {
 }
 
 /** What is read, each from one snapshot: the writer may commit between any two statements. */
-function prepareReads(db: DatabaseSync) {
+export function prepareReads(db: DatabaseSync) {
   const begin = db.prepare('BEGIN');
   const end = db.prepare('COMMIT');
   const paymentsOf = preparePayments(db);
   const payment = db.prepare('SELECT * FROM payments WHERE payment_id = ?');
+  const page = preparePage(db);
   const phone = db.prepare('SELECT phone FROM customers WHERE customer_id = ?');
   // Both read no more of the index by status than what is pending.
   const backlogSize = db.prepare(
@@ -30,7 +31,6 @@ function prepareReads(db: DatabaseSync) {
   );
   const backlogOldest = db.prepare(`
     SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1`);
-  const pages = new Map<string, StatementSync>();
 
   function snapshot<T>(read: () => T): T {
     begin.run();
@@ -42,22 +42,6 @@ function prepareReads(db: DatabaseSync) {
   }
 
   const rowsOf = (payment_id: string) => payment.all(payment_id) as unknown as PaymentRow[];
-
-  /** One row more than the page has, if there is one. */
-  function page({ limit, starting_after, customer_id, notification_status }: PaymentQuery): PaymentRow[] {
-    const conditions: [condition: string, value: SQLInputValue | undefined][] = [
-      ['customer_id = ?', customer_id],
-      // With a customer, the + keeps SQLite from reading all that has this status in search of the customer's.
-      [`${customer_id === undefined ? '' : '+'}notification_status = ?`, notification_status],
-      ['payment_id < ?', starting_after],
-    ];
-    const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
-    const where = given.length > 0 ? `WHERE ${given.map(([condition]) => condition).join(' AND ')}` : '';
-    const statement = pages.getOrInsertComputed(where, () =>
-      db.prepare(`SELECT * FROM payments ${where} ORDER BY payment_id DESC LIMIT ?`),
-    );
-    return statement.all(...given.map(([, value]) => value), limit + 1) as unknown as PaymentRow[];
-  }
 
   return {
     find: (payment_id: string): Payment | undefined => snapshot(() => paymentsOf(rowsOf(payment_id))[0]),
@@ -80,3 +64,32 @@ function prepareReads(db: DatabaseSync) {
       (phone.get(customer_id) as { phone: string } | undefined)?.phone,
   };
 }
+
+/** The rows of a page, and one more if there is one. */
+export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentRow[] {
+  const statements = new Map<string, StatementSync>();
+  return (query) => {
+    const values: SQLInputValue[] = [];
+    const selects = partsOf(query).map(({ starting_after, customer_id, notification_status }) => {
+      const conditions: [condition: string, value: SQLInputValue | undefined][] = [
+        ['customer_id = ?', customer_id],
+        ['notification_status = ?', notification_status],
+        ['payment_id < ?', starting_after],
+      ];
+      const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
+      values.push(...given.map(([, value]) => value));
+      const where = given.map(([condition]) => condition).join(' AND ');
+      return `SELECT * FROM payments ${where && `WHERE ${where}`}`;
+    });
+    const statement = statements.getOrInsertComputed(selects.join(' UNION ALL '), (all) =>
+      db.prepare(`${all} ORDER BY payment_id DESC LIMIT ?`),
+    );
+    return statement.all(...values, query.limit + 1) as unknown as PaymentRow[];
+  };
+}
+
+/** The index by status and customer has all payments of a customer in as many pieces as there are statuses. */
+const partsOf = (query: PaymentQuery): PaymentQuery[] =>
+  query.customer_id !== undefined && query.notification_status === undefined
+    ? notificationStatusSchema.options.map((notification_status) => ({ ...query, notification_status }))
+    : [query];

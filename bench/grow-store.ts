@@ -1,0 +1,73 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/** A tenth of all payments is its. */
+export const largeCustomer = 'customer_0';
+
+const chunk = 100_000;
+const startedAt = Date.parse('2026-01-01T00:00:00Z');
+
+/** Ordered by time as a UUIDv7 is, and for one number always the same. */
+const idOf = (number: string) =>
+  `printf('pmt_%012x7%03x8%015x', ${startedAt} + ${number} * 100, ${number} % 4096, (${number} * 6364136223) & 1152921504606846975)`;
+
+/**
+ * Most customers have a handful of payments, some have thousands, and one has a tenth of all. Of its payments a handful
+ * failed: its oldest, so that who walks from the newest in search of them walks over all others. A hundred notifications
+ * are pending, five of which are due: how many are does not grow with the store.
+ */
+const insertPayments = `
+  WITH RECURSIVE
+    numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n < :last),
+    dealt AS (
+      SELECT n,
+        CASE
+          WHEN n % 10 = 0 THEN iif(n <= 100, 'failed', 'sent')
+          WHEN n % 10 = 5 AND n <= 1000 THEN 'pending'
+          WHEN n % 10 = 3 THEN 'delivered'
+          WHEN n % 100 = 7 THEN 'failed'
+          ELSE 'sent'
+        END AS status,
+        n * 2654435761 % 1000003 / 1000003.0 AS chance,
+        strftime('%Y-%m-%dT%H:%M:%fZ', ${startedAt / 1000} + n / 10.0, 'unixepoch') AS made_at,
+        strftime('%Y-%m-%dT%H:%M:%fZ', ${startedAt / 1000} + n / 10.0, 'unixepoch', '+1 day') AS given_up_at
+      FROM numbers
+    )
+  INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, encoding, segments,
+                        notification_service, notification_status, reason, next_attempt_at, expires_at, due_at, created_at)
+  SELECT ${idOf('n')}, 100 * n, 'COP',
+    'customer_' || iif(n % 10 = 0, 0, 1 + CAST(chance * chance * chance * 1000000 AS INTEGER)),
+    printf('+57300%07d', n % 10000000), printf('Se ha procesado un pago de $%d.00 con éxito.', n), 'GSM-7', 1,
+    CASE WHEN status IN ('sent', 'delivered') THEN iif(n % 20 = 1, 'Twilio', 'Aldeamo') END, status,
+    iif(status = 'failed', 'opted_out', NULL), iif(status = 'pending', given_up_at, NULL), given_up_at,
+    -- In an hour, unless it is one of the five.
+    iif(status = 'pending', (unixepoch() + iif(n <= 50, 0, 3600)) * 1000, NULL), made_at
+  FROM dealt`;
+
+const insertAttempts = `
+  INSERT INTO attempts (payment_id, number, provider, outcome, reason, message_id, started_at, duration_ms)
+  SELECT payment_id, 1, coalesce(notification_service, 'Aldeamo'),
+    CASE notification_status WHEN 'pending' THEN 'not_sent' WHEN 'failed' THEN 'rejected' ELSE 'accepted' END,
+    CASE notification_status WHEN 'pending' THEN 'connection_refused' WHEN 'failed' THEN 'opted_out' END,
+    iif(notification_service IS NULL, NULL, 'msg_' || substr(payment_id, 5)), created_at, 120
+  FROM payments WHERE payment_id BETWEEN ${idOf(':first')} AND ${idOf(':last')}`;
+
+/** Adds payments, as the service would have left them, until there are so many. */
+export function growTo(db: DatabaseSync, size: number): void {
+  // Nobody's money: the disk need not be waited for.
+  db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000');
+  const statements = [insertPayments, insertAttempts].map((sql) => db.prepare(sql));
+  const { kept } = db.prepare('SELECT count(*) AS kept FROM payments').get() as { kept: number };
+  for (let first = kept + 1; first <= size; first += chunk) {
+    db.exec('BEGIN');
+    for (const statement of statements) statement.run({ first, last: Math.min(first + chunk - 1, size) });
+    db.exec('COMMIT');
+  }
+}
+
+/** The ids of payments that are spread over the middle half of so many. */
+export function deepIds(db: DatabaseSync, size: number, count: number): string[] {
+  const number = `(${Math.floor(size / 4)} + value * ${Math.floor(size / 2 / count)})`;
+  const numbers = JSON.stringify(Array.from({ length: count }, (_, index) => index));
+  const rows = db.prepare(`SELECT ${idOf(number)} AS id FROM json_each(?)`).all(numbers);
+  return rows.map(({ id }) => String(id));
+}
