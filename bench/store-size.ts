@@ -1,19 +1,12 @@
 import { mkdtempDisposable, stat } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
 import { migrate } from '../payment-service/src/store/sqlite-migrations.ts';
 import { openSqliteStore } from '../payment-service/src/store/sqlite-store.ts';
 import type { PaymentQuery, Store } from '../payment-service/src/store/store.ts';
 import { deepIds, growTo, largeCustomer } from './grow-store.ts';
 
-/**
- * `npm run bench:store-size [payments]...`: how long reads take in a SQLite store of 10 thousand to 10 million payments, or
- * of so many as are given. The largest takes five minutes, and 7 GB in the temporary directory while it runs.
- */
-
-const defaultSizes = [10_000, 100_000, 1_000_000, 10_000_000];
 const calls = 500;
 const warmUps = 50;
 
@@ -57,8 +50,11 @@ const operations: [name: string, run: Operation][] = [
   ['claim 50 of which 5 are due', (store) => store.claimDue(50)],
 ];
 
-/** One store grows from each size to the next. */
-export async function measureStoreSize(sizes: number[] = defaultSizes): Promise<StoreSize[]> {
+/**
+ * How long reads take in a SQLite store of so many payments. One store grows from each size to the next; ten million take
+ * some minutes, and 10 GB in the temporary directory meanwhile.
+ */
+export async function measureStoreSize(sizes: readonly number[]): Promise<StoreSize[]> {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'store-size-'));
   const path = join(directory.path, 'payments.db');
   const measured: StoreSize[] = [];
@@ -98,32 +94,4 @@ async function measure(path: string, deep: string[]): Promise<StoreSize['latenci
   } finally {
     await store.close();
   }
-}
-
-function tableOf(measured: StoreSize[]): string {
-  const row = (cells: string[]) => `| ${cells.join(' | ')} |\n`;
-  return (
-    row(['ms: median / p99', ...measured.map(({ payments }) => payments.toLocaleString('en'))]) +
-    row(['---', ...measured.map(() => '--:')]) +
-    operations
-      .map(([name]) =>
-        row([
-          name,
-          ...measured.map(({ latencies }) => {
-            const { p50, p99 } = latencies[name] as { p50: number; p99: number };
-            return `${p50.toFixed(2)} / ${p99.toFixed(2)}`;
-          }),
-        ]),
-      )
-      .join('') +
-    row(['MB on disk', ...measured.map(({ bytes }) => (bytes / 1e6).toFixed(0))])
-  );
-}
-
-if (import.meta.main) {
-  const given = process.argv.slice(2).map(Number);
-  const measured = await measureStoreSize(given.length > 0 ? given : defaultSizes);
-  process.stdout.write(
-    `${availableParallelism()} CPUs, ${calls} calls of each operation, pages of 20\n\n${tableOf(measured)}`,
-  );
 }

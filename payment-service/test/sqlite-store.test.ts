@@ -12,13 +12,7 @@ import type { Attempt, Payment } from '../src/payment.ts';
 import { commitGroup } from '../src/store/group-commit.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
 import { openWriter } from '../src/store/sqlite-writer.ts';
-import {
-  CommitUnknown,
-  LeaseLost,
-  type PaymentQuery,
-  type Store,
-  StoreUnavailable,
-} from '../src/store/store.ts';
+import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../src/store/store.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from './store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-store-'));

@@ -1,0 +1,49 @@
+import process from 'node:process';
+import { measureBlackhole } from './blackhole.ts';
+import { measureFootprint } from './footprint.ts';
+import { measureMemory } from './memory.ts';
+import { writeReports } from './report.ts';
+import { type Results, writeResult } from './results.ts';
+import { measureSlowDisk } from './slow-disk.ts';
+import { soak } from './soak.ts';
+import { measureStoreSize } from './store-size.ts';
+import { measureThroughput, systems } from './throughput.ts';
+
+/**
+ * `npm run bench`: measures, writes bench/results.json, and from that the tables and the chart of the documents. The parts
+ * that take the longest run only when they are named: `npm run bench -- memory soak store-size`. Nothing else should run
+ * on the machine meanwhile.
+ */
+
+const rounds = { rounds: 5, roundMs: 4000, warmUpMs: 4000 };
+
+const parts: { [Name in keyof Results]: () => Promise<Results[Name]['data']> } = {
+  throughput: () => measureThroughput({ systems, connections: [1, 16, 64], ...rounds }),
+  latency: () =>
+    measureThroughput({
+      systems: systems.filter(({ name }) => name !== 'payment-service, PostgreSQL'),
+      connections: [16],
+      ...rounds,
+      settings: { ALDEAMO_LATENCY_MS: '50', TWILIO_LATENCY_MS: '50' },
+    }),
+  blackhole: measureBlackhole,
+  'slow-disk': measureSlowDisk,
+  footprint: measureFootprint,
+  memory: measureMemory,
+  soak,
+  'store-size': () => measureStoreSize([10_000, 100_000, 1_000_000, 10_000_000]),
+};
+const byDefault: (keyof Results)[] = ['throughput', 'latency', 'blackhole', 'slow-disk', 'footprint'];
+
+const named = process.argv.slice(2);
+const unknown = named.filter((name) => !Object.hasOwn(parts, name));
+if (unknown.length > 0)
+  throw new Error(`There is no ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}.`);
+
+for (const name of named.length > 0 ? (named as (keyof Results)[]) : byDefault) {
+  process.stdout.write(`${name} …\n`);
+  await writeReports(await writeResult(name, await parts[name]()));
+}
+process.stdout.write(
+  'written: bench/results.json, README.md, README.es.md, docs/performance.md, docs/performance.svg\n',
+);

@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Services, startServices, type Usage } from './services.ts';
+import { trio } from './throughput.ts';
+
+export interface SoakedMinute extends Pick<Usage, 'residentMb' | 'descriptors' | 'resources'> {
+  payments: number;
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+export interface Soak {
+  /** Payments that were asked for in a second. */
+  perSecond: number;
+  minutes: SoakedMinute[];
+}
+
+const share = 0.7;
+const connections = 64;
+
+/** What befalls Aldeamo in each minute, so that the minutes can be compared. The last third is for the recovery. */
+const faults = [
+  { failure_rate: 1, slow_rate: 0, slow_ms: 200 },
+  { failure_rate: 0, slow_rate: 0.05, slow_ms: 200 },
+  { failure_rate: 0, slow_rate: 0, slow_ms: 0 },
+];
+
+/** So many minutes at 70% of what it takes, with faults that come and go. */
+export async function soak(minutes = 10): Promise<Soak> {
+  await using services = await startServices({ names: trio });
+  await services.load({ forMs: 5000 });
+  const perSecond = (await services.load({ forMs: 5000 })).perSecond * share;
+  const soaked: SoakedMinute[] = [];
+  for (let minute = 0; minute < minutes; minute += 1) {
+    const load = services.load({ forMs: 60_000, connections, everyMs: (connections / perSecond) * 1000 });
+    for (const fault of faults) {
+      await set(services, fault);
+      await delay(60_000 / faults.length);
+    }
+    const { count, p50, p99, max } = await load;
+    const { residentMb, descriptors, resources } = await services.usage('payment-service');
+    soaked.push({ payments: count, p50, p99, max, residentMb, descriptors, resources });
+  }
+  return { perSecond, minutes: soaked };
+}
+
+async function set(services: Services, fault: (typeof faults)[number]): Promise<void> {
+  const answer = await fetch(`${services.url('aldeamo-service')}/sandbox`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(fault),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+}

@@ -1,0 +1,127 @@
+import type { Blackhole } from './blackhole.ts';
+import type { Footprint } from './footprint.ts';
+import type { Memory } from './memory.ts';
+import type { SlowDisk } from './slow-disk.ts';
+import type { Soak } from './soak.ts';
+import type { Spread } from './spread.ts';
+import type { StoreSize } from './store-size.ts';
+import type { Measured } from './throughput.ts';
+
+/** What was measured, as Markdown. */
+
+export function throughputTable(measured: readonly Measured[], say: (text: string) => string): string {
+  const columns = [
+    'system',
+    'connections',
+    'payments/s',
+    'p50 ms',
+    'p99 ms',
+    'its CPU ms',
+    'CPU ms of the providers',
+    'MB',
+  ];
+  return table(
+    columns.map(say),
+    measured.map(({ system, connections, perSecond, p50, p99, cpuMs, residentMb }) => {
+      const { 'aldeamo-service': aldeamo = 0, 'twilio-service': twilio = 0, ...own } = cpuMs;
+      return [
+        say(system),
+        connections,
+        `${whole(perSecond.median)} (${whole(perSecond.min)}–${whole(perSecond.max)})`,
+        ...[p50, p99].map(({ median }) => median.toFixed(1)),
+        ...[Object.values(own)[0] ?? 0, aldeamo + twilio].map((cpu) => cpu.toFixed(2)),
+        whole(residentMb),
+      ];
+    }),
+  );
+}
+
+/** How payment-service stands beside the pass-through, which is what it is to be judged by. */
+export function comparison(measured: readonly Measured[]) {
+  const at = (system: string, connections: number) => {
+    const found = measured.find((row) => row.system === system && row.connections === connections);
+    if (!found) throw new Error(`${system} was not measured at ${connections} connections`);
+    return found;
+  };
+  const [ceiling, own] = [at('pass-through', 64), at('payment-service', 64)];
+  return {
+    percent: whole((100 * own.perSecond.median) / ceiling.perSecond.median),
+    p99Times: (own.p99.median / ceiling.p99.median).toFixed(1),
+    p50OverMs: (at('payment-service', 1).p50.median - at('pass-through', 1).p50.median).toFixed(2),
+    downP50Ms: at('payment-service, Aldeamo down', 64).p50.median.toFixed(1),
+    upP50Ms: own.p50.median.toFixed(1),
+  };
+}
+
+export const blackholeTable = ({ connections, deadlineMs, maxMs, waited, payments }: Blackhole) =>
+  table(
+    ['connections', 'payments', 'of these waited for Aldeamo', 'deadline ms', 'longest ms'],
+    [[connections, payments, waited, deadlineMs, whole(maxMs)]],
+  );
+
+export const slowDiskTable = (measured: readonly SlowDisk[]) =>
+  table(
+    ['disk', 'payments/s', 'p50 ms', 'p99 ms', 'reads/s', 'p50 ms', 'p99 ms', 'health/s', 'p50 ms', 'p99 ms'],
+    measured.map(({ delayMs, payments, reads, health }) => [
+      delayMs === 0 ? 'as it is' : `${delayMs} ms slower`,
+      ...[payments, reads, health].flatMap(({ perSecond, p50, p99 }) => [
+        whole(perSecond),
+        p50.toFixed(1),
+        p99.toFixed(1),
+      ]),
+    ]),
+  );
+
+export const footprintTable = (measured: readonly Footprint[]) =>
+  table(
+    ['service', 'start to ready, ms', 'MB at rest', 'image, MB over its base'],
+    measured.map(({ service, readyMs, residentMb, imageMb }) => [
+      service,
+      spread(readyMs),
+      spread(residentMb),
+      imageMb === null ? 'not measured' : whole(imageMb),
+    ]),
+  );
+
+export const memoryTable = (measured: readonly Memory[]) =>
+  table(
+    ['payments', ...Object.keys(measured[0]?.residentMb ?? {}).map((service) => `${service}, MB`)],
+    measured.map(({ payments, residentMb }) => [payments, ...Object.values(residentMb).map(whole)]),
+  );
+
+export const soakTable = ({ minutes }: Soak) =>
+  table(
+    ['minute', 'payments', 'p50 ms', 'p99 ms', 'longest ms', 'MB', 'file descriptors', 'handles'],
+    minutes.map(({ payments, p50, p99, max, residentMb, descriptors, resources }, minute) => [
+      minute + 1,
+      payments,
+      p50.toFixed(1),
+      p99.toFixed(1),
+      whole(max),
+      whole(residentMb),
+      descriptors,
+      resources,
+    ]),
+  );
+
+/** A row for each operation, so that what should stay flat can be read along a line. */
+export const storeSizeTable = (measured: readonly StoreSize[]) =>
+  table(
+    ['p50 / p99 ms', ...measured.map(({ payments }) => payments.toLocaleString('en').replaceAll(',', ' '))],
+    Object.keys(measured[0]?.latencies ?? {}).map((operation) => [
+      operation,
+      ...measured.map(({ latencies }) => {
+        const { p50 = 0, p99 = 0 } = latencies[operation] ?? {};
+        return `${p50.toFixed(2)} / ${p99.toFixed(2)}`;
+      }),
+    ]),
+  );
+
+const whole = (value: number) => value.toFixed(0);
+const spread = ({ median, min, max }: Spread) => `${whole(median)} (${whole(min)}–${whole(max)})`;
+
+function table(columns: readonly string[], rows: readonly (string | number)[][]): string {
+  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |\n`;
+  const alignment = columns.map((_column, index) => (index === 0 ? '---' : '--:'));
+  return [columns, alignment, ...rows].map(line).join('');
+}
