@@ -9,8 +9,8 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Makes one of those that arrive together, and so one round trip and one commit of many. `run` gets the items and returns their
- * results in the same order. If it throws for what one of them is, each is given to it by itself.
+ * Makes one call of those that arrive together, and so one round trip and one commit of many. `run` gets the items and returns
+ * their results in the same order. If it throws for what one of them is, each is given to it by itself.
  */
 export function gather<Item, Result>(
   run: (items: Item[]) => Promise<Result[]>,
@@ -26,7 +26,7 @@ export function gather<Item, Result>(
         resolve(results[index] as Result);
       });
     } catch (error) {
-      // One bad item must not take the others down with it: each gets a run of its own.
+      // One bad item must not take the others down with it: each gets a call of its own.
       if (group.length > 1 && isOfOneItem(error))
         await Promise.all(group.map((waiting) => carryOut([waiting])));
       else for (const { reject } of group) reject(error);
