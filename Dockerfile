@@ -17,10 +17,16 @@ COPY service-kit/src service-kit/src
 COPY ${SERVICE}/src ${SERVICE}/src
 
 # A named volume that is mounted here takes over this owner.
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data /app/compiled && chown node:node /data /app/compiled
 
 USER node
 WORKDIR /app/${SERVICE}
+# Started once, so that what V8 makes of the code, without its types, is in the image: it starts sooner, and takes
+# less memory, as nothing has to be compiled.
+ENV NODE_COMPILE_CACHE=/app/compiled
+RUN DATABASE_URL=file:/tmp/payments.db LOG_LEVEL=error \
+  node --eval "import('./src/main.ts').then(() => process.kill(process.pid, 'SIGTERM'))" \
+  && rm -f /tmp/payments.db*
 # The image works by itself: it is reached from outside, at one port whatever the service, and payment-service keeps its
 # payments on the volume. docker-compose.yml gives each service a PORT of its own.
 ENV HOST=0.0.0.0 PORT=8000 DATABASE_URL=file:/data/payments.db
