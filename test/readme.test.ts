@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { throughputChart } from '../bench/chart.ts';
+import { chartPath, report, reports } from '../bench/report.ts';
+import { readResults } from '../bench/results.ts';
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
@@ -145,6 +148,16 @@ test('the page in Spanish has the same commands, which print the same, and names
       ?.toSorted();
   expect(blocks(spanish)).toEqual(blocks(readme));
   expect(names(spanish)).toEqual(names(readme));
+});
+
+test('the figures of the pages, and the chart, are those that were measured', async () => {
+  const results = await readResults();
+  for (const path of reports) {
+    const page = await readFile(path, 'utf8');
+    expect(page).toBe(report(path, page, results));
+    expect(page).not.toContain('Not measured yet.');
+  }
+  expect(await readFile(chartPath, 'utf8')).toBe(throughputChart(results.throughput?.data ?? []));
 });
 
 test('the commands print what the page shows', () => follow(beforeLive + afterLive));
