@@ -39,6 +39,11 @@ export interface StartOptions {
   wrapper?: readonly string[];
 }
 
+interface Loader {
+  child: ChildProcess;
+  ended: AbortSignal;
+}
+
 /** What V8 has made of the code: filled by the first start, as it is by the build of the image. */
 const compiled = join(tmpdir(), 'bench-compiled');
 
@@ -49,8 +54,8 @@ export async function startServices({ names, settings = {}, wrapper = [] }: Star
   const url = (name: Name) => `http://127.0.0.1:${freed[names.indexOf(name)]}`;
   const children = new Map<Name, ChildProcess>();
   const readyMs = new Map<Name, number>();
-  const loaders: ChildProcess[] = [];
-  const idleLoaders: ChildProcess[] = [];
+  const loaders: Loader[] = [];
+  const idleLoaders: Loader[] = [];
 
   async function start(name: Name): Promise<void> {
     const main = resolve(name === 'pass-through' ? 'bench/pass-through.ts' : `${name}/src/main.ts`);
@@ -84,8 +89,11 @@ export async function startServices({ names, settings = {}, wrapper = [] }: Star
     readyMs.set(name, performance.now() - started);
   }
 
-  function newLoader(): ChildProcess {
-    const loader = fork('bench/load.ts');
+  function newLoader(): Loader {
+    const child = fork('bench/load.ts');
+    const ended = new AbortController();
+    child.once('exit', () => ended.abort(new Error('what makes the load has ended')));
+    const loader = { child, ended: ended.signal };
     loaders.push(loader);
     return loader;
   }
@@ -93,7 +101,7 @@ export async function startServices({ names, settings = {}, wrapper = [] }: Star
   const dispose = async () => {
     for (const child of children.values())
       await end(child, () => process.kill(-(child.pid as number), 'SIGKILL'));
-    for (const loader of loaders) await end(loader, () => loader.kill('SIGKILL'));
+    for (const { child } of loaders) await end(child, () => child.kill('SIGKILL'));
     await rm(data, { recursive: true });
   };
   try {
@@ -110,13 +118,8 @@ export async function startServices({ names, settings = {}, wrapper = [] }: Star
     async load(order) {
       const target = names.includes('pass-through') ? 'pass-through' : 'payment-service';
       const loader = idleLoaders.pop() ?? newLoader();
-      const answered = Promise.race([
-        once(loader, 'message'),
-        once(loader, 'exit').then(() => {
-          throw new Error('what makes the load has ended');
-        }),
-      ]);
-      loader.send({ url: url(target), connections: 64, status: 201, ...order } satisfies Order);
+      const answered = once(loader.child, 'message', { signal: loader.ended });
+      loader.child.send({ url: url(target), connections: 64, status: 201, ...order } satisfies Order);
       const [load] = await answered;
       idleLoaders.push(loader);
       return load as Load;
