@@ -8,7 +8,8 @@ import { replicaNames, startProcesses } from '../test/trio-of-processes.ts';
 /**
  * `npm run bench:replicas`: what one, two and three replicas of payment-service take on one PostgreSQL, in which the provider
  * services remember their sends, too; and one on SQLite, with sends in memory, for comparison. All of it, and what makes the
- * load, shares this machine, so that it shows what a payment costs rather than what more machines bring. The configurations take turns, and the middle one of their rounds counts.
+ * load, shares this machine, so that it shows what a payment costs rather than what more machines bring. The configurations
+ * take turns, and the middle one of their rounds counts.
  */
 
 const rounds = 3;
