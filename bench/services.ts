@@ -67,6 +67,7 @@ export async function startServices({ names, settings = {}, wrapper = [] }: Star
       env: {
         PATH: process.env.PATH,
         NODE_COMPILE_CACHE: compiled,
+        NODE_OPTIONS: '--expose-gc', // as in the image
         DATABASE_URL: `file:${data}/payments.db`,
         ALDEAMO_LATENCY_MS: '0',
         TWILIO_LATENCY_MS: '0',
