@@ -86,23 +86,24 @@ export function createPayments({ store, delivery, policy, onChange = () => {} }:
 
   return {
     async create(request, { idempotencyKey, respondAsync }, log) {
-      const phone = request.phone ?? (await store.findPhone(request.customer_id)) ?? null;
       const giveBack = respondAsync ? takePlace() : undefined;
-      const created = newPayment({ ...request, phone }, policy.ttlMs);
+      const created = newPayment(request, policy.ttlMs);
       // Without a place it is left to the outbox.
-      const payment = respondAsync && !giveBack ? postpone(created, Date.now()) : delivery.begin(created);
-      const { payment_id } = payment;
-      const isAnswered = respondAsync || !askedProvider(payment);
-      const answer = isAnswered ? answerOf(respondAsync ? 202 : 201, payment) : null;
+      const begun = respondAsync && !giveBack ? postpone(created, Date.now()) : delivery.begin(created);
+      const { payment_id } = begun;
+      const isAnswered = respondAsync || !askedProvider(begun);
+      const answer = isAnswered ? answerOf(respondAsync ? 202 : 201, begun) : null;
       const record =
         idempotencyKey === undefined
           ? undefined
           : { key: idempotencyKey, fingerprint: fingerprintOf(request), payment_id, answer };
 
+      let payment: Payment;
       let background = Promise.resolve();
       try {
-        const known = await store.insert(payment, record);
-        if (record && known) return await replay(known, record.fingerprint);
+        const inserted = await store.insert(begun, record);
+        if (inserted.known) return await replay(inserted.known, fingerprintOf(request));
+        payment = { ...begun, phone: inserted.phone };
         onChange(payment, undefined);
         if (!askedProvider(payment)) logPayment(log, payment, 0);
         else if (respondAsync) background = delivery.round(payment, log).then(() => {});

@@ -210,13 +210,13 @@ describe('Idempotency-Key', () => {
     /** The same request under another key, as a crash leaves it: with its payment, and without an answer. */
     async function crashed(store: Store, app: Server, fields: Partial<Payment>) {
       const first = paymentOf(await app.inject(keyed('key-0')));
-      const kept = await store.insert(paymentNumber(9), recordOf('key-0', paymentNumber(9)));
+      const { known } = await store.insert(paymentNumber(9), recordOf('key-0', paymentNumber(9)));
       const payment: Payment = {
         ...((await store.find(first.payment_id)) as Payment),
         ...fields,
         payment_id: 'pmt_crashed',
       };
-      await store.insert(payment, recordOf('key-1', payment, { fingerprint: kept?.fingerprint ?? '' }));
+      await store.insert(payment, recordOf('key-1', payment, { fingerprint: known?.fingerprint ?? '' }));
       return payment;
     }
 

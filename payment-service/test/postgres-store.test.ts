@@ -126,7 +126,7 @@ describe('several replicas', () => {
       insert(other, 2000, keys.toReversed()).then((found) => found.toReversed()),
     ]);
     for (const [index, key] of keys.entries()) {
-      const found = [ofOne?.[index], ofOther?.[index]];
+      const found = [ofOne?.[index]?.known, ofOther?.[index]?.known];
       // Exactly one of the two was new, and the other was told of it.
       expect(found.filter((record) => record === undefined)).toHaveLength(1);
       const winner = paymentNumber((found[0] === undefined ? 1000 : 2000) + key);

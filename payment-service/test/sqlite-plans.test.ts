@@ -59,6 +59,13 @@ test('what is due is found by its time', () => {
   expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
 });
 
+test('what ran when the process ended is found among what is due later', () => {
+  const [plan] = plansOf(prepareWrites, /due_at > /);
+  expect(plan).toContain('SEARCH payments USING INDEX payments_due (due_at>?)');
+  expect(plan).toContain('SEARCH attempts USING PRIMARY KEY (payment_id=?)');
+  expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
+});
+
 test('the backlog is counted, and its oldest found, by reading nothing else', () => {
   expect(plansOf(prepareReads, /WHERE notification_status = 'pending'/)).toEqual([
     ['SEARCH payments USING COVERING INDEX payments_by_status (notification_status=?)'],

@@ -152,7 +152,9 @@ describe('a whole installation', () => {
     for (const [customer, phone] of Object.entries(phones))
       expect(await store.findPhone(customer)).toBe(phone);
     for (const [, record] of records)
-      expect(await store.insert(paymentNumber(99), { ...record, payment_id: 'other' })).toStrictEqual(record);
+      expect(await store.insert(paymentNumber(99), { ...record, payment_id: 'other' })).toStrictEqual({
+        known: record,
+      });
     expect(await store.backlog()).toEqual({ size: 5, oldest_at: paymentNumber(1).created_at });
 
     const claimed = async () => (await store.claimDue(10)).map(({ payment_id }) => payment_id).toSorted();
@@ -172,6 +174,7 @@ describe('a whole installation', () => {
       DROP INDEX payments_not_blanked;
       DROP INDEX payments_by_status_and_customer;
       CREATE INDEX payments_by_customer ON payments (customer_id, payment_id);
+      CREATE INDEX attempts_running ON attempts (payment_id) WHERE outcome IS NULL;
       ALTER TABLE payments DROP COLUMN traceparent;
       ALTER TABLE payments DROP COLUMN request_id;
       PRAGMA user_version = 3`);

@@ -44,6 +44,20 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       });
     });
 
+    test("a new payment is kept with its own phone, else with its customer's, else with none", async () => {
+      await store.putPhone('1', '+573001234567');
+      const own = '+573009999999';
+      const given = [
+        paymentNumber(1, { customer_id: '1' }),
+        paymentNumber(2, { customer_id: '1', phone: own }),
+        paymentNumber(3, { customer_id: '2' }),
+      ];
+      const inserted = await Promise.all(given.map((payment) => store.insert(payment)));
+      expect(inserted).toEqual([{ phone: '+573001234567' }, { phone: own }, { phone: null }]);
+      const kept = await Promise.all(given.map(({ payment_id }) => store.find(payment_id)));
+      expect(kept.map((payment) => payment?.phone)).toEqual(['+573001234567', own, null]);
+    });
+
     describe('keeps every field', () => {
       test.each<[string, Partial<Payment>]>([
         ['a new payment', {}],
@@ -386,7 +400,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
             ).rejects.toBeInstanceOf(LeaseLost);
           }
           expect(await store.find(payment.payment_id)).toStrictEqual(newer);
-          expect(await store.insert(paymentNumber(2), { ...first })).toEqual(first);
+          expect(await store.insert(paymentNumber(2), { ...first })).toEqual({ known: first });
           expect(await claimed()).toEqual([]); // the lease of the newer one holds
         });
 
@@ -447,19 +461,20 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
     describe('an idempotency key', () => {
       test('is kept with its payment: the second insert finds the first record, and inserts nothing', async () => {
         const first = recordOf('key-1', paymentNumber(1), { fingerprint: 'aaa' });
-        expect(await store.insert(paymentNumber(1), first)).toBeUndefined();
+        expect(await store.insert(paymentNumber(1), first)).toStrictEqual({ phone: null });
         const second = recordOf('key-1', paymentNumber(2), { fingerprint: 'bbb', answer: someAnswer });
-        expect(await store.insert(paymentNumber(2), second)).toStrictEqual(first);
+        expect(await store.insert(paymentNumber(2), second)).toStrictEqual({ known: first });
         expect((await list({})).payments).toStrictEqual([paymentNumber(1)]);
         expect(await store.find(paymentNumber(2).payment_id)).toBeUndefined();
       });
 
       test('of another name is another one, and without one there is none', async () => {
-        expect(await store.insert(paymentNumber(1), recordOf('key-1', paymentNumber(1)))).toBeUndefined();
-        expect(await store.insert(paymentNumber(2), recordOf('KEY-1', paymentNumber(2)))).toBeUndefined();
-        expect(await store.insert(paymentNumber(3), recordOf('key-1 ', paymentNumber(3)))).toBeUndefined();
-        expect(await store.insert(paymentNumber(4))).toBeUndefined();
-        expect(await store.insert(paymentNumber(5))).toBeUndefined();
+        const keys = ['key-1', 'KEY-1', 'key-1 ', undefined, undefined];
+        for (const [number, key] of keys.entries()) {
+          const payment = paymentNumber(number);
+          const record = key === undefined ? undefined : recordOf(key, payment);
+          expect(await store.insert(payment, record)).toStrictEqual({ phone: null });
+        }
         expect((await list({})).payments).toHaveLength(5);
       });
 
@@ -472,16 +487,16 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         const { payments } = await list({});
         expect(payments).toHaveLength(1);
         const [payment] = payments as [Payment];
-        expect(found.filter((record) => record === undefined)).toHaveLength(1);
-        expect(found.filter((record) => record?.payment_id === payment.payment_id)).toHaveLength(49);
+        expect(found.filter(({ known }) => known === undefined)).toHaveLength(1);
+        expect(found.filter(({ known }) => known?.payment_id === payment.payment_id)).toHaveLength(49);
       });
 
       test('may have its answer from the beginning, to the byte', async () => {
         const record = recordOf('key-1', paymentNumber(1), { answer: someAnswer });
         await store.insert(paymentNumber(1), record);
-        expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual(
-          record,
-        );
+        expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual({
+          known: record,
+        });
       });
 
       test('gets its answer with an update of its payment, and no other key does', async () => {
@@ -491,7 +506,8 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         await store.update(paymentNumber(1));
         await store.update(paymentNumber(1), someAnswer);
         await store.update(paymentNumber(1)); // an update without an answer leaves it
-        const found = async (key: string) => store.insert(paymentNumber(3), recordOf(key, paymentNumber(3)));
+        const found = async (key: string) =>
+          (await store.insert(paymentNumber(3), recordOf(key, paymentNumber(3)))).known;
         expect(await found('key-1')).toStrictEqual({ ...records[0], answer: someAnswer });
         expect(await found('key-2')).toStrictEqual(records[1]);
       });
@@ -504,8 +520,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await store.keepAnswer(payment_id, someAnswer)).toEqual(someAnswer);
         expect(await store.keepAnswer(payment_id, late)).toEqual(someAnswer);
         expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual({
-          ...record,
-          answer: someAnswer,
+          known: { ...record, answer: someAnswer },
         });
         expect(await store.find(payment_id)).toStrictEqual(paymentNumber(1, { notification: running() }));
         // Whose key is forgotten by now, or never had one.
@@ -516,7 +531,9 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         await store.insert(paymentNumber(1));
         const again = store.insert(paymentNumber(1), recordOf('key-1', paymentNumber(1)));
         await expect(again).rejects.toBeInstanceOf(StoreUnavailable);
-        expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toBeUndefined();
+        expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toEqual({
+          phone: null,
+        });
       });
 
       describe('is forgotten', () => {
@@ -536,7 +553,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
               store.insert(paymentNumber(10 + number), recordOf(`key-${number}`, paymentNumber(10 + number))),
             ),
           );
-          return found.filter(Boolean).map((record) => record?.key);
+          return found.flatMap(({ known }) => known?.key ?? []);
         };
 
         test('when it is older than a time, and younger ones are not; payments stay', async () => {

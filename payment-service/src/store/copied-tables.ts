@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import { attemptColumns, keyColumns, paymentColumns } from './postgres-rows.ts';
+import { attemptColumns, keyColumns, paymentColumns } from './columns.ts';
 
 type Row = Record<string, SQLOutputValue>;
 

@@ -1,7 +1,8 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../payment.ts';
+import { keyColumns, paymentColumns } from './columns.ts';
 import { type KeyRow, recordOf } from './key-row.ts';
-import { keyColumns, paymentColumns, paymentsOf } from './postgres-rows.ts';
+import { paymentsOf } from './postgres-rows.ts';
 import type { KeptAnswer, PaymentQuery } from './store.ts';
 
 /**

@@ -37,8 +37,8 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   const leasedUntil = () => new Date(Date.now() + leaseMs);
 
   const insertAll = batch(async (inserts: Insert[]) => {
-    const refused = new Set(await writes.insert(inserts));
-    return inserts.map(({ payment }) => !refused.has(payment.payment_id));
+    const inserted = new Map((await writes.insert(inserts)).map((row) => [row.payment_id, row]));
+    return inserts.map(({ payment }) => inserted.get(payment.payment_id));
   });
   // Not in the batch above: what has been inserted there is committed, whatever becomes of this question. And a statement of
   // its own, since the insert does not see what others have committed while it ran.
@@ -55,12 +55,12 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   return {
     async insert(payment, record) {
       for (;;) {
-        const isInserted = await inOrder(payment.payment_id, () =>
+        const inserted = await inOrder(payment.payment_id, () =>
           write(() => insertAll({ payment, due_at: dueOf(payment), record })),
         );
-        if (isInserted || !record) return undefined;
-        const known = await read(() => findKey(record.key));
-        if (known) return known;
+        if (inserted) return { phone: inserted.phone };
+        const known = record && (await read(() => findKey(record.key)));
+        if (known) return { known };
         // The key was known, and has been forgotten since.
       }
     },

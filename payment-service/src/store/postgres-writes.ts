@@ -1,7 +1,7 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import type { Payment } from '../payment.ts';
-import { attemptColumns, changingColumns, keyColumns, paymentColumns } from './postgres-rows.ts';
+import { attemptColumns, changingColumns, keyColumns, paymentColumns } from './columns.ts';
 import type { IdempotencyRecord, KeptAnswer } from './store.ts';
 
 /** A payment with when it is due, and the record of its key or the answer that is kept for it. */
@@ -43,12 +43,15 @@ const insertText = `
     SELECT payment_id FROM ${newKeys.sql} EXCEPT SELECT payment_id FROM new_keys
   ), new_payments AS (
     INSERT INTO payments (${paymentColumnNames})
-    SELECT ${paymentColumnNames} FROM ${newPayments.sql} WHERE payment_id NOT IN (SELECT payment_id FROM refused)
+    SELECT ${newPayments.names.map((name) => (name === 'phone' ? 'coalesce(given.phone, customers.phone)' : `given.${name}`)).join(', ')}
+    FROM ${newPayments.sql} LEFT JOIN customers USING (customer_id)
+    WHERE payment_id NOT IN (SELECT payment_id FROM refused)
+    RETURNING payment_id, phone
   ), new_attempts AS (
     INSERT INTO attempts (${attemptColumnNames})
     SELECT ${attemptColumnNames} FROM ${newAttempts.sql} WHERE payment_id NOT IN (SELECT payment_id FROM refused)
   )
-  SELECT payment_id FROM refused`;
+  SELECT payment_id, phone FROM new_payments`;
 
 const updateText = `
   WITH updated AS (
@@ -76,8 +79,8 @@ const updateText = `
 /** The two statements that a payment costs; each takes many payments. */
 export function prepareWrites(database: Database) {
   return {
-    /** Returns the ids of those that were not inserted, because their key is known. */
-    async insert(inserts: Insert[]): Promise<string[]> {
+    /** Returns those that were inserted, as their key was not known, each with the phone that it has now. */
+    async insert(inserts: Insert[]): Promise<Pick<Payment, 'payment_id' | 'phone'>[]> {
       const now = new Date().toISOString();
       const payments = inserts.map(({ payment: { notification, ...rest }, due_at }) => ({
         ...rest,
@@ -90,17 +93,15 @@ export function prepareWrites(database: Database) {
         const { status: answer_status = null, body: answer_body = null } = answer ?? {};
         return [{ key, fingerprint, payment_id, answer_status, answer_body, created_at: now }];
       });
-      return idsOf(
-        await database.query({
-          name: 'insert',
-          text: insertText,
-          values: [
-            ...newPayments.values(payments),
-            ...newKeys.values(keys),
-            ...newAttempts.values(attemptRows(inserts)),
-          ],
-        }),
-      );
+      return database.query({
+        name: 'insert',
+        text: insertText,
+        values: [
+          ...newPayments.values(payments),
+          ...newKeys.values(keys),
+          ...newAttempts.values(attemptRows(inserts)),
+        ],
+      });
     },
 
     /** Returns the ids of those that were updated: their fence was as high as the payment's. */
@@ -112,13 +113,12 @@ export function prepareWrites(database: Database) {
         answer_status: answer?.status ?? null,
         answer_body: answer?.body ?? null,
       }));
-      return idsOf(
-        await database.query({
-          name: 'update',
-          text: updateText,
-          values: [...updates.values(rows), ...updatedAttempts.values(attemptRows(given))],
-        }),
-      );
+      const updated = await database.query<Pick<Payment, 'payment_id'>>({
+        name: 'update',
+        text: updateText,
+        values: [...updates.values(rows), ...updatedAttempts.values(attemptRows(given))],
+      });
+      return updated.map(({ payment_id }) => payment_id);
     },
   };
 }
@@ -127,5 +127,3 @@ const attemptRows = (given: { payment: Payment }[]) =>
   given.flatMap(({ payment: { payment_id, notification } }) =>
     notification.attempts.map((attempt, index) => ({ payment_id, number: index + 1, ...attempt })),
   );
-
-const idsOf = (rows: { payment_id: string }[]) => rows.map(({ payment_id }) => payment_id);

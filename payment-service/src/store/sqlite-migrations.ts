@@ -89,6 +89,10 @@ const migrations: readonly string[] = [
   CREATE INDEX payments_by_status_and_customer ON payments (notification_status, customer_id, payment_id);
   DROP INDEX payments_by_customer;
   `,
+  `
+  -- What was running when the process ended is among what is due, which there is an index of.
+  DROP INDEX attempts_running;
+  `,
 ];
 
 /** @throws Error if the database is of a newer release */

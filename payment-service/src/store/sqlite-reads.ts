@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { notificationStatusSchema, type Payment } from '../payment.ts';
-import { type PaymentRow, preparePayments } from './sqlite-rows.ts';
+import { type PaymentRow, preparePayments, preparePhone } from './sqlite-rows.ts';
 import type { Backlog, PaymentPage, PaymentQuery } from './store.ts';
 
 /**
@@ -24,7 +24,6 @@ export function prepareReads(db: DatabaseSync) {
   const paymentsOf = preparePayments(db);
   const payment = db.prepare('SELECT * FROM payments WHERE payment_id = ?');
   const page = preparePage(db);
-  const phone = db.prepare('SELECT phone FROM customers WHERE customer_id = ?');
   // Both read no more of the index by status than what is pending.
   const backlogSize = db.prepare(
     "SELECT count(*) AS size FROM payments WHERE notification_status = 'pending'",
@@ -60,8 +59,7 @@ export function prepareReads(db: DatabaseSync) {
         oldest_at: (backlogOldest.get() as { created_at: string } | undefined)?.created_at ?? null,
       })),
 
-    findPhone: (customer_id: string): string | undefined =>
-      (phone.get(customer_id) as { phone: string } | undefined)?.phone,
+    findPhone: preparePhone(db),
   };
 }
 

@@ -37,3 +37,8 @@ export function preparePayments(db: DatabaseSync): (rows: PaymentRow[]) => Payme
     }));
   };
 }
+
+export function preparePhone(db: DatabaseSync): (customer_id: string) => string | undefined {
+  const phone = db.prepare('SELECT phone FROM customers WHERE customer_id = ?');
+  return (customer_id) => (phone.get(customer_id) as { phone: string } | undefined)?.phone;
+}

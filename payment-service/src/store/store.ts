@@ -24,6 +24,9 @@ export interface IdempotencyRecord {
   answer: KeptAnswer | null;
 }
 
+/** What became of a new payment: it is kept, with this phone; or this is the record of its key, which was known. */
+export type Inserted = { phone: string | null; known?: undefined } | { known: IdempotencyRecord };
+
 export interface PaymentQuery {
   limit: number;
   /** The id of the payment after which the page starts. */
@@ -51,8 +54,8 @@ export interface Backlog {
  * While an attempt runs, its payment is leased to whoever runs it: nobody else claims it until the lease has run out.
  */
 export interface Store {
-  /** Keeps a new payment, unless there already is one with the record's key: then it returns that one's record. */
-  insert(payment: Payment, record?: IdempotencyRecord): Promise<IdempotencyRecord | undefined>;
+  /** Keeps a new payment, with its customer's phone if it has none, unless there already is one with the record's key. */
+  insert(payment: Payment, record?: IdempotencyRecord): Promise<Inserted>;
   /**
    * Brings a payment's notification up to what it is now, and with it the answer that is kept for its key, if it has one.
    *
