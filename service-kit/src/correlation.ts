@@ -93,13 +93,15 @@ export function startSpan(
 /** 32 digits, never all zeros. Not by randomBytes, which asks for entropy each time. */
 const randomHex = () => randomUUID().replaceAll('-', '');
 
-/** Does the work as a span of what is under way. */
+/** Does the work as a span of what is under way; within one that is ours and that nobody records, no other is made. */
 export async function inSpan<T>(
   name: string,
   options: SpanOptions,
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
   const correlation = storage.getStore() ?? { context: ROOT_CONTEXT, request_id: null };
+  const parent = trace.getSpan(correlation.context);
+  if (parent && !parent.isRecording() && !parent.spanContext().isRemote) return work(parent);
   const { span, context } = startSpan(name, options, correlation.context);
   try {
     return await storage.run({ ...correlation, context }, () => work(span));
