@@ -285,7 +285,7 @@ describe('idempotency keys', () => {
   };
   const isKnown = async (store: Store, number: number) => {
     const another = paymentNumber(90_000 + number, { notification_status: 'sent' });
-    return (await store.insert(another, recordOf(`key-${number}`, another))) !== undefined;
+    return (await store.insert(another, recordOf(`key-${number}`, another))).known !== undefined;
   };
 
   test('are forgotten when they are old, and not before', async () => {
