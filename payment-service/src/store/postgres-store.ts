@@ -58,8 +58,9 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
         const inserted = await inOrder(payment.payment_id, () =>
           write(() => insertAll({ payment, due_at: dueOf(payment), record })),
         );
-        if (inserted) return { phone: inserted.phone };
-        const known = record && (await read(() => findKey(record.key)));
+        // Without a key there is nothing to refuse it for.
+        if (inserted || !record) return { phone: inserted?.phone ?? null };
+        const known = await read(() => findKey(record.key));
         if (known) return { known };
         // The key was known, and has been forgotten since.
       }

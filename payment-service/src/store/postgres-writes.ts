@@ -29,6 +29,10 @@ const updates = rowsOf({
 const updatedAttempts = rowsOf(attemptColumns, updates.count + 1);
 
 const paymentColumnNames = newPayments.names.join(', ');
+/** A payment without a phone gets its customer's. */
+const newPaymentValues = newPayments.names
+  .map((name) => (name === 'phone' ? 'coalesce(given.phone, customers.phone)' : `given.${name}`))
+  .join(', ');
 const keyColumnNames = newKeys.names.join(', ');
 const attemptColumnNames = newAttempts.names.join(', ');
 
@@ -43,7 +47,7 @@ const insertText = `
     SELECT payment_id FROM ${newKeys.sql} EXCEPT SELECT payment_id FROM new_keys
   ), new_payments AS (
     INSERT INTO payments (${paymentColumnNames})
-    SELECT ${newPayments.names.map((name) => (name === 'phone' ? 'coalesce(given.phone, customers.phone)' : `given.${name}`)).join(', ')}
+    SELECT ${newPaymentValues}
     FROM ${newPayments.sql} LEFT JOIN customers USING (customer_id)
     WHERE payment_id NOT IN (SELECT payment_id FROM refused)
     RETURNING payment_id, phone

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Payment } from '../payment.ts';
-import { attemptColumns, changingColumns, paymentColumns } from './columns.ts';
+import { attemptColumns, changingColumns, keyColumns, paymentColumns } from './columns.ts';
 import { type KeyRow, recordOf } from './key-row.ts';
 import { type PaymentRow, preparePayments, preparePhone } from './sqlite-rows.ts';
 import type { IdempotencyRecord, Inserted, KeptAnswer } from './store.ts';
@@ -52,9 +52,7 @@ export function prepareWrites(db: DatabaseSync) {
     RETURNING *`);
 
   const selectKey = db.prepare('SELECT * FROM idempotency_keys WHERE key = ?');
-  const insertKey = db.prepare(`
-    INSERT INTO idempotency_keys (key, fingerprint, payment_id, answer_status, answer_body, created_at)
-    VALUES (:key, :fingerprint, :payment_id, :answer_status, :answer_body, :created_at)`);
+  const insertKey = insertOf('idempotency_keys', namesOf(keyColumns));
   const putAnswer = db.prepare(`
     UPDATE idempotency_keys SET answer_status = :status, answer_body = :body WHERE payment_id = :payment_id`);
   const keepFirstAnswer = db.prepare(`
@@ -105,7 +103,7 @@ export function prepareWrites(db: DatabaseSync) {
       if (record) {
         const { answer, ...key } = record;
         const { status: answer_status = null, body: answer_body = null } = answer ?? {};
-        insertKey.run({ ...key, answer_status, answer_body, created_at });
+        insertKey({ ...key, answer_status, answer_body, created_at });
       }
       return { phone };
     },
