@@ -60,7 +60,7 @@ export async function startServices({ names, settings = {}, wrapper = [] }: Star
 
   async function start(name: Name): Promise<void> {
     if (!filled.has(name)) {
-      const first = await run(name, []);
+      const first = await run(name);
       first.kill('SIGTERM'); // it is written by a process that ends, not by one that is killed
       await once(first, 'close');
       filled.add(name);
@@ -70,9 +70,9 @@ export async function startServices({ names, settings = {}, wrapper = [] }: Star
     readyMs.set(name, performance.now() - started);
   }
 
-  async function run(name: Name, wrapper: readonly string[]): Promise<ChildProcess> {
+  async function run(name: Name, by: readonly string[] = []): Promise<ChildProcess> {
     const main = resolve(name === 'pass-through' ? 'bench/pass-through.ts' : `${name}/src/main.ts`);
-    const [program = '', ...args] = [...wrapper, process.execPath, main];
+    const [program = '', ...args] = [...by, process.execPath, main];
     const log = openSync(`${data}/${name}.log`, 'w');
     const child = spawn(program, args, {
       cwd: data, // not the repo's folder, whose .env is the developer's

@@ -15,6 +15,7 @@ export interface Soak {
   minutes: SoakedMinute[];
 }
 
+const minutes = 10;
 const share = 0.7;
 const connections = 64;
 
@@ -25,8 +26,8 @@ const faults = [
   { failure_rate: 0, slow_rate: 0, slow_ms: 0 },
 ];
 
-/** So many minutes at 70% of what it takes, with faults that come and go. */
-export async function soak(minutes = 10): Promise<Soak> {
+/** Ten minutes at 70% of what it takes, with faults that come and go. */
+export async function soak(): Promise<Soak> {
   await using services = await startServices({ names: trio });
   await services.load({ forMs: 5000 });
   const perSecond = (await services.load({ forMs: 5000 })).perSecond * share;
