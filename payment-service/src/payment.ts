@@ -1,7 +1,7 @@
 import { type CorrelationIds, currentIds } from 'service-kit/correlation.ts';
 import { customerIdSchema, providerSchema } from 'service-kit/notification.ts';
 import { measureText } from 'service-kit/sms-text.ts';
-import { v7 as uuidv7 } from 'uuid';
+import { uuidv7obj } from 'uuidv7';
 import { z } from 'zod';
 import { formatAmount } from './money.ts';
 
@@ -85,7 +85,7 @@ export function newPayment({ message, ...request }: PaymentRequest, ttlMs: numbe
   const text = message ?? `Se ha procesado un pago de $${amount} con éxito.`;
   return {
     ...request,
-    payment_id: `pmt_${uuidv7().replaceAll('-', '')}`,
+    payment_id: `pmt_${uuidv7obj().toHex()}`,
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + ttlMs).toISOString(),
     retries: 0,
