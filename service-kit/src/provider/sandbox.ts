@@ -39,7 +39,9 @@ export function createSandbox({ provider, settings: initial, ledgerFile }: Sandb
       settings = { ...settings, ...changes };
       if (changes.seed !== undefined) roll = createDice(changes.seed);
     },
-    messages: ledger.messages,
+    get messages() {
+      return ledger.messages;
+    },
     nextFault: () => faultOf(settings, roll()),
     async send({ customer_id, idempotency_key }) {
       if (!(await isWell())) return { outcome: 'not_sent', reason: 'sandbox_failure' };
