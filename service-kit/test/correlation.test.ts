@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -99,6 +101,32 @@ test('requests that run at the same time do not mix their ids', async () => {
   await Promise.all(names.map((name) => post(name, { 'x-request-id': name })));
   expect(lines).toHaveLength(100);
   for (const { name, request_id } of lines) expect(request_id).toBe(name);
+});
+
+test('requests of one connection, whose bodies come in pieces, have their own', async () => {
+  const { server, lines } = await build();
+  await server.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = server.server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  for (const id of ['first', 'second']) {
+    const body = JSON.stringify({ name: id });
+    socket.write(
+      `POST /things HTTP/1.1\r\nhost: x\r\nx-request-id: ${id}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    await once(server.server, 'request');
+    socket.write(body.slice(0, 5));
+    await delay(20); // for the server to have read the piece by itself
+    socket.write(body.slice(5));
+    await once(socket, 'data');
+  }
+  socket.destroy();
+  const [_listening, ...ofRequests] = lines;
+  expect(ofRequests.map(({ name, request_id }) => [name, request_id])).toEqual([
+    ['first', 'first'],
+    ['first', 'first'],
+    ['second', 'second'],
+    ['second', 'second'],
+  ]);
 });
 
 test('errors have them, too', async () => {

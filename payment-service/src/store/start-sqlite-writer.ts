@@ -56,7 +56,7 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
     for (const { reject } of answers.splice(0)) reject(new CommitUnknown('the writer of the store has died'));
   });
 
-  async function ask<Answer>(request: Request): Promise<Answer> {
+  function ask<Answer>(request: Request): Promise<Answer> {
     if (!isOpen) throw new StoreUnavailable('the store is closed');
     worker.postMessage(request);
     const answer = Promise.withResolvers<unknown>();

@@ -31,13 +31,14 @@ export async function registerAccess(
   { credentials, rateLimitPerMinute = 0 }: AccessOptions,
 ): Promise<void> {
   server.decorateRequest('credential', undefined);
-  server.addHook('onRequest', async (request) => {
+  server.addHook('onRequest', (request, _reply, done) => {
     const access = accessTo(request);
-    if (credentials.length === 0 || access === 'anyone') return;
+    if (credentials.length === 0 || access === 'anyone') return done();
     request.credential = authenticate(request, credentials);
     if (!access.includes(request.credential.role)) throw forbidden();
     const correlation = currentCorrelation();
     if (correlation) correlation.client = request.credential.name;
+    done();
   });
   if (rateLimitPerMinute > 0) await registerRateLimit(server, rateLimitPerMinute);
 }

@@ -39,7 +39,7 @@ export function registerAdmission(
     stopping.abort();
     if (underWay > 0) await ended.promise;
   });
-  server.addHook('onRequest', async (request, reply) => {
+  server.addHook('onRequest', (request, reply, done) => {
     const reason = stopping.signal.aborted
       ? 'stopping'
       : underWay >= maxConcurrentRequests
@@ -51,16 +51,17 @@ export function registerAdmission(
         underWay -= 1;
         if (stopping.signal.aborted && underWay === 0) ended.resolve();
       });
-      return;
+      return done();
     }
-    if (request.url === '/health/live') return;
+    if (request.url === '/health/live') return done();
     throw new Problem(503, reason, details[reason], {
       ...refusalMembers(reason),
       headers: { 'retry-after': '1' },
     });
   });
-  server.addHook('onSend', async (_request, reply) => {
+  server.addHook('onSend', (_request, reply, payload, done) => {
     if (stopping.signal.aborted) reply.header('connection', 'close');
+    done(null, payload);
   });
 }
 

@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { contextOf, runCorrelated, startSpan } from '../correlation.ts';
@@ -11,19 +10,11 @@ import type { Server } from './server.ts';
 const isRequestId = (id: unknown): id is string =>
   typeof id === 'string' && /^[\w.-]{1,128}$/.test(id) && !/^[\d.-]{7,20}$/.test(id);
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** What the request's own work runs in. */
-    scope: AsyncResource | undefined;
-  }
-}
-
 /**
  * Takes over the trace and the id that a request comes with, or gives it some; the answer has the id, too. To be called
  * before the other hooks, so that what they log and refuse has them.
  */
 export function registerCorrelation(server: Server): void {
-  server.decorateRequest('scope', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     const given = request.headers['x-request-id'];
     const request_id = isRequestId(given) ? given : randomUUID();
@@ -45,13 +36,6 @@ export function registerCorrelation(server: Server): void {
         span.end();
       });
     }
-    runCorrelated({ context, request_id }, () => {
-      request.scope = new AsyncResource('request');
-      done();
-    });
-  });
-  // The events of the socket that brings the body know nothing of the request: it is found again here.
-  server.addHook('preValidation', (request, _reply, done) => {
-    request.scope?.runInAsyncScope(done);
+    runCorrelated({ context, request_id }, done);
   });
 }
