@@ -65,7 +65,7 @@ function blocksOf(results: Partial<Results>, words: Words): Partial<Record<keyof
 const english: Words = {
   say: (text) => text,
   summary: ({ percent, p99Times, p50OverMs, downP50Ms, upP50Ms }) =>
-    `- At 64 connections payment-service takes ${percent}% of the payments that the pass-through takes, with ${p99Times} times its p99.
+    `- At 64 connections payment-service takes ${percent} of the payments that the pass-through takes, with ${p99Times} times its p99.
 - At 1 connection a payment takes ${p50OverMs} ms longer.
 - With Aldeamo down and its circuit open the p50 at 64 connections is ${downP50Ms} ms, and ${upP50Ms} ms with Aldeamo up.
 `,
@@ -77,6 +77,7 @@ const inSpanish: Record<string, string> = {
   system: 'sistema',
   connections: 'conexiones',
   'payments/s': 'pagos/s',
+  'of the pass-through': 'del pass-through',
   'its CPU ms': 'su CPU ms',
   'CPU ms of the providers': 'CPU ms de los proveedores',
   'payment-service, async': 'payment-service, asíncrono',
@@ -86,7 +87,7 @@ const inSpanish: Record<string, string> = {
 const spanish: Words = {
   say: (text) => inSpanish[text] ?? text,
   summary: ({ percent, p99Times, p50OverMs, downP50Ms, upP50Ms }) =>
-    `- Con 64 conexiones payment-service acepta el ${percent}% de los pagos que acepta el pass-through, con ${p99Times} veces su p99.
+    `- Con 64 conexiones payment-service acepta el ${percent} de los pagos que acepta el pass-through, con ${p99Times} veces su p99.
 - Con 1 conexión un pago tarda ${p50OverMs} ms más.
 - Con Aldeamo caído y su circuito abierto el p50 con 64 conexiones es de ${downP50Ms} ms, y de ${upP50Ms} ms con Aldeamo en marcha.
 `,

@@ -29,8 +29,8 @@ const faults = [
 /** Ten minutes at 70% of what it takes, with faults that come and go. */
 export async function soak(): Promise<Soak> {
   await using services = await startServices({ names: trio });
-  await services.load({ forMs: 5000 });
-  const perSecond = (await services.load({ forMs: 5000 })).perSecond * share;
+  await services.load({ forMs: 15_000 });
+  const perSecond = (await services.load({ forMs: 10_000 })).perSecond * share;
   const soaked: SoakedMinute[] = [];
   for (let minute = 0; minute < minutes; minute += 1) {
     const load = services.load({ forMs: 60_000, connections, everyMs: (connections / perSecond) * 1000 });

@@ -14,6 +14,7 @@ export function throughputTable(measured: readonly Measured[], say: (text: strin
     'system',
     'connections',
     'payments/s',
+    'of the pass-through',
     'p50 ms',
     'p99 ms',
     'its CPU ms',
@@ -22,12 +23,13 @@ export function throughputTable(measured: readonly Measured[], say: (text: strin
   ];
   return table(
     columns.map(say),
-    measured.map(({ system, connections, perSecond, p50, p99, cpuMs, residentMb }) => {
+    measured.map(({ system, connections, perSecond, p50, p99, cpuMs, residentMb, beside }) => {
       const { 'aldeamo-service': aldeamo = 0, 'twilio-service': twilio = 0, ...own } = cpuMs;
       return [
         say(system),
         connections,
-        `${whole(perSecond.median)} (${whole(perSecond.min)}–${whole(perSecond.max)})`,
+        spread(perSecond),
+        spread(beside.share, percent),
         ...[p50, p99].map(({ median }) => median.toFixed(1)),
         ...[Object.values(own)[0] ?? 0, aldeamo + twilio].map((cpu) => cpu.toFixed(2)),
         whole(residentMb),
@@ -43,11 +45,11 @@ export function comparison(measured: readonly Measured[]) {
     if (!found) throw new Error(`${system} was not measured at ${connections} connections`);
     return found;
   };
-  const [ceiling, own] = [at('pass-through', 64), at('payment-service', 64)];
+  const own = at('payment-service', 64);
   return {
-    percent: whole((100 * own.perSecond.median) / ceiling.perSecond.median),
-    p99Times: (own.p99.median / ceiling.p99.median).toFixed(1),
-    p50OverMs: (at('payment-service', 1).p50.median - at('pass-through', 1).p50.median).toFixed(2),
+    percent: percent(own.beside.share.median),
+    p99Times: own.beside.p99Times.median.toFixed(1),
+    p50OverMs: at('payment-service', 1).beside.p50OverMs.median.toFixed(2),
     downP50Ms: at('payment-service, Aldeamo down', 64).p50.median.toFixed(1),
     upP50Ms: own.p50.median.toFixed(1),
   };
@@ -118,7 +120,9 @@ export const storeSizeTable = (measured: readonly StoreSize[]) =>
   );
 
 const whole = (value: number) => value.toFixed(0);
-const spread = ({ median, min, max }: Spread) => `${whole(median)} (${whole(min)}–${whole(max)})`;
+const percent = (share: number) => `${whole(100 * share)}%`;
+const spread = ({ median, min, max }: Spread, say = whole) =>
+  min === max ? say(median) : `${say(median)} (${say(min)}–${say(max)})`;
 
 function table(columns: readonly string[], rows: readonly (string | number)[][]): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |\n`;
