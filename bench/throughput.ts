@@ -75,8 +75,8 @@ interface Running {
 const leadInMs = 200;
 
 /**
- * All systems run from the beginning to the end, and take short turns: one that is not measured has nothing to do. In each
- * round another one is the first.
+ * All systems run from the beginning to the end, and take short turns: one that is not measured has next to nothing to do. In
+ * each round another one is the first.
  */
 export async function measureThroughput(options: ThroughputOptions): Promise<Measured[]> {
   const { connections, rounds, turnMs } = options;

@@ -75,8 +75,8 @@ export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'custom
 };
 
 /**
- * The id is ordered by time, within one process strictly: newest first is by id. It keeps the ids of the request that it
- * comes with, for what is done about it later.
+ * The id is ordered by time, within one process strictly, unless the clock is set back by more than ten seconds: newest first
+ * is by id. It keeps the ids of the request that it comes with, for what is done about it later.
  */
 export function newPayment({ message, ...request }: PaymentRequest, ttlMs: number): Payment {
   const { traceparent, request_id } = currentIds();

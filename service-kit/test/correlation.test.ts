@@ -113,9 +113,10 @@ test('requests of one connection, whose bodies come in pieces, have their own', 
     socket.write(
       `POST /things HTTP/1.1\r\nhost: x\r\nx-request-id: ${id}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
     );
-    await once(server.server, 'request');
+    const [request] = await once(server.server, 'request');
+    const isRead = once(request, 'data');
     socket.write(body.slice(0, 5));
-    await delay(20); // for the server to have read the piece by itself
+    await isRead; // by itself, as a piece of its own
     socket.write(body.slice(5));
     await once(socket, 'data');
   }
