@@ -15,12 +15,21 @@ export function registerSecurityHeaders(server: Server): void {
   });
 }
 
-/** They are the same for each answer. @fastify/helmet builds them anew for each, which costs as much as routing does. */
+/**
+ * They are the same for each answer. @fastify/helmet builds them anew for each, which costs as much as routing does. Left out is
+ * what says something only of a page, or only to browsers that are gone: each header costs whoever writes and reads it.
+ */
 function helmetHeaders(): Record<string, unknown> {
   const request = new IncomingMessage(new Socket());
   const response = new ServerResponse(request);
   const setHeaders = helmet({
     strictTransportSecurity: false, // for whoever terminates TLS to say, of their own domain
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
     xFrameOptions: { action: 'deny' },
     contentSecurityPolicy: {
       useDefaults: false,
