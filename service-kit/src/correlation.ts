@@ -22,13 +22,17 @@ export interface Correlation {
   request_id: string | null;
   /** Whose request it is, where it has shown a key. */
   client?: string;
+  /** How it travels, once somebody has asked: that of a payment is asked for with each of its attempts. */
+  ids?: TravellingIds;
 }
 
-/** How a correlation travels and is kept. */
+/** How a correlation is kept. */
 export interface CorrelationIds {
   traceparent: string | null;
   request_id: string | null;
 }
+
+type TravellingIds = CorrelationIds & { tracestate?: string };
 
 const storage = new AsyncLocalStorage<Correlation>();
 const propagator = new W3CTraceContextPropagator();
@@ -42,28 +46,37 @@ export function correlationFields(): Record<string, string> {
   const correlation = storage.getStore();
   if (!correlation) return {};
   const { context, request_id, client } = correlation;
+  const fields: Record<string, string> = {};
   const trace_id = trace.getSpanContext(context)?.traceId;
-  return { ...(trace_id && { trace_id }), ...(request_id && { request_id }), ...(client && { client }) };
+  if (trace_id) fields.trace_id = trace_id;
+  if (request_id) fields.request_id = request_id;
+  if (client) fields.client = client;
+  return fields;
 }
 
 /** For each call to another of our services. */
 export function correlationHeaders(): Record<string, string> {
   const { traceparent, tracestate, request_id } = currentIds();
-  return {
-    ...(traceparent && { traceparent }),
-    ...(tracestate && { tracestate }),
-    ...(request_id && { 'x-request-id': request_id }),
-  };
+  const headers: Record<string, string> = {};
+  if (traceparent) headers.traceparent = traceparent;
+  if (tracestate) headers.tracestate = tracestate;
+  if (request_id) headers['x-request-id'] = request_id;
+  return headers;
 }
 
 /** To be kept with what will be gone on with later. */
-export function currentIds(): CorrelationIds & { tracestate?: string } {
+export function currentIds(): TravellingIds {
   const correlation = storage.getStore();
   if (!correlation) return { traceparent: null, request_id: null };
+  correlation.ids ??= idsOf(correlation);
+  return correlation.ids;
+}
+
+function idsOf({ context, request_id }: Correlation): TravellingIds {
   const carrier: Record<string, string> = {};
-  propagator.inject(correlation.context, carrier, defaultTextMapSetter);
+  propagator.inject(context, carrier, defaultTextMapSetter);
   const { traceparent = null, ...state } = carrier;
-  return { traceparent, request_id: correlation.request_id, ...state };
+  return { traceparent, request_id, ...state };
 }
 
 /** Where the headers of a request, or what was kept, say that it comes from. */
@@ -80,31 +93,34 @@ export function startSpan(
   parent: Context,
 ): { span: Span; context: Context } {
   const started = tracer.startSpan(name, options, parent);
-  const span = isSpanContextValid(started.spanContext())
-    ? started
-    : trace.wrapSpanContext({
-        traceId: randomHex(),
-        spanId: randomHex().slice(16),
-        traceFlags: TraceFlags.SAMPLED,
-      });
+  const span = isSpanContextValid(started.spanContext()) ? started : spanOfNobody();
   return { span, context: trace.setSpan(parent, span) };
 }
 
-/** 32 digits, never all zeros. Not by randomBytes, which asks for entropy each time. */
-const randomHex = () => randomUUID().replaceAll('-', '');
+/** The first of its trace: its id need not differ from that. Not by randomBytes, which asks for entropy each time. */
+function spanOfNobody(): Span {
+  const traceId = randomUUID().replaceAll('-', '');
+  return trace.wrapSpanContext({ traceId, spanId: traceId.slice(16), traceFlags: TraceFlags.SAMPLED });
+}
 
 /** Does the work as a span of what is under way; within one that is ours and that nobody records, no other is made. */
-export async function inSpan<T>(
+export function inSpan<T>(name: string, options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T> {
+  const correlation = storage.getStore() ?? { context: ROOT_CONTEXT, request_id: null };
+  const parent = trace.getSpan(correlation.context);
+  if (parent && !parent.isRecording() && !parent.spanContext().isRemote) return work(parent);
+  return inNewSpan(correlation, name, options, work);
+}
+
+async function inNewSpan<T>(
+  correlation: Correlation,
   name: string,
   options: SpanOptions,
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
-  const correlation = storage.getStore() ?? { context: ROOT_CONTEXT, request_id: null };
-  const parent = trace.getSpan(correlation.context);
-  if (parent && !parent.isRecording() && !parent.spanContext().isRemote) return work(parent);
   const { span, context } = startSpan(name, options, correlation.context);
   try {
-    return await storage.run({ ...correlation, context }, () => work(span));
+    const { ids: _, ...rest } = correlation;
+    return await storage.run({ ...rest, context }, () => work(span));
   } catch (error) {
     // The kind alone: a message may quote what no trace is to hold.
     span.setStatus({ code: SpanStatusCode.ERROR });
