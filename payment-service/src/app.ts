@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { AccessOptions } from 'service-kit/server/access.ts';
 import type { AdmissionOptions } from 'service-kit/server/admission.ts';
 import { buildServer, type Server } from 'service-kit/server/server.ts';
+import { parseWithAmountAsText } from './amount-as-text.ts';
 import { createDelivery } from './delivery.ts';
 import { createLivePage } from './live-page.ts';
 import { type LiveViewSources, registerLiveView } from './live-view.ts';
@@ -18,7 +19,7 @@ import type { RetryPolicy } from './retry-policy.ts';
 import { registerCircuit } from './routes/circuit.ts';
 import { registerCustomers } from './routes/customers.ts';
 import { registerHealthReport } from './routes/health.ts';
-import { keepAmountAsText, registerPayments } from './routes/payments.ts';
+import { registerPayments } from './routes/payments.ts';
 import { registerReceipts } from './routes/receipts.ts';
 import { toStoreProblem } from './routes/store-unavailable.ts';
 import type { Store } from './store/store.ts';
@@ -54,7 +55,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     metrics,
     ...dependencies.access,
     ready: store.check,
-    reviver: keepAmountAsText,
+    parseJson: parseWithAmountAsText,
     translateError: toStoreProblem,
   });
   showCircuits(metrics, notifier.report);

@@ -1,7 +1,7 @@
 import { customerIdSchema, idempotencyKeySchema } from 'service-kit/notification.ts';
 import type { Credential } from 'service-kit/server/credentials.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/server/problem.ts';
-import type { Reviver, Server } from 'service-kit/server/server.ts';
+import type { Server } from 'service-kit/server/server.ts';
 import { z } from 'zod';
 import type { RetryNotification } from '../notification-retry.ts';
 import { notificationStatusSchema, paymentSchema, viewPayment } from '../payment.ts';
@@ -164,7 +164,3 @@ const ownKey = (key: string | undefined, client: Credential | undefined) =>
 /** RFC 7240: a list of preferences, each perhaps with parameters. */
 const prefersAsync = (prefer = '') =>
   prefer.split(',').some((preference) => /^\s*respond-async\s*(;|$)/i.test(preference));
-
-/** JSON.parse would make 100.001 and 1e2 doubles before anyone could look at them: `amount` stays the text it was. */
-export const keepAmountAsText: Reviver = (key, value, { source }) =>
-  key === 'amount' && typeof value === 'number' ? source : value;

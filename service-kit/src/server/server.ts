@@ -27,8 +27,6 @@ export type Server = FastifyInstance<
   ZodTypeProvider
 >;
 
-export type Reviver = (key: string, value: unknown, context: { source: string | undefined }) => unknown;
-
 export interface ServerOptions extends AccessOptions, AdmissionOptions {
   title: string;
   /** What GET / says. */
@@ -42,8 +40,8 @@ export interface ServerOptions extends AccessOptions, AdmissionOptions {
   ready?: () => Promise<void>;
   /** The problem that one of the service's own errors is to a client. */
   translateError?: (error: Error) => Problem | undefined;
-  /** Called for each value of a JSON body, innermost first, as by JSON.parse. */
-  reviver?: Reviver;
+  /** Makes a value of a JSON body, or throws. Default: JSON.parse. */
+  parseJson?: (text: string) => unknown;
   /** What GET /metrics shows, beside the requests, which are added to it. Default: nothing else. */
   metrics?: Registry;
 }
@@ -72,7 +70,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     },
   }).withTypeProvider<ZodTypeProvider>();
 
-  parseJsonOnly(server, options.reviver);
+  parseJsonOnly(server, options.parseJson ?? JSON.parse);
   server.setValidatorCompiler(validatorCompiler);
   // Answers are built by our own code and checked by the compiler and the tests: no second check for each request.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -94,18 +92,20 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
  * Any other type is a 415. Schemas are strict, so that a __proto__ is named as an unknown field like any other. An empty
  * body is no body: whether that is wrong is for the route to say, if there is one.
  */
-function parseJsonOnly(server: Server, reviver: Reviver | undefined): void {
+function parseJsonOnly(server: Server, parse: (text: string) => unknown): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(
     'application/json',
     { parseAs: 'string' },
-    async (_request: unknown, body: string) => {
-      if (body === '') return undefined;
+    (_request: unknown, body: string, done: (error: Error | null, value?: unknown) => void) => {
+      if (body === '') return done(null);
+      let value: unknown;
       try {
-        return reviver ? JSON.parse(body, reviver) : JSON.parse(body);
+        value = parse(body);
       } catch {
-        throw new Problem(400, 'malformed-request', 'The body is not valid JSON.');
+        return done(new Problem(400, 'malformed-request', 'The body is not valid JSON.'));
       }
+      done(null, value);
     },
   );
 }
