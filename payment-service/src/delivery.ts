@@ -48,7 +48,7 @@ export interface DeliveryOptions {
 
 export function createDelivery({ store, notifier, policy, onChange = () => {} }: DeliveryOptions): Delivery {
   async function save(payment: Payment, before: Payment, answer?: KeptAnswer): Promise<void> {
-    await store.update(payment, answer);
+    await store.update(payment, answer, before);
     onChange(payment, before);
   }
 
@@ -101,17 +101,18 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
 
   async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);
-    if (stopping.aborted && interrupted.notification_status === 'pending') return giveBack(interrupted);
+    if (stopping.aborted && interrupted.notification_status === 'pending')
+      return giveBack(interrupted, claimed);
     const known = await notifier.settleUnknown(interrupted);
     if (known.notification_status !== 'pending') return end(known, claimed, log);
     if (isExpired(known)) return end(expire(known), claimed, log);
     if (isHeldBack(known)) return end(hold(known), claimed, log);
-    return stopping.aborted ? giveBack(known) : tryAgain(known, claimed, log);
+    return stopping.aborted ? giveBack(known, claimed) : tryAgain(known, claimed, log);
   }
 
-  async function giveBack(payment: Payment): Promise<Payment> {
+  async function giveBack(payment: Payment, before: Payment): Promise<Payment> {
     const due = postpone(payment, Date.now());
-    await store.update(due);
+    await store.update(due, undefined, before);
     return due;
   }
 

@@ -23,7 +23,7 @@ export async function takeReceipt(
   try {
     // Whoever handles the notification now would write over the receipt: it has to wait until nobody does.
     const { fence } = await store.claim(payment);
-    await store.update({ ...next, fence });
+    await store.update({ ...next, fence }, undefined, payment);
     onChange(next, payment);
   } catch (error) {
     if (!(error instanceof LeaseLost)) throw error;

@@ -149,6 +149,22 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       expect(await store.find(before.payment_id)).toStrictEqual(again);
     });
 
+    test('update writes the attempts that are not those of the payment before, and no others', async () => {
+      const [ended, running] = [everyAttempt[0] as Attempt, everyAttempt.at(-1) as Attempt];
+      const paymentWith = (...attempts: Attempt[]) =>
+        paymentNumber(1, { notification: notificationWith(attempts) });
+      await store.insert(paymentWith(ended, running));
+      const accepted: Attempt = { ...running, outcome: 'accepted', message_id: 'sms-2', duration_ms: 7 };
+      const notWritten = { ...ended, reason: 'not_written' };
+      await store.update(
+        paymentWith(notWritten, accepted, running),
+        undefined,
+        paymentWith(notWritten, running),
+      );
+      const updated = await store.find(paymentNumber(1).payment_id);
+      expect(updated?.notification.attempts).toStrictEqual([ended, accepted, running]);
+    });
+
     test('an update that is given right after the insert comes after it', async () => {
       const sent: Payment = { ...paymentNumber(1), notification_status: 'sent' };
       await Promise.all([store.insert(paymentNumber(1)), store.update(sent)]);

@@ -66,9 +66,9 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
       }
     },
 
-    async update(payment, answer) {
+    async update(payment, answer, before) {
       const isOurs = await inOrder(payment.payment_id, () =>
-        write(() => updateAll({ payment, due_at: dueOf(payment), answer })),
+        write(() => updateAll({ payment, due_at: dueOf(payment), answer, before })),
       );
       if (!isOurs) throw new LeaseLost(payment.payment_id);
     },

@@ -1,6 +1,7 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import type { Payment } from '../payment.ts';
+import { attemptRows } from './attempt-rows.ts';
 import { attemptColumns, changingColumns, keyColumns, paymentColumns } from './columns.ts';
 import type { IdempotencyRecord, KeptAnswer } from './store.ts';
 
@@ -14,6 +15,7 @@ export interface Update {
   payment: Payment;
   due_at: string | null;
   answer: KeptAnswer | undefined;
+  before: Payment | undefined;
 }
 
 const newPayments = rowsOf(paymentColumns);
@@ -103,7 +105,7 @@ export function prepareWrites(database: Database) {
         values: [
           ...newPayments.values(payments),
           ...newKeys.values(keys),
-          ...newAttempts.values(attemptRows(inserts)),
+          ...newAttempts.values(inserts.flatMap(({ payment }) => attemptRows(payment))),
         ],
       });
     },
@@ -120,14 +122,12 @@ export function prepareWrites(database: Database) {
       const updated = await database.query<Pick<Payment, 'payment_id'>>({
         name: 'update',
         text: updateText,
-        values: [...updates.values(rows), ...updatedAttempts.values(attemptRows(given))],
+        values: [
+          ...updates.values(rows),
+          ...updatedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),
+        ],
       });
       return updated.map(({ payment_id }) => payment_id);
     },
   };
 }
-
-const attemptRows = (given: { payment: Payment }[]) =>
-  given.flatMap(({ payment: { payment_id, notification } }) =>
-    notification.attempts.map((attempt, index) => ({ payment_id, number: index + 1, ...attempt })),
-  );

@@ -1,5 +1,6 @@
 import { dueAt } from '../retry-policy.ts';
 import { openReader } from './sqlite-reads.ts';
+import { attemptValues, changeValues, paymentValues } from './sqlite-values.ts';
 import { startSqliteWriter } from './start-sqlite-writer.ts';
 import { LeaseLost, type Store, StoreUnavailable } from './store.ts';
 
@@ -28,11 +29,24 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
   let logEmptiedAt = Number.NEGATIVE_INFINITY;
 
   return {
-    insert: (payment, record) => writer.write('insert', payment, dueAt(payment, leaseMs), record, Date.now()),
+    insert: (payment, record) =>
+      writer.write(
+        'insert',
+        paymentValues(payment, dueAt(payment, leaseMs)),
+        attemptValues(payment),
+        record,
+        Date.now(),
+      ),
 
-    async update(payment, answer) {
-      const isOurs = await writer.write('update', payment, dueAt(payment, leaseMs), answer);
-      if (!isOurs) throw new LeaseLost(payment.payment_id);
+    async update(payment, answer, before) {
+      const { payment_id } = payment;
+      const isOurs = await writer.write(
+        'update',
+        changeValues(payment, dueAt(payment, leaseMs)),
+        attemptValues(payment, before),
+        answer && { payment_id, ...answer },
+      );
+      if (!isOurs) throw new LeaseLost(payment_id);
     },
 
     keepAnswer: (paymentId, answer) => writer.write('keepAnswer', paymentId, answer),

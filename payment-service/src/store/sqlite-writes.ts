@@ -1,8 +1,8 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../payment.ts';
-import { attemptColumns, changingColumns, keyColumns, paymentColumns } from './columns.ts';
 import { type KeyRow, recordOf } from './key-row.ts';
 import { type PaymentRow, preparePayments, preparePhone } from './sqlite-rows.ts';
+import { attemptNames, changingNames, paymentNames, type Values } from './sqlite-values.ts';
 import type { IdempotencyRecord, Inserted, KeptAnswer } from './store.ts';
 
 /**
@@ -14,22 +14,17 @@ export function prepareWrites(db: DatabaseSync) {
   const findPhone = preparePhone(db);
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
 
-  /** Takes a row's values by position: to bind them by name takes five times as long. */
-  function runOf<Column extends string>(columns: Column[], sql: string) {
-    const statement = db.prepare(sql);
-    return (row: Record<Column, SQLInputValue>) => statement.run(...columns.map((column) => row[column]));
-  }
-  const insertOf = <Column extends string>(table: string, columns: Column[], onConflict = '') =>
-    runOf(columns, `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks(columns)}) ${onConflict}`);
-  const insertPayment = insertOf('payments', namesOf(paymentColumns));
-  const changing = namesOf(changingColumns);
-  const updatePayment = runOf(
-    [...changing, 'payment_id', 'fence'],
-    `UPDATE payments SET (${changing.join(', ')}) = (${marks(changing)}) WHERE payment_id = ? AND fence = ?`,
+  const insertOf = (table: string, columns: string[], onConflict = '') =>
+    db.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks(columns)}) ${onConflict}`);
+  const insertPayment = insertOf('payments', paymentNames);
+  const customerAt = paymentNames.indexOf('customer_id');
+  const phoneAt = paymentNames.indexOf('phone');
+  const updatePayment = db.prepare(
+    `UPDATE payments SET (${changingNames.join(', ')}) = (${marks(changingNames)}) WHERE payment_id = ? AND fence = ?`,
   );
   const putAttempt = insertOf(
     'attempts',
-    namesOf(attemptColumns),
+    attemptNames,
     `ON CONFLICT (payment_id, number) DO UPDATE
        SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
            duration_ms = excluded.duration_ms`,
@@ -52,7 +47,9 @@ export function prepareWrites(db: DatabaseSync) {
     RETURNING *`);
 
   const selectKey = db.prepare('SELECT * FROM idempotency_keys WHERE key = ?');
-  const insertKey = insertOf('idempotency_keys', namesOf(keyColumns));
+  const insertKey = db.prepare(`
+    INSERT INTO idempotency_keys (key, fingerprint, payment_id, answer_status, answer_body, created_at)
+    VALUES (?, ?, ?, ?, ?, ?)`);
   const putAnswer = db.prepare(`
     UPDATE idempotency_keys SET answer_status = :status, answer_body = :body WHERE payment_id = :payment_id`);
   const keepFirstAnswer = db.prepare(`
@@ -78,17 +75,11 @@ export function prepareWrites(db: DatabaseSync) {
     ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`);
   const forgetPhone = db.prepare('DELETE FROM customers WHERE customer_id = ?');
 
-  function putAttempts({ payment_id, notification }: Payment): void {
-    notification.attempts.forEach((attempt, index) => {
-      putAttempt({ payment_id, number: index + 1, ...attempt });
-    });
-  }
-
   return {
     /** Inserts the payment unless there is a record of the key. */
     insert(
-      payment: Payment,
-      due_at: number | null,
+      payment: Values,
+      attempts: Values[],
       record: IdempotencyRecord | undefined,
       created_at: number,
     ): Inserted {
@@ -96,25 +87,25 @@ export function prepareWrites(db: DatabaseSync) {
         const known = selectKey.get(record.key) as KeyRow | undefined;
         if (known) return { known: recordOf(known) };
       }
-      const { notification, ...rest } = payment;
-      const phone = payment.phone ?? findPhone(payment.customer_id) ?? null;
-      insertPayment({ ...rest, ...notification, phone, due_at });
-      putAttempts(payment);
+      const phone = (payment[phoneAt] as string | null) ?? findPhone(payment[customerAt] as string) ?? null;
+      insertPayment.run(...payment.with(phoneAt, phone));
+      for (const attempt of attempts) putAttempt.run(...attempt);
       if (record) {
-        const { answer, ...key } = record;
-        const { status: answer_status = null, body: answer_body = null } = answer ?? {};
-        insertKey({ ...key, answer_status, answer_body, created_at });
+        const { key, fingerprint, payment_id, answer } = record;
+        insertKey.run(key, fingerprint, payment_id, answer?.status ?? null, answer?.body ?? null, created_at);
       }
       return { phone };
     },
 
     /** False if the fence is another one: then nothing was written. */
-    update(payment: Payment, due_at: number | null, answer: KeptAnswer | undefined): boolean {
-      const { notification, ...rest } = payment;
-      const { changes } = updatePayment({ ...rest, ...notification, due_at });
-      if (changes === 0) return false;
-      putAttempts(payment);
-      if (answer) putAnswer.run({ payment_id: payment.payment_id, ...answer });
+    update(
+      changed: Values,
+      attempts: Values[],
+      answer: (KeptAnswer & Pick<Payment, 'payment_id'>) | undefined,
+    ): boolean {
+      if (updatePayment.run(...changed).changes === 0) return false;
+      for (const attempt of attempts) putAttempt.run(...attempt);
+      if (answer) putAnswer.run({ ...answer });
       return true;
     },
 
@@ -146,7 +137,6 @@ export function prepareWrites(db: DatabaseSync) {
   };
 }
 
-const namesOf = <Column extends string>(columns: Record<Column, string>) => Object.keys(columns) as Column[];
 const marks = (columns: string[]) => columns.map(() => '?').join(', ');
 
 export type Writes = ReturnType<typeof prepareWrites>;

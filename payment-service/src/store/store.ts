@@ -58,10 +58,11 @@ export interface Store {
   insert(payment: Payment, record?: IdempotencyRecord): Promise<Inserted>;
   /**
    * Brings a payment's notification up to what it is now, and with it the answer that is kept for its key, if it has one.
+   * An attempt that it has in common with `before`, which is kept already, is left as it is.
    *
    * @throws LeaseLost
    */
-  update(payment: Payment, answer?: KeptAnswer): Promise<void>;
+  update(payment: Payment, answer?: KeptAnswer, before?: Payment): Promise<void>;
   /** Keeps the answer for the payment's key unless there is one, and returns the one that is kept. */
   keepAnswer(paymentId: string, answer: KeptAnswer): Promise<KeptAnswer>;
   find(paymentId: string): Promise<Payment | undefined>;
