@@ -41,7 +41,7 @@ export function settleAttempt(
     outcome: outcome.outcome,
     reason: wasResent(payment, index) ? (reasonOf(outcome) ?? attempt.reason) : reasonOf(outcome),
     message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
-    ...(durationMs !== undefined && { duration_ms: durationMs }),
+    duration_ms: durationMs ?? attempt.duration_ms,
   });
   // What one provider has taken stays taken, whatever becomes known of another attempt.
   const taken = attempts.find((other) => other.outcome === 'accepted');

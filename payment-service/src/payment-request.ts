@@ -54,11 +54,11 @@ export const paymentRequestSchema = (rules: RequestRules) =>
       currency: z.enum(currencyCodes, 'must be an ISO 4217 code such as COP').default('COP'),
       phone: phoneRequestSchema(rules).optional(),
     })
-    .transform(({ amount, message, phone, ...rest }, context) => {
-      const minor = parseAmount(amount, rest.currency);
+    .transform(({ amount, customer_id, message, currency, phone }, context) => {
+      const minor = parseAmount(amount, currency);
       if (typeof minor === 'string') {
         context.issues.push({ code: 'custom', path: ['amount'], message: minor, input: amount });
         return z.NEVER;
       }
-      return { ...rest, amount_minor: minor, message: message ?? null, phone: phone ?? null };
+      return { amount_minor: minor, currency, customer_id, message: message ?? null, phone: phone ?? null };
     });

@@ -78,13 +78,18 @@ export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'custom
  * The id is ordered by time, within one process strictly, unless the clock is set back by more than ten seconds: newest first
  * is by id. It keeps the ids of the request that it comes with, for what is done about it later.
  */
-export function newPayment({ message, ...request }: PaymentRequest, ttlMs: number): Payment {
+export function newPayment(request: PaymentRequest, ttlMs: number): Payment {
+  const { amount_minor, currency, customer_id, phone } = request;
   const { traceparent, request_id } = currentIds();
   const now = Date.now();
-  const amount = formatAmount(request.amount_minor, request.currency);
-  const text = message ?? `Se ha procesado un pago de $${amount} con éxito.`;
+  const message =
+    request.message ?? `Se ha procesado un pago de $${formatAmount(amount_minor, currency)} con éxito.`;
+  const { encoding, segments } = measureText(message);
   return {
-    ...request,
+    amount_minor,
+    currency,
+    customer_id,
+    phone,
     payment_id: `pmt_${uuidv7obj().toHex()}`,
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + ttlMs).toISOString(),
@@ -96,8 +101,9 @@ export function newPayment({ message, ...request }: PaymentRequest, ttlMs: numbe
     notification_service: null,
     notification_status: 'pending',
     notification: {
-      message: text,
-      ...measureText(text),
+      message,
+      encoding,
+      segments,
       reason: null,
       attempts: [],
       next_attempt_at: null,
@@ -105,12 +111,11 @@ export function newPayment({ message, ...request }: PaymentRequest, ttlMs: numbe
   };
 }
 
-export function viewPayment({ amount_minor, ...payment }: Payment): PaymentView {
+export function viewPayment(payment: Payment): PaymentView {
   return {
     payment_id: payment.payment_id,
     status: 'completed',
-    // Raw JSON: as a double, an amount of 16 digits would lose its last decimal.
-    amount: JSON.rawJSON(formatAmount(amount_minor, payment.currency)) as unknown as number,
+    amount: numberOf(formatAmount(payment.amount_minor, payment.currency)),
     currency: payment.currency,
     customer_id: payment.customer_id,
     notification_service: payment.notification_service,
@@ -121,8 +126,13 @@ export function viewPayment({ amount_minor, ...payment }: Payment): PaymentView 
   };
 }
 
+/** As a double, an amount of 16 digits would lose its last decimal; raw JSON takes longer to write. */
+const numberOf = (amount: string): number =>
+  amount.length <= 15 ? Number(amount) : (JSON.rawJSON(amount) as unknown as number);
+
 /** One attempt was accepted, and another one was too, or may have been. */
 export function isPossibleDuplicate(attempts: Attempt[]): boolean {
+  if (attempts.length < 2) return false;
   const count = (kind: Attempt['outcome']) => attempts.filter(({ outcome }) => outcome === kind).length;
   return count('accepted') > 0 && count('accepted') + count('unknown') > 1;
 }

@@ -19,7 +19,6 @@ export function createReopeningStore(open: () => Store | Promise<Store>, log: Fa
   let failedAt = Number.NEGATIVE_INFINITY;
 
   async function store(): Promise<Store> {
-    if (opened) return opened;
     if (performance.now() - failedAt < retryMs) throw new StoreUnavailable('the store is not open');
     opening ??= tryToOpen();
     return Promise.race([opening, tooLate()]);
@@ -37,21 +36,25 @@ export function createReopeningStore(open: () => Store | Promise<Store>, log: Fa
     }
   }
 
+  /** Without a promise of its own once the store is open: each payment asks twice. */
+  const withStore = <T>(ask: (store: Store) => Promise<T>): Promise<T> =>
+    opened ? ask(opened) : store().then(ask);
+
   return {
-    insert: async (...args) => (await store()).insert(...args),
-    update: async (...args) => (await store()).update(...args),
-    keepAnswer: async (...args) => (await store()).keepAnswer(...args),
-    find: async (...args) => (await store()).find(...args),
-    list: async (...args) => (await store()).list(...args),
-    backlog: async () => (await store()).backlog(),
-    putPhone: async (...args) => (await store()).putPhone(...args),
-    findPhone: async (...args) => (await store()).findPhone(...args),
-    forgetPhone: async (...args) => (await store()).forgetPhone(...args),
-    claimDue: async (...args) => (await store()).claimDue(...args),
-    claim: async (...args) => (await store()).claim(...args),
-    forgetKeys: async (...args) => (await store()).forgetKeys(...args),
-    blank: async (...args) => (await store()).blank(...args),
-    check: async () => (await store()).check(),
+    insert: (...args) => withStore((store) => store.insert(...args)),
+    update: (...args) => withStore((store) => store.update(...args)),
+    keepAnswer: (...args) => withStore((store) => store.keepAnswer(...args)),
+    find: (...args) => withStore((store) => store.find(...args)),
+    list: (...args) => withStore((store) => store.list(...args)),
+    backlog: () => withStore((store) => store.backlog()),
+    putPhone: (...args) => withStore((store) => store.putPhone(...args)),
+    findPhone: (...args) => withStore((store) => store.findPhone(...args)),
+    forgetPhone: (...args) => withStore((store) => store.forgetPhone(...args)),
+    claimDue: (...args) => withStore((store) => store.claimDue(...args)),
+    claim: (...args) => withStore((store) => store.claim(...args)),
+    forgetKeys: (...args) => withStore((store) => store.forgetKeys(...args)),
+    blank: (...args) => withStore((store) => store.blank(...args)),
+    check: () => withStore((store) => store.check()),
     // One that is still being opened is left to the end of the process: it may wait for another replica's migration.
     close: async () => opened?.close(),
   };
