@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { packed } from './packed.ts';
 
 /** What became of a write: what it returned, or why nothing of it has happened. */
 export type Outcome<T> = { result: T } | { error: unknown };
@@ -9,7 +10,7 @@ export type Outcome<T> = { result: T } | { error: unknown };
  */
 export function commitGroup<T>(db: DatabaseSync, group: (() => T)[]): Outcome<T>[] {
   try {
-    return commit(db, group).map((result) => ({ result }));
+    return packed(commit(db, group), (result) => ({ result }));
   } catch (error) {
     // One bad write must not take the others down with it: each gets a transaction of its own. Of any other error, such as
     // a lock or a full disk, each would only wait and fail again.

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { gather } from 'service-kit/gather.ts';
 import type { Outcome } from './group-commit.ts';
+import { packed } from './packed.ts';
 import type { WriterOptions } from './sqlite-writer.ts';
 import type { Write, Writes } from './sqlite-writes.ts';
 import { CommitUnknown, StoreUnavailable } from './store.ts';
@@ -64,7 +65,7 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
     return answer.promise as Promise<Answer>;
   }
 
-  const commit = gather((group: Write[]) => ask<Outcome<unknown>[]>(group));
+  const commit = gather((group: Write[]) => ask<Outcome<unknown>[]>(packed(group, (write) => write)));
   let latest: Promise<unknown> = Promise.resolve();
 
   return {
