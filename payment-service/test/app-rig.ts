@@ -162,7 +162,7 @@ export function keyed(
 }
 
 export function connectTo(path: string): DatabaseSync {
-  const db = new DatabaseSync(path);
+  const db = new DatabaseSync(path, { timeout: 5000 }); // the writer may be at work
   onTestFinished(() => db.close());
   return db;
 }

@@ -578,7 +578,7 @@ function write(path: string): void {
 }
 
 function connectTo(path: string): DatabaseSync {
-  const db = new DatabaseSync(path);
+  const db = new DatabaseSync(path, { timeout: 5000 }); // the writer may be at work
   onTestFinished(() => db.close());
   return db;
 }
