@@ -1,9 +1,9 @@
 import { type CorrelationIds, currentIds } from 'service-kit/correlation.ts';
 import { customerIdSchema, providerSchema } from 'service-kit/notification.ts';
 import { measureText } from 'service-kit/sms-text.ts';
-import { uuidv7obj } from 'uuidv7';
 import { z } from 'zod';
 import { formatAmount } from './money.ts';
+import { newPaymentId } from './payment-id.ts';
 
 export const notificationStatusSchema = z.enum(['pending', 'sent', 'delivered', 'failed']);
 
@@ -74,10 +74,7 @@ export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'custom
   message: string | null;
 };
 
-/**
- * The id is ordered by time, within one process strictly, unless the clock is set back by more than ten seconds: newest first
- * is by id. It keeps the ids of the request that it comes with, for what is done about it later.
- */
+/** It keeps the ids of the request that it comes with, for what is done about it later. */
 export function newPayment(request: PaymentRequest, ttlMs: number): Payment {
   const { amount_minor, currency, customer_id, phone } = request;
   const { traceparent, request_id } = currentIds();
@@ -90,7 +87,7 @@ export function newPayment(request: PaymentRequest, ttlMs: number): Payment {
     currency,
     customer_id,
     phone,
-    payment_id: `pmt_${uuidv7obj().toHex()}`,
+    payment_id: newPaymentId(),
     created_at: new Date(now).toISOString(),
     expires_at: new Date(now + ttlMs).toISOString(),
     retries: 0,

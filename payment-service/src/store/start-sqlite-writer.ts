@@ -69,10 +69,10 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
   let latest: Promise<unknown> = Promise.resolve();
 
   return {
-    async write<Name extends keyof Writes>(name: Name, ...args: Parameters<Writes[Name]>) {
-      const outcome = commit({ name, args } as Write);
+    write<Name extends keyof Writes>(name: Name, ...args: Parameters<Writes[Name]>) {
+      const outcome = commit({ name, args } as Write) as Promise<Outcome<ReturnType<Writes[Name]>>>;
       latest = outcome;
-      return resultOf((await outcome) as Outcome<ReturnType<Writes[Name]>>);
+      return outcome.then(resultOf);
     },
     emptyLog: async () => resultOf(await ask<Outcome<boolean>>('emptyLog')),
     async close() {
