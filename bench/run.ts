@@ -17,7 +17,7 @@ import { measureThroughput, systems } from './throughput.ts';
 
 /** V8 goes on making the code faster for about so long. */
 const warmUpMs = 15_000;
-const rounds = { rounds: 15, turnMs: 1500, warmUpMs };
+const rounds = { starts: 3, rounds: 5, turnMs: 1500, warmUpMs };
 
 const parts: { [Name in keyof Results]: () => Promise<Results[Name]['data']> } = {
   throughput: () => measureThroughput({ systems, connections: [1, 16, 64], ...rounds }),

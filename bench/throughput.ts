@@ -49,6 +49,9 @@ export interface Measured {
 export interface ThroughputOptions {
   systems: readonly System[];
   connections: readonly number[];
+  /** How often all systems are started anew: V8 compiles the same code now a little better, now a little worse. */
+  starts: number;
+  /** Of each start. */
   rounds: number;
   /** How long a system is measured at a time. */
   turnMs: number;
@@ -64,38 +67,42 @@ interface Turn {
   residentMb: number;
 }
 
-interface Running {
-  system: System;
-  services: Services;
-  /** By connections, one of each round. */
-  turns: Map<number, Turn[]>;
-}
+/** A system's, by connections; one of each round. */
+type Turns = Map<number, Turn[]>;
 
 /** Load that is not measured, for the caches to be the system's again after the others had their turn. */
 const leadInMs = 200;
 
-/**
- * All systems run from the beginning to the end, and take short turns: one that is not measured has next to nothing to do. In
- * each round another one is the first.
- */
 export async function measureThroughput(options: ThroughputOptions): Promise<Measured[]> {
-  const { connections, rounds, turnMs } = options;
+  const { systems, connections, starts } = options;
+  const turns = new Map(systems.map((system): [System, Turns] => [system, new Map()]));
+  for (let start = 0; start < starts; start += 1) await takeTurns(options, turns);
+  const [first] = turns.values();
+  return systems.flatMap((system) =>
+    connections.map((count) =>
+      summary(system, count, turns.get(system)?.get(count) ?? [], first?.get(count) ?? []),
+    ),
+  );
+}
+
+/**
+ * All systems run from the beginning of a start to its end, and take short turns: one that is not measured has next to nothing
+ * to do. In each round another one is the first.
+ */
+async function takeTurns(options: ThroughputOptions, turns: Map<System, Turns>): Promise<void> {
+  const { systems, connections, rounds, turnMs } = options;
   await using started = new AsyncDisposableStack();
-  const running: Running[] = [];
-  for (const system of options.systems) {
-    const services = await start(system, options, started);
-    running.push({ system, services, turns: new Map(connections.map((count) => [count, []])) });
-  }
+  const running: [system: System, services: Services][] = [];
+  for (const system of systems) running.push([system, await start(system, options, started)]);
   for (let round = 0; round < rounds; round += 1) {
     for (let place = 0; place < running.length; place += 1) {
-      const { services, system, turns } = running[(round + place) % running.length] as Running;
-      for (const [count, taken] of turns) taken.push(await takeTurn(services, system, count, turnMs));
+      const [system, services] = running[(round + place) % running.length] as (typeof running)[number];
+      for (const count of connections) {
+        const turn = await takeTurn(services, system, count, turnMs);
+        turns.get(system)?.getOrInsert(count, []).push(turn);
+      }
     }
   }
-  const [first] = running;
-  return running.flatMap(({ system, turns }) =>
-    connections.map((count) => summary(system, count, turns.get(count) ?? [], first?.turns.get(count) ?? [])),
-  );
 }
 
 function summary(system: System, connections: number, turns: Turn[], firstTurns: Turn[]): Measured {
