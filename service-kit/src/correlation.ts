@@ -75,8 +75,8 @@ export function currentIds(): TravellingIds {
 function idsOf({ context, request_id }: Correlation): TravellingIds {
   const carrier: Record<string, string> = {};
   propagator.inject(context, carrier, defaultTextMapSetter);
-  const { traceparent = null, ...state } = carrier;
-  return { traceparent, request_id, ...state };
+  const { traceparent = null, tracestate } = carrier;
+  return tracestate ? { traceparent, tracestate, request_id } : { traceparent, request_id };
 }
 
 /** Where the headers of a request, or what was kept, say that it comes from. */

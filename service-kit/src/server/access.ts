@@ -32,8 +32,9 @@ export async function registerAccess(
 ): Promise<void> {
   server.decorateRequest('credential', undefined);
   server.addHook('onRequest', (request, _reply, done) => {
+    if (credentials.length === 0) return done();
     const access = accessTo(request);
-    if (credentials.length === 0 || access === 'anyone') return done();
+    if (access === 'anyone') return done();
     request.credential = authenticate(request, credentials);
     if (!access.includes(request.credential.role)) throw forbidden();
     const correlation = currentCorrelation();

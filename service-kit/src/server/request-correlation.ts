@@ -19,17 +19,16 @@ export function registerCorrelation(server: Server): void {
     const given = request.headers['x-request-id'];
     const request_id = isRequestId(given) ? given : randomUUID();
     reply.header('x-request-id', request_id);
-    const { method, routeOptions } = request;
-    const route = routeOptions.url;
+    const { method } = request;
+    const attributes = { 'http.request.method': method };
     const { span, context } = startSpan(
-      route ? `${method} ${route}` : method,
-      {
-        kind: SpanKind.SERVER,
-        attributes: { 'http.request.method': method, ...(route && { 'http.route': route }) },
-      },
+      method,
+      { kind: SpanKind.SERVER, attributes },
       contextOf(request.headers),
     );
     if (span.isRecording()) {
+      const { url } = request.routeOptions; // which Fastify makes anew each time that it is asked for
+      if (url) span.updateName(`${method} ${url}`).setAttribute('http.route', url);
       reply.raw.once('close', () => {
         span.setAttribute('http.response.status_code', reply.statusCode);
         if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
