@@ -51,7 +51,7 @@ export function createCaller({
     maxResponseSize: 64 * 1024,
   });
   let underWay = 0;
-  async function call(request: Request, writing?: Writing): Promise<Answer> {
+  function call(request: Request, writing?: Writing): Promise<Answer> {
     const attributes = { 'http.request.method': request.method, 'server.address': host };
     return inSpan(request.method, { kind: SpanKind.CLIENT, attributes }, async (span) => {
       const withHeaders = { ...request, headers: { ...headers(), ...request.headers } };
