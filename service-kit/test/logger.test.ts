@@ -1,14 +1,22 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import process from 'node:process';
-import { expect, test } from 'vitest';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
 
 const logger = new URL('../src/server/start.ts', import.meta.url);
 
-/** Runs the statements with a `log` of their own process; resolves with what it wrote to its standard output. */
+/** What runs the statements, with a `log`, in a process of their own. */
+const argumentsFor = (statements: string) => [
+  '--input-type=module',
+  '--eval',
+  `import { createLogger } from '${logger}'; const log = createLogger({ level: 'info' }); ${statements}`,
+];
+
+/** Resolves with what such a process wrote to its standard output, once it has ended. */
 async function linesOf(statements: string): Promise<string[]> {
-  const code = `import { createLogger } from '${logger}'; const log = createLogger({ level: 'info' }); ${statements}`;
   const { promise, resolve } = Promise.withResolvers<string>();
-  execFile(process.execPath, ['--input-type=module', '--eval', code], (_error, stdout) => resolve(stdout));
+  execFile(process.execPath, argumentsFor(statements), (_error, stdout) => resolve(stdout));
   const written = await promise;
   expect(written.endsWith('\n')).toBe(true);
   return written
@@ -39,4 +47,22 @@ test('a fatal line is there before the process can end', async () => {
 
 test('more lines than one write takes are all there, in their order', async () => {
   expect(await linesOf(logThem(5000))).toEqual(numbers(5000));
+});
+
+test('a line that is written while another is on its way needs none after it to follow', async () => {
+  // More than a pipe takes: the first is on its way until somebody reads.
+  const statements = `
+    log.info('long'.padEnd(1e6));
+    const inTwoTurns = (work) => setImmediate(() => setImmediate(work));
+    inTwoTurns(() => { log.info('last'); inTwoTurns(() => process.stderr.write('both are written')); });
+    setInterval(() => {}, 1000); // it goes on, and says nothing more`;
+  const child = spawn(process.execPath, argumentsFor(statements), { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill());
+  await once(child.stderr, 'data');
+  const written: string[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    written.push(JSON.parse(line).msg.trim());
+    if (written.length === 2) break;
+  }
+  expect(written).toEqual(['long', 'last']);
 });

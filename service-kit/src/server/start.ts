@@ -6,6 +6,7 @@ import { correlationFields } from '../correlation.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
 import { collectProcessMetrics } from './metrics.ts';
 import type { Server } from './server.ts';
+import { standardOutput } from './standard-output.ts';
 
 export interface Service<Schema extends z.ZodType<ServiceSettings>> {
   name: string;
@@ -61,28 +62,6 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
 /** Each line has the ids of the request that it is about. */
 export const createLogger = (options: LoggerOptions, destination?: DestinationStream): Logger =>
   pino({ ...options, mixin: correlationFields }, destination ?? standardOutput());
-
-/**
- * The lines that are written in one turn of the event loop are one write, when the turn is over: each write wakes a thread, and
- * that of a line by itself would come before the answer that the line tells of. What waits is written when the process exits.
- */
-function standardOutput(): DestinationStream & { flushSync(): void } {
-  const output = pino.destination({ minLength: 64 * 1024, maxWrite: 128 * 1024 });
-  let isWaiting = false;
-  const flush = () => {
-    isWaiting = false;
-    output.flush();
-  };
-  return {
-    write(line) {
-      output.write(line);
-      if (isWaiting) return;
-      isWaiting = true;
-      setImmediate(flush);
-    },
-    flushSync: () => output.flushSync(), // pino's, after a fatal line
-  };
-}
 
 async function startExport(endpoint: string | undefined, service: string): Promise<() => Promise<void>> {
   if (!endpoint) return async () => {};
