@@ -33,33 +33,33 @@ const insertPayments = `
       FROM numbers
     )
   INSERT INTO payments (payment_id, amount_minor, currency, customer_id, phone, message, encoding, segments,
-                        notification_service, notification_status, reason, next_attempt_at, expires_at, due_at, created_at)
+                        notification_service, notification_status, reason, next_attempt_at, expires_at, due_at, created_at,
+                        attempts)
   SELECT ${idOf('n')}, 100 * n, 'COP',
     'customer_' || iif(n % 10 = 0, 0, 1 + CAST(chance * chance * chance * 1000000 AS INTEGER)),
     printf('+57300%07d', n % 10000000), printf('Se ha procesado un pago de $%d.00 con éxito.', n), 'GSM-7', 1,
     CASE WHEN status IN ('sent', 'delivered') THEN iif(n % 20 = 1, 'Twilio', 'Aldeamo') END, status,
     iif(status = 'failed', 'opted_out', NULL), iif(status = 'pending', given_up_at, NULL), given_up_at,
     -- In an hour, unless it is one of the five.
-    iif(status = 'pending', (unixepoch() + iif(n <= 50, 0, 3600)) * 1000, NULL), made_at
+    iif(status = 'pending', (unixepoch() + iif(n <= 50, 0, 3600)) * 1000, NULL), made_at,
+    json_array(json_object(
+      'provider', iif(status IN ('sent', 'delivered') AND n % 20 = 1, 'Twilio', 'Aldeamo'),
+      'outcome', CASE status WHEN 'pending' THEN 'not_sent' WHEN 'failed' THEN 'rejected' ELSE 'accepted' END,
+      'reason', CASE status WHEN 'pending' THEN 'connection_refused' WHEN 'failed' THEN 'opted_out' END,
+      'message_id', iif(status IN ('sent', 'delivered'), 'msg_' || substr(${idOf('n')}, 5), NULL),
+      'started_at', made_at, 'duration_ms', 120
+    ))
   FROM dealt`;
-
-const insertAttempts = `
-  INSERT INTO attempts (payment_id, number, provider, outcome, reason, message_id, started_at, duration_ms)
-  SELECT payment_id, 1, coalesce(notification_service, 'Aldeamo'),
-    CASE notification_status WHEN 'pending' THEN 'not_sent' WHEN 'failed' THEN 'rejected' ELSE 'accepted' END,
-    CASE notification_status WHEN 'pending' THEN 'connection_refused' WHEN 'failed' THEN 'opted_out' END,
-    iif(notification_service IS NULL, NULL, 'msg_' || substr(payment_id, 5)), created_at, 120
-  FROM payments WHERE payment_id BETWEEN ${idOf(':first')} AND ${idOf(':last')}`;
 
 /** Adds payments, as the service would have left them, until there are so many. */
 export function growTo(db: DatabaseSync, size: number): void {
   // Nobody's money: the disk need not be waited for.
   db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000');
-  const statements = [insertPayments, insertAttempts].map((sql) => db.prepare(sql));
+  const insert = db.prepare(insertPayments);
   const { kept } = db.prepare('SELECT count(*) AS kept FROM payments').get() as { kept: number };
   for (let first = kept + 1; first <= size; first += chunk) {
     db.exec('BEGIN');
-    for (const statement of statements) statement.run({ first, last: Math.min(first + chunk - 1, size) });
+    insert.run({ first, last: Math.min(first + chunk - 1, size) });
     db.exec('COMMIT');
   }
 }

@@ -7,10 +7,17 @@ import { createLogger } from 'service-kit/server/start.ts';
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { startTcpProxy } from '../../test/doubles/tcp-proxy.ts';
 import { createDatabase, startPostgres } from '../../test/postgres-server.ts';
-import type { Payment } from '../src/payment.ts';
+import type { Attempt, Payment } from '../src/payment.ts';
 import { openPostgresStore } from '../src/store/postgres-store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../src/store/store.ts';
-import { describeStore, everything, paymentNumber, recordOf, running } from './store-contract.ts';
+import {
+  describeStore,
+  everything,
+  notificationWith,
+  paymentNumber,
+  recordOf,
+  running,
+} from './store-contract.ts';
 
 const leaseMs = 10_000;
 const log = createLogger({ level: 'silent' });
@@ -109,6 +116,19 @@ describe('requests that arrive together', () => {
   });
 
   const keyed = (number: number) => recordOf(`key-${number}`, paymentNumber(number));
+});
+
+test('an update writes the attempts that are not those of the payment before, and no others', async () => {
+  const store = await open(await newDatabase());
+  const attempt = running().attempts[0] as Attempt;
+  const paymentWith = (...attempts: Attempt[]) =>
+    paymentNumber(1, { notification: notificationWith(attempts) });
+  const ended: Attempt = { ...attempt, outcome: 'not_sent', reason: 'connection_refused', duration_ms: 3 };
+  await store.insert(paymentWith(ended, attempt));
+  const accepted: Attempt = { ...attempt, outcome: 'accepted', message_id: 'sms-2', duration_ms: 7 };
+  const notWritten = { ...ended, reason: 'not_written' };
+  await store.update(paymentWith(notWritten, accepted), undefined, paymentWith(notWritten, attempt));
+  expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(paymentWith(ended, accepted));
 });
 
 describe('several replicas', () => {

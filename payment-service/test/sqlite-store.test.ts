@@ -13,7 +13,14 @@ import { commitGroup } from '../src/store/group-commit.ts';
 import { openSqliteStore } from '../src/store/sqlite-store.ts';
 import { openWriter } from '../src/store/sqlite-writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../src/store/store.ts';
-import { describeStore, everything, paymentNumber, recordOf, running } from './store-contract.ts';
+import {
+  describeStore,
+  everything,
+  notificationWith,
+  paymentNumber,
+  recordOf,
+  running,
+} from './store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -54,7 +61,7 @@ describe('durability', () => {
     expect(connectTo(path).prepare('PRAGMA journal_mode').get()).toMatchObject({ journal_mode: 'wal' });
   });
 
-  test('a commit waits for the disk, and attempts belong to a payment', () => {
+  test('a commit waits for the disk, and keys belong to a payment', () => {
     // Both are settings of a connection, and only it can tell: the spy gets hold of the writer's.
     const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
     onTestFinished(() => exec.mockRestore());
@@ -64,6 +71,26 @@ describe('durability', () => {
     expect(connection.prepare('PRAGMA synchronous').get()).toMatchObject({ synchronous: full });
     expect(connection.prepare('PRAGMA foreign_keys').get()).toMatchObject({ foreign_keys: 1 });
   });
+});
+
+test('the attempts of a payment can be asked for by hand, as rows', async () => {
+  const path = newPath();
+  const store = await open(path);
+  const attempts: Attempt[] = [
+    {
+      ...(running().attempts[0] as Attempt),
+      provider: 'Aldeamo',
+      outcome: 'not_sent',
+      reason: 'timeout',
+      duration_ms: 3,
+    },
+    { ...(running().attempts[0] as Attempt), provider: 'Twilio' },
+  ];
+  await store.insert(paymentNumber(1, { notification: notificationWith(attempts) }));
+  await store.insert(paymentNumber(2));
+  const rows = connectTo(path).prepare('SELECT * FROM attempts ORDER BY payment_id, number').all();
+  const { payment_id } = paymentNumber(1);
+  expect(rows).toEqual(attempts.map((attempt, index) => ({ payment_id, number: index + 1, ...attempt })));
 });
 
 describe('writes that arrive together', () => {
@@ -294,7 +321,7 @@ describe('opening', () => {
     expect(applied()).toBe(3);
     write(path);
     expect(applied()).toBe(3);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 7 });
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 8 });
   });
 
   test('refuses a database of a newer release, and leaves it as it is', async () => {
@@ -302,7 +329,7 @@ describe('opening', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release knows 7.',
+      'The database has schema version 99; this release knows 8.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);

@@ -174,6 +174,10 @@ describe('a whole installation', () => {
       DROP INDEX payments_not_blanked;
       DROP INDEX payments_by_status_and_customer;
       CREATE INDEX payments_by_customer ON payments (customer_id, payment_id);
+      CREATE TABLE old_attempts AS SELECT * FROM attempts;
+      DROP VIEW attempts;
+      ALTER TABLE old_attempts RENAME TO attempts;
+      ALTER TABLE payments DROP COLUMN attempts;
       CREATE INDEX attempts_running ON attempts (payment_id) WHERE outcome IS NULL;
       ALTER TABLE payments DROP COLUMN traceparent;
       ALTER TABLE payments DROP COLUMN request_id;

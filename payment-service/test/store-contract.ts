@@ -149,20 +149,21 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       expect(await store.find(before.payment_id)).toStrictEqual(again);
     });
 
-    test('update writes the attempts that are not those of the payment before, and no others', async () => {
+    test('update brings the attempts up to date, told what they were before or not', async () => {
       const [ended, running] = [everyAttempt[0] as Attempt, everyAttempt.at(-1) as Attempt];
       const paymentWith = (...attempts: Attempt[]) =>
         paymentNumber(1, { notification: notificationWith(attempts) });
-      await store.insert(paymentWith(ended, running));
       const accepted: Attempt = { ...running, outcome: 'accepted', message_id: 'sms-2', duration_ms: 7 };
-      const notWritten = { ...ended, reason: 'not_written' };
-      await store.update(
-        paymentWith(notWritten, accepted, running),
-        undefined,
-        paymentWith(notWritten, running),
-      );
-      const updated = await store.find(paymentNumber(1).payment_id);
-      expect(updated?.notification.attempts).toStrictEqual([ended, accepted, running]);
+      const [first, next, last] = [
+        paymentWith(ended, running),
+        paymentWith(ended, accepted, running),
+        paymentWith(ended, accepted, { ...running, outcome: 'unknown', reason: 'interrupted' }),
+      ];
+      await store.insert(first);
+      await store.update(next, undefined, first);
+      expect(await store.find(next.payment_id)).toStrictEqual(next);
+      await store.update(last);
+      expect(await store.find(last.payment_id)).toStrictEqual(last);
     });
 
     test('an update that is given right after the insert comes after it', async () => {

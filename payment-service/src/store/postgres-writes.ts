@@ -1,7 +1,6 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import type { Payment } from '../payment.ts';
-import { attemptRows } from './attempt-rows.ts';
 import { attemptColumns, changingColumns, keyColumns, paymentColumns } from './columns.ts';
 import type { IdempotencyRecord, KeptAnswer } from './store.ts';
 
@@ -81,6 +80,12 @@ const updateText = `
     WHERE idempotency_keys.payment_id = updated.payment_id AND updated.answer_status IS NOT NULL
   )
   SELECT payment_id FROM updated`;
+
+/** The rows of those attempts that were not the same before: what has ended long ago is not written again. */
+const attemptRows = ({ payment_id, notification }: Payment, before?: Payment) =>
+  notification.attempts.flatMap((attempt, index) =>
+    attempt === before?.notification.attempts[index] ? [] : [{ payment_id, number: index + 1, ...attempt }],
+  );
 
 /** The two statements that a payment costs; each takes many payments. */
 export function prepareWrites(database: Database) {

@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { notificationStatusSchema, type Payment } from '../payment.ts';
-import { type PaymentRow, preparePayments, preparePhone } from './sqlite-rows.ts';
+import { type PaymentRow, paymentsOf, preparePhone } from './sqlite-rows.ts';
 import type { Backlog, PaymentPage, PaymentQuery } from './store.ts';
 
 /**
@@ -17,47 +17,31 @@ export function openReader(path: string) {
   }
 }
 
-/** What is read, each from one snapshot: the writer may commit between any two statements. */
+/** What is read, each by one statement: what it returns is of one moment, whatever the writer commits meanwhile. */
 export function prepareReads(db: DatabaseSync) {
-  const begin = db.prepare('BEGIN');
-  const end = db.prepare('COMMIT');
-  const paymentsOf = preparePayments(db);
   const payment = db.prepare('SELECT * FROM payments WHERE payment_id = ?');
   const page = preparePage(db);
-  // Both read no more of the index by status than what is pending.
-  const backlogSize = db.prepare(
-    "SELECT count(*) AS size FROM payments WHERE notification_status = 'pending'",
-  );
-  const backlogOldest = db.prepare(`
-    SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1`);
+  // It reads no more of the index by status than what is pending.
+  const backlog = db.prepare(`
+    SELECT count(*) AS size, (
+      SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1
+    ) AS oldest_at
+    FROM payments WHERE notification_status = 'pending'`);
 
-  function snapshot<T>(read: () => T): T {
-    begin.run();
-    try {
-      return read();
-    } finally {
-      end.run();
-    }
-  }
-
-  const rowsOf = (payment_id: string) => payment.all(payment_id) as unknown as PaymentRow[];
+  const find = (payment_id: string): Payment | undefined =>
+    paymentsOf(payment.all(payment_id) as unknown as PaymentRow[])[0];
 
   return {
-    find: (payment_id: string): Payment | undefined => snapshot(() => paymentsOf(rowsOf(payment_id))[0]),
+    find,
 
     /** Newest first; undefined if there is no payment `starting_after`. */
-    list: (query: PaymentQuery): PaymentPage | undefined =>
-      snapshot(() => {
-        if (query.starting_after !== undefined && rowsOf(query.starting_after).length === 0) return undefined;
-        const rows = page(query);
-        return { payments: paymentsOf(rows.slice(0, query.limit)), has_more: rows.length > query.limit };
-      }),
+    list(query: PaymentQuery): PaymentPage | undefined {
+      if (query.starting_after !== undefined && !find(query.starting_after)) return undefined;
+      const rows = page(query);
+      return { payments: paymentsOf(rows.slice(0, query.limit)), has_more: rows.length > query.limit };
+    },
 
-    backlog: (): Backlog =>
-      snapshot(() => ({
-        size: (backlogSize.get() as { size: number }).size,
-        oldest_at: (backlogOldest.get() as { created_at: string } | undefined)?.created_at ?? null,
-      })),
+    backlog: () => ({ ...backlog.get() }) as unknown as Backlog,
 
     findPhone: preparePhone(db),
   };

@@ -1,6 +1,6 @@
 import { dueAt } from '../retry-policy.ts';
 import { openReader } from './sqlite-reads.ts';
-import { attemptValues, changeValues, paymentValues } from './sqlite-values.ts';
+import { changeValues, paymentValues } from './sqlite-values.ts';
 import { startSqliteWriter } from './start-sqlite-writer.ts';
 import { LeaseLost, type Store, StoreUnavailable } from './store.ts';
 
@@ -30,20 +30,13 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
 
   return {
     insert: (payment, record) =>
-      writer.write(
-        'insert',
-        paymentValues(payment, dueAt(payment, leaseMs)),
-        attemptValues(payment),
-        record,
-        Date.now(),
-      ),
+      writer.write('insert', paymentValues(payment, dueAt(payment, leaseMs)), record, Date.now()),
 
-    async update(payment, answer, before) {
+    async update(payment, answer) {
       const { payment_id } = payment;
       const isOurs = await writer.write(
         'update',
         changeValues(payment, dueAt(payment, leaseMs)),
-        attemptValues(payment, before),
         answer && { payment_id, ...answer },
       );
       if (!isOurs) throw new LeaseLost(payment_id);

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../payment.ts';
 import { type KeyRow, recordOf } from './key-row.ts';
-import { type PaymentRow, preparePayments, preparePhone } from './sqlite-rows.ts';
-import { attemptNames, changingNames, paymentNames, type Values } from './sqlite-values.ts';
+import { type PaymentRow, paymentsOf, preparePhone } from './sqlite-rows.ts';
+import { changingNames, paymentNames, type Values } from './sqlite-values.ts';
 import type { IdempotencyRecord, Inserted, KeptAnswer } from './store.ts';
 
 /**
@@ -10,24 +10,16 @@ import type { IdempotencyRecord, Inserted, KeptAnswer } from './store.ts';
  * thread and go there. Times are ms since the epoch, and the caller's: here nobody looks at the clock.
  */
 export function prepareWrites(db: DatabaseSync) {
-  const paymentsOf = preparePayments(db);
   const findPhone = preparePhone(db);
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
 
-  const insertOf = (table: string, columns: string[], onConflict = '') =>
-    db.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${marks(columns)}) ${onConflict}`);
-  const insertPayment = insertOf('payments', paymentNames);
+  const insertPayment = db.prepare(
+    `INSERT INTO payments (${paymentNames.join(', ')}) VALUES (${marks(paymentNames)})`,
+  );
   const customerAt = paymentNames.indexOf('customer_id');
   const phoneAt = paymentNames.indexOf('phone');
   const updatePayment = db.prepare(
     `UPDATE payments SET (${changingNames.join(', ')}) = (${marks(changingNames)}) WHERE payment_id = ? AND fence = ?`,
-  );
-  const putAttempt = insertOf(
-    'attempts',
-    attemptNames,
-    `ON CONFLICT (payment_id, number) DO UPDATE
-       SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
-           duration_ms = excluded.duration_ms`,
   );
 
   const endLeases = db.prepare(`
@@ -77,19 +69,13 @@ export function prepareWrites(db: DatabaseSync) {
 
   return {
     /** Inserts the payment unless there is a record of the key. */
-    insert(
-      payment: Values,
-      attempts: Values[],
-      record: IdempotencyRecord | undefined,
-      created_at: number,
-    ): Inserted {
+    insert(payment: Values, record: IdempotencyRecord | undefined, created_at: number): Inserted {
       if (record) {
         const known = selectKey.get(record.key) as KeyRow | undefined;
         if (known) return { known: recordOf(known) };
       }
       const phone = (payment[phoneAt] as string | null) ?? findPhone(payment[customerAt] as string) ?? null;
       insertPayment.run(...payment.with(phoneAt, phone));
-      for (const attempt of attempts) putAttempt.run(...attempt);
       if (record) {
         const { key, fingerprint, payment_id, answer } = record;
         insertKey.run(key, fingerprint, payment_id, answer?.status ?? null, answer?.body ?? null, created_at);
@@ -98,13 +84,8 @@ export function prepareWrites(db: DatabaseSync) {
     },
 
     /** False if the fence is another one: then nothing was written. */
-    update(
-      changed: Values,
-      attempts: Values[],
-      answer: (KeptAnswer & Pick<Payment, 'payment_id'>) | undefined,
-    ): boolean {
+    update(changed: Values, answer: (KeptAnswer & Pick<Payment, 'payment_id'>) | undefined): boolean {
       if (updatePayment.run(...changed).changes === 0) return false;
-      for (const attempt of attempts) putAttempt.run(...attempt);
       if (answer) putAnswer.run({ ...answer });
       return true;
     },

@@ -58,7 +58,7 @@ export interface Store {
   insert(payment: Payment, record?: IdempotencyRecord): Promise<Inserted>;
   /**
    * Brings a payment's notification up to what it is now, and with it the answer that is kept for its key, if it has one.
-   * An attempt that it has in common with `before`, which is kept already, is left as it is.
+   * An attempt that it has in common with `before`, which is kept already, need not be written again.
    *
    * @throws LeaseLost
    */
