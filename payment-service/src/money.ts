@@ -27,10 +27,10 @@ export function parseAmount(text: string, currency: string): number | string {
   const decimals = decimalsOf.get(currency) ?? 0;
   const fraction = (match[2] ?? '').replace(/0+$/, '');
   if (fraction.length > decimals) return `must have at most ${decimals} decimals in ${currency}`;
-  const minor = BigInt(match[1] + fraction.padEnd(decimals, '0'));
-  if (minor === 0n) return 'must be more than 0';
-  if (minor > BigInt(Number.MAX_SAFE_INTEGER)) return 'is more than this service can count';
-  return Number(minor);
+  const minor = Number(match[1] + fraction.padEnd(decimals, '0'));
+  if (minor === 0) return 'must be more than 0';
+  // Up to there each whole number is itself, and what is more is never rounded down to it.
+  return minor > Number.MAX_SAFE_INTEGER ? 'is more than this service can count' : minor;
 }
 
 /** The shortest decimal text: 10050 COP is 100.5. */
