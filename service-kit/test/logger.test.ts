@@ -52,9 +52,13 @@ test('more lines than one write takes are all there, in their order', async () =
 test('a line that is written while another is on its way needs none after it to follow', async () => {
   // More than a pipe takes: the first is on its way until somebody reads.
   const statements = `
+    import { mock } from 'node:test';
     log.info('long'.padEnd(1e6));
-    const inTwoTurns = (work) => setImmediate(() => setImmediate(work));
-    inTwoTurns(() => { log.info('last'); inTwoTurns(() => process.stderr.write('both are written')); });
+    mock.timers.enable({ apis: ['setTimeout'] });
+    log.info('last');
+    mock.timers.tick(1000); // it was not written with the first
+    mock.timers.reset();
+    process.stderr.write('both are given');
     setInterval(() => {}, 1000); // it goes on, and says nothing more`;
   const child = spawn(process.execPath, argumentsFor(statements), { stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill());

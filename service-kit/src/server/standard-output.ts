@@ -1,8 +1,11 @@
 import { type DestinationStream, pino } from 'pino';
 
+/** How long a line waits for others, in ms: no longer than anybody who watches would notice. */
+const gatherMs = 20;
+
 /**
- * The lines that are written in one turn of the event loop are one write, when the turn is over: each write wakes a thread, and
- * that of a line by itself would come before the answer that the line tells of. What waits is written when the process exits.
+ * Lines that come shortly after one another are one write: each write wakes a thread, which takes a tenth of the CPU time of a
+ * payment where they come alone. What waits is written when the process exits; only a kill without warning loses it.
  */
 export function standardOutput(): DestinationStream & { flushSync(): void } {
   const output = pino.destination({ minLength: 64 * 1024, maxWrite: 128 * 1024 });
@@ -26,7 +29,7 @@ export function standardOutput(): DestinationStream & { flushSync(): void } {
       output.write(line);
       if (isScheduled) return;
       isScheduled = true;
-      setImmediate(flush);
+      setTimeout(flush, gatherMs).unref();
     },
     /** pino's, after a fatal line. */
     flushSync() {
