@@ -40,7 +40,11 @@ test('a disk that is full: payments are 503, the log says why, and nothing is se
   }
   expect(await sent(trio)).toBe(answers.length - refused.length);
   expect(await statusOf(trio, '/health/live')).toBe(200);
-  expect(JSON.stringify(await trio.logs('payment-service'))).toContain('the store does not answer');
+  await eventually(
+    () => trio.logs('payment-service'),
+    (lines) => JSON.stringify(lines).includes('the store does not answer'),
+    5000,
+  );
 });
 
 test('a data directory that can not be written: payments are 503 until it can, without a restart', async () => {
@@ -52,11 +56,11 @@ test('a data directory that can not be written: payments are 503 until it can, w
   expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(503);
   expect(await statusOf(trio, '/health/ready')).toBe(503);
   expect(await sent(trio)).toBe(0);
-  expect(await trio.logs('payment-service')).toContainEqual(
-    expect.objectContaining({
-      level: 50,
-      msg: 'the database can not be opened; payments are refused until it can',
-    }),
+  const why = 'the database can not be opened; payments are refused until it can';
+  await eventually(
+    () => trio.logs('payment-service'),
+    (lines) => lines.some(({ level, msg }) => level === 50 && msg === why),
+    5000,
   );
 
   await rm(obstacle);

@@ -1,4 +1,5 @@
 import { inject } from 'vitest';
+import { eventually } from './eventually.ts';
 import { startContainers } from './trio-of-containers.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
@@ -37,6 +38,18 @@ declare module 'vitest' {
 export function startTrio(settings: Record<string, string> = {}): Promise<Trio> {
   return inject('trio') === 'containers' ? startContainers(settings) : startProcesses(settings);
 }
+
+/** The lines of all three services that are about a payment, once there are so many: a line follows its answer. */
+export const linesAbout = (trio: Trio, payment_id: string, count: number): Promise<LogLine[]> =>
+  eventually(
+    async () => {
+      const lines = (await Promise.all(serviceNames.map((service) => trio.logs(service)))).flat();
+      const trace_id = lines.find((line) => line.payment_id === payment_id)?.trace_id;
+      return trace_id === undefined ? [] : lines.filter((line) => line.trace_id === trace_id);
+    },
+    ({ length }) => length === count,
+    5000,
+  );
 
 export function parseLog(text: string): LogLine[] {
   return text
