@@ -1,4 +1,7 @@
-/** The columns of the tables, which both databases have, and what PostgreSQL calls their types. */
+/**
+ * The columns of the tables, and what PostgreSQL calls their types. SQLite has the same, but for the attempts, which are one
+ * column of the payment as JSON there, and only seen as rows.
+ */
 
 /** What an update may change. */
 export const changingColumns = {

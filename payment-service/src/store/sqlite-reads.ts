@@ -17,7 +17,7 @@ export function openReader(path: string) {
   }
 }
 
-/** What is read, each by one statement: what it returns is of one moment, whatever the writer commits meanwhile. */
+/** What is read. What is returned comes from one statement, and so is of one moment, whatever the writer commits meanwhile. */
 export function prepareReads(db: DatabaseSync) {
   const payment = db.prepare('SELECT * FROM payments WHERE payment_id = ?');
   const page = preparePage(db);
