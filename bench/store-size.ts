@@ -1,4 +1,4 @@
-import { mkdtempDisposable, stat } from 'node:fs/promises';
+import { copyFile, mkdtempDisposable, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,8 +7,9 @@ import { openSqliteStore } from '../payment-service/src/store/sqlite-store.ts';
 import type { PaymentQuery, Store } from '../payment-service/src/store/store.ts';
 import { deepIds, growTo, largeCustomer } from './grow-store.ts';
 
+/** In each store, of each operation, in each round. */
 const calls = 500;
-const warmUps = 50;
+const rounds = 5;
 
 export interface StoreSize {
   payments: number;
@@ -51,18 +52,42 @@ const operations: [name: string, run: Operation][] = [
 ];
 
 /**
- * How long reads take in a SQLite store of so many payments. One store grows from each size to the next; ten million take
- * some minutes, and 10 GB in the temporary directory meanwhile.
+ * How long reads take in SQLite stores of so many payments, side by side: each operation in turn in each of them, as the
+ * machine may be half as fast a minute later. Ten million payments take some minutes, and 10 GB in the temporary directory
+ * meanwhile.
  */
 export async function measureStoreSize(sizes: readonly number[]): Promise<StoreSize[]> {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'store-size-'));
-  const path = join(directory.path, 'payments.db');
-  const measured: StoreSize[] = [];
+  await using stack = new AsyncDisposableStack();
+  const grown: Grown[] = [];
   for (const payments of sizes.toSorted((a, b) => a - b)) {
-    const deep = grow(path, payments);
-    measured.push({ payments, latencies: await measure(path, deep), bytes: (await stat(path)).size });
+    const path = join(directory.path, `${payments}.db`);
+    const smaller = grown.at(-1);
+    if (smaller) await copyFile(smaller.path, path);
+    grown.push({ path, payments, deepIds: grow(path, payments) });
   }
-  return measured;
+  // Each is open only now: what was grown from it is a copy of a file that nobody had open.
+  const stores: Measured[] = [];
+  for (const { path, payments, deepIds } of grown) {
+    const bytes = (await stat(path)).size;
+    // With a lease of no time what was claimed is due again at once: each claim finds what the one before has found.
+    const store = stack.adopt(await openSqliteStore({ path, leaseMs: 0 }), ({ close }) => close());
+    stores.push({ store, deepIds, size: { payments, bytes, latencies: {} } });
+  }
+  for (const [name, run] of operations) await measure(name, run, stores);
+  return stores.map(({ size }) => size);
+}
+
+interface Grown {
+  path: string;
+  payments: number;
+  deepIds: string[];
+}
+
+interface Measured {
+  store: Store;
+  deepIds: string[];
+  size: StoreSize;
 }
 
 function grow(path: string, payments: number): string[] {
@@ -73,25 +98,21 @@ function grow(path: string, payments: number): string[] {
   return deepIds(db, payments, calls);
 }
 
-async function measure(path: string, deep: string[]): Promise<StoreSize['latencies']> {
-  // With a lease of no time what was claimed is due again at once: each claim finds what the one before has found.
-  const store = await openSqliteStore({ path, leaseMs: 0 });
-  try {
-    const latencies: StoreSize['latencies'] = {};
-    for (const [name, run] of operations) {
-      for (const id of deep.slice(0, warmUps)) await run(store, id);
-      const durations: number[] = [];
-      for (const id of deep) {
+async function measure(name: string, run: Operation, stores: readonly Measured[]): Promise<void> {
+  const measured = stores.map((each) => ({ ...each, durations: [] as number[] }));
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const { store, deepIds, durations } of measured) {
+      for (const id of deepIds) {
         const started = performance.now();
         await run(store, id);
-        durations.push(performance.now() - started);
+        // The first round is for the caches.
+        if (round > 0) durations.push(performance.now() - started);
       }
-      durations.sort((a, b) => a - b);
-      const at = (share: number) => durations[Math.floor(durations.length * share)] as number;
-      latencies[name] = { p50: at(0.5), p99: at(0.99) };
     }
-    return latencies;
-  } finally {
-    await store.close();
+  }
+  for (const { size, durations } of measured) {
+    durations.sort((a, b) => a - b);
+    const at = (share: number) => durations[Math.floor(durations.length * share)] as number;
+    size.latencies[name] = { p50: at(0.5), p99: at(0.99) };
   }
 }
