@@ -263,19 +263,16 @@ test(`${due} due notifications are sent by three replicas, each once`, { timeout
   );
   expect(sent.flat()).toHaveLength(due);
   expect(new Set(sent.flat()).size).toBe(due);
+  const handledBy = async (replica: ReplicaName) =>
+    (await trio.logs(replica)).filter(({ msg }) => msg === 'notification handled').length;
+  const total = (counts: number[]) => counts.reduce((sum, count) => sum + count, 0);
   const handled = await eventually(
-    () =>
-      Promise.all(
-        paymentServices.map(
-          async (replica) =>
-            (await trio.logs(replica)).filter(({ msg }) => msg === 'notification handled').length,
-        ),
-      ),
-    (counts) => counts.reduce((sum, count) => sum + count, 0) >= due,
+    () => Promise.all(paymentServices.map(handledBy)),
+    (counts) => total(counts) >= due,
     5000,
   );
   process.stdout.write(`\nhandled by each replica: ${handled.join(', ')}\n\n`);
-  expect(handled.reduce((sum, count) => sum + count, 0)).toBe(due);
+  expect(total(handled)).toBe(due);
   for (const count of handled) expect(count).toBeGreaterThan(0);
 });
 
