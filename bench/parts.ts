@@ -3,21 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Opossum from 'opossum';
 import { onTestFinished, test } from 'vitest';
-import { endAttempt, startAttempt } from '../payment-service/src/attempts.ts';
+import { logPayment } from '../payment-service/src/delivery/delivery.ts';
+import { endAttempt, startAttempt } from '../payment-service/src/domain/attempts.ts';
+import { consequencesOf } from '../payment-service/src/domain/outcome.ts';
+import { newPayment, viewPayment } from '../payment-service/src/domain/payment.ts';
+import { paymentRequestSchema } from '../payment-service/src/http/payment-request.ts';
 import {
   circuitBreakerDefaults,
   createCircuitBreaker,
   type Judged,
-} from '../payment-service/src/circuit-breaker.ts';
-import { logPayment } from '../payment-service/src/delivery.ts';
-import { consequencesOf } from '../payment-service/src/outcome.ts';
-import { newPayment, viewPayment } from '../payment-service/src/payment.ts';
-import { paymentRequestSchema } from '../payment-service/src/payment-request.ts';
-import { outcomeOfAnswer } from '../payment-service/src/provider-answer.ts';
-import { openSqliteStore } from '../payment-service/src/store/sqlite-store.ts';
-import type { Outcome } from '../service-kit/src/notification.ts';
-import type { Answer } from '../service-kit/src/outgoing/answer.ts';
-import { createLogger } from '../service-kit/src/server/start.ts';
+} from '../payment-service/src/providers/circuit-breaker.ts';
+import { outcomeOfAnswer } from '../payment-service/src/providers/provider-answer.ts';
+import { openSqliteStore } from '../payment-service/src/store/sqlite/store.ts';
+import type { Answer } from '../service-kit/src/client/answer.ts';
+import type { Outcome } from '../service-kit/src/contract/notification.ts';
+import { createLogger } from '../service-kit/src/http/start.ts';
 
 /** `npm run bench:parts`: the parts of a payment alone, in one process and without a network. */
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 import Fastify from 'fastify';
 import { Registry } from 'prom-client';
-import { collectProcessMetrics } from 'service-kit/server/metrics.ts';
+import { collectProcessMetrics } from 'service-kit/telemetry/metrics.ts';
 import { Pool } from 'undici';
 
 /**

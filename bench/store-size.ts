@@ -2,8 +2,8 @@ import { copyFile, mkdtempDisposable, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { migrate } from '../payment-service/src/store/sqlite-migrations.ts';
-import { openSqliteStore } from '../payment-service/src/store/sqlite-store.ts';
+import { migrate } from '../payment-service/src/store/sqlite/migrations.ts';
+import { openSqliteStore } from '../payment-service/src/store/sqlite/store.ts';
 import type { PaymentQuery, Store } from '../payment-service/src/store/store.ts';
 import { deepIds, growTo, largeCustomer } from './grow-store.ts';
 

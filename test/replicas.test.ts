@@ -1,11 +1,11 @@
 import process from 'node:process';
 import pg from 'pg';
-import { createLogger } from 'service-kit/server/start.ts';
+import { createLogger } from 'service-kit/http/start.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { PaymentView } from '../payment-service/src/payment.ts';
-import type { Snapshot } from '../payment-service/src/snapshot.ts';
-import { openPostgresStore } from '../payment-service/src/store/postgres-store.ts';
-import { paymentNumber } from '../payment-service/test/store-contract.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { Snapshot } from '../payment-service/src/live/snapshot.ts';
+import { openPostgresStore } from '../payment-service/src/store/postgres/store.ts';
+import { paymentNumber } from '../payment-service/test/store/store-contract.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';

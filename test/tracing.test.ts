@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { expect, inject, test } from 'vitest';
-import type { PaymentView } from '../payment-service/src/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment.ts';
 import { type CollectedSpan, startCollector } from './doubles/otlp-collector.ts';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';
@@ -113,12 +113,12 @@ if (inject('trio') === 'processes') {
     const script = `
     import { registerHooks } from 'node:module';
     registerHooks({ load: (url, context, next) => (console.log(url), next(url, context)) });
-    await import('./service-kit/src/server/start.ts');
+    await import('./service-kit/src/http/start.ts');
   `;
     const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
       encoding: 'utf8',
     });
-    expect(loaded).toContain('service-kit/src/correlation.ts');
+    expect(loaded).toContain('service-kit/src/telemetry/correlation.ts');
     expect(loaded).not.toMatch(/sdk-trace|exporter-trace/);
   });
 }

@@ -1,11 +1,11 @@
-import type { Outcome } from 'service-kit/notification.ts';
 import {
   type Answer,
   outcomeOfStatus,
   parseJson,
   retryAfterOf,
   unreadableAnswer,
-} from 'service-kit/outgoing/answer.ts';
+} from 'service-kit/client/answer.ts';
+import type { Outcome } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import { reasonOf } from './aldeamo-reason.ts';
 import { outcomeOfRefusal } from './aldeamo-refusals.ts';

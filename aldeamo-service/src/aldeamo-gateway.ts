@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Outcome } from 'service-kit/notification.ts';
-import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/outgoing/caller.ts';
-import { splitPhone } from 'service-kit/phone.ts';
+import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/client/http-client.ts';
+import type { Outcome } from 'service-kit/contract/notification.ts';
+import { splitPhone } from 'service-kit/contract/phone.ts';
+import { isGsm7 } from 'service-kit/contract/sms-text.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
 import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
-import { isGsm7 } from 'service-kit/sms-text.ts';
 import { credentialsRefused, outcomeOfAnswer } from './aldeamo-answer.ts';
 
 export interface AldeamoOptions extends CallerOptions {

@@ -1,4 +1,4 @@
-import type { Outcome } from 'service-kit/notification.ts';
+import type { Outcome } from 'service-kit/contract/notification.ts';
 
 /**
  * Aldeamo says in free text why it did not take an SMS. These patterns find the refusals that are about the recipient,

@@ -1,8 +1,8 @@
+import { accessOptions } from 'service-kit/http/access-settings.ts';
+import type { Server } from 'service-kit/http/server.ts';
 import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
-import { createSandbox } from 'service-kit/provider/sandbox.ts';
-import { accessOptions } from 'service-kit/server/access-settings.ts';
-import type { Server } from 'service-kit/server/server.ts';
+import { createSandbox } from 'service-kit/provider/sandbox/sandbox.ts';
 import { createAldeamoGateway } from './aldeamo-gateway.ts';
 import { aldeamoCredentials, type Config } from './config.ts';
 

@@ -1,8 +1,8 @@
-import { ConfigurationError, readConfiguration } from 'service-kit/server/configuration.ts';
+import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
 import { aldeamoCredentials, configSchema } from '../src/config.ts';
-import { phone, startApp, startLiveApp } from './rig.ts';
+import { phone, startApp, startLiveApp } from './fixture.ts';
 
 const message = 'Pago secreto de $100';
 const notify = (key: string, body: object = { phone }) => ({

@@ -1,5 +1,5 @@
-import { countrySchema } from 'service-kit/phone.ts';
-import { accessSettings, clientSettings, wrongCredentials } from 'service-kit/server/access-settings.ts';
+import { countrySchema } from 'service-kit/contract/phone.ts';
+import { accessSettings, clientSettings, wrongCredentials } from 'service-kit/http/access-settings.ts';
 import {
   flag,
   milliseconds,
@@ -7,11 +7,11 @@ import {
   serviceSettings,
   serviceUrl,
   wholeNumber,
-} from 'service-kit/server/configuration.ts';
+} from 'service-kit/http/configuration.ts';
 import { z } from 'zod';
-import { type CircuitBreakerParameters, circuitBreakerDefaults } from './circuit-breaker.ts';
-import type { RequestRules } from './payment-request.ts';
-import type { RetryPolicy } from './retry-policy.ts';
+import type { RetryPolicy } from './domain/retry-policy.ts';
+import type { RequestRules } from './http/payment-request.ts';
+import { type CircuitBreakerParameters, circuitBreakerDefaults } from './providers/circuit-breaker.ts';
 
 const databaseRule = 'must be file: and a path, or a postgres:// URL with a database';
 const databaseUrl = z.union(

@@ -1,17 +1,17 @@
 import { hostname } from 'node:os';
 import process from 'node:process';
-import { createCaller } from 'service-kit/outgoing/caller.ts';
-import { accessOptions } from 'service-kit/server/access-settings.ts';
-import { serviceHeaders } from 'service-kit/server/credentials.ts';
-import { startService } from 'service-kit/server/start.ts';
+import { createCaller } from 'service-kit/client/http-client.ts';
+import { accessOptions } from 'service-kit/http/access-settings.ts';
+import { serviceHeaders } from 'service-kit/http/credentials.ts';
+import { startService } from 'service-kit/http/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
 import { circuitBreakerParameters, configSchema, requestRules, retryPolicy } from './config.ts';
-import { createLevers } from './levers.ts';
+import { createNotifier } from './delivery/notifier.ts';
+import { createRecentAttempts } from './live/recent-attempts.ts';
+import { createLevers } from './live/sandbox-controls.ts';
 import { countAttempts } from './metrics.ts';
-import { createNotifier } from './notifier.ts';
-import { createProviderClient } from './provider-client.ts';
-import { createRecentAttempts } from './recent-attempts.ts';
+import { createProviderClient } from './providers/provider-client.ts';
 import { channelOf, openStore } from './store/open-store.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
 

@@ -1,9 +1,9 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { outcomes } from 'service-kit/notification.ts';
-import { durationBuckets } from 'service-kit/server/metrics.ts';
-import { type CircuitState, circuitStates } from './circuit-breaker.ts';
-import { type Notifier, type NotifierObserver, providers } from './notifier.ts';
-import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './payment.ts';
+import { outcomes } from 'service-kit/contract/notification.ts';
+import { durationBuckets } from 'service-kit/telemetry/metrics.ts';
+import { type Notifier, type NotifierObserver, providers } from './delivery/notifier.ts';
+import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './domain/payment.ts';
+import { type CircuitState, circuitStates } from './providers/circuit-breaker.ts';
 import type { Store } from './store/store.ts';
 
 /**

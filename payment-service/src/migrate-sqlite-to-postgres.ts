@@ -1,7 +1,7 @@
 import process from 'node:process';
-import { postgresUrl } from 'service-kit/server/configuration.ts';
-import type { Count } from './store/copy-counts.ts';
-import { type CopyProgress, copySqliteToPostgres } from './store/sqlite-to-postgres.ts';
+import { postgresUrl } from 'service-kit/http/configuration.ts';
+import type { Count } from './store/copy/copy-counts.ts';
+import { type CopyProgress, copySqliteToPostgres } from './store/copy/sqlite-to-postgres.ts';
 
 /**
  * `npm run migrate:sqlite-to-postgres`: moves an installation to PostgreSQL. It may be interrupted and run again. Exits with 0

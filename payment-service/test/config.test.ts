@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { ConfigurationError, readConfiguration } from 'service-kit/server/configuration.ts';
+import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test } from 'vitest';
 import { configSchema as aldeamoSchema } from '../../aldeamo-service/src/config.ts';
 import { configSchema as twilioSchema } from '../../twilio-service/src/config.ts';
-import { circuitBreakerDefaults } from '../src/circuit-breaker.ts';
 import { circuitBreakerParameters, configSchema, retryPolicy } from '../src/config.ts';
+import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 
 const read = (env: Record<string, string>) => readConfiguration(configSchema, env);
 

@@ -1,8 +1,8 @@
-import type { Outcome, Receipt } from 'service-kit/notification.ts';
+import type { Outcome, Receipt } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
-import type { PaymentView } from '../src/payment.ts';
+import type { PaymentView } from '../src/domain/payment.ts';
 import { StoreUnavailable } from '../src/store/store.ts';
-import { body, build, hold, keyed, paymentOf, post, refused } from './app-rig.ts';
+import { body, build, hold, keyed, paymentOf, post, refused } from './fixture.ts';
 
 type Rig = Awaited<ReturnType<typeof build>>;
 

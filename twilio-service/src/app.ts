@@ -1,10 +1,10 @@
+import { accessOptions } from 'service-kit/http/access-settings.ts';
+import type { Server } from 'service-kit/http/server.ts';
 import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
-import { createSandbox } from 'service-kit/provider/sandbox.ts';
-import { accessOptions } from 'service-kit/server/access-settings.ts';
-import type { Server } from 'service-kit/server/server.ts';
+import { createSandbox } from 'service-kit/provider/sandbox/sandbox.ts';
 import { type Config, receiptSettings, twilioAccount } from './config.ts';
-import { createReceiptHandover } from './receipt-handover.ts';
+import { createReceiptHandover } from './receipt-forwarder.ts';
 import { registerStatusWebhook } from './status-webhook.ts';
 import { createTwilioGateway } from './twilio-gateway.ts';
 

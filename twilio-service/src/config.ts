@@ -1,4 +1,4 @@
-import { accessSettings, wrongCredentials } from 'service-kit/server/access-settings.ts';
+import { accessSettings, wrongCredentials } from 'service-kit/http/access-settings.ts';
 import {
   gatewaySettings,
   milliseconds,
@@ -6,7 +6,7 @@ import {
   serviceSettings,
   serviceUrl,
   share,
-} from 'service-kit/server/configuration.ts';
+} from 'service-kit/http/configuration.ts';
 import { z } from 'zod';
 import type { TwilioAccount } from './twilio-gateway.ts';
 

@@ -1,5 +1,5 @@
 import process from 'node:process';
-import { startService } from 'service-kit/server/start.ts';
+import { startService } from 'service-kit/http/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildTwilioApp } from './app.ts';
 import { configSchema } from './config.ts';

@@ -1,8 +1,8 @@
-import { type Receipt, receiptSchema } from 'service-kit/notification.ts';
-import { Problem, problemResponse } from 'service-kit/server/problem.ts';
-import type { Server } from 'service-kit/server/server.ts';
+import { type Receipt, receiptSchema } from 'service-kit/contract/notification.ts';
+import { Problem, problemResponse } from 'service-kit/http/problem.ts';
+import type { Server } from 'service-kit/http/server.ts';
 import { z } from 'zod';
-import type { ReceiptHandover } from './receipt-handover.ts';
+import type { ReceiptHandover } from './receipt-forwarder.ts';
 import { statusPath } from './status-callback-url.ts';
 import { twilioErrors } from './twilio-errors.ts';
 import { isSignedByTwilio } from './twilio-signature.ts';

@@ -1,5 +1,5 @@
-import type { Outcome } from 'service-kit/notification.ts';
-import { type Answer, outcomeOfStatus, retryAfterOf } from 'service-kit/outgoing/answer.ts';
+import { type Answer, outcomeOfStatus, retryAfterOf } from 'service-kit/client/answer.ts';
+import type { Outcome } from 'service-kit/contract/notification.ts';
 
 /** What an error of Twilio means. https://www.twilio.com/docs/api/errors */
 export interface TwilioError {

@@ -1,6 +1,6 @@
-import type { Outcome } from 'service-kit/notification.ts';
-import { type Answer, parseJson, unreadableAnswer } from 'service-kit/outgoing/answer.ts';
-import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/outgoing/caller.ts';
+import { type Answer, parseJson, unreadableAnswer } from 'service-kit/client/answer.ts';
+import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/client/http-client.ts';
+import type { Outcome } from 'service-kit/contract/notification.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
 import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';

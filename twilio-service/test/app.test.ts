@@ -1,8 +1,8 @@
-import { ConfigurationError, readConfiguration } from 'service-kit/server/configuration.ts';
+import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { twilio } from '../../test/doubles/twilio-upstream.ts';
 import { configSchema, receiptSettings, twilioAccount } from '../src/config.ts';
-import { phone, startApp, startLiveApp } from './rig.ts';
+import { phone, startApp, startLiveApp } from './fixture.ts';
 
 const notify = (key: string, body: object = { phone }) => ({
   method: 'POST' as const,

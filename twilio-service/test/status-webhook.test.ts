@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ample, phone, startApp, startLiveApp, startWithReceipts } from './rig.ts';
+import { ample, phone, startApp, startLiveApp, startWithReceipts } from './fixture.ts';
 
 const receipt = {
   provider: 'Twilio',

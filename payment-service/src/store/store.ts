@@ -1,4 +1,4 @@
-import type { Payment } from '../payment.ts';
+import type { Payment } from '../domain/payment.ts';
 
 /** The store can not be read or written now. Nothing of the operation has happened, unless it is a CommitUnknown. */
 export class StoreUnavailable extends Error {}

@@ -1,4 +1,4 @@
-import { gather } from '../gather.ts';
+import { gather } from '../batcher.ts';
 import { DatabaseError } from './database-error.ts';
 
 /**

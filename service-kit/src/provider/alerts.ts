@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Provider } from '../notification.ts';
+import type { Provider } from '../contract/notification.ts';
 
 /** Trouble that ends only when a person acts: one line when it begins and one when it ends, however many sends it meets. */
 export interface Alerts {

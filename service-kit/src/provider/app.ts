@@ -1,27 +1,27 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
+import { overloaded } from '../client/answer.ts';
 import {
   idempotencyKeySchema,
   notifyReplySchema,
   notifyRequestSchema,
   type Provider,
   providerSchema,
-} from '../notification.ts';
-import { overloaded } from '../outgoing/answer.ts';
-import type { AccessOptions } from '../server/access.ts';
-import type { AdmissionOptions } from '../server/admission.ts';
-import { badRequestResponse, Problem, problemResponse } from '../server/problem.ts';
-import { buildServer, type Server } from '../server/server.ts';
+} from '../contract/notification.ts';
+import type { AccessOptions } from '../http/access.ts';
+import type { AdmissionOptions } from '../http/admission.ts';
+import { badRequestResponse, Problem, problemResponse } from '../http/problem.ts';
+import { buildServer, type Server } from '../http/server.ts';
 import type { Gateway } from './gateway.ts';
-import { toMemoryProblem } from './memory-unavailable.ts';
+import { type RememberedSends, rememberSends } from './idempotency/memory.ts';
+import type { SharedSendsOptions } from './idempotency/postgres.ts';
+import { toMemoryProblem } from './idempotency/store-unavailable.ts';
 import { measureSends } from './metrics.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
-import { type RememberedSends, rememberSends } from './remembered-sends.ts';
-import type { Sandbox } from './sandbox.ts';
-import { registerFaults } from './sandbox-faults.ts';
-import { registerSandbox } from './sandbox-routes.ts';
-import type { SharedSendsOptions } from './shared-sends.ts';
+import { registerFaults } from './sandbox/faults.ts';
+import { registerSandbox } from './sandbox/routes.ts';
+import type { Sandbox } from './sandbox/sandbox.ts';
 
 export interface ProviderAppOptions {
   provider: Provider;
@@ -206,7 +206,7 @@ export async function buildProviderApp({
 }
 
 async function shareSends(options: SharedSendsOptions): Promise<RememberedSends> {
-  const { createSharedSends } = await import('./shared-sends.ts'); // with a driver that only replicas need
+  const { createSharedSends } = await import('./idempotency/postgres.ts'); // with a driver that only replicas need
   return createSharedSends(options);
 }
 

@@ -1,4 +1,4 @@
-import type { NotifyRequest, Outcome } from '../notification.ts';
+import type { NotifyRequest, Outcome } from '../contract/notification.ts';
 
 /** What a send is about. The key is the caller's, if it gave one: the same key is the same send. */
 export type Send = NotifyRequest & { idempotency_key: string | null };

@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { outcomes, type Provider } from '../notification.ts';
-import { durationBuckets } from '../server/metrics.ts';
+import { outcomes, type Provider } from '../contract/notification.ts';
+import { durationBuckets } from '../telemetry/metrics.ts';
 import type { Gateway } from './gateway.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { Outcome, Provider } from '../notification.ts';
-import { Problem } from '../server/problem.ts';
+import type { Outcome, Provider } from '../contract/notification.ts';
+import { Problem } from '../http/problem.ts';
 
 type NotTaken = Exclude<Outcome, { outcome: 'accepted' }>;
 

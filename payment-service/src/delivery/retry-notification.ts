@@ -1,0 +1,71 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { Problem } from 'service-kit/http/problem.ts';
+import { type Payment, withNotification } from '../domain/payment.ts';
+import { isHeld, type RetryPolicy } from '../domain/retry-policy.ts';
+import { LeaseLost, type Store } from '../store/store.ts';
+import type { Delivery } from './delivery.ts';
+
+export interface NotificationRetryOptions {
+  store: Store;
+  delivery: Delivery;
+  policy: RetryPolicy;
+}
+
+/** A person wants the customer of this payment notified after all, perhaps at another phone. */
+export type RetryNotification = (
+  paymentId: string,
+  phone: string | undefined,
+  log: FastifyBaseLogger,
+) => Promise<Payment>;
+
+/**
+ * @returns a function that throws a Problem: 404, or 409 if there is nothing to retry or to send, or the recipient was rejected and
+ *   no other phone is known
+ */
+export function createNotificationRetry({
+  store,
+  delivery,
+  policy,
+}: NotificationRetryOptions): RetryNotification {
+  return async (paymentId, givenPhone, log) => {
+    const payment = await store.find(paymentId);
+    if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
+    if (payment.notification_status !== 'failed' && !isHeld(payment)) {
+      throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
+    }
+    if (payment.notification.message === null) {
+      throw new Problem(409, 'message-forgotten', 'The text is kept no longer: there is nothing to send.');
+    }
+    const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment.customer_id)) ?? null;
+    const mustNotBeAsked = (known: Payment) => isRejected(known) && phone === known.phone;
+    if (mustNotBeAsked(payment)) {
+      throw new Problem(
+        409,
+        'recipient-rejected',
+        'The recipient was rejected. Give another phone to send to.',
+      );
+    }
+    // That it was rejected may become known only when the providers are asked.
+    const reopen = (known: Payment): Payment | undefined =>
+      mustNotBeAsked(known)
+        ? undefined
+        : {
+            ...withNotification(known, { reason: null }),
+            phone,
+            notification_status: 'pending',
+            reopened: known.notification.attempts.length,
+            expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
+          };
+    try {
+      return await delivery.retry(await store.claim(payment), reopen, log);
+    } catch (error) {
+      if (!(error instanceof LeaseLost)) throw error;
+      throw new Problem(409, 'nothing-to-retry', 'Somebody else is retrying the notification.');
+    }
+  };
+}
+
+/** It has failed because a provider will not send to this recipient; what was before the last retry is history. */
+const isRejected = ({ notification_status, notification, reopened }: Payment) =>
+  notification_status === 'failed' &&
+  notification.attempts.slice(reopened).some(({ outcome }) => outcome === 'rejected');

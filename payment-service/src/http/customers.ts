@@ -1,0 +1,82 @@
+import { customerIdSchema, phoneSchema } from 'service-kit/contract/notification.ts';
+import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import type { Server } from 'service-kit/http/server.ts';
+import { z } from 'zod';
+import type { Store } from '../store/store.ts';
+import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
+import { storeUnavailableResponse } from './store-unavailable.ts';
+
+const paramsSchema = z.object({ customer_id: customerIdSchema });
+const customerSchema = z.object({ customer_id: customerIdSchema, phone: phoneSchema });
+const notFound = problemResponse('No phone of this customer is known');
+
+/** The phones of customers, for payments that come without one. */
+export function registerCustomers(server: Server, store: Store, rules: RequestRules): void {
+  const path = '/customers/:customer_id';
+  const tags = ['customers'];
+
+  server.put(
+    path,
+    {
+      config: { access: ['client', 'admin'] },
+      schema: {
+        tags,
+        summary: "Set a customer's phone",
+        params: paramsSchema,
+        body: z.strictObject({ phone: phoneRequestSchema(rules) }),
+        response: { 200: customerSchema, 400: badRequestResponse, 503: storeUnavailableResponse },
+      },
+    },
+    async ({ params: { customer_id }, body: { phone } }) => {
+      await store.putPhone(customer_id, phone);
+      return { customer_id, phone };
+    },
+  );
+
+  server.get(
+    path,
+    {
+      config: { access: ['client', 'admin'] },
+      schema: {
+        tags,
+        summary: "A customer's phone",
+        params: paramsSchema,
+        response: {
+          200: customerSchema,
+          400: badRequestResponse,
+          404: notFound,
+          503: storeUnavailableResponse,
+        },
+      },
+    },
+    async ({ params: { customer_id } }) => {
+      const phone = await store.findPhone(customer_id);
+      if (phone === undefined) throw customerNotFound();
+      return { customer_id, phone };
+    },
+  );
+
+  server.delete(
+    path,
+    {
+      config: { access: ['client', 'admin'] },
+      schema: {
+        tags,
+        summary: "Forget a customer's phone",
+        params: paramsSchema,
+        response: {
+          204: z.undefined(),
+          400: badRequestResponse,
+          404: notFound,
+          503: storeUnavailableResponse,
+        },
+      },
+    },
+    async ({ params: { customer_id } }, reply) => {
+      if (!(await store.forgetPhone(customer_id))) throw customerNotFound();
+      return reply.code(204).send();
+    },
+  );
+}
+
+const customerNotFound = () => new Problem(404, 'customer-not-found', 'No phone of this customer is known.');

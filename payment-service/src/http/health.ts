@@ -1,0 +1,38 @@
+import { providerSchema } from 'service-kit/contract/notification.ts';
+import type { Server } from 'service-kit/http/server.ts';
+import { z } from 'zod';
+import type { Notifier } from '../delivery/notifier.ts';
+import { circuitReportSchema } from './circuit.ts';
+
+/** How it is doing, for people and scripts; orchestrators ask /health/live and /health/ready. */
+export function registerHealthReport(server: Server, notifier: Notifier): void {
+  server.get(
+    '/health',
+    {
+      config: { access: 'anyone' },
+      schema: {
+        tags: ['health'],
+        summary: 'Who sends now, and the circuits',
+        response: {
+          200: z.object({
+            status: z.literal('healthy'),
+            current_notification_service: providerSchema
+              .nullable()
+              .meta({ description: 'Who is offered the next notification; null if nobody can be asked' }),
+            circuit_breaker: circuitReportSchema.meta({ description: "Aldeamo's" }),
+            fallback_circuit_breaker: circuitReportSchema.meta({ description: "Twilio's" }),
+          }),
+        },
+      },
+    },
+    async () => {
+      const { Aldeamo, Twilio } = notifier.report();
+      return {
+        status: 'healthy' as const,
+        current_notification_service: notifier.current(),
+        circuit_breaker: Aldeamo,
+        fallback_circuit_breaker: Twilio,
+      };
+    },
+  );
+}

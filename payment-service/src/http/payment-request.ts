@@ -1,0 +1,64 @@
+import type { CountryCode } from 'libphonenumber-js/min';
+import { customerIdSchema, messageSchema } from 'service-kit/contract/notification.ts';
+import { normalizePhone } from 'service-kit/contract/phone.ts';
+import { measureText, transliterate } from 'service-kit/contract/sms-text.ts';
+import { z } from 'zod';
+import { currencyCodes, parseAmount } from '../domain/money.ts';
+
+/** What an operator decides about requests. */
+export interface RequestRules {
+  /** Of phones that are given without a calling code. */
+  defaultCountry: CountryCode;
+  /** Whether texts are written in GSM-7 as far as they can be. */
+  transliterate: boolean;
+  /** How many SMS a text may take. */
+  maxSegments: number;
+}
+
+export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
+  z
+    .string()
+    .max(40, 'must have at most 40 characters')
+    .transform((text, context) => {
+      const phone = normalizePhone(text, defaultCountry);
+      if (phone) return phone;
+      context.issues.push({
+        code: 'custom',
+        message: 'must be a phone number such as +573001234567',
+        input: text,
+      });
+      return z.NEVER;
+    })
+    .meta({
+      description: `The customer's phone: E.164, or a national number of ${defaultCountry}`,
+      example: '+573001234567',
+    });
+
+/** The body of POST /payments, with `amount` as the text that was sent. */
+export const paymentRequestSchema = (rules: RequestRules) =>
+  z
+    .strictObject({
+      amount: z.string('must be a number or a decimal string').meta({
+        type: ['number', 'string'],
+        description:
+          "A positive decimal number with at most the currency's decimals, as a number or a string",
+        example: 100.5,
+      }),
+      customer_id: customerIdSchema,
+      message: messageSchema
+        .transform((text) => (rules.transliterate ? transliterate(text) : text))
+        .refine((text) => measureText(text).segments <= rules.maxSegments, {
+          error: `must not take more than ${rules.maxSegments} SMS`,
+        })
+        .optional(),
+      currency: z.enum(currencyCodes, 'must be an ISO 4217 code such as COP').default('COP'),
+      phone: phoneRequestSchema(rules).optional(),
+    })
+    .transform(({ amount, customer_id, message, currency, phone }, context) => {
+      const minor = parseAmount(amount, currency);
+      if (typeof minor === 'string') {
+        context.issues.push({ code: 'custom', path: ['amount'], message: minor, input: amount });
+        return z.NEVER;
+      }
+      return { amount_minor: minor, currency, customer_id, message: message ?? null, phone: phone ?? null };
+    });

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic from '@fastify/static';
+import type { FastifyReply } from 'fastify';
+import type { Page } from 'service-kit/http/root-route.ts';
+import type { Server } from 'service-kit/http/server.ts';
+import { z } from 'zod';
+
+const folder = fileURLToPath(new URL('./page/', import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** What is served under which path. The packages' files are for browsers as they are: nothing is built. */
+const served = [
+  { prefix: '/live/', root: folder, files: /^[a-z-]+\.(js|css)$/ },
+  { prefix: '/live/uplot/', root: dirname(require.resolve('uplot')), files: /^uPlot\.(esm\.js|min\.css)$/ },
+  {
+    prefix: '/live/eventsource-parser/',
+    root: dirname(require.resolve('eventsource-parser')),
+    files: /^[a-z]+\.js$/,
+  },
+];
+
+/** Nothing but this service's own files, and nothing inline: text that found a way to be markup could do nothing. */
+const headers = {
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self' data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'cross-origin-opener-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-cache', // asked for again after each release, and answered with 304 between them
+};
+
+/** The page itself, for GET /. It holds no data: what it shows it asks for, as anybody else. */
+export function createLivePage(): Page {
+  const html = readFileSync(`${folder}index.html`, 'utf8');
+  return (reply: FastifyReply) => reply.headers(headers).type('text/html; charset=utf-8').send(html);
+}
+
+/** The files that the page consists of. */
+export async function registerLivePageFiles(server: Server): Promise<void> {
+  await server.register(fastifyStatic, { serve: false });
+  for (const { prefix, root, files } of served) {
+    server.get(
+      `${prefix}:file`,
+      {
+        config: { access: 'anyone' },
+        schema: { hide: true, params: z.object({ file: z.string() }) },
+      },
+      ({ params: { file } }, reply) => {
+        if (!files.test(file)) return reply.callNotFound();
+        return reply.headers(headers).sendFile(file, root, { cacheControl: false });
+      },
+    );
+  }
+}

@@ -1,0 +1,85 @@
+import { hasKey, useKey } from './api.js';
+import { createCarrier } from './current-provider.js';
+import { createDemoPayments } from './demo-payments.js';
+import { get, setText } from './elements.js';
+import { chooseLanguage, currentLanguage, say, translate } from './language.js';
+import { createPaymentsList } from './payments-list.js';
+import { createProviderCard } from './provider-card.js';
+import { watch } from './stream.js';
+
+/** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
+
+const carrier = createCarrier();
+const cards = [
+  createProviderCard(get('#providers'), 'Aldeamo'),
+  createProviderCard(get('#providers'), 'Twilio'),
+];
+const payments = createPaymentsList();
+const demo = createDemoPayments();
+const keyForm = get('#key-form');
+
+/** @type {Snapshot | undefined} */
+let latest;
+/** @type {import('./stream.js').Connection} */
+let connection = 'connecting';
+/** How far this clock is ahead of the service's, in ms. */
+let ahead = 0;
+
+function show() {
+  setText(get('#connection'), connection === 'keyNeeded' ? '' : say(connection));
+  get('#connection').dataset.connection = connection;
+  keyForm.hidden = connection !== 'keyNeeded';
+  setText(get('#key-wrong'), connection === 'keyNeeded' && hasKey() ? say('keyWrong') : '');
+  get('#view').hidden = latest === undefined || connection === 'keyNeeded';
+  if (!latest) return;
+  carrier.show(latest, Date.now() - ahead);
+  for (const card of cards) card.show(latest);
+  if (latest.payments) payments.show(latest.payments);
+  const isDemo = latest.levers.Aldeamo !== null && latest.levers.Twilio !== null;
+  if (!isDemo || connection !== 'connected') demo.stop();
+  get('#send').hidden = !isDemo;
+}
+
+function showLanguage() {
+  document.documentElement.lang = currentLanguage();
+  document.title = say('title');
+  translate(document);
+  for (const card of cards) card.translate();
+  for (const button of document.querySelectorAll('[data-language]'))
+    button.setAttribute('aria-pressed', String(button.getAttribute('data-language') === currentLanguage()));
+  show();
+}
+
+function start() {
+  void watch({
+    snapshot(snapshot) {
+      latest = snapshot;
+      ahead = Date.now() - Date.parse(snapshot.at);
+      show();
+    },
+    connection(next) {
+      connection = next;
+      show();
+      if (next === 'keyNeeded') get('#key').focus();
+    },
+  });
+}
+
+for (const button of document.querySelectorAll('[data-language]')) {
+  button.addEventListener('click', () => {
+    chooseLanguage(button.getAttribute('data-language') === 'es' ? 'es' : 'en');
+    showLanguage();
+  });
+}
+keyForm.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const input = /** @type {HTMLInputElement} */ (get('#key'));
+  useKey(input.value);
+  input.value = '';
+  start();
+});
+// The countdown goes on between two events.
+setInterval(() => latest && carrier.show(latest, Date.now() - ahead), 500);
+
+showLanguage();
+start();

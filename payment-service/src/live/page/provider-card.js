@@ -1,0 +1,98 @@
+import { copyOf, get, setText } from './elements.js';
+import { say, sayCircuitReason, sayShare, sayTime, translate } from './language.js';
+import { createPlot } from './plot.js';
+import { leverOf, pullLever } from './sandbox-controls.js';
+
+/** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
+/** @typedef {'Aldeamo' | 'Twilio'} Provider */
+
+/**
+ * One provider: its circuit, what came of the calls to it, and its levers if it is a sandbox.
+ *
+ * @param {HTMLElement} parent
+ * @param {Provider} provider
+ */
+export function createProviderCard(parent, provider) {
+  const card = copyOf('provider');
+  parent.append(card);
+  const part = (/** @type {string} */ selector) => get(selector, card);
+  const title = part('h2');
+  title.id = `provider-${provider}`;
+  title.textContent = provider;
+  card.setAttribute('aria-labelledby', title.id);
+  card.dataset.provider = provider;
+  const plot = createPlot(part('.plot'));
+  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (card.querySelectorAll('[data-lever]'));
+  for (const button of buttons)
+    button.addEventListener('click', () => void pullLever(provider, button.dataset.lever ?? ''));
+
+  return {
+    /** In the language that is now chosen. */
+    translate() {
+      translate(card);
+      setText(part('.role'), say(provider === 'Aldeamo' ? 'primary' : 'fallback'));
+      part('.levers').setAttribute('aria-label', say('levers', { provider }));
+    },
+    /** @param {Snapshot} snapshot */
+    show({ at, circuits, recent, levers, replica, replicas }) {
+      const { state, since, reason, next_probe_at } = circuits[provider];
+      card.dataset.circuit = state;
+      setText(part('.state'), say(state));
+      const told = [say('since', { time: sayTime(since), reason: sayCircuitReason(reason) })];
+      if (next_probe_at) told.push(say('nextProbe', { time: sayTime(next_probe_at) }));
+      setText(part('.reason'), told.join(' · '));
+
+      const isOnlyOne = replicas.length < 2;
+      part('.replicas').hidden = isOnlyOne;
+      setText(part('.told-by'), say('toldBy', { replica }));
+      showReplicas(part('.replicas ul'), provider, isOnlyOne ? [] : replicas);
+
+      const calls = sumUp(recent[provider]);
+      setText(part('.success'), calls.judged > 0 ? sayShare(calls.accepted / calls.judged) : '–');
+      setText(
+        part('.latency'),
+        calls.attempts > 0 ? `${Math.round(calls.totalMs / calls.attempts)} ms` : '–',
+      );
+      setText(part('.count'), String(calls.attempts));
+      const label = { provider, count: calls.attempts, failed: calls.failed };
+      part('.plot').setAttribute('aria-label', say('plot', label));
+      plot.show(recent[provider], at);
+
+      const settings = levers[provider];
+      part('.levers').hidden = settings === null;
+      part('.no-levers').hidden = settings !== null;
+      const pulled = settings && leverOf(settings);
+      for (const button of buttons)
+        button.setAttribute('aria-pressed', String(button.dataset.lever === pulled));
+    },
+  };
+}
+
+/**
+ * @param {HTMLElement} list
+ * @param {Provider} provider
+ * @param {Snapshot['replicas']} replicas each has a circuit of its own
+ */
+function showReplicas(list, provider, replicas) {
+  while (list.children.length > replicas.length) list.lastElementChild?.remove();
+  while (list.children.length < replicas.length) list.append(copyOf('replica'));
+  replicas.forEach(({ name, circuits }, index) => {
+    const row = /** @type {HTMLElement} */ (list.children[index]);
+    row.dataset.circuit = circuits[provider].state;
+    setText(get('.name', row), name);
+    setText(get('.state', row), say(circuits[provider].state));
+  });
+}
+
+/** @param {Snapshot['recent']['Aldeamo']} buckets */
+function sumUp(buckets) {
+  const sum = { attempts: 0, accepted: 0, failed: 0, judged: 0, totalMs: 0 };
+  for (const { attempts, accepted, failed, mean_ms } of buckets) {
+    sum.attempts += attempts;
+    sum.accepted += accepted;
+    sum.failed += failed;
+    sum.judged += accepted + failed;
+    sum.totalMs += mean_ms * attempts;
+  }
+  return sum;
+}

@@ -1,0 +1,78 @@
+import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { z } from 'zod';
+import type { NotifierObserver } from '../delivery/notifier.ts';
+
+const bucketMs = 5000;
+const bucketsKept = 60;
+
+/** The calls to one provider that ended within 5 s. */
+export const recentBucketSchema = z.object({
+  from: z.iso.datetime(),
+  attempts: z.number().int(),
+  accepted: z.number().int(),
+  failed: z
+    .number()
+    .int()
+    .meta({ description: '`not_sent` or `unknown`; a rejected recipient is no failure' }),
+  mean_ms: z.number().int(),
+  max_ms: z.number().int(),
+});
+type RecentBucket = z.infer<typeof recentBucketSchema>;
+
+export interface RecentAttempts extends Required<Pick<NotifierObserver, 'attemptEnded'>> {
+  /** The last five minutes, oldest first; where nothing was sent there is no bucket. */
+  series(): Record<Provider, RecentBucket[]>;
+}
+
+interface Bucket {
+  /** Which one it is, counted from the epoch. */
+  number: number;
+  attempts: number;
+  accepted: number;
+  failed: number;
+  totalMs: number;
+  maxMs: number;
+}
+
+/** Keeps the outcomes of the last five minutes, in memory that does not grow. `now` is in ms since the epoch. */
+export function createRecentAttempts(now: () => number = Date.now): RecentAttempts {
+  const rings: Record<Provider, (Bucket | undefined)[]> = { Aldeamo: [], Twilio: [] };
+  const currentNumber = () => Math.floor(now() / bucketMs);
+
+  function currentBucket(provider: Provider): Bucket {
+    const number = currentNumber();
+    const place = number % bucketsKept;
+    const there = rings[provider][place];
+    if (there?.number === number) return there;
+    const bucket = { number, attempts: 0, accepted: 0, failed: 0, totalMs: 0, maxMs: 0 };
+    rings[provider][place] = bucket;
+    return bucket;
+  }
+
+  function seriesOf(provider: Provider): RecentBucket[] {
+    const oldest = currentNumber() - bucketsKept;
+    return rings[provider]
+      .filter((bucket): bucket is Bucket => bucket !== undefined && bucket.number > oldest)
+      .sort((one, other) => one.number - other.number)
+      .map(({ number, attempts, accepted, failed, totalMs, maxMs }) => ({
+        from: new Date(number * bucketMs).toISOString(),
+        attempts,
+        accepted,
+        failed,
+        mean_ms: Math.round(totalMs / attempts),
+        max_ms: Math.round(maxMs),
+      }));
+  }
+
+  return {
+    attemptEnded(provider, { outcome }: Outcome, durationMs) {
+      const bucket = currentBucket(provider);
+      bucket.attempts += 1;
+      if (outcome === 'accepted') bucket.accepted += 1;
+      else if (outcome !== 'rejected') bucket.failed += 1;
+      bucket.totalMs += durationMs;
+      bucket.maxMs = Math.max(bucket.maxMs, durationMs);
+    },
+    series: () => ({ Aldeamo: seriesOf('Aldeamo'), Twilio: seriesOf('Twilio') }),
+  };
+}

@@ -1,0 +1,95 @@
+import { providerSchema } from 'service-kit/contract/notification.ts';
+import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
+import { z } from 'zod';
+import type { Notifier } from '../delivery/notifier.ts';
+import { formatAmount } from '../domain/money.ts';
+import { type Payment, paymentSchema, viewPayment } from '../domain/payment.ts';
+import { circuitReportSchema } from '../http/circuit.ts';
+import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
+import { type Replicas, replicaSchema } from './replicas.ts';
+import type { StoreView } from './store-view.ts';
+
+const ofEach = <Schema extends z.ZodType>(schema: Schema) => z.object({ Aldeamo: schema, Twilio: schema });
+
+/** A payment as those see it who watch: neither its text nor its phone is theirs to read. */
+const watchedPaymentSchema = paymentSchema
+  .pick({
+    payment_id: true,
+    currency: true,
+    customer_id: true,
+    notification_service: true,
+    notification_status: true,
+    possible_duplicate: true,
+    created_at: true,
+  })
+  .extend({
+    amount: z.string().meta({ description: 'Decimal text', example: '100.5' }),
+    reason: z.string().nullable(),
+    attempts: paymentSchema.shape.notification.shape.attempts,
+  });
+export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
+
+/** All that the live page shows, at one moment. */
+export const snapshotSchema = z.object({
+  at: z.iso.datetime(),
+  replica: z.string().meta({ description: 'Who tells this' }),
+  current_notification_service: providerSchema.nullable(),
+  circuits: ofEach(circuitReportSchema),
+  replicas: z.array(replicaSchema).meta({ description: 'All that are there, this one among them' }),
+  recent: ofEach(z.array(recentBucketSchema)).meta({
+    description: 'What this process saw of each provider in the last five minutes',
+  }),
+  backlog: z
+    .object({ size: z.number().int(), oldest_at: z.iso.datetime().nullable() })
+    .nullable()
+    .meta({ description: 'null while the store does not answer' }),
+  payments: z
+    .array(watchedPaymentSchema)
+    .nullable()
+    .meta({ description: 'The latest, newest first; null while the store does not answer' }),
+  levers: ofEach(sandboxSettingsSchema.nullable()).meta({
+    description: 'How the sandboxes behave; null where a provider is live, or can not be reached',
+  }),
+});
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+export interface SnapshotSources {
+  replica: string;
+  replicas: Pick<Replicas, 'all'>;
+  storeView: Pick<StoreView, 'read'>;
+  notifier: Pick<Notifier, 'current' | 'report'>;
+  recentAttempts: Pick<RecentAttempts, 'series'>;
+  levers: { settings: () => Record<'Aldeamo' | 'Twilio', SandboxSettings | null> };
+}
+
+/** A snapshot but for its time, so that two of them can be compared. A store that does not answer is part of it. */
+export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snapshot, 'at'>> {
+  const { replica, replicas, storeView, notifier, recentAttempts, levers } = sources;
+  const stored = await storeView.read();
+  return {
+    replica,
+    current_notification_service: notifier.current(),
+    circuits: notifier.report(),
+    replicas: replicas.all(),
+    recent: recentAttempts.series(),
+    backlog: stored?.backlog ?? null,
+    payments: stored?.payments.map(watch) ?? null,
+    levers: levers.settings(),
+  };
+}
+
+function watch(payment: Payment): WatchedPayment {
+  const { payment_id, currency, customer_id, created_at, possible_duplicate, ...view } = viewPayment(payment);
+  return {
+    payment_id,
+    amount: formatAmount(payment.amount_minor, currency),
+    currency,
+    customer_id,
+    created_at,
+    possible_duplicate,
+    notification_service: view.notification_service,
+    notification_status: view.notification_status,
+    reason: view.notification.reason,
+    attempts: view.notification.attempts,
+  };
+}

@@ -1,0 +1,62 @@
+import { parseJson } from 'service-kit/client/answer.ts';
+import { type CallerOptions, createCaller } from 'service-kit/client/http-client.ts';
+import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { z } from 'zod';
+import { outcomeOfAnswer, settledBy } from './provider-answer.ts';
+
+export interface ProviderClientOptions extends CallerOptions {
+  provider: Provider;
+}
+
+export interface ProviderClient {
+  /** Asks the provider for one SMS. The same key is the same SMS. Whatever happens is an outcome; it never rejects. */
+  notify(request: NotifyRequest, idempotencyKey: string): Promise<Outcome>;
+  /**
+   * Asks what became of the call with this key, which began then (ms since the epoch), and withdraws it should it still be
+   * on its way. Undefined if nobody knows; it never rejects.
+   */
+  ask(idempotencyKey: string, startedAt: number): Promise<Outcome | undefined>;
+  /** Whether the provider's API is well. It never rejects. */
+  check(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+const healthySchema = z.object({ status: z.literal('healthy') });
+
+export function createProviderClient({ provider, ...options }: ProviderClientOptions): ProviderClient {
+  const service = createCaller(options);
+
+  return {
+    notify: (request, idempotencyKey) =>
+      service.send(
+        {
+          method: 'POST',
+          path: '/notify',
+          headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
+          body: JSON.stringify(request),
+        },
+        (answer) => outcomeOfAnswer(provider, answer),
+      ),
+
+    async ask(idempotencyKey, startedAt) {
+      try {
+        const headers = { 'idempotency-key': idempotencyKey };
+        const answer = await service.call({ method: 'DELETE', path: '/notify', headers });
+        return settledBy(provider, answer, Date.now() - startedAt);
+      } catch {
+        return undefined;
+      }
+    },
+
+    async check() {
+      try {
+        const { status, body } = await service.call({ method: 'GET', path: '/health/upstream' });
+        return status === 200 && healthySchema.safeParse(parseJson(body)).success;
+      } catch {
+        return false;
+      }
+    },
+
+    close: service.close,
+  };
+}

@@ -1,0 +1,145 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { batch, batchLookup } from 'service-kit/postgres/batch.ts';
+import { createDatabase } from 'service-kit/postgres/database.ts';
+import { DatabaseError } from 'service-kit/postgres/database-error.ts';
+import { migrate } from 'service-kit/postgres/migrate.ts';
+import type { Payment } from '../../domain/payment.ts';
+import { dueAt } from '../../domain/retry-policy.ts';
+import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../store.ts';
+import { migrations, schemaOwner } from './migrations.ts';
+import { prepareStatements } from './statements.ts';
+import { createWriteOrder } from './write-order.ts';
+import { type Insert, prepareWrites, type Update } from './writes.ts';
+
+export interface PostgresStoreOptions {
+  url: string;
+  leaseMs: number;
+  log: FastifyBaseLogger;
+}
+
+/**
+ * Opens the store of several replicas, and brings the schema up to date.
+ *
+ * @throws DatabaseError
+ */
+export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOptions): Promise<Store> {
+  await migrate(url, schemaOwner, migrations);
+  const database = createDatabase(url, log);
+  const statements = prepareStatements(database);
+  const writes = prepareWrites(database);
+  const inOrder = createWriteOrder();
+  const dueOf = (payment: Payment) => {
+    const at = dueAt(payment, leaseMs);
+    return at === null ? null : new Date(at).toISOString();
+  };
+  /** Leases are by the replicas' clocks: one that is far off would take over what others have in hand. */
+  let clockTrouble: string | undefined;
+  const leasedUntil = () => new Date(Date.now() + leaseMs);
+
+  const insertAll = batch(async (inserts: Insert[]) => {
+    const inserted = new Map((await writes.insert(inserts)).map((row) => [row.payment_id, row]));
+    return inserts.map(({ payment }) => inserted.get(payment.payment_id));
+  });
+  // Not in the batch above: what has been inserted there is committed, whatever becomes of this question. And a statement of
+  // its own, since the insert does not see what others have committed while it ran.
+  const findKey = batchLookup(statements.findKeys, ({ key }) => key);
+  const updateAll = batch(async (updates: Update[]) => {
+    const updated = new Set(await writes.update(updates));
+    return updates.map(({ payment }) => updated.has(payment.payment_id));
+  });
+  const findPayment = batchLookup(statements.find, ({ payment_id }) => payment_id);
+  const findCustomer = batchLookup(statements.findCustomers, ({ customer_id }) => customer_id);
+
+  const find = async (id: string) => (isText(id) ? findPayment(id) : undefined);
+
+  return {
+    async insert(payment, record) {
+      for (;;) {
+        const inserted = await inOrder(payment.payment_id, () =>
+          write(() => insertAll({ payment, due_at: dueOf(payment), record })),
+        );
+        // Without a key there is nothing to refuse it for.
+        if (inserted || !record) return { phone: inserted?.phone ?? null };
+        const known = await read(() => findKey(record.key));
+        if (known) return { known };
+        // The key was known, and has been forgotten since.
+      }
+    },
+
+    async update(payment, answer, before) {
+      const isOurs = await inOrder(payment.payment_id, () =>
+        write(() => updateAll({ payment, due_at: dueOf(payment), answer, before })),
+      );
+      if (!isOurs) throw new LeaseLost(payment.payment_id);
+    },
+
+    keepAnswer: (paymentId, answer) =>
+      write(async () => (await statements.keepAnswer(paymentId, answer)) ?? answer),
+
+    find: (paymentId) => read(() => find(paymentId)),
+
+    list: (query) =>
+      read(async () => {
+        if (query.starting_after !== undefined && !(await find(query.starting_after))) return undefined;
+        const payments = await statements.page(query);
+        return { payments: payments.slice(0, query.limit), has_more: payments.length > query.limit };
+      }),
+
+    backlog: () => read(statements.backlog),
+    putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
+    findPhone: (customerId) => read(async () => (await findCustomer(customerId))?.phone),
+    forgetPhone: (customerId) => write(() => statements.forgetPhone(customerId)),
+    claimDue: (limit) =>
+      write(async () => {
+        if (clockTrouble) throw new StoreUnavailable(clockTrouble);
+        return statements.claimDue(new Date(), limit, leasedUntil());
+      }),
+
+    async claim(payment) {
+      const [claimed] = await inOrder(payment.payment_id, () =>
+        write(() => statements.claim(payment, dueOf(payment), leasedUntil())),
+      );
+      if (!claimed) throw new LeaseLost(payment.payment_id);
+      return claimed;
+    },
+
+    forgetKeys: (before, limit) => write(() => statements.forgetKeys(new Date(before), limit)),
+    blank: (before, limit) => write(() => statements.blank(new Date(before), limit)),
+
+    check: () =>
+      write(async () => {
+        const asked = Date.now();
+        const now = await statements.touch(schemaOwner);
+        const offMs = now === undefined ? 0 : Math.round(Date.parse(now) - (asked + Date.now()) / 2);
+        clockTrouble =
+          Math.abs(offMs) > leaseMs / 4
+            ? `the clock is ${Math.abs(offMs)} ms ${offMs > 0 ? 'behind' : 'ahead of'} the database's`
+            : undefined;
+        if (clockTrouble) throw new StoreUnavailable(clockTrouble);
+      }),
+
+    async close() {
+      await inOrder.drain();
+      await database.close();
+    },
+  };
+}
+
+/** PostgreSQL keeps no NUL in a text; an id that has one is nobody's. */
+const isText = (id: string) => !id.includes('\0');
+
+const read = <T>(operation: () => Promise<T>) => guard(operation, () => StoreUnavailable);
+const write = <T>(operation: () => Promise<T>) =>
+  guard(operation, ({ isUncertain }) => (isUncertain ? CommitUnknown : StoreUnavailable));
+
+async function guard<T>(
+  operation: () => Promise<T>,
+  classOf: (error: DatabaseError) => typeof StoreUnavailable,
+): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    throw new (classOf(error))('the store does not answer', { cause: error });
+  }
+}

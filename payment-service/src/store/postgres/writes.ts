@@ -1,0 +1,138 @@
+import type { Database } from 'service-kit/postgres/database.ts';
+import { rowsOf } from 'service-kit/postgres/rows.ts';
+import type { Payment } from '../../domain/payment.ts';
+import { attemptColumns, changingColumns, keyColumns, paymentColumns } from '../columns.ts';
+import type { IdempotencyRecord, KeptAnswer } from '../store.ts';
+
+/** A payment with when it is due, and the record of its key or the answer that is kept for it. */
+export interface Insert {
+  payment: Payment;
+  due_at: string | null;
+  record: IdempotencyRecord | undefined;
+}
+export interface Update {
+  payment: Payment;
+  due_at: string | null;
+  answer: KeptAnswer | undefined;
+  before: Payment | undefined;
+}
+
+const newPayments = rowsOf(paymentColumns);
+const newKeys = rowsOf(keyColumns, newPayments.count + 1);
+const newAttempts = rowsOf(attemptColumns, newPayments.count + newKeys.count + 1);
+const updates = rowsOf({
+  payment_id: 'text',
+  fence: 'integer',
+  ...changingColumns,
+  answer_status: 'integer',
+  answer_body: 'text',
+});
+const updatedAttempts = rowsOf(attemptColumns, updates.count + 1);
+
+const paymentColumnNames = newPayments.names.join(', ');
+/** A payment without a phone gets its customer's. */
+const newPaymentValues = newPayments.names
+  .map((name) => (name === 'phone' ? 'coalesce(given.phone, customers.phone)' : `given.${name}`))
+  .join(', ');
+const keyColumnNames = newKeys.names.join(', ');
+const attemptColumnNames = newAttempts.names.join(', ');
+
+/** Keys in their order: two replicas that insert the same ones never wait for each other in a circle. */
+const insertText = `
+  WITH new_keys AS (
+    INSERT INTO idempotency_keys (${keyColumnNames})
+    SELECT ${keyColumnNames} FROM ${newKeys.sql} ORDER BY key
+    ON CONFLICT (key) DO NOTHING
+    RETURNING payment_id
+  ), refused AS (
+    SELECT payment_id FROM ${newKeys.sql} EXCEPT SELECT payment_id FROM new_keys
+  ), new_payments AS (
+    INSERT INTO payments (${paymentColumnNames})
+    SELECT ${newPaymentValues}
+    FROM ${newPayments.sql} LEFT JOIN customers USING (customer_id)
+    WHERE payment_id NOT IN (SELECT payment_id FROM refused)
+    RETURNING payment_id, phone
+  ), new_attempts AS (
+    INSERT INTO attempts (${attemptColumnNames})
+    SELECT ${attemptColumnNames} FROM ${newAttempts.sql} WHERE payment_id NOT IN (SELECT payment_id FROM refused)
+  )
+  SELECT payment_id, phone FROM new_payments`;
+
+const updateText = `
+  WITH updated AS (
+    UPDATE payments SET ${Object.keys(changingColumns)
+      .map((column) => `${column} = given.${column}`)
+      .join(', ')}
+    FROM ${updates.sql}
+    WHERE payments.payment_id = given.payment_id AND payments.fence = given.fence
+    RETURNING payments.payment_id, given.answer_status, given.answer_body
+  ), put_attempts AS (
+    INSERT INTO attempts (${attemptColumnNames})
+    SELECT ${attemptColumnNames} FROM ${updatedAttempts.sql} WHERE payment_id IN (SELECT payment_id FROM updated)
+    ON CONFLICT (payment_id, number) DO UPDATE
+      SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
+          duration_ms = excluded.duration_ms
+      WHERE (attempts.outcome, attempts.reason, attempts.message_id, attempts.duration_ms)
+        IS DISTINCT FROM (excluded.outcome, excluded.reason, excluded.message_id, excluded.duration_ms)
+  ), kept AS (
+    UPDATE idempotency_keys SET answer_status = updated.answer_status, answer_body = updated.answer_body
+    FROM updated
+    WHERE idempotency_keys.payment_id = updated.payment_id AND updated.answer_status IS NOT NULL
+  )
+  SELECT payment_id FROM updated`;
+
+/** The rows of those attempts that were not the same before: what has ended long ago is not written again. */
+const attemptRows = ({ payment_id, notification }: Payment, before?: Payment) =>
+  notification.attempts.flatMap((attempt, index) =>
+    attempt === before?.notification.attempts[index] ? [] : [{ payment_id, number: index + 1, ...attempt }],
+  );
+
+/** The two statements that a payment costs; each takes many payments. */
+export function prepareWrites(database: Database) {
+  return {
+    /** Returns those that were inserted, as their key was not known, each with the phone that it has now. */
+    async insert(inserts: Insert[]): Promise<Pick<Payment, 'payment_id' | 'phone'>[]> {
+      const now = new Date().toISOString();
+      const payments = inserts.map(({ payment: { notification, ...rest }, due_at }) => ({
+        ...rest,
+        ...notification,
+        due_at,
+      }));
+      const keys = inserts.flatMap(({ payment: { payment_id }, record }) => {
+        if (!record) return [];
+        const { key, fingerprint, answer } = record;
+        const { status: answer_status = null, body: answer_body = null } = answer ?? {};
+        return [{ key, fingerprint, payment_id, answer_status, answer_body, created_at: now }];
+      });
+      return database.query({
+        name: 'insert',
+        text: insertText,
+        values: [
+          ...newPayments.values(payments),
+          ...newKeys.values(keys),
+          ...newAttempts.values(inserts.flatMap(({ payment }) => attemptRows(payment))),
+        ],
+      });
+    },
+
+    /** Returns the ids of those that were updated: their fence was as high as the payment's. */
+    async update(given: Update[]): Promise<string[]> {
+      const rows = given.map(({ payment: { notification, ...rest }, due_at, answer }) => ({
+        ...rest,
+        ...notification,
+        due_at,
+        answer_status: answer?.status ?? null,
+        answer_body: answer?.body ?? null,
+      }));
+      const updated = await database.query<Pick<Payment, 'payment_id'>>({
+        name: 'update',
+        text: updateText,
+        values: [
+          ...updates.values(rows),
+          ...updatedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),
+        ],
+      });
+      return updated.map(({ payment_id }) => payment_id);
+    },
+  };
+}

@@ -1,0 +1,757 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyBaseLogger } from 'fastify';
+import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createDelivery } from '../../src/delivery/delivery.ts';
+import { createNotifier } from '../../src/delivery/notifier.ts';
+import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
+import { newPayment, type Payment, viewPayment } from '../../src/domain/payment.ts';
+import { isHeld, type RetryPolicy } from '../../src/domain/retry-policy.ts';
+import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
+
+const refused: Outcome = { outcome: 'not_sent', reason: 'connection_refused' };
+const lost: Outcome = { outcome: 'unknown', reason: 'deadline_passed' };
+const optedOut: Outcome = { outcome: 'rejected', reason: 'opted_out' };
+const neverReceived: Outcome = { outcome: 'not_sent', reason: 'never_received' };
+const accepted = (message_id: string): Outcome => ({ outcome: 'accepted', message_id });
+
+const now = Date.parse('2026-03-01T12:00:00.000Z');
+const hour = 3_600_000;
+const leaseMs = 10_000;
+
+// Only the clock is a fake, and the retries come when half of their time has passed: timers and the disk are as they are.
+beforeEach(() => {
+  vi.useFakeTimers({ now, toFake: ['Date'] });
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+const pass = (ms: number) => void vi.setSystemTime(Date.now() + ms);
+
+/** A delivery over a store on disk. Whoever is asked answers by what `answers` and `known` say at that moment. */
+async function setUp({
+  answers: given = {},
+  ...policyChanges
+}: Partial<RetryPolicy> & { answers?: Partial<Record<Provider, Outcome | Promise<Outcome>>> } = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'delivery-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs });
+  onTestFinished(() => store.close());
+  const policy: RetryPolicy = {
+    baseMs: 5000,
+    maxMs: 900_000,
+    ttlMs: 24 * hour,
+    unknownOutcome: 'resend',
+    ...policyChanges,
+  };
+  const answers: Record<Provider, Outcome | Promise<Outcome>> = {
+    Aldeamo: accepted('AL1'),
+    Twilio: accepted('SM1'),
+    ...given,
+  };
+  /** What a provider knows of an attempt, by its key. */
+  const known: Record<string, Outcome | undefined> = {};
+  const well: Record<Provider, boolean> = { Aldeamo: false, Twilio: false };
+  /** `Aldeamo -1`: a call to Aldeamo for the first attempt. `Aldeamo? -1`: a question about it. */
+  const calls: string[] = [];
+  const requests: NotifyRequest[] = [];
+  const asked: { key: string; startedAt: number }[] = [];
+  const nameOf = (key: string) => key.slice(key.lastIndexOf('-'));
+  const clientOf = (provider: Provider) => ({
+    notify: async (request: NotifyRequest, key: string) => {
+      calls.push(`${provider} ${nameOf(key)}`);
+      requests.push(request);
+      return answers[provider];
+    },
+    ask: async (key: string, startedAt: number) => {
+      calls.push(`${provider}? ${nameOf(key)}`);
+      asked.push({ key, startedAt });
+      return known[nameOf(key)];
+    },
+    check: async () => well[provider],
+    close: async () => {},
+  });
+  const logged: string[] = [];
+  const logger = (_line: unknown, message: string) => void logged.push(message);
+  const log = { info: logger, warn: logger, error: logger } as unknown as FastifyBaseLogger;
+  const notifier = createNotifier({
+    clients: { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') },
+    parameters: circuitBreakerDefaults,
+    policy,
+    log,
+  });
+  onTestFinished(() => notifier.close());
+  const delivery = createDelivery({ store, notifier, policy });
+
+  const fresh = (phone: string | null = null) =>
+    newPayment({ amount_minor: 100, currency: 'COP', customer_id: '1', phone, message: null }, policy.ttlMs);
+  /** Keeps a payment with its first attempt, as one does right before the call. */
+  const begin = async () => {
+    const begun = delivery.begin(fresh());
+    await store.insert(begun);
+    return begun;
+  };
+  const pay = async () => delivery.round(await begin(), log);
+  /** What a process that died during the call leaves behind. */
+  const crash = begin;
+  const keep = async (payment: Payment) => {
+    await store.insert(payment);
+    return payment;
+  };
+  /** The outbox's turn, as soon as the payment is due. */
+  const turn = async () => delivery.resume(await claim(), log, new AbortController().signal);
+  const claim = async (): Promise<Payment> => {
+    const [claimed, ...others] = await store.claimDue(10);
+    expect(others).toEqual([]);
+    if (!claimed) throw new Error('nothing is due');
+    return claimed;
+  };
+  const found = async ({ payment_id }: Payment) => (await store.find(payment_id)) as Payment;
+  const open = async (...providers: Provider[]) => {
+    const before = { ...answers };
+    for (const provider of providers) answers[provider] = refused;
+    for (let i = 0; i < circuitBreakerDefaults.consecutiveFailures; i += 1)
+      await notifier.notify(notifier.begin(fresh()), async () => {});
+    for (const provider of providers) expect(notifier.report()[provider].state).toBe('open');
+    Object.assign(answers, before);
+    calls.length = 0;
+  };
+  return {
+    ...{ store, answers, known, well, calls, requests, asked, logged, log, notifier, delivery },
+    ...{ fresh, begin, pay, crash, keep, turn, claim, found, open },
+  };
+}
+
+function attemptsOf({ notification }: Payment): string[] {
+  return notification.attempts.map(
+    ({ provider, outcome, reason }) => `${provider} ${outcome}${reason === null ? '' : ` ${reason}`}`,
+  );
+}
+
+const isPossibleDuplicate = (payment: Payment) => viewPayment(payment).possible_duplicate;
+
+describe('an attempt that a crash cut short', () => {
+  test('is unknown, and was asked about under its own key and time before anything is sent', async () => {
+    const { crash, turn, asked, calls, found } = await setUp();
+    const payment = await crash();
+    pass(leaseMs);
+    const sent = await turn();
+    expect(attemptsOf(sent)[0]).toBe('Aldeamo unknown interrupted');
+    expect(sent.notification.attempts[0]).toMatchObject({ message_id: null, duration_ms: null }); // nobody knows
+    expect(asked).toEqual([{ key: `${payment.payment_id}-1`, startedAt: now }]);
+    expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
+    expect(await found(payment)).toEqual(sent);
+  });
+
+  test('and was accepted, is settled where it stands: nothing is sent, and it is no duplicate', async () => {
+    const { crash, turn, known, calls, found, store } = await setUp();
+    const payment = await crash();
+    known['-1'] = accepted('AL7');
+    pass(leaseMs);
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual(['Aldeamo accepted']);
+    expect(sent).toMatchObject({
+      notification_status: 'sent',
+      notification_service: 'Aldeamo',
+      notification: { reason: null, next_attempt_at: null, attempts: [{ message_id: 'AL7' }] },
+    });
+    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(calls).toEqual(['Aldeamo? -1']);
+    expect(await found(payment)).toEqual(sent);
+    pass(48 * hour);
+    expect(await store.claimDue(10)).toEqual([]);
+  });
+
+  test('and never arrived, was not sent: it is tried again, and it is no duplicate', async () => {
+    const { crash, turn, known, calls, found } = await setUp();
+    const payment = await crash();
+    known['-1'] = neverReceived;
+    pass(leaseMs);
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual(['Aldeamo not_sent never_received', 'Aldeamo accepted']);
+    expect(sent.notification_status).toBe('sent');
+    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
+    expect(await found(payment)).toEqual(sent);
+  });
+
+  test('and was rejected, has failed: nobody else is asked', async () => {
+    const { crash, turn, known, calls } = await setUp();
+    await crash();
+    known['-1'] = optedOut;
+    pass(leaseMs);
+    expect(await turn()).toMatchObject({
+      notification_status: 'failed',
+      notification: { reason: 'opted_out', next_attempt_at: null },
+    });
+    expect(calls).toEqual(['Aldeamo? -1']);
+  });
+
+  test('and of which nobody knows, is sent again, and says that it may be a duplicate', async () => {
+    const { crash, turn, calls } = await setUp();
+    await crash();
+    pass(leaseMs);
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
+    expect(sent).toMatchObject({ notification_status: 'sent', notification_service: 'Aldeamo' });
+    expect(isPossibleDuplicate(sent)).toBe(true);
+    expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
+  });
+
+  test('is asked about each time, until it is known', async () => {
+    const { crash, turn, answers, known, calls } = await setUp({
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
+    await crash();
+    pass(leaseMs);
+    await turn();
+    known['-1'] = accepted('AL7');
+    answers.Twilio = accepted('SM1');
+    pass(5000);
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual([
+      'Aldeamo accepted interrupted',
+      'Aldeamo not_sent connection_refused',
+      'Twilio not_sent connection_refused',
+    ]);
+    expect(sent).toMatchObject({ notification_status: 'sent', notification_service: 'Aldeamo' });
+    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2', 'Twilio -3', 'Aldeamo? -1']);
+  });
+
+  test('was one of two whose outcome is unknown: each provider is asked about its own', async () => {
+    const { keep, fresh, turn, known, calls } = await setUp();
+    const first = endAttempt(startAttempt(fresh(), 'Aldeamo'), lost, 3000);
+    await keep(startAttempt(first, 'Twilio'));
+    known['-2'] = accepted('SM7');
+    pass(leaseMs);
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual(['Aldeamo unknown deadline_passed', 'Twilio accepted']);
+    expect(sent.notification_service).toBe('Twilio');
+    expect(isPossibleDuplicate(sent)).toBe(true); // nobody knows of the first one
+    expect(calls.toSorted()).toEqual(['Aldeamo? -1', 'Twilio? -2']);
+  });
+
+  test('where the store does not take what was found, is left as it is', async () => {
+    const { crash, turn, known, calls, found, store } = await setUp();
+    const payment = await crash();
+    known['-1'] = neverReceived;
+    pass(leaseMs);
+    vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
+    await expect(turn()).rejects.toBeInstanceOf(StoreUnavailable);
+    expect(calls).toEqual(['Aldeamo? -1']); // and nothing was sent
+    expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
+    pass(leaseMs);
+    expect((await turn()).notification_status).toBe('sent');
+  });
+});
+
+describe('what becomes known of several attempts', () => {
+  const unknown = async (...providers: Provider[]) => {
+    const { fresh } = await setUp();
+    return providers.reduce(
+      (payment, provider) => endAttempt(startAttempt(payment, provider), lost, 1),
+      fresh(),
+    );
+  };
+
+  test.each<[first: Outcome, second: Outcome, status: string, service: Provider | null, duplicate: boolean]>([
+    [accepted('AL1'), neverReceived, 'sent', 'Aldeamo', false],
+    [neverReceived, accepted('SM1'), 'sent', 'Twilio', false],
+    [accepted('AL1'), accepted('SM1'), 'sent', 'Aldeamo', true],
+    [accepted('AL1'), optedOut, 'sent', 'Aldeamo', false],
+    [optedOut, accepted('SM1'), 'sent', 'Twilio', false],
+    [neverReceived, neverReceived, 'pending', null, false],
+    [neverReceived, optedOut, 'failed', null, false],
+  ])('%j and %j: %s by %s', async (first, second, notification_status, notification_service, duplicate) => {
+    const settled = settleAttempt(settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, first), 1, second);
+    expect(settled).toMatchObject({ notification_status, notification_service });
+    expect(isPossibleDuplicate(settled)).toBe(duplicate);
+  });
+
+  test('that nobody knew stays on record where another attempt was made for it, and only there', async () => {
+    const settled = settleAttempt(
+      settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, accepted('AL1')),
+      1,
+      accepted('SM1'),
+    );
+    expect(settled.notification.attempts).toMatchObject([
+      { outcome: 'accepted', reason: 'deadline_passed', message_id: 'AL1' },
+      { outcome: 'accepted', reason: null, message_id: 'SM1' },
+    ]);
+    const never = settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, neverReceived);
+    expect(never.notification.attempts[0]).toMatchObject({ outcome: 'not_sent', reason: 'never_received' });
+  });
+
+  // The last one that is settled decides, and so a no is forgotten when another attempt turns out not to have been sent.
+  test('a recipient that was rejected is not tried again, in whatever order it becomes known', async () => {
+    const { keep, fresh, turn, known, calls } = await setUp();
+    const first = endAttempt(startAttempt(fresh(), 'Aldeamo'), lost, 3000);
+    await keep(startAttempt(first, 'Twilio'));
+    known['-1'] = optedOut;
+    known['-2'] = neverReceived;
+    pass(leaseMs);
+    const failed = await turn();
+    expect(calls.toSorted()).toEqual(['Aldeamo? -1', 'Twilio? -2']);
+    expect(failed).toMatchObject({ notification_status: 'failed', notification: { reason: 'opted_out' } });
+  });
+
+  // next_attempt_at stays what it was when the retry was scheduled.
+  test('what is found to be sent has no next attempt', async () => {
+    const { pay, turn, known, answers } = await setUp({ answers: { Aldeamo: lost, Twilio: refused } });
+    const pending = await pay();
+    expect(pending.notification.next_attempt_at).not.toBeNull();
+    known['-1'] = accepted('AL7');
+    answers.Aldeamo = refused;
+    pass(5000);
+    expect(await turn()).toMatchObject({
+      notification_status: 'sent',
+      notification: { next_attempt_at: null },
+    });
+  });
+});
+
+describe('while the process stops', () => {
+  const stopped = AbortSignal.abort();
+
+  test('what was claimed is given back, due as before, and nobody is asked', async () => {
+    const { crash, claim, calls, delivery, log, store } = await setUp();
+    await crash();
+    pass(leaseMs);
+    const given = await delivery.resume(await claim(), log, stopped);
+    expect(attemptsOf(given)).toEqual(['Aldeamo unknown interrupted']);
+    expect(calls).toEqual([]);
+    expect(await store.claimDue(10)).toHaveLength(1);
+  });
+
+  test('drain waits for what nobody waits for any more', async () => {
+    const { begin, delivery, log, answers, found } = await setUp();
+    const held = Promise.withResolvers<Outcome>();
+    answers.Aldeamo = held.promise as unknown as Outcome;
+    const payment = await begin();
+    void delivery.round(payment, log);
+    const drained = delivery.drain();
+    held.resolve(accepted('AL1'));
+    await drained;
+    expect(attemptsOf(await found(payment))).toEqual(['Aldeamo accepted']);
+  });
+});
+
+describe('where what is unknown is held', () => {
+  test('a crash leaves it held: pending with the reason, and nothing is sent', async () => {
+    const { crash, turn, calls, found, store } = await setUp({ unknownOutcome: 'hold' });
+    const payment = await crash();
+    pass(leaseMs);
+    const held = await turn();
+    expect(held).toMatchObject({
+      notification_status: 'pending',
+      notification_service: null,
+      notification: { reason: 'unknown_outcome', next_attempt_at: null },
+    });
+    expect(isHeld(held)).toBe(true);
+    expect(attemptsOf(held)).toEqual(['Aldeamo unknown interrupted']);
+    expect(calls).toEqual(['Aldeamo? -1']);
+    expect(await found(payment)).toEqual(held);
+    pass(hour);
+    expect(await store.claimDue(10)).toEqual([]);
+  });
+
+  test('until it expires', async () => {
+    const { crash, turn, calls } = await setUp({ unknownOutcome: 'hold' });
+    await crash();
+    pass(leaseMs);
+    await turn();
+    pass(24 * hour);
+    const failed = await turn();
+    expect(failed).toMatchObject({ notification_status: 'failed', notification: { reason: 'expired' } });
+    expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo? -1']);
+  });
+
+  test('or a person says so', async () => {
+    const { crash, turn, calls, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
+    await crash();
+    pass(leaseMs);
+    const held = await turn();
+    const sent = await delivery.retry(await store.claim(held), (payment) => payment, log);
+    expect(attemptsOf(sent)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
+    expect(sent.notification).toMatchObject({ reason: null, next_attempt_at: null });
+    expect(isPossibleDuplicate(sent)).toBe(true);
+    expect(calls.at(-1)).toBe('Aldeamo -2');
+  });
+
+  test('or a person gives another phone, though it turns out by then that the old one was rejected', async () => {
+    const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
+    await crash();
+    pass(leaseMs);
+    const held = await turn();
+    known['-1'] = optedOut;
+    const reopen = (payment: Payment): Payment => ({
+      ...payment,
+      phone: '+573009999999',
+      notification_status: 'pending',
+    });
+    const sent = await delivery.retry(await store.claim(held), reopen, log);
+    expect(attemptsOf(sent)).toEqual(['Aldeamo rejected opted_out', 'Aldeamo accepted']);
+    expect(sent).toMatchObject({ notification_status: 'sent', phone: '+573009999999' });
+    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(calls.at(-1)).toBe('Aldeamo -2');
+  });
+
+  test('or it turns out by then that it was sent: then a person need not', async () => {
+    const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
+    await crash();
+    pass(leaseMs);
+    const held = await turn();
+    known['-1'] = accepted('AL1');
+    const sent = await delivery.retry(await store.claim(held), (payment) => payment, log);
+    expect(attemptsOf(sent)).toEqual(['Aldeamo accepted']);
+    expect(calls.at(-1)).toBe('Aldeamo? -1');
+  });
+
+  test('a fresh payment is not handed to Twilio; it is asked about, and then held', async () => {
+    const { pay, turn, calls, answers } = await setUp({ unknownOutcome: 'hold', answers: { Aldeamo: lost } });
+    const pending = await pay();
+    expect(attemptsOf(pending)).toEqual(['Aldeamo unknown deadline_passed']);
+    expect(pending).toMatchObject({ notification_status: 'pending', retries: 1 });
+    expect(calls).toEqual(['Aldeamo -1']);
+    answers.Aldeamo = accepted('AL2');
+    pass(5000);
+    expect(isHeld(await turn())).toBe(true);
+    expect(calls).toEqual(['Aldeamo -1', 'Aldeamo? -1']);
+  });
+
+  test('a fresh payment that Aldeamo could not be given is handed to Twilio', async () => {
+    const { pay, calls } = await setUp({ unknownOutcome: 'hold', answers: { Aldeamo: refused } });
+    expect(await pay()).toMatchObject({ notification_status: 'sent', notification_service: 'Twilio' });
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2']);
+  });
+
+  test.each<[what: string, outcome: Outcome, attempts: string[]]>([
+    ['accepted', accepted('AL7'), ['Aldeamo accepted']],
+    ['not to have arrived', neverReceived, ['Aldeamo not_sent never_received', 'Aldeamo accepted']],
+  ])('what is found %s is not held', async (_what, outcome, attempts) => {
+    const { crash, turn, known } = await setUp({ unknownOutcome: 'hold' });
+    await crash();
+    known['-1'] = outcome;
+    pass(leaseMs);
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual(attempts);
+    expect(sent.notification_status).toBe('sent');
+  });
+});
+
+describe('a notification that nobody has taken', () => {
+  test('is tried again with backoff, through both providers, until it is sent', async () => {
+    const { pay, turn, answers, found, store, calls } = await setUp({
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
+    const pending = await pay();
+    expect(pending).toMatchObject({ notification_status: 'pending', retries: 1 });
+    expect(pending.notification.next_attempt_at).toBe(new Date(now + 2500).toISOString());
+    expect(await found(pending)).toEqual(pending);
+    pass(2499);
+    expect(await store.claimDue(10)).toEqual([]);
+    pass(1);
+    const again = await turn();
+    expect(again).toMatchObject({ notification_status: 'pending', retries: 2 });
+    expect(again.notification.next_attempt_at).toBe(new Date(now + 2500 + 5000).toISOString());
+    answers.Twilio = accepted('SM9');
+    pass(5000);
+    const sent = await turn();
+    expect(sent).toMatchObject({
+      notification_status: 'sent',
+      notification_service: 'Twilio',
+      notification: { next_attempt_at: null, reason: null },
+    });
+    expect(attemptsOf(sent)).toHaveLength(6);
+    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Aldeamo -3', 'Twilio -4', 'Aldeamo -5', 'Twilio -6']);
+  });
+
+  test('has failed when its time is over: nothing is sent', async () => {
+    const { pay, turn, calls, found, store } = await setUp({
+      ttlMs: 1000,
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
+    const pending = await pay();
+    calls.length = 0;
+    pass(1000); // before the retry would come, which is after 2500 ms
+    const failed = await turn();
+    expect(failed).toMatchObject({
+      notification_status: 'failed',
+      notification_service: null,
+      notification: { reason: 'expired', next_attempt_at: null },
+    });
+    expect(calls).toEqual([]);
+    expect(await found(pending)).toEqual(failed);
+    pass(48 * hour);
+    expect(await store.claimDue(10)).toEqual([]);
+  });
+
+  test('and whose time is over is sent all the same if it turns out that it was', async () => {
+    const { crash, turn, known, calls } = await setUp({ ttlMs: 1000 });
+    await crash();
+    known['-1'] = accepted('AL7');
+    pass(leaseMs);
+    expect(await turn()).toMatchObject({ notification_status: 'sent', notification: { reason: null } });
+    expect(calls).toEqual(['Aldeamo? -1']);
+  });
+
+  test('has failed as soon as a provider rejects it', async () => {
+    const { pay, turn, answers, store } = await setUp({ answers: { Aldeamo: refused, Twilio: refused } });
+    await pay();
+    answers.Aldeamo = optedOut;
+    pass(2500);
+    const failed = await turn();
+    expect(failed).toMatchObject({ notification_status: 'failed', notification: { reason: 'opted_out' } });
+    pass(48 * hour);
+    expect(await store.claimDue(10)).toEqual([]);
+  });
+});
+
+describe('while nobody can be asked', () => {
+  test('no attempt is spent: it is postponed until a circuit lets a probe through', async () => {
+    const { pay, turn, open, calls, found, notifier } = await setUp({
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
+    const pending = await pay();
+    await open('Aldeamo', 'Twilio');
+    pass(2500);
+    const postponed = await turn();
+    const probeAt = Date.parse(notifier.report().Aldeamo.next_probe_at ?? '');
+    expect(postponed.notification.next_attempt_at).toBe(new Date(probeAt).toISOString());
+    expect(attemptsOf(postponed)).toEqual(attemptsOf(pending));
+    expect(postponed).toMatchObject({ notification_status: 'pending', retries: pending.retries });
+    expect(calls).toEqual([]);
+    expect(await found(pending)).toEqual(postponed);
+  });
+
+  test('a fresh payment says why it was not sent, and waits for the probe without having spent a retry', async () => {
+    const { pay, open, calls, notifier } = await setUp();
+    await open('Aldeamo', 'Twilio');
+    const pending = await pay();
+    expect(attemptsOf(pending)).toEqual(['Aldeamo not_sent circuit_open', 'Twilio not_sent circuit_open']);
+    expect(calls).toEqual([]);
+    expect(Date.parse(pending.notification.next_attempt_at ?? '')).toBeGreaterThanOrEqual(
+      Date.parse(notifier.report().Aldeamo.next_probe_at ?? ''),
+    );
+  });
+
+  test('but its time is over, it has failed', async () => {
+    const { pay, turn, open, calls } = await setUp({
+      ttlMs: 2500,
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
+    await pay();
+    await open('Aldeamo', 'Twilio');
+    pass(2500);
+    expect(await turn()).toMatchObject({
+      notification_status: 'failed',
+      notification: { reason: 'expired' },
+    });
+    expect(calls).toEqual([]);
+  });
+
+  test('but one circuit is closed, that one is asked, and the other is put down as not asked', async () => {
+    const { pay, turn, open, calls, answers } = await setUp({
+      answers: { Aldeamo: refused, Twilio: refused },
+    });
+    await pay();
+    answers.Twilio = accepted('SM1');
+    await open('Aldeamo');
+    pass(2500);
+    expect(attemptsOf(await turn()).slice(2)).toEqual(['Aldeamo not_sent circuit_open', 'Twilio accepted']);
+    expect(calls).toEqual(['Twilio -4']);
+  });
+});
+
+describe('Retry-After', () => {
+  const throttledFor = (retry_after_ms: number): Outcome => ({
+    outcome: 'not_sent',
+    reason: 'http_429',
+    retry_after_ms,
+  });
+
+  test('is heeded by everybody: the other provider is used until it has passed', async () => {
+    const { pay, answers, calls, notifier } = await setUp({ answers: { Aldeamo: throttledFor(60_000) } });
+    expect(attemptsOf(await pay())).toEqual(['Aldeamo not_sent http_429', 'Twilio accepted']);
+    answers.Aldeamo = accepted('AL2');
+    pass(59_999);
+    expect(notifier.current()).toBe('Twilio');
+    expect(notifier.report().Aldeamo.throttled_until).toBe(new Date(now + 60_000).toISOString());
+    expect(attemptsOf(await pay())).toEqual(['Aldeamo not_sent throttled', 'Twilio accepted']);
+    pass(1);
+    expect(notifier.current()).toBe('Aldeamo');
+    expect(notifier.report().Aldeamo.throttled_until).toBeNull();
+    expect(attemptsOf(await pay())).toEqual(['Aldeamo accepted']);
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Twilio -2', 'Aldeamo -1']);
+  });
+
+  test("of Twilio's: it is not called before, either", async () => {
+    const { pay, answers, calls } = await setUp({
+      answers: { Aldeamo: refused, Twilio: throttledFor(60_000) },
+    });
+    await pay();
+    answers.Twilio = accepted('SM2');
+    pass(59_999);
+    expect(attemptsOf(await pay())).toEqual([
+      'Aldeamo not_sent connection_refused',
+      'Twilio not_sent throttled',
+    ]);
+    pass(1);
+    expect(attemptsOf(await pay())).toEqual(['Aldeamo not_sent connection_refused', 'Twilio accepted']);
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Aldeamo -1', 'Aldeamo -1', 'Twilio -2']);
+  });
+
+  test('of both: the notification waits for the first of them, and no attempt is spent before', async () => {
+    const { pay, turn, answers, calls, found } = await setUp({
+      answers: { Aldeamo: throttledFor(60_000), Twilio: throttledFor(30_000) },
+    });
+    const pending = await pay();
+    expect(pending.notification.next_attempt_at).toBe(new Date(now + 30_000).toISOString());
+    calls.length = 0;
+    answers.Aldeamo = accepted('AL2');
+    answers.Twilio = accepted('SM2');
+    pass(30_000);
+    expect(await found(pending)).toEqual(pending);
+    expect(attemptsOf(await turn()).slice(2)).toEqual(['Aldeamo not_sent throttled', 'Twilio accepted']);
+    expect(calls).toEqual(['Twilio -4']);
+  });
+
+  test('that has not passed yet postpones what is due for another reason', async () => {
+    const { pay, crash, turn, answers, calls } = await setUp({ baseMs: 1 });
+    const interrupted = await crash();
+    answers.Aldeamo = throttledFor(60_000);
+    answers.Twilio = throttledFor(45_000);
+    const other = await pay(); // is due after 45 s
+    calls.length = 0;
+    pass(leaseMs);
+    const postponed = await turn();
+    expect(postponed.payment_id).toBe(interrupted.payment_id);
+    expect(postponed.notification.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
+    expect(attemptsOf(postponed)).toEqual(['Aldeamo unknown interrupted']);
+    expect(postponed.retries).toBe(0);
+    expect(calls).toEqual(['Aldeamo? -1']);
+    expect(other.notification.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
+  });
+
+  test('is not heeded for longer than the longest wait', async () => {
+    const { pay, answers, calls } = await setUp({
+      maxMs: 100_000,
+      answers: { Aldeamo: throttledFor(365 * 24 * hour) },
+    });
+    await pay();
+    answers.Aldeamo = accepted('AL2');
+    pass(99_999);
+    await pay();
+    pass(1);
+    await pay();
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Twilio -2', 'Aldeamo -1']);
+  });
+});
+
+describe('a lease that runs out under a slow worker', () => {
+  test('the late outcome is refused, and the newer record stands', async () => {
+    const { begin, turn, delivery, answers, log, logged, found, calls } = await setUp();
+    const slow = Promise.withResolvers<Outcome>();
+    answers.Aldeamo = slow.promise;
+    const payment = await begin();
+    const slowRound = delivery.round(payment, log);
+    await vi.waitUntil(() => calls.length === 1);
+    pass(leaseMs);
+    answers.Aldeamo = accepted('AL2');
+    const newer = await turn();
+    expect(attemptsOf(newer)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
+    expect(newer.fence).toBe(2);
+    slow.resolve(accepted('AL1'));
+    await slowRound; // which does not reject
+    expect(logged).toContain('somebody else has taken this notification on');
+    expect(await found(payment)).toEqual(newer);
+    expect(isPossibleDuplicate(newer)).toBe(true);
+  });
+
+  test('what it has not begun yet, it does not begin: Twilio is not called', async () => {
+    const { begin, turn, delivery, answers, log, found, calls } = await setUp();
+    const slow = Promise.withResolvers<Outcome>();
+    answers.Aldeamo = slow.promise;
+    const payment = await begin();
+    const slowRound = delivery.round(payment, log);
+    await vi.waitUntil(() => calls.length === 1);
+    pass(leaseMs);
+    answers.Aldeamo = accepted('AL2');
+    const newer = await turn();
+    slow.resolve(refused);
+    await slowRound;
+    expect(calls).toEqual(['Aldeamo -1', 'Aldeamo? -1', 'Aldeamo -2']);
+    expect(await found(payment)).toEqual(newer);
+  });
+
+  test('nor does the outbox: who has lost the lease before the call makes no call', async () => {
+    const { crash, claim, delivery, log, store, calls } = await setUp();
+    await crash();
+    pass(leaseMs);
+    const first = await claim();
+    pass(leaseMs);
+    await claim();
+    await expect(delivery.resume(first, log, new AbortController().signal)).rejects.toThrow(first.payment_id);
+    expect(calls).toEqual(['Aldeamo? -1']);
+    expect((await store.find(first.payment_id))?.notification.attempts).toMatchObject([{ outcome: null }]);
+  });
+});
+
+describe('a store that fails', () => {
+  test('after the call: the outcome is told, what is on record is an attempt that may have happened', async () => {
+    const { begin, delivery, store, log, logged, found, turn, known } = await setUp();
+    const payment = await begin();
+    vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
+    const told = await delivery.round(payment, log);
+    expect(attemptsOf(told)).toEqual(['Aldeamo accepted']);
+    expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
+    expect(logged).toContain('an outcome could not be recorded');
+    // It is found when the lease has run out.
+    known['-1'] = accepted('AL1');
+    pass(leaseMs);
+    expect(attemptsOf(await turn())).toEqual(['Aldeamo accepted']);
+  });
+
+  test('before Twilio: it is not called, and the outbox takes it on', async () => {
+    const { begin, delivery, store, log, calls, turn, known } = await setUp({
+      answers: { Aldeamo: refused },
+    });
+    const payment = await begin();
+    vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
+    await delivery.round(payment, log);
+    expect(calls).toEqual(['Aldeamo -1']);
+    known['-1'] = neverReceived;
+    pass(leaseMs);
+    expect((await turn()).notification_service).toBe('Twilio');
+  });
+
+  // The hand-over to a Twilio that can not be asked is saved without a running attempt and without a next one: the
+  // notification looks as if it was held, and nobody looks at it again before it expires.
+  test('between a hand-over that nobody can take and the end: it is tried again, and not forgotten', async () => {
+    const { begin, delivery, store, log, open, notifier, answers, well, found } = await setUp();
+    await open('Aldeamo', 'Twilio');
+    well.Aldeamo = true;
+    await notifier.recover();
+    answers.Aldeamo = refused;
+    const payment = await begin();
+    const update = store.update.bind(store);
+    vi.spyOn(store, 'update')
+      .mockImplementationOnce(update)
+      .mockRejectedValueOnce(new StoreUnavailable('the process dies here'));
+    await delivery.round(payment, log);
+    expect(attemptsOf(await found(payment))).toEqual([
+      'Aldeamo not_sent connection_refused',
+      'Twilio not_sent circuit_open',
+    ]);
+    pass(hour);
+    expect(await store.claimDue(10)).toHaveLength(1);
+  });
+});

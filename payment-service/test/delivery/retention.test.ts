@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { build, paymentOf, post } from '../fixture.ts';
+
+const text = 'Un texto que un día se olvida';
+const phone = '+573001234567';
+const later = () => Date.now() + 1000;
+
+async function payAndForget(...outcomes: ('accepted' | 'rejected')[]) {
+  const { app, store, clients, path, lines } = await build();
+  const paid = [];
+  for (const outcome of outcomes) {
+    if (outcome === 'rejected')
+      clients.Aldeamo.answer = async () => ({ outcome: 'rejected', reason: 'opted_out' });
+    paid.push(paymentOf(await app.inject(post({ amount: 1, customer_id: '1', message: text, phone }))));
+  }
+  expect(await store.blank(later(), 1000)).toBe(outcomes.length);
+  return { app, paid, path, lines };
+}
+
+test('a payment whose text is forgotten is all there but for that', async () => {
+  const { app, paid } = await payAndForget('accepted');
+  const [payment] = paid;
+  const found = paymentOf(await app.inject(`/payments/${payment?.payment_id}`));
+  expect(found).toEqual({ ...payment, notification: { ...payment?.notification, message: null } });
+});
+
+test('what is forgotten can not be sent again', async () => {
+  const { app, paid } = await payAndForget('rejected');
+  const response = await app.inject({
+    method: 'POST',
+    url: `/payments/${paid[0]?.payment_id}/notification/retry`,
+    headers: { 'content-type': 'application/json' },
+    payload: { phone: '+573007654321' },
+  });
+  expect(response.statusCode).toBe(409);
+  expect(response.json()).toMatchObject({ type: 'urn:problem:message-forgotten' });
+});
+
+test('what is forgotten is nowhere in the files of the database', async () => {
+  const { app, path } = await payAndForget(...Array<'accepted'>(100).fill('accepted'));
+  await app.close();
+  for (const file of [path, `${path}-wal`].filter((name) => existsSync(name))) {
+    const bytes = readFileSync(file);
+    expect(bytes.includes(text), file).toBe(false);
+    expect(bytes.includes(phone), file).toBe(false);
+  }
+});

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import { formatAmount, parseAmount } from '../../src/domain/money.ts';
+
+describe('parseAmount', () => {
+  test.each([
+    ['100', 'COP', 10_000],
+    ['100.0', 'COP', 10_000],
+    ['100.5', 'COP', 10_050],
+    ['0.01', 'COP', 1],
+    ['19.99', 'USD', 1999],
+    ['1.005', 'KWD', 1005],
+    ['100.0', 'JPY', 100],
+    ['1.10000000', 'COP', 110],
+    ['90071992547409.91', 'COP', Number.MAX_SAFE_INTEGER],
+  ])('reads %s %s as %i minor units', (text, currency, minor) => {
+    expect(parseAmount(text, currency)).toBe(minor);
+  });
+
+  test.each([
+    ['0', 'COP', 'must be more than 0'],
+    ['0.00', 'COP', 'must be more than 0'],
+    ['-1', 'COP', 'must be more than 0'],
+    ['100.001', 'COP', 'must have at most 2 decimals in COP'],
+    ['0.5', 'JPY', 'must have at most 0 decimals in JPY'],
+    ['90071992547409.92', 'COP', 'is more than this service can count'],
+    ['1000000000000000000', 'COP', 'is more than this service can count'],
+  ])('refuses %s %s: %s', (text, currency, message) => {
+    expect(parseAmount(text, currency)).toBe(message);
+  });
+
+  test.each([
+    '1e2',
+    '1E400',
+    'abc',
+    '',
+    ' 1',
+    '1,5',
+    '.5',
+    '5.',
+    '007',
+    '+5',
+    'NaN',
+    'Infinity',
+    '٣',
+    '1'.repeat(41),
+  ])('refuses %j, which is no plain decimal number', (text) => {
+    expect(parseAmount(text, 'COP')).toMatch(/must be a decimal number/);
+  });
+});
+
+test.each([
+  [10_000, 'COP', '100'],
+  [10_050, 'COP', '100.5'],
+  [1, 'COP', '0.01'],
+  [100, 'JPY', '100'],
+  [1005, 'KWD', '1.005'],
+  [Number.MAX_SAFE_INTEGER, 'COP', '90071992547409.91'],
+])('formatAmount writes %i minor units of %s as %s', (minor, currency, text) => {
+  expect(formatAmount(minor, currency)).toBe(text);
+  expect(parseAmount(text, currency)).toBe(minor);
+});

@@ -1,0 +1,180 @@
+import type { Outcome } from 'service-kit/contract/notification.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { endAttempt, startAttempt } from '../../src/domain/attempts.ts';
+import { newPayment, type Payment } from '../../src/domain/payment.ts';
+import {
+  dueAt,
+  expire,
+  hold,
+  isExpired,
+  isHeld,
+  postpone,
+  type RetryPolicy,
+  scheduleRetry,
+} from '../../src/domain/retry-policy.ts';
+
+const now = Date.parse('2026-03-01T12:00:00.000Z');
+const ttlMs = 86_400_000;
+const policy: RetryPolicy = { baseMs: 5000, maxMs: 900_000, ttlMs, unknownOutcome: 'resend' };
+/** The most that Math.random brings. */
+const almostOne = 1 - 2 ** -53;
+
+beforeEach(() => void vi.useFakeTimers({ now, toFake: ['Date'] }));
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const fresh = () =>
+  newPayment({ amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null }, ttlMs);
+const after = (outcome: Outcome) => endAttempt(startAttempt(fresh(), 'Aldeamo'), outcome, 1);
+const refused = () => after({ outcome: 'not_sent', reason: 'connection_refused' });
+const iso = (ms: number) => new Date(ms).toISOString();
+
+describe('the next attempt', () => {
+  const waitOf = (retries: number, random: number, notBefore = 0) => {
+    const { notification } = scheduleRetry({ ...refused(), retries }, policy, notBefore, () => random);
+    return Date.parse(notification.next_attempt_at ?? '') - now;
+  };
+
+  // With full jitter it comes at once at the earliest, and at the latest within the bound, which doubles up to the cap.
+  test.each([
+    { retries: 0, bound: 5000 },
+    { retries: 1, bound: 10_000 },
+    { retries: 2, bound: 20_000 },
+    { retries: 3, bound: 40_000 },
+    { retries: 7, bound: 640_000 },
+    { retries: 8, bound: 900_000 },
+    { retries: 9, bound: 900_000 },
+    { retries: 100, bound: 900_000 },
+    { retries: 5000, bound: 900_000 }, // 2 ** 5000 is Infinity
+  ])('after $retries retries comes within $bound ms', ({ retries, bound }) => {
+    expect(waitOf(retries, 0)).toBe(0);
+    expect(waitOf(retries, 0.5)).toBe(bound / 2);
+    expect(waitOf(retries, almostOne)).toBeLessThanOrEqual(bound);
+    expect(waitOf(retries, almostOne)).toBeGreaterThanOrEqual(bound - 1);
+  });
+
+  test.each<[what: string, notBeforeInMs: number, random: number, waitMs: number]>([
+    ['the wait, where somebody can be asked sooner', 1000, 0.5, 2500],
+    ['the wait, where somebody could be asked long ago', -1000, 0.5, 2500],
+    ['when somebody can be asked, where that is later', 60_000, 0.5, 60_000],
+    ['when somebody can be asked, where that is later than the longest wait', 3_600_000, 0.5, 3_600_000],
+    ['at once, where the dice say so', 0, 0, 0],
+  ])('comes after %s', (_what, notBeforeInMs, random, waitMs) => {
+    expect(waitOf(0, random, now + notBeforeInMs)).toBe(waitMs);
+  });
+
+  test('counts as a retry, and changes nothing else', () => {
+    const payment = { ...refused(), retries: 3 };
+    const scheduled = scheduleRetry(payment, policy, 0, () => 0.5);
+    expect(scheduled).toEqual({
+      ...payment,
+      retries: 4,
+      notification: { ...payment.notification, next_attempt_at: iso(now + 20_000) },
+    });
+  });
+
+  test('comes by the dice of the machine, where no others are given', () => {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.25);
+    expect(scheduleRetry(refused(), policy, 0).notification.next_attempt_at).toBe(iso(now + 1250));
+    expect(random).toHaveBeenCalledTimes(1);
+  });
+
+  test.each<[Outcome]>([
+    [{ outcome: 'accepted', message_id: 'AL1' }],
+    [{ outcome: 'rejected', reason: 'opted_out' }],
+  ])('is none after %j', (outcome) => {
+    const ended = after(outcome);
+    expect(scheduleRetry(ended, policy, 0)).toBe(ended);
+  });
+
+  test.each<[Outcome]>([
+    [{ outcome: 'not_sent', reason: 'down' }],
+    [{ outcome: 'unknown', reason: 'deadline_passed' }],
+  ])('is one after %j', (outcome) => {
+    expect(scheduleRetry(after(outcome), policy, 0).notification.next_attempt_at).not.toBeNull();
+  });
+});
+
+test('postponed: it waits, and no retry is spent', () => {
+  const payment = { ...refused(), retries: 3 };
+  expect(postpone(payment, now + 7)).toEqual({
+    ...payment,
+    notification: { ...payment.notification, next_attempt_at: iso(now + 7) },
+  });
+});
+
+test('expired: it has failed, and says why', () => {
+  const payment = scheduleRetry(refused(), policy, 0);
+  expect(expire(payment)).toEqual({
+    ...payment,
+    notification_status: 'failed',
+    notification: { ...payment.notification, reason: 'expired', next_attempt_at: null },
+  });
+});
+
+test.each([
+  [-1, false],
+  [0, true],
+  [1, true],
+])('%i ms after its time to live it is expired: %s', (ms, expired) => {
+  const payment = fresh();
+  expect(payment.expires_at).toBe(iso(now + ttlMs));
+  vi.setSystemTime(now + ttlMs + ms);
+  expect(isExpired(payment)).toBe(expired);
+});
+
+describe('held', () => {
+  test('it waits for a person, and says for what', () => {
+    const payment = scheduleRetry(after({ outcome: 'unknown', reason: 'interrupted' }), policy, 0);
+    const held = hold(payment);
+    expect(held).toEqual({
+      ...payment,
+      notification: { ...payment.notification, reason: 'unknown_outcome', next_attempt_at: null },
+    });
+    expect(isHeld(held)).toBe(true);
+    expect(isHeld(payment)).toBe(false);
+  });
+
+  test.each<[what: string, payment: () => Payment]>([
+    ['scheduled', () => scheduleRetry(refused(), policy, 0)],
+    ['running', () => startAttempt(fresh(), 'Aldeamo')],
+    ['running again', () => startAttempt(hold(refused()), 'Aldeamo')],
+    ['sent', () => after({ outcome: 'accepted', message_id: 'AL1' })],
+    ['rejected', () => after({ outcome: 'rejected', reason: 'opted_out' })],
+    ['expired', () => expire(hold(refused()))],
+    ['delivered', () => ({ ...hold(refused()), notification_status: 'delivered' })],
+  ])('is not what is %s', (_what, payment) => {
+    expect(isHeld(payment())).toBe(false);
+  });
+});
+
+describe('the outbox looks at it', () => {
+  const leaseMs = 15_000;
+  const scheduled = (ms: number) => postpone(refused(), now + ms);
+
+  test.each<[what: string, payment: () => Payment, due: number | null]>([
+    ['running: when the lease runs out', () => startAttempt(fresh(), 'Aldeamo'), now + leaseMs],
+    [
+      'running after others: when the lease runs out',
+      () => startAttempt(scheduled(5), 'Twilio'),
+      now + leaseMs,
+    ],
+    [
+      'running, and to expire before: when the lease runs out',
+      () => startAttempt({ ...fresh(), expires_at: iso(now) }, 'Aldeamo'),
+      now + leaseMs,
+    ],
+    ['scheduled: then', () => scheduled(5000), now + 5000],
+    ['overdue: since then', () => scheduled(-5000), now - 5000],
+    ['scheduled for later than it expires: when it expires', () => scheduled(2 * ttlMs), now + ttlMs],
+    ['held: when it expires', () => hold(refused()), now + ttlMs],
+    ['sent: never', () => after({ outcome: 'accepted', message_id: 'AL1' }), null],
+    ['rejected: never', () => after({ outcome: 'rejected', reason: 'opted_out' }), null],
+    ['expired: never', () => expire(scheduled(5000)), null],
+    ['delivered: never', () => ({ ...scheduled(5000), notification_status: 'delivered' }), null],
+  ])('%s', (_what, payment, due) => {
+    expect(dueAt(payment(), leaseMs)).toBe(due);
+  });
+});

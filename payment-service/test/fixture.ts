@@ -1,0 +1,184 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { InjectOptions } from 'fastify';
+import { Registry } from 'prom-client';
+import type { Answer } from 'service-kit/client/answer.ts';
+import type { Request } from 'service-kit/client/http-client.ts';
+import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { wellBehaved } from 'service-kit/contract/sandbox-settings.ts';
+import type { AccessOptions } from 'service-kit/http/access.ts';
+import type { AdmissionOptions } from 'service-kit/http/admission.ts';
+import type { Server } from 'service-kit/http/server.ts';
+import { createLogger } from 'service-kit/http/start.ts';
+import { expect, onTestFinished } from 'vitest';
+import { leaksIn, noteSecrets } from '../../test/leaks.ts';
+import { buildApp } from '../src/app.ts';
+import { createNotifier } from '../src/delivery/notifier.ts';
+import type { UnknownOutcomePolicy } from '../src/domain/outcome.ts';
+import { type PaymentView, paymentSchema } from '../src/domain/payment.ts';
+import type { RetryPolicy } from '../src/domain/retry-policy.ts';
+import type { RequestRules } from '../src/http/payment-request.ts';
+import { createRecentAttempts } from '../src/live/recent-attempts.ts';
+import { createLevers } from '../src/live/sandbox-controls.ts';
+import { countAttempts } from '../src/metrics.ts';
+import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
+import { openSqliteStore } from '../src/store/sqlite/store.ts';
+export const body = { amount: 100, customer_id: '123' };
+export const refused: Outcome = { outcome: 'not_sent', reason: 'connection_refused' };
+
+export interface Call {
+  provider: Provider;
+  request: NotifyRequest;
+  key: string;
+}
+
+/** A provider's client that writes down its calls. It accepts everything until a test wants it otherwise. */
+export function fakeClient(provider: Provider, calls: Call[]) {
+  let accepted = 0;
+  const client = {
+    answer: async (): Promise<Outcome> => ({ outcome: 'accepted', message_id: `${provider}-${++accepted}` }),
+    well: true,
+    closed: false,
+    /** What it knows of an attempt when it is asked later. */
+    known: async (_key: string): Promise<Outcome | undefined> => undefined,
+    notify(request: NotifyRequest, key: string) {
+      calls.push({ provider, request, key });
+      return client.answer();
+    },
+    ask: (key: string) => client.known(key),
+    check: async () => client.well,
+    close: async () => {
+      client.closed = true;
+    },
+  };
+  return client;
+}
+
+/** The caller of a provider service whose sandbox can be set; it answers as a test wants it to. */
+export function fakeSandbox() {
+  let settings = wellBehaved;
+  const sandbox = {
+    answer: async ({ body = '{}' }: Request): Promise<Answer> => {
+      settings = { ...settings, ...JSON.parse(body) };
+      return { status: 200, retryAfter: undefined, body: JSON.stringify(settings) };
+    },
+    call: (request: Request) => sandbox.answer(request),
+    close: async () => {},
+  };
+  return sandbox;
+}
+
+export interface RigOptions {
+  unknownOutcome?: UnknownOutcomePolicy;
+  rules?: Partial<RequestRules>;
+  access?: AccessOptions & AdmissionOptions;
+}
+
+export const day = 86_400_000;
+
+/**
+ * The app as it is, but for the network. What is pending waits for up to a day: the outbox is there, and has no part in
+ * these tests.
+ */
+export async function build({
+  unknownOutcome = 'resend',
+  rules = {},
+  access = { credentials: [] },
+}: RigOptions = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'payment-api-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'payments.db');
+  const lines: Record<string, unknown>[] = [];
+  const logger = createLogger(
+    { level: 'info' },
+    { write: (line: string) => void lines.push(JSON.parse(line)) },
+  );
+  const calls: Call[] = [];
+  const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
+  const store = await openSqliteStore({ path, leaseMs: 15_000 });
+  const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome };
+  const metrics = new Registry();
+  const recentAttempts = createRecentAttempts();
+  const sandboxes = { Aldeamo: fakeSandbox(), Twilio: fakeSandbox() };
+  const notifier = createNotifier({
+    clients,
+    parameters: circuitBreakerDefaults,
+    policy,
+    observers: [countAttempts(metrics), recentAttempts],
+    log: logger,
+  });
+  const app = await buildApp({
+    store,
+    notifier,
+    policy,
+    rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
+    outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
+    metrics,
+    access,
+    replica: { name: 'replica-1' },
+    live: { recentAttempts, levers: createLevers(sandboxes) },
+    logger,
+    version: '1.2.3',
+  });
+  onTestFinished(async () => {
+    await app.close();
+    for (const { request } of calls) noteSecrets(request);
+    const metricsText = await metrics.metrics();
+    expect(leaksIn([...lines.map((line) => JSON.stringify(line)), metricsText])).toEqual([]);
+  });
+  return { app, store, clients, sandboxes, calls, lines, path };
+}
+
+/** Keeps a provider's calls until they are let go, all with the same outcome. */
+export function hold(client: ReturnType<typeof fakeClient>) {
+  const held = Promise.withResolvers<Outcome>();
+  const called = Promise.withResolvers<void>();
+  client.answer = () => {
+    called.resolve();
+    return held.promise;
+  };
+  const letGo = (outcome: Outcome = { outcome: 'accepted', message_id: 'AL1' }) => held.resolve(outcome);
+  onTestFinished(() => letGo());
+  return { letGo, called: called.promise };
+}
+
+/** Sends the request now: inject() waits to be awaited. */
+export const begin = async (app: Server, request: InjectOptions) => await app.inject(request);
+export type Response = Awaited<ReturnType<typeof begin>>;
+
+export function partition<T>(all: T[], isOne: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isOne), all.filter((one) => !isOne(one))];
+}
+
+export function keyed(
+  key: string,
+  payload: unknown = body,
+  headers: Record<string, string> = {},
+): InjectOptions {
+  const request = post(payload);
+  return { ...request, headers: { ...request.headers, 'idempotency-key': key, ...headers } };
+}
+
+export function connectTo(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5000 }); // the writer may be at work
+  onTestFinished(() => db.close());
+  return db;
+}
+
+export function post(payload: unknown, type = 'application/json'): InjectOptions {
+  return {
+    method: 'POST',
+    url: '/payments',
+    headers: { 'content-type': type },
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+  };
+}
+
+/** The payment of an answer, which has all that the schema says, and nothing else. */
+export function paymentOf(response: { json: () => unknown }): PaymentView {
+  const payment = paymentSchema.parse(response.json());
+  expect(response.json()).toEqual(payment);
+  return payment;
+}

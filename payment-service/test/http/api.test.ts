@@ -1,0 +1,217 @@
+import type { Outcome } from 'service-kit/contract/notification.ts';
+import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { paymentSchema } from '../../src/domain/payment.ts';
+import { circuitReportSchema } from '../../src/http/circuit.ts';
+import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+import { body, build, connectTo, paymentOf, post, refused } from '../fixture.ts';
+
+describe('GET /payments', () => {
+  const pageSchema = z.strictObject({ data: z.array(paymentSchema), has_more: z.boolean() });
+
+  async function buildWithPayments(count: number) {
+    const built = await build();
+    const ids: string[] = [];
+    for (let number = 0; number < count; number += 1) {
+      built.clients.Aldeamo.answer = async () =>
+        number % 2 === 0
+          ? { outcome: 'accepted', message_id: `sms-${number}` }
+          : { outcome: 'rejected', reason: 'opted_out' };
+      const customer_id = number % 3 === 0 ? 'ana' : 'bea';
+      ids.unshift(paymentOf(await built.app.inject(post({ ...body, customer_id }))).payment_id);
+    }
+    const page = async (query: string) => {
+      const response = await built.app.inject(`/payments${query}`);
+      expect(response.statusCode).toBe(200);
+      const { data, has_more } = pageSchema.parse(response.json());
+      expect(response.json().data).toEqual(data); // nothing that the schema does not know
+      return { ids: data.map(({ payment_id }) => payment_id), has_more };
+    };
+    return { page, ids };
+  }
+
+  test('is empty at first', async () => {
+    const { app } = await build();
+    expect((await app.inject('/payments')).json()).toEqual({ data: [], has_more: false });
+  });
+
+  test('is the 10 newest, and goes on after the last of them', async () => {
+    const { page, ids } = await buildWithPayments(12);
+    expect(await page('')).toEqual({ ids: ids.slice(0, 10), has_more: true });
+    expect(await page(`?starting_after=${ids[9]}`)).toEqual({ ids: ids.slice(10), has_more: false });
+    expect(await page('?limit=12')).toEqual({ ids, has_more: false });
+    expect(await page('?limit=11')).toEqual({ ids: ids.slice(0, 11), has_more: true });
+    expect(await page('?limit=100')).toEqual({ ids, has_more: false });
+  });
+
+  test('can be of one customer, and of one notification status', async () => {
+    const { page, ids } = await buildWithPayments(7);
+    const where = (matches: (number: number) => boolean) => ({
+      ids: ids.filter((_, index) => matches(ids.length - 1 - index)),
+      has_more: false,
+    });
+    expect(await page('?customer_id=ana')).toEqual(where((number) => number % 3 === 0));
+    expect(await page('?notification_status=failed')).toEqual(where((number) => number % 2 === 1));
+    expect(await page('?customer_id=ana&notification_status=sent')).toEqual(
+      where((number) => number % 6 === 0),
+    );
+    expect(await page('?customer_id=nobody')).toEqual(where(() => false));
+    expect(await page('?notification_status=delivered')).toEqual(where(() => false));
+  });
+});
+
+describe('the circuit', () => {
+  const reportSchema = circuitReportSchema.extend({ throttled_until: z.iso.datetime().nullable() }).strict();
+  const healthSchema = z.strictObject({
+    status: z.literal('healthy'),
+    current_notification_service: z.enum(['Aldeamo', 'Twilio']).nullable(),
+    circuit_breaker: reportSchema,
+    fallback_circuit_breaker: reportSchema,
+  });
+
+  async function buildWithOpenCircuit() {
+    const built = await build();
+    built.clients.Aldeamo.answer = async () => refused;
+    for (let failure = 0; failure < circuitBreakerDefaults.consecutiveFailures; failure += 1)
+      await built.app.inject(post(body));
+    built.calls.length = 0;
+    const health = async () => healthSchema.parse((await built.app.inject('/health')).json());
+    return { ...built, health };
+  }
+
+  test('GET /health says who sends, and why', async () => {
+    const { app } = await build();
+    const response = await app.inject('/health');
+    expect(response.statusCode).toBe(200);
+    expect(healthSchema.parse(response.json())).toMatchObject({
+      status: 'healthy',
+      current_notification_service: 'Aldeamo',
+      circuit_breaker: { state: 'closed', consecutive_failures: 0, calls: 0, failures: 0 },
+      fallback_circuit_breaker: { state: 'closed' },
+    });
+  });
+
+  // GET /health tells throttled_until, and the schema, so /openapi.json too, does not know it.
+  test('GET /health tells nothing that its schema does not know', async () => {
+    const { app } = await build();
+    const { circuit_breaker } = (await app.inject('/health')).json();
+    expect(circuitReportSchema.parse(circuit_breaker)).toEqual(circuit_breaker);
+  });
+
+  test('opens after failures in a row; then Twilio sends, and Aldeamo is not asked', async () => {
+    const { app, calls, health } = await buildWithOpenCircuit();
+    expect(await health()).toMatchObject({
+      current_notification_service: 'Twilio',
+      circuit_breaker: { state: 'open', reason: expect.stringContaining('connection_refused') },
+    });
+    const payment = paymentOf(await app.inject(post(body)));
+    expect(payment).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });
+    expect(payment.notification.attempts).toMatchObject([
+      { provider: 'Aldeamo', outcome: 'not_sent', reason: 'circuit_open' },
+      { provider: 'Twilio', outcome: 'accepted' },
+    ]);
+    expect(calls.map(({ provider }) => provider)).toEqual(['Twilio']);
+  });
+
+  test.each(['/force-recovery', '/reset-circuit'])('POST %s closes it if Aldeamo is well', async (url) => {
+    const { app, clients, health } = await buildWithOpenCircuit();
+    clients.Aldeamo.well = true;
+    const response = await app.inject({ method: 'POST', url });
+    expect(response.statusCode).toBe(200);
+    expect(
+      z.strictObject({ status: z.literal('closed'), circuit_breaker: reportSchema }).parse(response.json())
+        .circuit_breaker.state,
+    ).toBe('closed');
+    expect((await health()).current_notification_service).toBe('Aldeamo');
+  });
+
+  test.each(['/force-recovery', '/reset-circuit'])('POST %s leaves it open if it is not', async (url) => {
+    const { app, clients, health } = await buildWithOpenCircuit();
+    clients.Aldeamo.well = false;
+    const response = await app.inject({ method: 'POST', url });
+    expect(response.statusCode).toBe(503);
+    expect(response.headers['content-type']).toBe(problemContentType);
+    expect(problemSchema.parse(response.json()).type).toBe('urn:problem:provider-unhealthy');
+    expect((await health()).circuit_breaker.state).toBe('open');
+  });
+});
+
+test('GET / says who is here', async () => {
+  const { app } = await build();
+  expect((await app.inject('/')).json()).toEqual({ message: 'Servicio de Pagos', status: 'online' });
+});
+
+test('/openapi.json names every route, and its answers', async () => {
+  const { app } = await build();
+  const { paths } = (await app.inject('/openapi.json')).json();
+  const answers = Object.entries<Record<string, { responses: object }>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { responses }]) => [
+      `${method.toUpperCase()} ${path}`,
+      Object.keys(responses).join(),
+    ]),
+  );
+  expect(Object.fromEntries(answers)).toEqual({
+    'DELETE /customers/{customer_id}': '204,400,404,503',
+    'GET /': '200',
+    'GET /customers/{customer_id}': '200,400,404,503',
+    'POST /receipts': '204,400,404,409,503',
+    'POST /sandbox/{provider}': '200,400,404,502,503',
+    'PUT /customers/{customer_id}': '200,400,503',
+    'GET /events': '200,503',
+    'GET /health': '200',
+    'GET /health/live': '200',
+    'GET /health/ready': '200,503',
+    'POST /payments': '201,202,400,409,422,503',
+    'POST /payments/{payment_id}/notification/retry': '200,400,404,409,503',
+    'GET /payments': '200,400,503',
+    'GET /payments/{payment_id}': '200,404,503',
+    'POST /force-recovery': '200,503',
+    'POST /reset-circuit': '200,503',
+  });
+});
+
+describe('the log', () => {
+  test.each<[string, Outcome, object]>([
+    ['sent', { outcome: 'accepted', message_id: 'sms-1' }, { provider: 'Aldeamo', outcome: 'accepted' }],
+    [
+      'refused',
+      { outcome: 'rejected', reason: 'opted_out' },
+      { provider: null, outcome: 'rejected', reason: 'opted_out' },
+    ],
+    ['handed over', refused, { provider: 'Twilio', outcome: 'accepted' }],
+  ])('has one line for a payment that was %s', async (_name, outcome, expected) => {
+    const { app, clients, lines } = await build();
+    clients.Aldeamo.answer = async () => outcome;
+    const { payment_id } = paymentOf(await app.inject(post(body)));
+    await app.inject(`/payments/${payment_id}`);
+    expect(lines).toMatchObject([
+      { msg: 'notification handled', payment_id, duration_ms: expect.any(Number), ...expected },
+    ]);
+  });
+
+  test('never holds the text or the phone, whatever happens', async () => {
+    const { app, clients, path, lines } = await build();
+    const secret = { ...body, message: 'texto secreto', phone: '+573009999999' };
+    const other = connectTo(path);
+    const statuses = [(await app.inject(post(secret))).statusCode];
+    clients.Aldeamo.answer = async () => refused;
+    statuses.push((await app.inject(post(secret))).statusCode);
+    clients.Aldeamo.answer = () => Promise.reject(new Error('a bug of the client'));
+    statuses.push((await app.inject(post(secret))).statusCode);
+    statuses.push((await app.inject(post({ ...secret, phone: '573009999999000000' }))).statusCode);
+    statuses.push((await app.inject(post('{"phone":"573009999999","message":"texto secreto"'))).statusCode);
+    other.exec('BEGIN EXCLUSIVE');
+    statuses.push((await app.inject(post(secret))).statusCode);
+    expect(statuses).toEqual([201, 201, 201, 400, 400, 503]);
+    expect(lines.length).toBeGreaterThanOrEqual(4);
+    expect(JSON.stringify(lines)).not.toMatch(/secreto|573009999999/);
+  });
+});
+
+test('closing the app closes the clients and the store', async () => {
+  const { app, clients, store } = await build();
+  await app.close();
+  expect([clients.Aldeamo.closed, clients.Twilio.closed]).toEqual([true, true]);
+  await expect(store.check()).rejects.toThrow();
+});

@@ -1,0 +1,129 @@
+import type { InjectOptions } from 'fastify';
+import type { Outcome } from 'service-kit/contract/notification.ts';
+import { problemSchema } from 'service-kit/http/problem.ts';
+import { describe, expect, test } from 'vitest';
+import { body, build, paymentOf, post } from '../fixture.ts';
+
+const customer = (method: 'PUT' | 'GET' | 'DELETE', id: string, payload?: unknown): InjectOptions => ({
+  method,
+  url: `/customers/${encodeURIComponent(id)}`,
+  ...(payload !== undefined && {
+    headers: { 'content-type': 'application/json' },
+    payload: JSON.stringify(payload),
+  }),
+});
+const phone = '+573001234567';
+const phoneUnknown: Outcome = { outcome: 'rejected', reason: 'phone_unknown' };
+
+describe('/customers/{customer_id}', () => {
+  test('is set, read, replaced and forgotten', async () => {
+    const { app } = await build();
+    expect((await app.inject(customer('GET', '1'))).statusCode).toBe(404);
+    expect((await app.inject(customer('PUT', '1', { phone }))).json()).toEqual({ customer_id: '1', phone });
+    await app.inject(customer('PUT', '1', { phone: '+573009999999' }));
+    expect((await app.inject(customer('GET', '1'))).json()).toEqual({
+      customer_id: '1',
+      phone: '+573009999999',
+    });
+    const forgotten = await app.inject(customer('DELETE', '1'));
+    expect([forgotten.statusCode, forgotten.body]).toEqual([204, '']);
+    expect((await app.inject(customer('DELETE', '1'))).statusCode).toBe(404);
+  });
+
+  test.each(['a/b', 'ñ'.repeat(255), '1 2', '%'])('takes the id %j', async (id) => {
+    const { app } = await build();
+    expect((await app.inject(customer('PUT', id, { phone }))).statusCode).toBe(200);
+    expect((await app.inject(customer('GET', id))).json()).toEqual({ customer_id: id, phone });
+  });
+
+  test.each<[string, InjectOptions, string]>([
+    ['no body', customer('PUT', '1'), 'body'],
+    ['no phone', customer('PUT', '1', {}), 'phone'],
+    ['a phone that is none', customer('PUT', '1', { phone: 'abc' }), 'phone'],
+    ['an unknown field', customer('PUT', '1', { phone, name: 'x' }), 'name'],
+    ['an id of 256 characters', customer('PUT', 'x'.repeat(256), { phone }), 'customer_id'],
+    ['a control character in the id', customer('GET', 'a\u0007'), 'customer_id'],
+  ])('refuses %s', async (_name, request, path) => {
+    const { app } = await build();
+    const response = await app.inject(request);
+    expect(response.statusCode).toBe(400);
+    expect(problemSchema.parse(response.json()).errors?.map((error) => error.path)).toEqual([path]);
+  });
+});
+
+describe('the SMS of a payment goes', () => {
+  test("to the payment's own phone, else to the customer's, else to none", async () => {
+    const { app, calls } = await build();
+    await app.inject(post(body));
+    await app.inject(customer('PUT', body.customer_id, { phone }));
+    await app.inject(post(body));
+    await app.inject(post({ ...body, phone: '+573009999999' }));
+    expect(calls.map(({ request }) => request.phone)).toEqual([undefined, phone, '+573009999999']);
+  });
+
+  test.each([
+    ['+57 300 123 4567', {}, phone],
+    ['300 123 4567', {}, phone],
+    ['(300) 123-4567', {}, phone],
+    ['212 555 0100', { defaultCountry: 'US' }, '+12125550100'],
+    ['+34 612 345 678', {}, '+34612345678'],
+  ] as const)('to %j with %j, as %s', async (given, rules, e164) => {
+    const { app, calls } = await build({ rules });
+    expect((await app.inject(post({ ...body, phone: given }))).statusCode).toBe(201);
+    expect(calls[0]?.request.phone).toBe(e164);
+  });
+
+  test('nowhere while nobody knows where: it has failed, trips nothing, and is sent once somebody does', async () => {
+    const { app, clients, calls } = await build();
+    clients.Aldeamo.answer = async () => phoneUnknown;
+    for (let n = 0; n < 5; n += 1) await app.inject(post(body));
+    const failed = paymentOf(await app.inject(post(body)));
+    expect(failed).toMatchObject({
+      notification_status: 'failed',
+      notification: { reason: 'phone_unknown' },
+    });
+    expect(calls.every(({ provider }) => provider === 'Aldeamo')).toBe(true);
+    expect((await app.inject('/health')).json().circuit_breaker).toMatchObject({
+      state: 'closed',
+      failures: 0,
+    });
+
+    const retry: InjectOptions = { method: 'POST', url: `/payments/${failed.payment_id}/notification/retry` };
+    expect((await app.inject(retry)).json().type).toBe('urn:problem:recipient-rejected');
+
+    await app.inject(customer('PUT', body.customer_id, { phone }));
+    clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
+    expect(paymentOf(await app.inject(retry))).toMatchObject({
+      notification_status: 'sent',
+      notification: { reason: null },
+    });
+    expect(calls.at(-1)?.request.phone).toBe(phone);
+  });
+});
+
+describe('the text', () => {
+  test.each([
+    ['Pago recibido', {}, { message: 'Pago recibido', encoding: 'GSM-7', segments: 1 }],
+    ['¿Señor Muñoz? Pagó 5€', {}, { message: '¿Señor Muñoz? Pagó 5€', encoding: 'UCS-2', segments: 1 }],
+    ['Pagó el café', { transliterate: true }, { message: 'Pago el café', encoding: 'GSM-7', segments: 1 }],
+    ['a'.repeat(160), {}, { encoding: 'GSM-7', segments: 1 }],
+    ['a'.repeat(161), {}, { encoding: 'GSM-7', segments: 2 }],
+    ['á'.repeat(71), {}, { encoding: 'UCS-2', segments: 2 }],
+    ['á'.repeat(71), { transliterate: true }, { message: 'a'.repeat(71), encoding: 'GSM-7', segments: 1 }],
+    ['漢'.repeat(70), { transliterate: true }, { encoding: 'UCS-2', segments: 1 }],
+  ])('%j with %j is %j', async (message, rules, expected) => {
+    const { app, calls } = await build({ rules });
+    const { notification } = paymentOf(await app.inject(post({ ...body, message })));
+    expect(notification).toMatchObject(expected);
+    expect(calls[0]?.request.message).toBe(notification.message);
+  });
+
+  test('that takes more SMS than an operator allows is bad input', async () => {
+    const { app, calls } = await build({ rules: { maxSegments: 2 } });
+    expect((await app.inject(post({ ...body, message: 'a'.repeat(306) }))).statusCode).toBe(201);
+    const refused = await app.inject(post({ ...body, message: 'a'.repeat(307) }));
+    expect(refused.statusCode).toBe(400);
+    expect(refused.json().errors).toEqual([{ path: 'message', message: 'must not take more than 2 SMS' }]);
+    expect(calls).toHaveLength(1);
+  });
+});

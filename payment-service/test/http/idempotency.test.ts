@@ -1,0 +1,401 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
+import type { Server } from 'service-kit/http/server.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createPayments } from '../../src/delivery/create-payment.ts';
+import type { Delivery } from '../../src/delivery/delivery.ts';
+import { askedProvider, startAttempt } from '../../src/domain/attempts.ts';
+import type { Payment, PaymentView } from '../../src/domain/payment.ts';
+import { postpone, type RetryPolicy } from '../../src/domain/retry-policy.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import {
+  begin,
+  body,
+  build,
+  connectTo,
+  day,
+  hold,
+  keyed,
+  partition,
+  paymentOf,
+  post,
+  type Response,
+  refused,
+} from '../fixture.ts';
+import { everything, notificationWith, paymentNumber, recordOf, running } from '../store/store-contract.ts';
+
+describe('Idempotency-Key', () => {
+  /** The heads that a client goes by. */
+  const told = ({ statusCode, headers, body }: Response) => ({
+    status: statusCode,
+    location: headers.location,
+    type: headers['content-type'],
+    applied: headers['preference-applied'],
+    body,
+  });
+  const replayed = ({ headers }: Response) => headers['idempotent-replayed'];
+
+  test.each<[what: string, answers: Partial<Record<Provider, Outcome>>, headers: Record<string, string>]>([
+    ['sent', {}, {}],
+    ['failed', { Aldeamo: { outcome: 'rejected', reason: 'opted_out' } }, {}],
+    ['pending', { Aldeamo: refused, Twilio: refused }, {}],
+    ['answered before it was sent', {}, { prefer: 'respond-async' }],
+  ])('a replay is the first answer to the byte: %s', async (_what, answers, headers) => {
+    const { app, clients, calls, store } = await build();
+    for (const provider of ['Aldeamo', 'Twilio'] as const) {
+      const answer = answers[provider];
+      if (answer) clients[provider].answer = async () => answer;
+    }
+    const first = await app.inject(keyed('key-1', body, headers));
+    expect([first.statusCode, replayed(first)]).toEqual([headers.prefer ? 202 : 201, undefined]);
+    const { payment_id } = paymentOf(first);
+    // What becomes of it afterwards is not what the first answer was.
+    await vi.waitFor(async () =>
+      expect((await store.find(payment_id))?.notification.attempts[0]?.outcome).toBeTruthy(),
+    );
+    const payment = (await store.find(payment_id)) as Payment;
+    await store.update({ ...payment, notification_status: 'delivered' });
+    const sends = calls.length;
+    for (const again of [keyed('key-1'), keyed('key-1', body, headers)]) {
+      const response = await app.inject(again);
+      expect(told(response)).toEqual(told(first));
+      expect(replayed(response)).toBe('true');
+    }
+    expect(calls).toHaveLength(sends);
+    expect((await store.list(everything))?.payments).toHaveLength(1);
+  });
+
+  test.each<[what: string, first: string, second: string]>([
+    ['100 and 100.0', '{"amount":100,"customer_id":"1"}', '{"amount":100.0,"customer_id":"1"}'],
+    ['100.5 and "100.50"', '{"amount":100.5,"customer_id":"1"}', '{"amount":"100.50","customer_id":"1"}'],
+    ['fields in another order', '{"amount":1,"customer_id":"1"}', '{ "customer_id": "1", "amount": 1 }'],
+    [
+      'a default that is written out',
+      '{"amount":1,"customer_id":"1"}',
+      '{"amount":1,"customer_id":"1","currency":"COP"}',
+    ],
+    ['an escape', '{"amount":1,"customer_id":"\\u00f1"}', '{"amount":1,"customer_id":"ñ"}'],
+  ])('%s are one request', async (_what, first, second) => {
+    const { app, calls } = await build();
+    const answer = await app.inject(keyed('key-1', first));
+    const again = await app.inject(keyed('key-1', second));
+    expect([again.statusCode, replayed(again), again.body]).toEqual([201, 'true', answer.body]);
+    expect(calls).toHaveLength(1);
+  });
+
+  const whole = { amount: 100, customer_id: '1', currency: 'COP', message: 'Hola', phone: '+573001234567' };
+  test.each([
+    { amount: 100.01 },
+    { currency: 'USD' },
+    { customer_id: '2' },
+    { message: 'Hola.' },
+    { message: undefined },
+    { phone: '+573001234568' },
+    { phone: undefined },
+  ])('with another body is a 422, and is neither kept nor sent: %j', async (change) => {
+    const { app, calls, store } = await build();
+    const first = await app.inject(keyed('key-1', whole));
+    const other = await app.inject(keyed('key-1', { ...whole, ...change }));
+    expect(other.statusCode).toBe(422);
+    expect(other.headers['content-type']).toBe(problemContentType);
+    expect(problemSchema.parse(other.json()).type).toBe('urn:problem:idempotency-key-reused');
+    expect(replayed(other)).toBeUndefined();
+    expect(calls).toHaveLength(1);
+    expect((await store.list(everything))?.payments).toHaveLength(1);
+    expect((await app.inject(keyed('key-1', whole))).body).toBe(first.body); // and the first is as it was
+  });
+
+  test('while the first runs is a 409 with Retry-After; afterwards it is a replay', async () => {
+    const { app, clients, calls } = await build();
+    const { letGo, called } = hold(clients.Aldeamo);
+    const first = begin(app, keyed('key-1'));
+    await called;
+    const meanwhile = await app.inject(keyed('key-1'));
+    expect(meanwhile.statusCode).toBe(409);
+    expect(meanwhile.headers['retry-after']).toBe('1');
+    expect(problemSchema.parse(meanwhile.json()).type).toBe('urn:problem:idempotency-key-in-use');
+    expect(replayed(meanwhile)).toBeUndefined();
+    // Another body is wrong whether the first one runs or not.
+    expect((await app.inject(keyed('key-1', { ...body, amount: 1 }))).statusCode).toBe(422);
+    letGo();
+    const after = await app.inject(keyed('key-1'));
+    expect([after.statusCode, replayed(after), after.body]).toEqual([201, 'true', (await first).body]);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('50 at the same time are one payment and one send', async () => {
+    const { app, clients, calls, store } = await build();
+    const { letGo, called } = hold(clients.Aldeamo);
+    const responses = Promise.all(Array.from({ length: 50 }, () => begin(app, keyed('key-1'))));
+    await called;
+    letGo();
+    const [firsts, others] = partition(
+      await responses,
+      (response) => response.statusCode === 201 && replayed(response) === undefined,
+    );
+    expect(firsts).toHaveLength(1);
+    for (const response of others) {
+      if (response.statusCode === 409) expect(response.headers['retry-after']).toBe('1');
+      else expect(told(response)).toEqual(told(firsts[0] as Response));
+    }
+    expect(calls).toHaveLength(1);
+    expect((await store.list(everything))?.payments).toHaveLength(1);
+  });
+
+  test('quoted and bare is the same key', async () => {
+    const { app, calls } = await build();
+    const first = await app.inject(keyed('"key-1"'));
+    const second = await app.inject(keyed('key-1'));
+    expect([second.body, replayed(second)]).toEqual([first.body, 'true']);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('of 255 characters is one', async () => {
+    const { app, calls } = await build();
+    for (const last of ['a', 'b', 'a']) await app.inject(keyed('k'.repeat(254) + last));
+    expect(calls).toHaveLength(2);
+  });
+
+  test.each([[''], ['""'], ['x'.repeat(256)], ['clave-ñ'], ['a\tb']])('%j is no key: 400', async (key) => {
+    const { app, calls, store } = await build();
+    const response = await app.inject(keyed(key));
+    expect(response.statusCode).toBe(400);
+    expect(problemSchema.parse(response.json()).errors).toMatchObject([{ path: 'idempotency-key' }]);
+    expect(await store.list(everything)).toEqual({ payments: [], has_more: false });
+    expect(calls).toEqual([]);
+  });
+
+  test('of a request that was not valid is still free', async () => {
+    const { app } = await build();
+    expect((await app.inject(keyed('key-1', { ...body, amount: -1 }))).statusCode).toBe(400);
+    const first = await app.inject(keyed('key-1'));
+    expect([first.statusCode, replayed(first)]).toEqual([201, undefined]);
+  });
+
+  test('of a payment that could not be kept is still free', async () => {
+    const { app, path, calls } = await build();
+    const other = connectTo(path);
+    other.exec('BEGIN EXCLUSIVE');
+    expect((await app.inject(keyed('key-1'))).statusCode).toBe(503);
+    other.exec('ROLLBACK');
+    const first = await app.inject(keyed('key-1'));
+    expect([first.statusCode, replayed(first)]).toEqual([201, undefined]);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('two keys are two payments', async () => {
+    const { app, calls } = await build();
+    const first = paymentOf(await app.inject(keyed('key-1')));
+    const second = paymentOf(await app.inject(keyed('key-2')));
+    expect(first.payment_id).not.toBe(second.payment_id);
+    expect(calls).toHaveLength(2);
+  });
+
+  test.each([
+    'POST',
+    'GET',
+  ] as const)('means nothing where nothing is created: %s of another path', async (method) => {
+    const { app } = await build();
+    const url = method === 'GET' ? '/payments' : '/payments/pmt_x/notification/retry';
+    const response = await app.inject({ method, url, headers: { 'idempotency-key': 'key-1' } });
+    expect(response.statusCode).toBe(method === 'GET' ? 200 : 404);
+  });
+
+  describe('of a request whose answer a crash prevented', () => {
+    /** The same request under another key, as a crash leaves it: with its payment, and without an answer. */
+    async function crashed(store: Store, app: Server, fields: Partial<Payment>) {
+      const first = paymentOf(await app.inject(keyed('key-0')));
+      const { known } = await store.insert(paymentNumber(9), recordOf('key-0', paymentNumber(9)));
+      const payment: Payment = {
+        ...((await store.find(first.payment_id)) as Payment),
+        ...fields,
+        payment_id: 'pmt_crashed',
+      };
+      await store.insert(payment, recordOf('key-1', payment, { fingerprint: known?.fingerprint ?? '' }));
+      return payment;
+    }
+
+    test.each<[what: string, fields: Partial<Payment>]>([
+      ['sent', {}],
+      ['failed', { notification_status: 'failed', notification_service: null }],
+      [
+        'pending',
+        {
+          notification_status: 'pending',
+          notification_service: null,
+          notification: { ...notificationWith([]), next_attempt_at: '2998-01-01T00:00:00.000Z' },
+        },
+      ],
+    ])('is answered from the payment, and from then on to the byte: %s', async (_what, fields) => {
+      const { app, store, calls } = await build();
+      const payment = await crashed(store, app, fields);
+      calls.length = 0;
+      const late = await app.inject(keyed('key-1'));
+      expect([late.statusCode, replayed(late), late.headers.location]).toEqual([
+        201,
+        'true',
+        '/payments/pmt_crashed',
+      ]);
+      expect(paymentOf(late)).toEqual(paymentOf(await app.inject('/payments/pmt_crashed')));
+      await store.update({ ...payment, notification_status: 'delivered' });
+      expect(told(await app.inject(keyed('key-1')))).toEqual(told(late));
+      expect(calls).toEqual([]);
+    });
+
+    test('is a 409 while its attempt still runs, as far as anyone knows', async () => {
+      const { app, store } = await build();
+      await crashed(store, app, { notification_status: 'pending', notification: running() });
+      const response = await app.inject(keyed('key-1'));
+      expect([response.statusCode, response.headers['retry-after']]).toEqual([409, '1']);
+    });
+  });
+
+  // A worker has claimed the notification, and begins its attempt between the reading and the writing of the late answer.
+  // The late answer is written under the worker's own fence, and writes over the lease: the next worker finds an attempt
+  // that looks cut short while its call is under way, and sends a second SMS.
+  test('a late answer leaves the lease of whoever has taken the notification on', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'payment-api-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs: 15_000 });
+    onTestFinished(() => store.close());
+    const delivery = { begin: (payment: Payment) => postpone(payment, Date.now() - 1) } as Delivery;
+    const policy: RetryPolicy = { baseMs: 1, maxMs: 1, ttlMs: day, unknownOutcome: 'resend' };
+    const payments = createPayments({ store, delivery, policy });
+    const request = { amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null };
+    const options = { idempotencyKey: 'key-1', respondAsync: false };
+    const log = pino({ level: 'silent' });
+    const { payment_id } = await payments.create(request, options, log);
+    // As a crash would leave it: without the answer.
+    connectTo(join(directory, 'payments.db')).exec('UPDATE idempotency_keys SET answer_status = NULL');
+
+    const find = store.find.bind(store);
+    vi.spyOn(store, 'find').mockImplementationOnce(async (id) => {
+      const [claimed] = await store.claimDue(1);
+      const read = await find(id);
+      await store.update(startAttempt(claimed as Payment, 'Aldeamo'));
+      return read;
+    });
+    await payments.create(request, options, log).catch(() => {}); // a 409 is as good an answer as a replay
+    expect(askedProvider((await find(payment_id)) as Payment)).toBe('Aldeamo');
+    expect(await store.claimDue(10)).toEqual([]);
+  });
+});
+
+describe('Prefer: respond-async', () => {
+  const asking = (prefer: string) => ({ ...post(body), headers: { ...post(body).headers, prefer } });
+
+  test('answers 202 when the payment is durable, and notifies afterwards', async () => {
+    const { app, clients, calls, path } = await build();
+    const { letGo, called } = hold(clients.Aldeamo);
+    const response = await app.inject(asking('respond-async'));
+    expect(response.statusCode).toBe(202);
+    expect(response.headers['preference-applied']).toBe('respond-async');
+    const payment = paymentOf(response);
+    expect(response.headers.location).toBe(`/payments/${payment.payment_id}`);
+    expect(payment).toMatchObject({
+      status: 'completed',
+      notification_status: 'pending',
+      notification_service: null,
+      notification: {
+        attempts: [{ provider: 'Aldeamo', outcome: null, duration_ms: null }],
+        next_attempt_at: null,
+      },
+    });
+    const attempts = connectTo(path).prepare('SELECT payment_id, provider, outcome FROM attempts');
+    const { payment_id } = payment;
+    expect(attempts.all()).toEqual([{ payment_id, provider: 'Aldeamo', outcome: null }]);
+    await called;
+    letGo();
+    await app.close();
+    expect(attempts.all()).toEqual([{ payment_id, provider: 'Aldeamo', outcome: 'accepted' }]);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('closing the app waits for what was only answered so far', async () => {
+    const { app, clients, path } = await build();
+    const { letGo, called } = hold(clients.Aldeamo);
+    clients.Twilio.answer = async () => {
+      expect(clients.Twilio.closed).toBe(false);
+      return { outcome: 'accepted', message_id: 'SM1' };
+    };
+    await app.inject(asking('respond-async'));
+    await called;
+    const closed = vi.fn();
+    const closing = app.close().then(closed);
+    // Far more turns than a close takes that waits for nobody.
+    for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate);
+    expect([closed.mock.calls.length, clients.Aldeamo.closed]).toEqual([0, false]);
+    letGo(refused);
+    await closing;
+    expect([clients.Aldeamo.closed, clients.Twilio.closed]).toEqual([true, true]);
+    const status = connectTo(path).prepare('SELECT notification_service, notification_status FROM payments');
+    expect(status.all()).toEqual([{ notification_service: 'Twilio', notification_status: 'sent' }]);
+  });
+
+  test('if the payment can not be kept, the answer is 503', async () => {
+    const { app, path, calls } = await build();
+    connectTo(path).exec('BEGIN EXCLUSIVE');
+    expect((await app.inject(asking('respond-async'))).statusCode).toBe(503);
+    expect(calls).toEqual([]);
+  });
+
+  test.each([
+    'respond-async',
+    'Respond-Async',
+    'wait=10, respond-async',
+    'respond-async;foo=bar, wait=1',
+  ])('%s asks for it', async (prefer) => {
+    const { app } = await build();
+    const response = await app.inject(asking(prefer));
+    expect([response.statusCode, response.headers['preference-applied']]).toEqual([202, 'respond-async']);
+  });
+
+  test.each([
+    '',
+    'return=minimal',
+    'wait=10',
+    'respond-asynchronously',
+    'x-respond-async',
+    'wait=respond-async',
+  ])('%j does not', async (prefer) => {
+    const { app } = await build();
+    const response = await app.inject(asking(prefer));
+    expect(response.statusCode).toBe(201);
+    expect(response.headers).not.toHaveProperty('preference-applied');
+    expect(paymentOf(response).notification_status).toBe('sent');
+  });
+
+  test('more than 64 under way wait in the store, and are sent once each', async () => {
+    const { app, clients, calls, store } = await build();
+    const { letGo } = hold(clients.Aldeamo);
+    const answered: PaymentView[] = [];
+    for (let number = 0; number < 70; number += 1)
+      answered.push(paymentOf(await app.inject(asking('respond-async'))));
+    const waiting = answered.filter(({ notification }) => notification.attempts.length === 0);
+    expect(waiting).toEqual(answered.slice(64));
+    for (const { notification } of waiting) expect(notification.next_attempt_at).not.toBeNull();
+    letGo();
+    await vi.waitFor(
+      async () => {
+        const sent = await store.list({ ...everything, notification_status: 'sent' });
+        expect(sent?.payments).toHaveLength(70);
+      },
+      { timeout: 5000 },
+    );
+    expect(calls).toHaveLength(70);
+  });
+
+  // How many are under way is looked at before the payment is kept, and they are counted afterwards: all that arrive
+  // within one commit find room.
+  test('and no more than 64 of those that arrive at the same time', async () => {
+    const { app, clients, calls } = await build();
+    hold(clients.Aldeamo);
+    await Promise.all(Array.from({ length: 200 }, () => begin(app, asking('respond-async'))));
+    expect(calls.length).toBeLessThanOrEqual(64 + 16); // the outbox has its own share
+  });
+});

@@ -1,0 +1,180 @@
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import type { Server } from 'service-kit/http/server.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { snapshotSchema } from '../../src/live/snapshot.ts';
+import { body, build, paymentOf, post, refused } from '../fixture.ts';
+
+const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+describe('the files of the page', () => {
+  const paths = [
+    '/',
+    '/live/live-page.css',
+    '/live/main.js',
+    '/live/uplot/uPlot.esm.js',
+    '/live/uplot/uPlot.min.css',
+    '/live/eventsource-parser/index.js',
+  ];
+  test.each(paths)('%s comes with a strict policy, and nothing inline', async (url) => {
+    const { app } = await build();
+    const { statusCode, headers, body } = await app.inject({ url, headers: { accept: browser } });
+    expect(statusCode).toBe(200);
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
+    if (url === '/') expect(body).not.toMatch(/<style| style=| on\w+=|<script(?![^>]* src=)/);
+  });
+
+  test.each([
+    '/live/index.html',
+    '/live/tsconfig.json',
+    '/live/none.js',
+    '/live/..%2fapp.ts',
+    '/live/uplot/uPlot.d.ts',
+    '/live/',
+  ])('%s is not there', async (url) => {
+    const { app } = await build();
+    const response = await app.inject(url);
+    expect(response.statusCode).toBe(404);
+    expect(response.headers['content-type']).toContain('application/problem+json');
+  });
+});
+
+describe('GET /events', () => {
+  test('tells what happens, and neither text nor phone', async () => {
+    const { app, clients } = await build();
+    clients.Aldeamo.answer = async () => refused;
+    const payload = { ...body, amount: 100.5, message: 'Secreto', phone: '+573001234567' };
+    const payment = paymentOf(await app.inject(post(payload)));
+    const { snapshots } = await watch(app);
+    const text = (await snapshots.next()).value;
+    expect(text).not.toMatch(/Secreto|3001234567/);
+    const snapshot = snapshotSchema.parse(JSON.parse(text));
+    expect(JSON.parse(text)).toEqual(snapshot); // nothing that the schema does not know
+    expect(snapshot).toMatchObject({
+      current_notification_service: 'Aldeamo',
+      circuits: { Aldeamo: { state: 'closed', consecutive_failures: 1 }, Twilio: { state: 'closed' } },
+      recent: {
+        Aldeamo: [{ attempts: 1, accepted: 0, failed: 1 }],
+        Twilio: [{ attempts: 1, accepted: 1, failed: 0 }],
+      },
+      backlog: { size: 0, oldest_at: null },
+      payments: [
+        {
+          payment_id: payment.payment_id,
+          amount: '100.5',
+          notification_service: 'Twilio',
+          attempts: [{ reason: 'connection_refused' }, { outcome: 'accepted' }],
+        },
+      ],
+    });
+    await app.inject(post(body));
+    expect(JSON.parse((await snapshots.next()).value).payments).toHaveLength(2);
+  });
+
+  test('tells of a store that does not answer', async () => {
+    const { app, store } = await build();
+    vi.spyOn(store, 'list').mockRejectedValue(new Error('gone'));
+    const { snapshots } = await watch(app);
+    expect(JSON.parse((await snapshots.next()).value)).toMatchObject({ payments: null, backlog: null });
+  });
+
+  test('ends when the server stops, also for one who never reads', async () => {
+    const { app } = await build();
+    const { snapshots } = await watch(app);
+    await snapshots.next();
+    const deaf = connect((app.server.address() as AddressInfo).port, '127.0.0.1').pause();
+    onTestFinished(() => void deaf.destroy());
+    const arrived = once(app.server, 'request');
+    deaf.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n');
+    await arrived;
+    await app.close();
+    expect((await snapshots.next()).done).toBe(true);
+  });
+
+  test('has room for 100 watchers, and again when they go', async () => {
+    const { app } = await build();
+    const watching = await Promise.all(Array.from({ length: 100 }, () => watch(app)));
+    const { url } = await watch(app, 503);
+    const refusal = await fetch(url);
+    expect(refusal.headers.get('retry-after')).toBe('10');
+    expect(await refusal.json()).toMatchObject({ type: 'urn:problem:too-many-watchers' });
+    watching[0]?.response.destroy();
+    await vi.waitFor(() => watch(app));
+  });
+});
+
+describe('POST /sandbox/:provider', () => {
+  const set = (payload: unknown, provider = 'Aldeamo') =>
+    ({ ...post(payload), url: `/sandbox/${provider}` }) as const;
+
+  test('sets the sandbox of the provider, and those who watch see it', async () => {
+    const { app } = await build();
+    const response = await app.inject(set({ failure_rate: 1 }));
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({ failure_rate: 1, latency_ms: 0 });
+    const { snapshots } = await watch(app);
+    expect(JSON.parse((await snapshots.next()).value).levers.Aldeamo).toMatchObject({ failure_rate: 1 });
+  });
+
+  test.each([
+    [404, { status: 404, body: '{}' }, 404, 'no-sandbox'],
+    [
+      400,
+      { status: 400, body: '{"type":"x","title":"","status":400,"detail":"no"}' },
+      400,
+      'invalid-request',
+    ],
+    [500, { status: 500, body: 'secret' }, 502, 'provider-answer'],
+    ['garbage', { status: 200, body: '{"a":' }, 502, 'provider-answer'],
+  ])('what the provider answers: %s', async (_name, answer, status, name) => {
+    const { app, sandboxes } = await build();
+    sandboxes.Aldeamo.answer = async () => ({ retryAfter: undefined, ...answer });
+    const response = await app.inject(set({ failure_rate: 1 }));
+    expect(response.statusCode).toBe(status);
+    expect(response.json().type).toBe(`urn:problem:${name}`);
+    expect(response.body).not.toContain('secret');
+  });
+
+  test('a provider that can not be reached', async () => {
+    const { app, sandboxes } = await build();
+    sandboxes.Twilio.answer = () => Promise.reject(new Error('secret'));
+    const response = await app.inject(set({ failure_rate: 1 }, 'Twilio'));
+    expect(response.statusCode).toBe(503);
+    expect(response.body).not.toContain('secret');
+  });
+
+  test.each([
+    [{ failure_rate: 2 }, 'Aldeamo'],
+    [{ nonsense: 1 }, 'Aldeamo'],
+    [{}, 'nobody'],
+  ])('%j for %s is refused', async (payload, provider) => {
+    const { app } = await build();
+    expect((await app.inject(set(payload, provider))).statusCode).toBe(400);
+  });
+});
+
+/** A watcher over a real connection. Its snapshots end when the stream does. */
+async function watch(app: Server, status = 200) {
+  if (!app.server.listening) await app.listen({ host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/events`;
+  const request = httpRequest(url, { agent: false }).end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  onTestFinished(() => void response.destroy());
+  expect(response.statusCode).toBe(status);
+  response.setEncoding('utf8');
+  async function* read(): AsyncGenerator<string, string> {
+    let text = '';
+    for await (const chunk of response) {
+      const events = (text + chunk).split('\n\n');
+      text = events.pop() ?? '';
+      for (const event of events) yield event.slice('data: '.length);
+    }
+    return text;
+  }
+  return { url, response, snapshots: read() };
+}

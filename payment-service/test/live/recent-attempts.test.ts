@@ -1,0 +1,53 @@
+import type { Outcome } from 'service-kit/contract/notification.ts';
+import { expect, test } from 'vitest';
+import { createRecentAttempts } from '../../src/live/recent-attempts.ts';
+
+const start = Date.parse('2026-01-01T00:00:00.000Z');
+const accepted: Outcome = { outcome: 'accepted', message_id: '1' };
+const unknown: Outcome = { outcome: 'unknown', reason: 'deadline_passed' };
+const rejected: Outcome = { outcome: 'rejected', reason: 'opted_out' };
+
+function setUp() {
+  let now = start;
+  const recent = createRecentAttempts(() => now);
+  return { recent, at: (ms: number) => (now = start + ms) };
+}
+
+test('what ends within 5 s is one bucket, and where nothing ended there is none', () => {
+  const { recent, at } = setUp();
+  recent.attemptEnded('Aldeamo', accepted, 100);
+  at(4999);
+  recent.attemptEnded('Aldeamo', unknown, 201);
+  recent.attemptEnded('Aldeamo', rejected, 50);
+  at(20_000);
+  recent.attemptEnded('Aldeamo', accepted, 30);
+  expect(recent.series()).toEqual({
+    Aldeamo: [
+      { from: '2026-01-01T00:00:00.000Z', attempts: 3, accepted: 1, failed: 1, mean_ms: 117, max_ms: 201 },
+      { from: '2026-01-01T00:00:20.000Z', attempts: 1, accepted: 1, failed: 0, mean_ms: 30, max_ms: 30 },
+    ],
+    Twilio: [],
+  });
+});
+
+test('after five minutes it is forgotten, whether something comes in its place or not', () => {
+  const { recent, at } = setUp();
+  recent.attemptEnded('Twilio', accepted, 1);
+  at(299_999);
+  expect(recent.series().Twilio).toHaveLength(1);
+  at(300_000);
+  expect(recent.series().Twilio).toEqual([]);
+  recent.attemptEnded('Twilio', accepted, 1);
+  expect(recent.series().Twilio).toMatchObject([{ from: '2026-01-01T00:05:00.000Z', attempts: 1 }]);
+});
+
+test('a day of traffic is kept in no more than 60 buckets, in order', () => {
+  const { recent, at } = setUp();
+  for (let ms = 0; ms < 86_400_000; ms += 4000) {
+    at(ms);
+    recent.attemptEnded('Aldeamo', accepted, 1);
+  }
+  const starts = recent.series().Aldeamo.map(({ from }) => from);
+  expect(starts).toHaveLength(60);
+  expect(starts).toEqual(starts.toSorted());
+});

@@ -1,0 +1,105 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Snapshot } from '../../src/live/snapshot.ts';
+import { createSnapshotFeed } from '../../src/live/snapshot-feed.ts';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] }));
+afterEach(() => void vi.useRealTimers());
+
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
+}));
+
+/** A feed of snapshots that are a number, which a test sets. */
+function setUp() {
+  const state = { number: 1, taken: 0 };
+  const feed = createSnapshotFeed({
+    take: async () => {
+      state.taken += 1;
+      if (state.number < 0) throw new Error('no snapshot');
+      return { number: state.number } as unknown as Snapshot;
+    },
+    log: pino({ level: 'silent' }),
+  });
+  const watch = () => {
+    const end = new AbortController();
+    const events = feed.watch(end.signal);
+    const numbers: number[] = [];
+    const read = async () => {
+      const { value, done } = await events.next();
+      if (!done) numbers.push(JSON.parse(value.slice('data: '.length)).number);
+      return done;
+    };
+    /** Reads all that comes. */
+    const readAll = async () => {
+      while (!(await read()));
+    };
+    return { end, numbers, read, readAll };
+  };
+  return { state, feed, watch };
+}
+
+describe('the feed', () => {
+  test('sends the state at once, and then only changes', async () => {
+    const { state, watch } = setUp();
+    const { numbers, readAll } = watch();
+    void readAll();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(numbers).toEqual([1]);
+    state.number = 2;
+    await vi.advanceTimersByTimeAsync(500);
+    expect(numbers).toEqual([1, 2]);
+  });
+
+  test('repeats it after 15 s of silence', async () => {
+    const { watch } = setUp();
+    const { numbers, readAll } = watch();
+    void readAll();
+    await vi.advanceTimersByTimeAsync(14_400);
+    expect(numbers).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(numbers).toEqual([1, 1]);
+  });
+
+  test('keeps for a watcher that does not read the newest only', async () => {
+    const { state, watch } = setUp();
+    const { numbers, read } = watch();
+    await read();
+    for (state.number = 2; state.number < 100; state.number += 1) await vi.advanceTimersByTimeAsync(500);
+    await read();
+    expect(numbers).toEqual([1, 99]);
+  });
+
+  test('takes one snapshot for all, and none while nobody watches', async () => {
+    const { state, feed, watch } = setUp();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(state.taken).toBe(0);
+    const watchers = Array.from({ length: 20 }, watch);
+    const ended = watchers.map(({ readAll }) => readAll());
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(state.taken).toBe(11);
+    expect(watchers.map(({ numbers }) => numbers)).toEqual(watchers.map(() => [1]));
+    for (const { end } of watchers) end.abort();
+    await Promise.all(ended);
+    expect(feed.watchers()).toBe(0);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(state.taken).toBe(11);
+
+    state.number = 2;
+    const late = watch();
+    void late.readAll();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(late.numbers).toEqual([2]);
+  });
+
+  test('goes on when a snapshot could not be taken', async () => {
+    const { state, watch } = setUp();
+    state.number = -1;
+    const { numbers, readAll } = watch();
+    void readAll();
+    await vi.advanceTimersByTimeAsync(20_000);
+    state.number = 3;
+    await vi.advanceTimersByTimeAsync(500);
+    expect(numbers).toEqual([3]);
+  });
+});

@@ -1,0 +1,460 @@
+import { execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { DatabaseSync } from 'node:sqlite';
+import { inspect, promisify } from 'node:util';
+import pg from 'pg';
+import { createLogger } from 'service-kit/http/start.ts';
+import { DatabaseError } from 'service-kit/postgres/database-error.ts';
+import { afterAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { createDatabase } from '../../../../test/postgres-server.ts';
+import type { Attempt, Payment } from '../../../src/domain/payment.ts';
+import type { Count } from '../../../src/store/copy/copy-counts.ts';
+import { copySqliteToPostgres } from '../../../src/store/copy/sqlite-to-postgres.ts';
+import { openPostgresStore } from '../../../src/store/postgres/store.ts';
+import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
+import { type IdempotencyRecord, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { everything, notificationWith, paymentNumber, recordOf, running } from '../store-contract.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'sqlite-to-postgres-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+const leaseMs = 10_000;
+const log = createLogger({ level: 'silent' });
+const newPath = () => join(directory, `${randomUUID()}.db`);
+const newDatabase = () => createDatabase(inject('postgresPort'));
+
+const tried: Omit<Attempt, 'outcome'> = {
+  provider: 'Aldeamo',
+  reason: null,
+  message_id: null,
+  started_at: '2026-01-01T00:00:00.007Z',
+  duration_ms: 0,
+};
+const attempts: Attempt[] = [
+  { ...tried, outcome: 'not_sent', reason: 'circuit_open' },
+  { ...tried, outcome: 'unknown', reason: 'deadline_passed', duration_ms: 3000 },
+  { ...tried, outcome: 'rejected', reason: 'opted_out' },
+  { ...tried, provider: 'Twilio', outcome: 'accepted', message_id: 'SM1' },
+];
+const past = '2026-01-02T03:04:05.678Z';
+const unicode = '😀 e\u0301 漢字 {"\'\\,NULL}\r\n';
+const texts = (message: string) => ({ ...notificationWith([]), encoding: 'UCS-2' as const, message });
+
+/** The payment with number 4 is blanked; 5 and 6 are due, 7 is once its lease has run out. */
+const payments: Payment[] = [
+  paymentNumber(1),
+  paymentNumber(2, {
+    amount_minor: Number.MAX_SAFE_INTEGER,
+    phone: '+573001234567',
+    notification: texts(unicode),
+  }),
+  paymentNumber(3, {
+    customer_id: unicode.trim(),
+    currency: 'USD',
+    traceparent: null,
+    request_id: null,
+    notification_service: 'Twilio',
+    notification_status: 'delivered',
+    notification: notificationWith(attempts),
+  }),
+  paymentNumber(4, {
+    notification_status: 'sent',
+    phone: '+573001234567',
+    created_at: '2025-01-01T00:00:00.000Z',
+  }),
+  paymentNumber(5, {
+    retries: 17,
+    reopened: 2,
+    notification: { ...notificationWith(attempts), next_attempt_at: past },
+  }),
+  paymentNumber(6, { expires_at: past, fence: 4 }),
+  paymentNumber(7, { notification: running() }),
+  paymentNumber(8, { notification_status: 'failed', notification: { ...texts('ñ'), reason: 'expired' } }),
+];
+const records: [number, IdempotencyRecord][] = [
+  [1, recordOf('key-1', paymentNumber(1))],
+  [
+    2,
+    recordOf('ana:key-2', paymentNumber(2), {
+      answer: { status: 201, body: `{"amount":100.50,"x":"${unicode}"}` },
+    }),
+  ],
+  [3, recordOf('Key 3', paymentNumber(3), { answer: { status: 202, body: '' } })],
+];
+const phones = { '1': '+573001234567', [unicode.trim()]: '+573009999999', ana: '+573007777777' };
+
+/** A grown installation; returns the path of its database. */
+async function grow(): Promise<string> {
+  const path = newPath();
+  const store = await openSqliteStore({ path, leaseMs });
+  const keys = new Map(records);
+  for (const [index, payment] of payments.entries()) await store.insert(payment, keys.get(index + 1));
+  for (const [customer, phone] of Object.entries(phones)) await store.putPhone(customer, phone);
+  expect(await store.blank(Date.parse('2025-06-01'), 10)).toBe(1);
+  await store.close();
+  return path;
+}
+
+async function open(url: string): Promise<Store> {
+  const store = await openPostgresStore({ url, leaseMs, log });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+async function connectTo(url: string): Promise<pg.Client> {
+  const client = new pg.Client(url);
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+async function paymentsOf(store: Store): Promise<Payment[] | undefined> {
+  return (await store.list(everything))?.payments;
+}
+
+async function paymentsAt(path: string): Promise<Payment[] | undefined> {
+  const store = await openSqliteStore({ path, leaseMs });
+  const found = await paymentsOf(store);
+  await store.close();
+  return found;
+}
+
+const differing = (counts: Count[]) => counts.filter(({ source, target }) => source !== target);
+
+describe('a whole installation', () => {
+  test('is the same in PostgreSQL, and works', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const [path, url] = [await grow(), await newDatabase()];
+    const counts = await copySqliteToPostgres({ path, url });
+    expect(differing(counts)).toEqual([]);
+    expect(Object.fromEntries(counts.map(({ of, target }) => [of, target]))).toEqual({
+      customers: 3n,
+      payments: 8n,
+      'payments pending': 5n,
+      'payments sent': 1n,
+      'payments delivered': 1n,
+      'payments failed': 1n,
+      attempts: 9n,
+      'attempts running': 1n,
+      idempotency_keys: 3n,
+      'sum of amount_minor': BigInt(Number.MAX_SAFE_INTEGER) + 34n,
+    });
+
+    const store = await open(url);
+    const found = await paymentsOf(store);
+    expect(found).toStrictEqual(await paymentsAt(path));
+    expect(found?.filter(({ notification: { message } }) => message === null)).toMatchObject([{ fence: 2 }]);
+    for (const [customer, phone] of Object.entries(phones))
+      expect(await store.findPhone(customer)).toBe(phone);
+    for (const [, record] of records)
+      expect(await store.insert(paymentNumber(99), { ...record, payment_id: 'other' })).toStrictEqual({
+        known: record,
+      });
+    expect(await store.backlog()).toEqual({ size: 5, oldest_at: paymentNumber(1).created_at });
+
+    const claimed = async () => (await store.claimDue(10)).map(({ payment_id }) => payment_id).toSorted();
+    const idsOf = (...numbers: number[]) => numbers.map((number) => paymentNumber(number).payment_id);
+    expect(await claimed()).toEqual(idsOf(5, 6));
+    vi.setSystemTime(Date.now() + leaseMs);
+    expect(await claimed()).toEqual(idsOf(5, 6, 7));
+
+    expect(await store.forgetKeys(Date.now() - leaseMs - 60_000, 10)).toBe(0);
+    expect(await store.forgetKeys(Date.now(), 10)).toBe(3);
+  });
+
+  test('of an older release is brought up to date first', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const db = new DatabaseSync(path);
+    db.exec(`
+      DROP INDEX payments_not_blanked;
+      DROP INDEX payments_by_status_and_customer;
+      CREATE INDEX payments_by_customer ON payments (customer_id, payment_id);
+      CREATE TABLE old_attempts AS SELECT * FROM attempts;
+      DROP VIEW attempts;
+      ALTER TABLE old_attempts RENAME TO attempts;
+      ALTER TABLE payments DROP COLUMN attempts;
+      CREATE INDEX attempts_running ON attempts (payment_id) WHERE outcome IS NULL;
+      ALTER TABLE payments DROP COLUMN traceparent;
+      ALTER TABLE payments DROP COLUMN request_id;
+      PRAGMA user_version = 3`);
+    db.close();
+    expect(differing(await copySqliteToPostgres({ path, url }))).toEqual([]);
+    const found = await paymentsOf(await open(url));
+    expect(found).toHaveLength(8);
+    expect(found).toStrictEqual(await paymentsAt(path));
+  });
+
+  test('that is empty is copied, too', async () => {
+    const path = newPath();
+    await (await openSqliteStore({ path, leaseMs })).close();
+    const counts = await copySqliteToPostgres({ path, url: await newDatabase() });
+    expect(counts.map(({ source, target }) => [source, target])).toEqual(counts.map(() => [0n, 0n]));
+  });
+});
+
+describe('a copy that was interrupted', () => {
+  /** Three tables, of which each is reported when it is begun and after each batch: of 3, 8 and 3 rows. */
+  const batchSize = 2;
+  const reports = 3 + 5 + 3;
+
+  async function copyUpTo(last: number, path: string, url: string, interrupt: () => void): Promise<void> {
+    let reported = 0;
+    const report = () => {
+      reported += 1;
+      if (reported === last) interrupt();
+    };
+    await copySqliteToPostgres({ path, url, batchSize, report });
+  }
+
+  async function expectToGoOn(path: string, url: string): Promise<void> {
+    expect(differing(await copySqliteToPostgres({ path, url, batchSize }))).toEqual([]);
+    expect(await paymentsOf(await open(url))).toStrictEqual(await paymentsAt(path));
+  }
+
+  test.each(
+    Array.from({ length: reports }, (_, index) => index + 1),
+  )('after report %i goes on', async (last) => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const interrupt = () => {
+      throw new Error('interrupted');
+    };
+    await expect(copyUpTo(last, path, url, interrupt)).rejects.toThrow('interrupted');
+    await expectToGoOn(path, url);
+  });
+
+  test('again and again, each time after one more batch, goes on', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const seen: string[] = [];
+    for (let isDone = false; !isDone; ) {
+      let begun: string | undefined;
+      const counts = await copySqliteToPostgres({
+        path,
+        url,
+        batchSize,
+        report({ table, copied, total }) {
+          if (begun === table) throw new Error(`${table} ${copied} of ${total}`);
+          begun = table;
+        },
+      }).catch((error: Error) => void seen.push(error.message));
+      isDone = counts !== undefined;
+    }
+    expect(seen).toEqual([
+      ...['customers 2 of 3', 'customers 3 of 3'],
+      ...['payments 2 of 8', 'payments 4 of 8', 'payments 6 of 8', 'payments 8 of 8'],
+      ...['idempotency_keys 2 of 3', 'idempotency_keys 3 of 3'],
+    ]);
+    await expectToGoOn(path, url);
+  });
+
+  test('in the middle of a batch, says nothing of what it copied, and goes on', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    await open(url);
+    const client = await connectTo(url);
+    await client.query('ALTER TABLE attempts ADD CONSTRAINT few CHECK (number < 3)');
+    const error = await copySqliteToPostgres({ path, url, batchSize }).catch((error: unknown) => error);
+    expect(String(error)).toContain('violates check constraint "few"');
+    expect(inspect(error, { depth: null })).not.toMatch(/Pago|SM1/);
+    await client.query('ALTER TABLE attempts DROP CONSTRAINT few');
+    await expectToGoOn(path, url);
+  });
+
+  test('by the database goes on', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const client = await connectTo(url);
+    let ended: Promise<unknown> | undefined;
+    const interrupt = () => {
+      ended = client.query(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+      );
+    };
+    const error = await copyUpTo(5, path, url, interrupt).catch((error: unknown) => error);
+    await ended;
+    expect(error).toBeInstanceOf(DatabaseError);
+    await expectToGoOn(path, url);
+  });
+
+  test('and gone on with by the service meanwhile, does not pass for whole', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    await copySqliteToPostgres({ path, url });
+    const store = await openSqliteStore({ path, leaseMs });
+    await store.update({
+      ...paymentNumber(1),
+      notification_status: 'sent',
+      notification: notificationWith(attempts),
+    });
+    await store.close();
+    const counts = await copySqliteToPostgres({ path, url });
+    expect(differing(counts).map(({ of }) => of)).toEqual(['payments pending', 'payments sent', 'attempts']);
+  });
+});
+
+describe('a target that has what the source has not', () => {
+  const between = `${paymentNumber(1).payment_id}-`;
+
+  test.each<[string, string, (store: Store) => Promise<unknown>]>([
+    ['a newer payment', 'payments', (store) => store.insert(paymentNumber(9))],
+    ['an older payment', 'payments', (store) => store.insert(paymentNumber(0))],
+    ['a payment in between', 'payments', (store) => store.insert(paymentNumber(1, { payment_id: between }))],
+    ['a phone', 'customers', (store) => store.putPhone('bea', '+573001234567')],
+  ])('is refused before anything is copied: %s', async (_name, table, use) => {
+    const [path, url] = [await grow(), await newDatabase()];
+    await use(await open(url));
+    const report = vi.fn();
+    await expect(copySqliteToPostgres({ path, url, report })).rejects.toThrow(
+      `the PostgreSQL database has ${table} that the SQLite database has not`,
+    );
+    expect(report).not.toHaveBeenCalled();
+    const client = await connectTo(url);
+    const { rows } = await client.query('SELECT 1 FROM customers UNION ALL SELECT 1 FROM payments');
+    expect(rows).toHaveLength(1);
+  });
+
+  test('is refused although its last payment is the same', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const store = await open(url);
+    for (const number of [0, payments.length]) await store.insert(paymentNumber(number));
+    await expect(copySqliteToPostgres({ path, url })).rejects.toThrow('has payments that');
+  });
+
+  test('is refused once it is in use', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    await copySqliteToPostgres({ path, url });
+    await (await open(url)).insert(paymentNumber(9));
+    await expect(copySqliteToPostgres({ path, url })).rejects.toThrow('is it in use already?');
+  });
+});
+
+describe('a source', () => {
+  test('that is not there is not made', async () => {
+    const path = newPath();
+    await expect(copySqliteToPostgres({ path, url: await newDatabase() })).rejects.toThrow(
+      `there is no database at ${path}`,
+    );
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('that is something else is left as it is', async () => {
+    const path = newPath();
+    writeFileSync(path, '');
+    await expect(copySqliteToPostgres({ path, url: await newDatabase() })).rejects.toThrow(
+      `${path} is not a database of payment-service`,
+    );
+    expect(readFileSync(path, 'utf8')).toBe('');
+    writeFileSync(path, 'no database at all');
+    await expect(copySqliteToPostgres({ path, url: await newDatabase() })).rejects.toThrow('not a database');
+  });
+
+  test('that a service has open takes no writes meanwhile: what it takes is never lost', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const service = await openSqliteStore({ path, leaseMs });
+    onTestFinished(() => service.close());
+    const writes: Promise<unknown>[] = [];
+    // The copy goes on once they are refused: it would be over before they have waited long enough for the lock.
+    const query = pg.Client.prototype.query as (...args: unknown[]) => Promise<unknown>;
+    const slowly = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(async function (
+      this: pg.Client,
+      ...args: unknown[]
+    ) {
+      await Promise.all(writes);
+      return query.apply(this, args);
+    });
+    onTestFinished(() => slowly.mockRestore());
+    const counts = await copySqliteToPostgres({
+      path,
+      url,
+      report: () => {
+        if (writes.length < 2)
+          writes.push(service.insert(paymentNumber(10 + writes.length)).catch((error: unknown) => error));
+      },
+    });
+    slowly.mockRestore();
+    for (const error of await Promise.all(writes)) expect(error).toBeInstanceOf(StoreUnavailable);
+    expect(writes).toHaveLength(2);
+    expect(differing(counts)).toEqual([]);
+    expect(await paymentsOf(service)).toStrictEqual(await paymentsOf(await open(url)));
+    await service.insert(paymentNumber(10)); // it is free again
+  });
+});
+
+describe('the command', () => {
+  const main = join(import.meta.dirname, '../../../src/migrate-sqlite-to-postgres.ts');
+
+  const run = (args: string[], options: string[] = []) =>
+    promisify(execFile)(process.execPath, [...options, main, ...args], { cwd: directory }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+    );
+
+  test('copies, and shows what both have', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const { code, stdout, stderr } = await run([`file:${path}`, url]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^customers: 3 of 3\n/m);
+    expect(stdout).toMatch(/^payments +8 +8$/m);
+    expect(stdout).toMatch(/\nPostgreSQL has everything\.\n$/);
+    expect(stdout).not.toContain('+57');
+  });
+
+  test.each([
+    [[]],
+    [['file:a.db']],
+    [['file:a.db', 'postgres://host']],
+    [['file:a.db', 'postgres://host/db', 'more']],
+  ])('says how it is used, if it is not so: %j', async (args) => {
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^Usage: npm run migrate:sqlite-to-postgres -- file:/);
+  });
+
+  test('says what went wrong, and no password', async () => {
+    const path = await grow();
+    const { code, stderr } = await run([`file:${path}`, 'postgres://payments:secret@127.0.0.1:1/payments']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'The payments could not be copied: connect ECONNREFUSED 127.0.0.1:1 (ECONNREFUSED)\n',
+    });
+  });
+
+  test('says that the databases differ', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    await copySqliteToPostgres({ path, url });
+    await (await connectTo(url)).query("UPDATE payments SET notification_status = 'sent'");
+    const { code, stderr } = await run([`file:${path}`, url]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('The databases differ');
+  });
+
+  test('copies 20 000 payments with little memory, killed in the middle', { timeout: 30_000 }, async () => {
+    const [path, url] = [newPath(), await newDatabase()];
+    const store = await openSqliteStore({ path, leaseMs });
+    const notification = { ...notificationWith(attempts.slice(-1)), message: 'Pago '.repeat(320) };
+    await Promise.all(
+      Array.from({ length: 20_000 }, (_, number) =>
+        store.insert(paymentNumber(number, { amount_minor: Number.MAX_SAFE_INTEGER, notification })),
+      ),
+    );
+    await store.close();
+    const littleMemory = '--max-old-space-size=40'; // in MB; the texts alone are 32
+    const killed = spawn(process.execPath, [littleMemory, main, `file:${path}`, url], { stdio: 'ignore' });
+    const closed = once(killed, 'close');
+    const client = await connectTo(url);
+    const count = () =>
+      client.query('SELECT count(*)::int AS count FROM payments').then(
+        ({ rows }) => rows[0].count,
+        () => 0, // the table is not there yet
+      );
+    await vi.waitUntil(async () => (await count()) > 0, { timeout: 10_000, interval: 10 });
+    killed.kill('SIGKILL');
+    await closed;
+
+    const { code, stdout, stderr } = await run([`file:${path}`, url], [littleMemory]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const sum = 20_000n * BigInt(Number.MAX_SAFE_INTEGER);
+    expect(stdout).toMatch(new RegExp(`^sum of amount_minor +${sum} +${sum}$`, 'm'));
+  });
+});

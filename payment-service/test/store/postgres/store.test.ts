@@ -1,0 +1,335 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { createLogger } from 'service-kit/http/start.ts';
+import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { startTcpProxy } from '../../../../test/doubles/tcp-proxy.ts';
+import { createDatabase, startPostgres } from '../../../../test/postgres-server.ts';
+import type { Attempt, Payment } from '../../../src/domain/payment.ts';
+import { openPostgresStore } from '../../../src/store/postgres/store.ts';
+import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import {
+  describeStore,
+  everything,
+  notificationWith,
+  paymentNumber,
+  recordOf,
+  running,
+} from '../store-contract.ts';
+
+const leaseMs = 10_000;
+const log = createLogger({ level: 'silent' });
+const newDatabase = () => createDatabase(inject('postgresPort'));
+
+describeStore('PostgreSQL', async (leaseMs) => openPostgresStore({ url: await newDatabase(), leaseMs, log }));
+
+async function open(url: string): Promise<Store> {
+  const store = await openPostgresStore({ url, leaseMs, log });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+/** Several replicas' stores of one database. */
+async function openReplicas(count: number): Promise<Store[]> {
+  const url = await newDatabase();
+  return Promise.all(Array.from({ length: count }, () => open(url)));
+}
+
+async function connectTo(url: string): Promise<pg.Client> {
+  const client = new pg.Client(url);
+  client.on('error', () => {}); // its server may end before it
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+describe('the schema', () => {
+  test('is made once, however many replicas start together on an empty database', async () => {
+    const url = await newDatabase();
+    const stores = await Promise.all(numbers(8).map(() => open(url)));
+    await stores[0]?.insert(paymentNumber(1));
+    for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
+    const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions');
+    expect(rows).toEqual([{ owner: 'payment-service', version: 2 }]);
+  });
+
+  test('of a newer release is left as it is: replicas are upgraded one after the other', async () => {
+    const url = await newDatabase();
+    await open(url);
+    const client = await connectTo(url);
+    await client.query('UPDATE schema_versions SET version = 9');
+    await client.query('ALTER TABLE payments ADD COLUMN later text');
+    const store = await open(url);
+    await store.insert(paymentNumber(1));
+    expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(paymentNumber(1));
+    expect((await client.query('SELECT version FROM schema_versions')).rows).toEqual([{ version: 9 }]);
+  });
+
+  test('that can not be made leaves nothing behind', async () => {
+    const url = await newDatabase();
+    const client = await connectTo(url);
+    await client.query('CREATE TABLE attempts (mine text)');
+    await expect(openPostgresStore({ url, leaseMs, log })).rejects.toThrow('already exists');
+    const { rows } = await client.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'");
+    expect(rows).toEqual([{ tablename: 'attempts' }]);
+  });
+});
+
+describe('requests that arrive together', () => {
+  const ask = pg.Client.prototype.query as (...args: unknown[]) => unknown;
+  const query = vi.spyOn(pg.Client.prototype, 'query');
+  afterEach(() => void query.mockClear());
+  const statements = () => query.mock.calls.map(([statement]) => (statement as { name?: string }).name);
+
+  test.each<[string, (store: Store, number: number) => Promise<unknown>]>([
+    ['insert', (store, number) => store.insert(paymentNumber(number), keyed(number))],
+    ['update', (store, number) => store.update(paymentNumber(number), { status: 201, body: '' })],
+    ['find', (store, number) => store.find(paymentNumber(number).payment_id)],
+    ['find_customers', (store, number) => store.findPhone(`${number}`)],
+  ])('share one statement: %s', async (name, operation) => {
+    const [store] = (await openReplicas(1)) as [Store];
+    if (name === 'update')
+      await Promise.all(numbers(100).map((number) => store.insert(paymentNumber(number))));
+    query.mockClear();
+    await Promise.all(numbers(100).map((number) => operation(store, number)));
+    expect(statements()).toEqual([name]);
+  });
+
+  test('are kept, whatever becomes of the question for a key that one of them has brought again', async () => {
+    const [store] = (await openReplicas(1)) as [Store];
+    await store.insert(paymentNumber(1), recordOf('key', paymentNumber(1)));
+    query.mockImplementation(function (this: pg.Client, ...args: unknown[]) {
+      const { name } = args[0] as { name?: string };
+      return name === 'find_keys' ? Promise.reject(new Error('gone')) : ask.apply(this, args);
+    } as never);
+    onTestFinished(() => void query.mockImplementation(ask as never));
+    const results = await Promise.allSettled([
+      store.insert(paymentNumber(2), recordOf('key', paymentNumber(2))),
+      store.insert(paymentNumber(3)),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(await store.find(paymentNumber(2).payment_id)).toBeUndefined();
+  });
+
+  const keyed = (number: number) => recordOf(`key-${number}`, paymentNumber(number));
+});
+
+test('an update writes the attempts that are not those of the payment before, and no others', async () => {
+  const store = await open(await newDatabase());
+  const attempt = running().attempts[0] as Attempt;
+  const paymentWith = (...attempts: Attempt[]) =>
+    paymentNumber(1, { notification: notificationWith(attempts) });
+  const ended: Attempt = { ...attempt, outcome: 'not_sent', reason: 'connection_refused', duration_ms: 3 };
+  await store.insert(paymentWith(ended, attempt));
+  const accepted: Attempt = { ...attempt, outcome: 'accepted', message_id: 'sms-2', duration_ms: 7 };
+  const notWritten = { ...ended, reason: 'not_written' };
+  await store.update(paymentWith(notWritten, accepted), undefined, paymentWith(notWritten, attempt));
+  expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(paymentWith(ended, accepted));
+});
+
+describe('several replicas', () => {
+  test('with the same keys at once make one payment of each, and none waits for another in a circle', async () => {
+    const [one, other] = (await openReplicas(2)) as [Store, Store];
+    const keys = numbers(200);
+    const insert = (store: Store, offset: number, order: number[]) =>
+      Promise.all(
+        order.map((key) =>
+          store.insert(paymentNumber(offset + key), recordOf(`key-${key}`, paymentNumber(offset + key))),
+        ),
+      );
+    const [ofOne, ofOther] = await Promise.all([
+      insert(one, 1000, keys),
+      insert(other, 2000, keys.toReversed()).then((found) => found.toReversed()),
+    ]);
+    for (const [index, key] of keys.entries()) {
+      const found = [ofOne?.[index]?.known, ofOther?.[index]?.known];
+      // Exactly one of the two was new, and the other was told of it.
+      expect(found.filter((record) => record === undefined)).toHaveLength(1);
+      const winner = paymentNumber((found[0] === undefined ? 1000 : 2000) + key);
+      expect(found.find((record) => record !== undefined)?.payment_id).toBe(winner.payment_id);
+    }
+  });
+
+  test('claim 10 000 due notifications, each once', { timeout: 60_000 }, async () => {
+    const stores = await openReplicas(3);
+    const due = { next_attempt_at: new Date(Date.now() - 1000).toISOString() };
+    await Promise.all(
+      numbers(10_000).map((number) => {
+        const payment = paymentNumber(number);
+        return stores[number % 3]?.insert({ ...payment, notification: { ...payment.notification, ...due } });
+      }),
+    );
+    const claims = await Promise.all(
+      stores.map(async (store) => {
+        const claimed: Payment[] = [];
+        for (;;) {
+          const some = await store.claimDue(50);
+          if (some.length === 0) return claimed;
+          expect(some.length).toBeLessThanOrEqual(50);
+          claimed.push(...some);
+        }
+      }),
+    );
+    const ids = claims.flat().map(({ payment_id }) => payment_id);
+    expect(ids).toHaveLength(10_000);
+    expect(new Set(ids).size).toBe(10_000);
+    for (const claimed of claims) expect(claimed.length).toBeGreaterThan(0);
+  });
+
+  test('do not wait for what another one is claiming', async () => {
+    const url = await newDatabase();
+    const store = await open(url);
+    const due = { next_attempt_at: new Date(Date.now() - 1000).toISOString() };
+    for (const number of [1, 2]) {
+      const payment = paymentNumber(number);
+      await store.insert({ ...payment, notification: { ...payment.notification, ...due } });
+    }
+    const client = await connectTo(url);
+    await client.query('BEGIN');
+    await client.query('SELECT 1 FROM payments WHERE payment_id = $1 FOR UPDATE', [
+      paymentNumber(1).payment_id,
+    ]);
+    expect((await store.claimDue(10)).map(({ payment_id }) => payment_id)).toEqual([
+      paymentNumber(2).payment_id,
+    ]);
+    await client.query('ROLLBACK');
+  });
+
+  test('of one whose lease has run out, only the one that has claimed it may go on', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const [dead, alive] = (await openReplicas(2)) as [Store, Store];
+    await dead.insert(paymentNumber(1, { notification: running() }));
+    expect(await alive.claimDue(1)).toEqual([]);
+    vi.setSystemTime(Date.now() + leaseMs);
+    expect(await alive.claimDue(1)).toHaveLength(1);
+    await expect(dead.update(paymentNumber(1, { notification_status: 'sent' }))).rejects.toBeInstanceOf(
+      LeaseLost,
+    );
+  });
+});
+
+test('an id with a NUL, which PostgreSQL can not keep, is not found', async () => {
+  const [store] = (await openReplicas(1)) as [Store];
+  expect(await store.find('pmt_\0')).toBeUndefined();
+  expect(await store.list({ ...everything, starting_after: '\0' })).toBeUndefined();
+});
+
+test('an error says nothing of what was to be kept', async () => {
+  const [store] = (await openReplicas(1)) as [Store];
+  const secret = { phone: '+573001234567', currency: null as unknown as string };
+  const error = await store.insert(paymentNumber(1, secret)).catch((error: unknown) => error as Error);
+  expect(error).toBeInstanceOf(StoreUnavailable);
+  const lines: string[] = [];
+  createLogger({ level: 'info' }, { write: (line: string) => void lines.push(line) }).error({ err: error });
+  expect(lines.join()).toContain('null value in column');
+  expect(lines.join()).not.toContain('3001234567');
+  expect(lines.join()).not.toContain('Pago recibido');
+});
+
+test('a clock that is far from that of the database is no check passed', async () => {
+  const [store] = (await openReplicas(1)) as [Store];
+  await store.check();
+  vi.useFakeTimers({ now: Date.now() + leaseMs, toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await expect(store.check()).rejects.toThrow('ahead of');
+  await expect(store.claimDue(1)).rejects.toBeInstanceOf(StoreUnavailable); // it would take over what others have in hand
+});
+
+test('TLS is as the URL says', { timeout: 20_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'postgres-tls-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const [cert, key] = [join(directory, 'server.crt'), join(directory, 'server.key')];
+  execFileSync(
+    'openssl',
+    [
+      ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=test'.split(' '),
+      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+    ],
+    { stdio: 'pipe' },
+  );
+  await using server = await startPostgres({
+    settings: { ssl: 'on' },
+    files: { 'server.crt': readFileSync(cert, 'utf8'), 'server.key': readFileSync(key, 'utf8') },
+  });
+  const url = await server.createDatabase();
+  const store = await open(`${url}?sslmode=verify-full&sslrootcert=${cert}`);
+  await store.insert(paymentNumber(1));
+  const { rows } = await (await connectTo(url)).query(`
+    SELECT bool_and(ssl) AS all FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+  expect(rows).toEqual([{ all: true }]);
+  // Whose certificate nobody has vouched for is not talked to.
+  await expect(openPostgresStore({ url: `${url}?sslmode=verify-full`, leaseMs, log })).rejects.toThrow(
+    'self-signed certificate',
+  );
+});
+
+describe('when the database goes away', () => {
+  test('every call rejects at once, and works again when it is back', { timeout: 30_000 }, async () => {
+    await using server = await startPostgres();
+    const store = await open(await server.createDatabase());
+    await store.insert(paymentNumber(1));
+    for (const end of [server.stop, server.kill]) {
+      await end();
+      for (const operation of [
+        () => store.insert(paymentNumber(2)),
+        () => store.find(paymentNumber(1).payment_id),
+        () => store.check(),
+        () => store.claimDue(1),
+      ]) {
+        const error = await operation().catch((error: unknown) => error);
+        expect(error).toBeInstanceOf(StoreUnavailable);
+        expect(error).not.toBeInstanceOf(CommitUnknown); // nobody was asked
+      }
+      await server.start();
+      await store.check();
+      expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(1)]);
+    }
+  });
+
+  async function openThroughProxy() {
+    const url = new URL(await newDatabase());
+    const proxy = await startTcpProxy(Number(url.port));
+    url.port = String(proxy.port);
+    const store = await open(url.href);
+    await store.check();
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    return { proxy, store };
+  }
+
+  test('in the middle of a write: nobody knows, and it says so', async () => {
+    const { proxy, store } = await openThroughProxy();
+    proxy.stall();
+    const inserting = store.insert(paymentNumber(1)).catch((error: unknown) => error);
+    await proxy.answered();
+    proxy.cut();
+    expect(await inserting).toBeInstanceOf(CommitUnknown);
+    proxy.flow();
+    expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(paymentNumber(1)); // it was, this time
+  });
+
+  test('in the middle of a read: nothing has happened', async () => {
+    const { proxy, store } = await openThroughProxy();
+    proxy.stall();
+    const finding = store.find(paymentNumber(1).payment_id).catch((error: unknown) => error);
+    await proxy.answered();
+    proxy.cut();
+    const error = await finding;
+    expect(error).toBeInstanceOf(StoreUnavailable);
+    expect(error).not.toBeInstanceOf(CommitUnknown);
+  });
+
+  test('without a word: nothing waits for it for long', { timeout: 15_000 }, async () => {
+    const { proxy, store } = await openThroughProxy();
+    proxy.stall();
+    await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.insert(paymentNumber(1))).rejects.toBeInstanceOf(StoreUnavailable);
+    proxy.flow();
+    await store.check();
+  });
+});

@@ -1,0 +1,102 @@
+import { DatabaseSync } from 'node:sqlite';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { migrate } from '../../../src/store/sqlite/migrations.ts';
+import { preparePage, prepareReads } from '../../../src/store/sqlite/reads.ts';
+import { prepareWrites } from '../../../src/store/sqlite/writes.ts';
+import type { PaymentQuery } from '../../../src/store/store.ts';
+import { everything } from '../store-contract.ts';
+
+const customer_id = '1';
+const notification_status = 'sent';
+const starting_after = 'pmt_1';
+
+test.each<[name: string, filter: Partial<PaymentQuery>, step: string]>([
+  // A scan it is, but along the primary key and no further than the page.
+  ['everything', {}, 'SCAN payments'],
+  ['everything after a payment', { starting_after }, 'SEARCH payments USING PRIMARY KEY (payment_id<?)'],
+  [
+    'a status',
+    { notification_status },
+    'SEARCH payments USING INDEX payments_by_status (notification_status=?)',
+  ],
+  [
+    'a status after a payment',
+    { notification_status, starting_after },
+    'SEARCH payments USING INDEX payments_by_status (notification_status=? AND payment_id<?)',
+  ],
+  [
+    'a customer and a status',
+    { customer_id, notification_status },
+    'SEARCH payments USING INDEX payments_by_status_and_customer (notification_status=? AND customer_id=?)',
+  ],
+  [
+    'a customer and a status after a payment',
+    { customer_id, notification_status, starting_after },
+    'SEARCH payments USING INDEX payments_by_status_and_customer (notification_status=? AND customer_id=? AND payment_id<?)',
+  ],
+])('a page of %s reads nothing but the page', (_name, filter, step) => {
+  expect(planOfPage(filter)).toEqual([step]);
+});
+
+test.each<[name: string, filter: Partial<PaymentQuery>, search: string]>([
+  ['a customer', { customer_id }, '(notification_status=? AND customer_id=?)'],
+  [
+    'a customer after a payment',
+    { customer_id, starting_after },
+    '(notification_status=? AND customer_id=? AND payment_id<?)',
+  ],
+])('a page of %s is merged from its statuses, each read as far as the page', (_name, filter, search) => {
+  expect(planOfPage(filter)?.filter((step) => !/^(MERGE \(UNION ALL\)|LEFT|RIGHT)$/.test(step))).toEqual(
+    Array(4).fill(`SEARCH payments USING INDEX payments_by_status_and_customer ${search}`),
+  );
+});
+
+test('what is due is found by its time', () => {
+  const [plan] = plansOf(prepareWrites, /due_at <= /);
+  expect(plan).toContainEqual(
+    expect.stringMatching(/^SEARCH payments USING (COVERING )?INDEX payments_due \(due_at<\?\)$/),
+  );
+  expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
+});
+
+test('what ran when the process ended is found among what is due later', () => {
+  const [plan] = plansOf(prepareWrites, /due_at > /);
+  expect(plan).toContain('SEARCH payments USING INDEX payments_due (due_at>?)');
+  expect(plan).toContain('SEARCH payments USING PRIMARY KEY (payment_id=?)');
+  expect(plan?.join()).not.toMatch(/SCAN payments|TEMP B-TREE/); // its attempts it scans, of course
+});
+
+test('the backlog is counted, and its oldest found, by reading nothing else', () => {
+  expect(plansOf(prepareReads, /WHERE notification_status = 'pending'/)).toEqual([
+    [
+      'SEARCH payments USING COVERING INDEX payments_by_status (notification_status=?)',
+      'SCALAR SUBQUERY 1',
+      'SEARCH payments USING INDEX payments_by_status (notification_status=?)',
+    ],
+  ]);
+});
+
+test('what is to be blanked is found by its age, and nothing is read that was blanked', () => {
+  const [plan] = plansOf(prepareWrites, /message = ''/);
+  expect(plan?.join()).toMatch(/SEARCH payments USING INDEX payments_not_blanked \(created_at<\?\)/);
+  expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
+});
+
+const planOfPage = (filter: Partial<PaymentQuery>) =>
+  plansOf((db) => preparePage(db)({ ...everything, ...filter }))[0];
+
+/** The steps of each statement like this that is prepared meanwhile: they sort by an index if none has a B-tree of its own. */
+function plansOf(prepareSome: (db: DatabaseSync) => unknown, like = /^/): string[][] {
+  const db = new DatabaseSync(':memory:');
+  onTestFinished(() => db.close());
+  migrate(db);
+  const prepare = vi.spyOn(db, 'prepare');
+  prepareSome(db);
+  const prepared = prepare.mock.calls.map(([sql]) => sql).filter((sql) => like.test(sql));
+  return prepared.map((sql) =>
+    db
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all()
+      .map(({ detail }) => String(detail)),
+  );
+}

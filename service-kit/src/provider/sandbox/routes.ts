@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { sandboxSettingsSchema, sumOfFaultRates } from '../../contract/sandbox-settings.ts';
+import { share } from '../../http/configuration.ts';
+import { badRequestResponse, Problem } from '../../http/problem.ts';
+import type { Server } from '../../http/server.ts';
+import type { Sandbox } from './sandbox.ts';
+
+export function registerSandbox(server: Server, sandbox: Sandbox): void {
+  server.post(
+    '/toggle-failure',
+    {
+      config: { access: ['admin', 'service'] },
+      schema: {
+        tags: ['sandbox'],
+        summary: 'From now on this share of sends fails',
+        querystring: z.strictObject({ failure_rate: share().meta({ example: '0.5' }) }),
+        response: {
+          200: z.object({ status: z.literal('updated'), failure_rate: z.number() }),
+          400: badRequestResponse,
+        },
+      },
+    },
+    async ({ query: { failure_rate } }) => {
+      sandbox.set({ failure_rate });
+      return { status: 'updated' as const, failure_rate };
+    },
+  );
+
+  server.post(
+    '/sandbox',
+    {
+      config: { access: ['admin', 'service'] },
+      schema: {
+        tags: ['sandbox'],
+        summary: 'From now on the sandbox misbehaves like this; what is not given stays as it is',
+        body: sandboxSettingsSchema.partial(),
+        response: { 200: sandboxSettingsSchema, 400: badRequestResponse },
+      },
+    },
+    async ({ body }) => {
+      const changes = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
+      if (sumOfFaultRates({ ...sandbox.settings, ...changes }) > 1 + Number.EPSILON * 8) {
+        throw new Problem(400, 'invalid-request', 'The body of the request is not valid.', {
+          errors: [{ path: 'body', message: 'the rates of the faults add up to more than 1' }],
+        });
+      }
+      sandbox.set(changes);
+      return sandbox.settings;
+    },
+  );
+
+  server.get(
+    '/sandbox',
+    {
+      config: { access: ['admin', 'service'] },
+      schema: {
+        tags: ['sandbox'],
+        summary: 'How the sandbox behaves now',
+        response: { 200: sandboxSettingsSchema },
+      },
+    },
+    async () => sandbox.settings,
+  );
+
+  server.get(
+    '/sandbox/messages',
+    {
+      config: { access: ['admin', 'service'] },
+      schema: {
+        tags: ['sandbox'],
+        summary: 'What the sandbox has accepted, in order, whatever the caller was told',
+        querystring: z.strictObject({ customer_id: z.string().optional() }),
+        response: {
+          200: z.object({
+            data: z.array(
+              z.object({
+                message_id: z.string(),
+                customer_id: z.string(),
+                idempotency_key: z.string().nullable(),
+                accepted_at: z.iso.datetime(),
+              }),
+            ),
+          }),
+          400: badRequestResponse,
+        },
+      },
+    },
+    async ({ query: { customer_id } }) => ({
+      data: sandbox.messages.filter((message) => !customer_id || message.customer_id === customer_id),
+    }),
+  );
+}

@@ -1,0 +1,83 @@
+import { SegmentedMessage } from 'sms-segments-calculator';
+import { describe, expect, test } from 'vitest';
+import { isGsm7, measureText, transliterate } from '../../src/contract/sms-text.ts';
+
+/** Each character below U+3000: all of GSM-7 is there, and most of what one may take for it. */
+const characters = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code));
+const inLibrary = (text: string) => {
+  const { encodingName, segmentsCount } = new SegmentedMessage(text);
+  return { encoding: encodingName, segments: segmentsCount };
+};
+
+test('isGsm7 is as the library of Twilio has it', () => {
+  const differing = characters.filter(
+    (character) => isGsm7(character) !== (inLibrary(character).encoding === 'GSM-7'),
+  );
+  expect(differing).toEqual([]);
+});
+
+describe('measureText', () => {
+  test('has fast paths that give what the library does', () => {
+    const gsm7 = characters.filter(isGsm7);
+    const texts = [
+      ...gsm7.flatMap((one) => [80, 81, 160, 161].map((times) => one.repeat(times))),
+      ...gsm7.flatMap((one) => gsm7.map((other) => one + other)),
+      ...[306, 307, 459, 460, 1600].map((length) => 'a'.repeat(length)),
+      ...characters.filter((one) => !isGsm7(one)).flatMap((one) => [one, one.repeat(70), `a\r\n${one}`]),
+      ...[...characters.slice(0, 0x300), ...'‘’‚“”„–—…€'].flatMap((one) => [
+        `ó${one}`.repeat(67),
+        `${`ó${one}`.repeat(67)}\n`,
+      ]),
+      ...[70, 71, 134, 135, 1600].map((length) => 'ó'.repeat(length)),
+      ...['😀', '👨‍👩‍👧', 'e\u0301', '\ud800', '€'].flatMap((one) =>
+        [23, 34, 35, 36].map((times) => one.repeat(times)),
+      ),
+    ];
+    const differing = texts.filter((text) => {
+      const { encoding, segments } = measureText(text);
+      const library = inLibrary(text);
+      return encoding !== library.encoding || segments !== library.segments;
+    });
+    expect(differing).toEqual([]);
+  }, 30_000);
+
+  test.each([
+    ['', 'GSM-7', 1],
+    ['a'.repeat(160), 'GSM-7', 1],
+    ['a'.repeat(161), 'GSM-7', 2],
+    [`${'a'.repeat(159)}€`, 'GSM-7', 2], // two septets
+    [`${'a'.repeat(158)}€`, 'GSM-7', 1],
+    [`á${'a'.repeat(69)}`, 'UCS-2', 1],
+    [`á${'a'.repeat(70)}`, 'UCS-2', 2],
+  ])('%.5s…: %s, %i', (text, encoding, segments) => {
+    expect(measureText(text)).toEqual({ encoding, segments });
+  });
+});
+
+describe('transliterate', () => {
+  test.each([
+    ['Pago recibido', 'Pago recibido'],
+    ['Ñandú: 5 € por café', 'Ñandu: 5 € por café'],
+    ['“hola” – ‘adiós’…', '"hola" - \'adios\'...'],
+    ['mañana', 'mañana'],
+    ['man\u0303ana', 'mañana'], // decomposed
+    ['cafe\u0301', 'café'],
+    ['adio\u0301s', 'adios'],
+    ['a\u00a0b\tc', 'a b c'],
+    ['日本 😀', '日本 😀'],
+    ['', ''],
+  ])('%j becomes %j', (text, plain) => {
+    expect(transliterate(text)).toBe(plain);
+  });
+
+  test.each(['\u0301', ' \u0301', '1\u0338'])('%j keeps its mark, which has no plain form', (text) => {
+    expect(transliterate(text)).toBe(text);
+  });
+
+  test('makes nothing of no character, and leaves all of GSM-7 as it is', () => {
+    for (const character of characters) {
+      expect(transliterate(character)).not.toBe('');
+      if (isGsm7(character)) expect(transliterate(character)).toBe(character);
+    }
+  });
+});

@@ -1,0 +1,216 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { z } from 'zod';
+import type { Access } from '../../src/http/access.ts';
+import { accessSettings, clientSettings, wrongCredentials } from '../../src/http/access-settings.ts';
+import { readConfiguration, serviceSettings } from '../../src/http/configuration.ts';
+import { createCredential, findCredential } from '../../src/http/credentials.ts';
+import { problemSchema } from '../../src/http/problem.ts';
+import { buildServer, type ServerOptions } from '../../src/http/server.ts';
+
+const credentials = [
+  createCredential('shop', 'client', 'key-of-the-shop-1'),
+  createCredential('portal', 'client', 'key-of-the-portal'),
+  createCredential('admin', 'admin', 'key-of-the-admin-1'),
+];
+
+async function build(options: Partial<ServerOptions> = {}) {
+  const server = await buildServer({
+    title: 'Test service',
+    greeting: 'Servicio de prueba',
+    description: 'Of a test.',
+    version: '1.2.3',
+    credentials,
+    logger: pino({ level: 'silent' }),
+    ...options,
+  });
+  onTestFinished(() => server.close());
+  const route = (path: string, access?: Access) =>
+    server.get(path, { config: access ? { access } : {} }, async () => ({}));
+  route('/things', ['client', 'admin']);
+  route('/more', ['client', 'admin']);
+  route('/public', 'anyone');
+  route('/undeclared');
+  const ask = (url: string, key?: string) =>
+    server.inject({ url, headers: key === undefined ? {} : { authorization: `Bearer ${key}` } });
+  return { server, ask };
+}
+
+test('a route that does not say who may ask it is for the admin', async () => {
+  const { ask } = await build();
+  expect((await ask('/undeclared')).statusCode).toBe(401);
+  expect((await ask('/undeclared', 'key-of-the-shop-1')).statusCode).toBe(403);
+  expect((await ask('/undeclared', 'key-of-the-admin-1')).statusCode).toBe(200);
+});
+
+test('what is wrong with a key is said in the terms of RFC 6750', async () => {
+  const { ask } = await build();
+  expect((await ask('/things')).headers['www-authenticate']).toBe('Bearer');
+  expect((await ask('/things', 'nobody-s-key')).headers['www-authenticate']).toBe(
+    'Bearer error="invalid_token"',
+  );
+});
+
+test('a key is found only whole', () => {
+  expect(findCredential(credentials, 'key-of-the-portal')?.name).toBe('portal');
+  expect(findCredential(credentials, 'key-of-the-porta')).toBeUndefined();
+  expect(findCredential(credentials, '')).toBeUndefined();
+});
+
+describe('the limit of requests in a minute', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
+  afterEach(() => void vi.useRealTimers());
+  const times = async (count: number, ask: () => Promise<{ statusCode: number }>) => {
+    const statuses: number[] = [];
+    for (let at = 0; at < count; at += 1) statuses.push((await ask()).statusCode);
+    return statuses;
+  };
+
+  test('is of each key, over all the routes of the public API, and ends with the minute', async () => {
+    const { ask } = await build({ rateLimitPerMinute: 3 });
+    expect(await times(2, () => ask('/things', 'key-of-the-shop-1'))).toEqual([200, 200]);
+    expect(await times(2, () => ask('/more', 'key-of-the-shop-1'))).toEqual([200, 429]);
+    expect(await times(3, () => ask('/things', 'key-of-the-portal'))).toEqual([200, 200, 200]);
+
+    vi.advanceTimersByTime(40_000);
+    const refused = await ask('/things', 'key-of-the-shop-1');
+    expect(problemSchema.parse(refused.json())).toMatchObject({ type: 'urn:problem:too-many-requests' });
+    expect(refused.headers['retry-after']).toBe('20');
+
+    vi.advanceTimersByTime(20_001);
+    expect((await ask('/things', 'key-of-the-shop-1')).statusCode).toBe(200);
+  });
+
+  test('is not for the admin, nor for what is for anyone', async () => {
+    const { ask } = await build({ rateLimitPerMinute: 1 });
+    expect(await times(3, () => ask('/things', 'key-of-the-admin-1'))).toEqual([200, 200, 200]);
+    expect(await times(3, () => ask('/public'))).toEqual([200, 200, 200]);
+  });
+
+  test('without keys is of each address', async () => {
+    const { ask } = await build({ credentials: [], rateLimitPerMinute: 1 });
+    expect(await times(2, () => ask('/things'))).toEqual([200, 429]);
+  });
+
+  test('is not used up by wrong keys', async () => {
+    const { ask } = await build({ rateLimitPerMinute: 1 });
+    expect(await times(3, () => ask('/things', 'nobody-s-key-at-all'))).toEqual([401, 401, 401]);
+    expect((await ask('/things', 'key-of-the-shop-1')).statusCode).toBe(200);
+  });
+});
+
+describe('more requests than can be under way', () => {
+  async function buildBusy(options: Partial<ServerOptions> = {}) {
+    const { server, ask } = await build({ maxConcurrentRequests: 2, credentials: [], ...options });
+    const held = Promise.withResolvers<object>();
+    const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let count = 0;
+    server.get('/held', async () => {
+      begun[count]?.resolve();
+      count += 1;
+      return held.promise;
+    });
+    const under = [ask('/held').then((response) => response), ask('/held').then((response) => response)];
+    await Promise.all(begun.map(({ promise }) => promise));
+    return { ask, letGo: () => held.resolve({}), under };
+  }
+
+  test('are turned away, but for those about health, until others have ended', async () => {
+    const { ask, letGo, under } = await buildBusy();
+    const refused = await ask('/things');
+    expect(refused.statusCode).toBe(503);
+    expect(refused.headers['retry-after']).toBe('1');
+    expect(problemSchema.parse(refused.json())).toMatchObject({ type: 'urn:problem:overloaded' });
+    expect((await ask('/health/live')).statusCode).toBe(200);
+    expect((await ask('/health/ready')).statusCode).toBe(200);
+
+    letGo();
+    expect((await Promise.all(under)).map(({ statusCode }) => statusCode)).toEqual([200, 200]);
+    expect((await ask('/things')).statusCode).toBe(200);
+  });
+
+  test('are told what the service says beside', async () => {
+    const { ask, letGo } = await buildBusy({ refusalMembers: (reason) => ({ outcome: 'not_sent', reason }) });
+    expect((await ask('/things')).json()).toMatchObject({ outcome: 'not_sent', reason: 'overloaded' });
+    letGo();
+  });
+});
+
+test('no answer may be framed, sniffed, kept, or do anything in a browser', async () => {
+  const { ask } = await build();
+  for (const url of ['/public', '/nope', '/things']) {
+    expect((await ask(url)).headers, url).toMatchObject({
+      'content-security-policy':
+        "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store',
+    });
+  }
+});
+
+test('OpenAPI says which routes take a key', async () => {
+  const { server } = await build();
+  await server.ready();
+  const { paths, components } = (await server.inject({ url: '/openapi.json' })).json();
+  expect(components.securitySchemes).toEqual({ key: { type: 'http', scheme: 'bearer' } });
+  expect(paths['/things'].get.security).toEqual([{ key: [] }]);
+  expect(paths['/public'].get.security).toBeUndefined();
+});
+
+describe('the settings', () => {
+  const all = ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN'] as const;
+  const schema = z
+    .object({ ...serviceSettings({ port: 1 }), ...accessSettings(), ...clientSettings() })
+    .check(({ value, issues }) => void issues.push(...wrongCredentials(value, all)));
+  const read = (env: Record<string, string>) => readConfiguration(schema, env);
+  const keys = {
+    API_KEYS: 'shop:0123456789abcdef,shop:fedcba9876543210',
+    ADMIN_API_KEY: 'admin-0123456789',
+    SERVICE_TOKEN: 'token-0123456789',
+  };
+
+  test.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('none are needed on %s', (HOST) => {
+    expect(() => read({ HOST })).not.toThrow();
+  });
+
+  test.each([
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    'payments.example.com',
+    '127.example.com',
+  ])('all are needed on %s, or the word that anybody may come', (HOST) => {
+    for (const name of all) expect(() => read({ HOST })).toThrow(name);
+    expect(() => read({ HOST, ALLOW_ANONYMOUS: 'true' })).not.toThrow();
+    expect(() => read({ HOST, ...keys })).not.toThrow();
+  });
+
+  test.each(all)('%s must not be the only one that is missing', (name) => {
+    expect(() => read({ ...keys, [name]: '', ALLOW_ANONYMOUS: 'true' })).toThrow(name);
+  });
+
+  test('a name may have several keys', () => {
+    expect(read(keys).API_KEYS).toEqual([
+      { name: 'shop', key: '0123456789abcdef' },
+      { name: 'shop', key: 'fedcba9876543210' },
+    ]);
+  });
+
+  test.each([
+    ['a short one', { ADMIN_API_KEY: 'too-short' }],
+    ['one that no header can carry', { SERVICE_TOKEN: 'with a space in it' }],
+    ['one without a name', { API_KEYS: '0123456789abcdef' }],
+    ['a short one among several', { API_KEYS: 'shop:0123456789abcdef,portal:short' }],
+    ['a client with the name of another role', { API_KEYS: 'admin:0123456789abcdef' }],
+    ['one for two roles', { API_KEYS: `shop:${keys.ADMIN_API_KEY}` }],
+  ])('%s is no key, and is not repeated in the error', (_name, wrong) => {
+    expect(() => read({ ...keys, ...wrong })).toThrow(Object.keys(wrong)[0] === 'API_KEYS' ? /KEY/ : /must/);
+    try {
+      read({ ...keys, ...wrong });
+    } catch (error) {
+      for (const value of Object.values(wrong)) expect(String(error)).not.toContain(value);
+    }
+  });
+});

@@ -1,0 +1,404 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { InjectOptions } from 'fastify';
+import { pino } from 'pino';
+import { Client } from 'undici';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { z } from 'zod';
+import { Problem, problemContentType, problemSchema } from '../../src/http/problem.ts';
+import { buildServer, type Server, type ServerOptions } from '../../src/http/server.ts';
+
+const json = { 'content-type': 'application/json' };
+
+describe('problem documents', () => {
+  const fields = z.strictObject({ name: z.string(), size: z.strictObject({ cm: z.number() }).optional() });
+
+  async function build(): Promise<Server> {
+    const { server } = await buildTestServer();
+    server.post('/things', { schema: { body: fields } }, async ({ body }) => body);
+    server.get('/things/:id', { schema: { params: z.object({ id: z.string() }) } }, async () => ({}));
+    server.get('/search', { schema: { querystring: z.strictObject({ q: z.string() }) } }, async () => ({}));
+    return server;
+  }
+
+  test.each([
+    ['an unknown path', { url: '/nope' }, 404, 'not-found'],
+    ['a method that the path does not have', { method: 'DELETE', url: '/things' }, 404, 'not-found'],
+    [
+      'such a method with an empty body',
+      { method: 'DELETE', url: '/things', headers: json },
+      404,
+      'not-found',
+    ],
+    ['a path that is no URL', { url: '/things/%zz' }, 400, 'malformed-request'],
+    ['bad JSON', { method: 'POST', url: '/things', headers: json, payload: '{' }, 400, 'malformed-request'],
+    ['an empty body', { method: 'POST', url: '/things', headers: json }, 400, 'invalid-request'],
+    ['another media type', post('/things', '<a/>', 'application/xml'), 415, 'unsupported-media-type'],
+    ['a broken media type', post('/things', 'a', '%%%'), 415, 'unsupported-media-type'],
+    ['a body over the limit', post('/things', '"'.padEnd(65 * 1024)), 413, 'body-too-large'],
+    ['a file that /docs does not have', { url: '/docs/static/nope.js' }, 404, 'not-found'],
+  ])('%s', async (_name, request, status, name) => {
+    const server = await build();
+    const response = await server.inject(request as InjectOptions);
+    expect(response.statusCode).toBe(status);
+    expect(response.headers['content-type']).toBe(problemContentType);
+    expect(problemSchema.parse(response.json())).toMatchObject({ type: `urn:problem:${name}`, status });
+  });
+
+  test('text/plain', async () => {
+    const server = await build();
+    const response = await server.inject(post('/things', '{"name":"x"}', 'text/plain'));
+    expect(response.statusCode).toBe(415);
+  });
+
+  test('a path parameter of more than 100 characters is no fault of the server', async () => {
+    const server = await build();
+    const { statusCode } = await server.inject({ url: `/things/${'a'.repeat(101)}` });
+    expect(statusCode).toBeLessThan(500);
+  });
+
+  test('a forbidden path below /docs/static is no fault of the server', async () => {
+    const server = await build();
+    const { statusCode } = await server.inject({ url: '/docs/static/a%00b' });
+    expect(statusCode).toBeLessThan(500);
+  });
+
+  test.each([
+    ['{"name":"x","color":"red"}', [{ path: 'color', message: 'is not a known field' }]],
+    ['{"name":"x","__proto__":{"a":1}}', [{ path: '__proto__', message: 'is not a known field' }]],
+    [
+      '{"name":"x","constructor":{"prototype":1}}',
+      [{ path: 'constructor', message: 'is not a known field' }],
+    ],
+    ['{"name":"x","size":{"cm":1,"in":2}}', [{ path: 'size.in', message: 'is not a known field' }]],
+    ['{"name":"x","size":{"cm":"1"}}', [{ path: 'size.cm', message: expect.any(String) }]],
+    ['{"size":{}}', ['name', 'size.cm'].map((path) => ({ path, message: expect.any(String) }))],
+    ['[]', [{ path: 'body', message: expect.any(String) }]],
+    ['null', [{ path: 'body', message: expect.any(String) }]],
+  ])('%s: the errors name the fields', async (body, errors) => {
+    const server = await build();
+    const response = await server.inject(post('/things', body));
+    expect(response.statusCode).toBe(400);
+    expect(response.json()).toMatchObject({ type: 'urn:problem:invalid-request', errors });
+  });
+
+  test('an issue of the query is named by its parameter', async () => {
+    const server = await build();
+    const paths = async (url: string) =>
+      (await server.inject(url)).json().errors.map(({ path }: { path: string }) => path);
+    expect(await paths('/search')).toEqual(['q']);
+    expect(await paths('/search?q=1&q=2')).toEqual(['q']);
+    expect(await paths('/search?q=1&r=2')).toEqual(['r']);
+    expect(await paths('/search?q=1&__proto__=2')).toEqual(['__proto__']);
+  });
+});
+
+describe('errors of a handler', () => {
+  const secret = 'password hunter2';
+
+  async function fail(error: unknown, options?: Partial<ServerOptions>) {
+    const { server, lines } = await buildTestServer(options);
+    server.get('/fails', async () => {
+      throw error;
+    });
+    return { response: await server.inject('/fails'), lines };
+  }
+
+  test.each([
+    ['an error', new Error(secret)],
+    ['an error with a status of its own', Object.assign(new Error(secret), { statusCode: 418 })],
+    ['a string', secret],
+  ])('%s is a 500 that tells nothing, and is logged', async (_name, error) => {
+    const { response, lines } = await fail(error);
+    expect(response.statusCode).toBe(500);
+    expect(response.headers['content-type']).toBe(problemContentType);
+    expect(response.json().type).toBe('urn:problem:internal-error');
+    expect(response.body).not.toMatch(/hunter2|server\.test|at /);
+    expect(lines.join('')).toContain(secret);
+  });
+
+  test('a Problem is the answer, with its headers and members, and is not logged', async () => {
+    const problem = new Problem(503, 'busy', 'Too much to do.', { headers: { 'retry-after': '7' }, load: 9 });
+    const { response, lines } = await fail(problem);
+    expect(response.statusCode).toBe(503);
+    expect(response.headers['retry-after']).toBe('7');
+    expect(response.json()).toEqual({
+      type: 'urn:problem:busy',
+      title: 'Service Unavailable',
+      status: 503,
+      detail: 'Too much to do.',
+      load: 9,
+    });
+    expect(lines).toEqual([]);
+  });
+
+  class OutOfPaper extends Error {}
+  const translateError = (error: Error) =>
+    error instanceof OutOfPaper ? new Problem(503, 'out-of-paper', 'There is no paper.') : undefined;
+
+  test("one of the service's own is what translateError makes of it, and the cause is logged", async () => {
+    const { response, lines } = await fail(new OutOfPaper(secret), { translateError });
+    expect(response.statusCode).toBe(503);
+    expect(response.json()).toMatchObject({ type: 'urn:problem:out-of-paper', detail: 'There is no paper.' });
+    expect(response.body).not.toContain('hunter2');
+    expect(lines.join('')).toContain(secret);
+  });
+
+  test('what translateError does not know stays a 500', async () => {
+    expect((await fail(new Error(secret), { translateError })).response.statusCode).toBe(500);
+  });
+});
+
+test('of a bad request nothing is logged: it may quote the body', async () => {
+  const { server, lines } = await buildTestServer();
+  server.post('/things', { schema: { body: z.strictObject({}) } }, async () => ({}));
+  for (const body of ['{"phone":', '{"phone":"+573001234567"}', '"+573001234567"'])
+    expect((await server.inject(post('/things', body))).statusCode).toBe(400);
+  expect(lines).toEqual([]);
+});
+
+describe('health', () => {
+  test('live and ready', async () => {
+    const { server } = await buildTestServer();
+    expect((await server.inject('/health/live')).json()).toEqual({ status: 'live' });
+    expect((await server.inject('/health/ready')).json()).toEqual({ status: 'ready' });
+  });
+
+  test('a service that can not do its job is not ready, but alive', async () => {
+    let well = false;
+    const { server, lines } = await buildTestServer({
+      ready: async () => {
+        if (!well) throw new Error('disk full');
+      },
+    });
+    const response = await server.inject('/health/ready');
+    expect(response.statusCode).toBe(503);
+    expect(response.headers['content-type']).toBe(problemContentType);
+    expect(response.json().type).toBe('urn:problem:not-ready');
+    expect(response.body).not.toContain('disk full');
+    expect(lines.join('')).toContain('disk full');
+    expect((await server.inject('/health/live')).statusCode).toBe(200);
+    well = true;
+    expect((await server.inject('/health/ready')).statusCode).toBe(200);
+  });
+});
+
+test('HEAD answers as GET does, without the body', async () => {
+  const { server } = await buildTestServer();
+  const get = await server.inject('/health/live');
+  const head = await server.inject({ method: 'HEAD', url: '/health/live' });
+  expect(head.statusCode).toBe(200);
+  expect(head.headers['content-length']).toBe(get.headers['content-length']);
+  expect(head.body).toBe('');
+});
+
+test('what a schema does not say itself is said in our words, not in those of the library', async () => {
+  const schema = z.strictObject({ text: z.string(), kind: z.enum(['a', 'b']) });
+  const messages = (value: unknown) =>
+    schema.safeParse(value).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  expect(messages({ kind: 'a' })).toEqual(['text: is required']);
+  expect(messages({ text: 1, kind: 'c', more: 1 })).toEqual([
+    'text: must be of type string',
+    'kind: must be one of a, b',
+    ': is not a known field',
+  ]);
+  expect(messages([])).toEqual([': must be of type object']);
+});
+
+test('the API is documented, with its zod schemas', async () => {
+  const { server } = await buildTestServer();
+  server.post(
+    '/things',
+    { schema: { body: z.strictObject({ name: z.string().meta({ example: 'x' }) }) } },
+    async () => ({}),
+  );
+  const document = (await server.inject('/openapi.json')).json();
+  expect(document).toMatchObject({ openapi: '3.1.0', info: { title: 'Test service', version: '1.2.3' } });
+  expect(Object.keys(document.paths).sort()).toEqual(['/', '/health/live', '/health/ready', '/things']);
+  expect(JSON.stringify(document.paths['/things'])).toContain('"example":"x"');
+  const docs = await server.inject('/docs');
+  expect(docs.statusCode).toBe(200);
+  expect(docs.headers['content-type']).toContain('text/html');
+});
+
+describe('what is not HTTP enough to become a request', () => {
+  test.each([
+    ['garbage', 'hello\r\n\r\n', 400, 'malformed-request'],
+    ['an unknown method', 'BREW / HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'malformed-request'],
+    [
+      'two lengths, which a proxy may read in another way',
+      'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}',
+      400,
+      'malformed-request',
+    ],
+    [
+      'oversized headers',
+      `GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'headers-too-large',
+    ],
+  ])('%s', async (_name, request, status, name) => {
+    const { server } = await buildTestServer();
+    const socket = await connectTo(server);
+    socket.write(request);
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(head).toContain(`Content-Type: ${problemContentType}`);
+    expect(head).toContain('Connection: close');
+    expect(head).toContain(`Content-Length: ${Buffer.byteLength(body)}`);
+    expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ type: `urn:problem:${name}`, status });
+  });
+
+  test('a client that hangs up in the middle disturbs nobody', async () => {
+    const { server } = await buildTestServer();
+    const socket = await connectTo(server);
+    const gone = once(server.server, 'clientError');
+    socket.write('GET / HTTP/1.1\r\nhost:');
+    socket.resetAndDestroy();
+    await gone;
+    expect((await server.inject('/health/live')).statusCode).toBe(200);
+  });
+});
+
+describe('stop', () => {
+  /** A server with a request that runs until it is released, and a connection on which it runs. */
+  async function stopWithRequestUnderWay(options?: Partial<ServerOptions>) {
+    const { server } = await buildTestServer(options);
+    const entered = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    server.get('/slow', async () => {
+      entered.resolve();
+      await release.promise;
+      return { filler: 'x'.repeat(100_000) };
+    });
+    const origin = await server.listen({ host: '127.0.0.1', port: 0 });
+    const client = new Client(origin);
+    onTestFinished(() => client.destroy());
+    const underWay = client.request({ method: 'GET', path: '/slow' });
+    await entered.promise;
+    /** A keep-alive connection that has had an answer, and on which the next request has begun to arrive. */
+    const open = await connectTo(server);
+    open.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET ');
+    await once(open, 'data');
+    let closed = false;
+    const closing = server.close().then(() => {
+      closed = true;
+    });
+    // Whoever comes anew is told so, for as long as something is under way.
+    await vi.waitFor(async () => expect((await fetch(`${origin}/health/ready`)).status).toBe(503));
+    const end = async () => {
+      release.resolve();
+      const { statusCode, headers, body } = await underWay;
+      const answer = { statusCode, connection: headers.connection, body: await body.json() };
+      await closing;
+      return answer;
+    };
+    return { origin, open, isClosed: () => closed, end };
+  }
+
+  test('lets a request that is under way end with its whole answer', async () => {
+    const { open, isClosed, end } = await stopWithRequestUnderWay();
+    open.write('/health/live HTTP/1.1\r\nhost: x\r\n\r\n');
+    await text(open);
+    expect(isClosed()).toBe(false);
+    expect(await end()).toEqual({
+      statusCode: 200,
+      connection: 'close',
+      body: { filler: 'x'.repeat(100_000) },
+    });
+  });
+
+  test.each([
+    '/health/ready',
+    '/things',
+    '/nope',
+  ])('turns away a request for %s on an open connection', async (url) => {
+    const { open, end } = await stopWithRequestUnderWay({
+      refusalMembers: () => ({ outcome: 'not_sent' }),
+    });
+    open.write(`${url} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    const [head = '', body = ''] = (await text(open)).split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 503 /);
+    expect(head.toLowerCase().split('\r\n')).toEqual(
+      expect.arrayContaining(['retry-after: 1', 'connection: close', `content-type: ${problemContentType}`]),
+    );
+    expect(JSON.parse(body)).toMatchObject({
+      type: 'urn:problem:stopping',
+      status: 503,
+      outcome: 'not_sent',
+    });
+    await end();
+  });
+
+  test('turns away whoever comes anew, until nothing is under way; then nobody is there', async () => {
+    const { origin, open, end } = await stopWithRequestUnderWay();
+    open.destroy();
+    const response = await fetch(`${origin}/things`);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await response.json()).toMatchObject({ type: 'urn:problem:stopping' });
+    await end();
+    await expect(fetch(`${origin}/things`)).rejects.toThrow('fetch failed');
+  });
+
+  test('does not wait for the answer to somebody who has hung up', async () => {
+    const { server } = await buildTestServer();
+    const entered = Promise.withResolvers<void>();
+    server.get('/never', () => {
+      entered.resolve();
+      return new Promise(() => {});
+    });
+    const socket = await connectTo(server);
+    socket.write('GET /never HTTP/1.1\r\nhost: x\r\n\r\n');
+    await entered.promise;
+    socket.destroy();
+    await server.close();
+  });
+
+  test('is no sign of death: /health/live still answers', async () => {
+    const { open, end } = await stopWithRequestUnderWay();
+    open.write('/health/live HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(await text(open)).toMatch(/^HTTP\/1\.1 200 .*{"status":"live"}$/s);
+    await end();
+  });
+
+  test('is not held up by idle connections, nor by one that never asked anything', async () => {
+    const { server } = await buildTestServer();
+    const silent = await connectTo(server);
+    const idle = await connectTo(server);
+    idle.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n');
+    await once(idle, 'data'); // and the server has seen the silent one too, which came first
+    const hungUp = Promise.all([once(silent.resume(), 'close'), once(idle.resume(), 'close')]);
+    await server.close();
+    await hungUp;
+  });
+});
+
+async function buildTestServer(options: Partial<ServerOptions> = {}) {
+  const lines: string[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
+  const server = await buildServer({
+    title: 'Test service',
+    greeting: 'Servicio de prueba',
+    description: 'Of a test.',
+    version: '1.2.3',
+    credentials: [],
+    logger,
+    ...options,
+  });
+  onTestFinished(() => server.close());
+  return { server, lines };
+}
+
+/** A raw connection to the server, which listens then. */
+async function connectTo(server: Server): Promise<Socket> {
+  if (!server.server.listening) await server.listen({ host: '127.0.0.1', port: 0 });
+  const socket = connect((server.server.address() as AddressInfo).port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+function post(url: string, payload: string, type = 'application/json') {
+  return { method: 'POST', url, headers: { 'content-type': type }, payload } as const;
+}

@@ -1,0 +1,72 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
+
+const logger = new URL('../../src/http/start.ts', import.meta.url);
+
+/** What runs the statements, with a `log`, in a process of their own. */
+const argumentsFor = (statements: string) => [
+  '--input-type=module',
+  '--eval',
+  `import { createLogger } from '${logger}'; const log = createLogger({ level: 'info' }); ${statements}`,
+];
+
+/** Resolves with what such a process wrote to its standard output, once it has ended. */
+async function linesOf(statements: string): Promise<string[]> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  execFile(process.execPath, argumentsFor(statements), (_error, stdout) => resolve(stdout));
+  const written = await promise;
+  expect(written.endsWith('\n')).toBe(true);
+  return written
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line).msg);
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, number) => `line ${number}`);
+const logThem = (count: number) =>
+  `for (let number = 0; number < ${count}; number += 1) log.info('line ' + number);`;
+
+test.each([
+  ['goes on', 'setTimeout(() => {}, 50);'],
+  ['has nothing more to do', ''],
+  ['exits', 'process.exit(1);'],
+  ['ends by an error', "throw new Error('broken');"],
+])('no line is lost of a process that %s', async (_what, end) => {
+  expect(await linesOf(`${logThem(3)} ${end}`)).toEqual(numbers(3));
+});
+
+test('a fatal line is there before the process can end', async () => {
+  expect(await linesOf(`${logThem(2)} log.fatal('fatal'); process.kill(process.pid, 'SIGKILL');`)).toEqual([
+    ...numbers(2),
+    'fatal',
+  ]);
+});
+
+test('more lines than one write takes are all there, in their order', async () => {
+  expect(await linesOf(logThem(5000))).toEqual(numbers(5000));
+});
+
+test('a line that is written while another is on its way needs none after it to follow', async () => {
+  // More than a pipe takes: the first is on its way until somebody reads.
+  const statements = `
+    import { mock } from 'node:test';
+    log.info('long'.padEnd(1e6));
+    mock.timers.enable({ apis: ['setTimeout'] });
+    log.info('last');
+    mock.timers.tick(1000); // it was not written with the first
+    mock.timers.reset();
+    process.stderr.write('both are given');
+    setInterval(() => {}, 1000); // it goes on, and says nothing more`;
+  const child = spawn(process.execPath, argumentsFor(statements), { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill());
+  await once(child.stderr, 'data');
+  const written: string[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    written.push(JSON.parse(line).msg.trim());
+    if (written.length === 2) break;
+  }
+  expect(written).toEqual(['long', 'last']);
+});

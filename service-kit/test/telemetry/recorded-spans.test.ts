@@ -1,0 +1,41 @@
+import { SpanKind, trace } from '@opentelemetry/api';
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { beforeEach, expect, test } from 'vitest';
+import {
+  contextOf,
+  inSpan,
+  resumeCorrelation,
+  runCorrelated,
+  startSpan,
+} from '../../src/telemetry/correlation.ts';
+
+const exporter = new InMemorySpanExporter();
+trace.setGlobalTracerProvider(
+  new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }),
+);
+beforeEach(() => exporter.reset());
+
+const trace_id = '0af7651916cd43dd8448eb211c80319c';
+const span_id = 'b7ad6b7169203331';
+const kept = (flags: string) => ({ traceparent: `00-${trace_id}-${span_id}-${flags}`, request_id: null });
+const work = () => inSpan('outer', {}, () => inSpan('inner', {}, async () => {}));
+const recorded = () =>
+  exporter
+    .getFinishedSpans()
+    .map((span) => [span.name, span.spanContext().traceId, span.parentSpanContext?.spanId]);
+
+test('what is gone on with after a crash is recorded, each span within the one around it', async () => {
+  await resumeCorrelation(kept('01'), work);
+  const outer = exporter.getFinishedSpans().find(({ name }) => name === 'outer');
+  expect(recorded()).toEqual([
+    ['inner', trace_id, outer?.spanContext().spanId],
+    ['outer', trace_id, span_id],
+  ]);
+});
+
+test('what nobody is to record is not, however deep within', async () => {
+  await resumeCorrelation(kept('00'), work);
+  const { context } = startSpan('request', { kind: SpanKind.SERVER }, contextOf(kept('00')));
+  await runCorrelated({ context, request_id: null }, work);
+  expect(recorded()).toEqual([]);
+});
