@@ -38,7 +38,7 @@ test.skipIf(without)(`Prometheus counts the payments that were made${why}`, { ti
   for (let n = 0; n < 6; n += 1) await pay(payments, { customer_id: '1' });
 
   await eventually(
-    () => ask('payments_total{notification_status="sent"}'),
+    () => ask('paysms_payments_total{notification_status="sent"}'),
     ([sent]) => sent?.[1] === 10,
     10_000,
   );
@@ -46,16 +46,16 @@ test.skipIf(without)(`Prometheus counts the payments that were made${why}`, { ti
     ['Aldeamo', 4],
     ['Twilio', 6],
   ];
-  expect(await ask('notification_attempts_total{outcome="accepted"}')).toEqual(accepted);
-  expect(await ask('notification_attempts_total{outcome="not_sent"}')).toEqual([
+  expect(await ask('paysms_notification_attempts_total{outcome="accepted"}')).toEqual(accepted);
+  expect(await ask('paysms_notification_attempts_total{outcome="not_sent"}')).toEqual([
     ['Aldeamo', 3],
     ['Twilio', 0],
   ]);
-  expect(await ask('circuit_state{provider="Aldeamo"} == 1')).toEqual([['Aldeamo', 1]]);
-  expect(await ask('circuit_state{provider="Aldeamo",state="open"}')).toEqual([['Aldeamo', 1]]);
-  expect(await ask('notification_backlog')).toEqual([['', 0]]);
+  expect(await ask('paysms_circuit_state{provider="Aldeamo"} == 1')).toEqual([['Aldeamo', 1]]);
+  expect(await ask('paysms_circuit_state{provider="Aldeamo",state="open"}')).toEqual([['Aldeamo', 1]]);
+  expect(await ask('paysms_notification_backlog')).toEqual([['', 0]]);
   await eventually(
-    async () => JSON.stringify((await ask('gateway_sends_total{outcome="accepted"}')).sort()),
+    async () => JSON.stringify((await ask('paysms_gateway_sends_total{outcome="accepted"}')).sort()),
     (sends) => sends === JSON.stringify(accepted),
     10_000,
   );

@@ -15,20 +15,20 @@ import type { Store } from './store/store.ts';
 export function countAttempts(registry: Registry): NotifierObserver {
   const registers = [registry];
   const attempts = new Counter({
-    name: 'notification_attempts_total',
+    name: 'paysms_notification_attempts_total',
     help: 'Calls to a provider to send an SMS, by outcome',
     labelNames: ['provider', 'outcome'],
     registers,
   });
   const durations = new Histogram({
-    name: 'notification_attempt_duration_seconds',
+    name: 'paysms_notification_attempt_duration_seconds',
     help: 'How long the calls to a provider took, by outcome',
     labelNames: ['provider', 'outcome'],
     buckets: durationBuckets,
     registers,
   });
   const transitions = new Counter({
-    name: 'circuit_transitions_total',
+    name: 'paysms_circuit_transitions_total',
     help: "How often a provider's circuit came into a state, in this process",
     labelNames: ['provider', 'state'],
     registers,
@@ -49,13 +49,13 @@ export function countAttempts(registry: Registry): NotifierObserver {
 /** Counts the payments as they come into a notification status, whoever brings that about. */
 export function countPayments(registry: Registry): PaymentObserver {
   const payments = new Counter({
-    name: 'payments_total',
+    name: 'paysms_payments_total',
     help: 'Payments that came into a notification status; each begins as pending, and a retry by hand makes it pending again',
     labelNames: ['notification_status'],
     registers: [registry],
   });
   const duplicates = new Counter({
-    name: 'possible_duplicates_total',
+    name: 'paysms_possible_duplicates_total',
     help: 'Payments whose SMS may have gone out twice',
     registers: [registry],
   });
@@ -73,7 +73,7 @@ export function countPayments(registry: Registry): PaymentObserver {
 /** The circuits as they are when somebody looks. */
 export function showCircuits(registry: Registry, report: Notifier['report']): void {
   new Gauge({
-    name: 'circuit_state',
+    name: 'paysms_circuit_state',
     help: "1 for the state that a provider's circuit is in, in this process; 0 for the others",
     labelNames: ['provider', 'state'],
     registers: [registry],
@@ -107,7 +107,7 @@ export function showStore(registry: Registry, store: Pick<Store, 'check' | 'back
     }
   };
   new Gauge({
-    name: 'store_up',
+    name: 'paysms_store_up',
     help: '1 if the store takes a durable write, else 0: then payments are refused',
     registers,
     async collect() {
@@ -120,7 +120,7 @@ export function showStore(registry: Registry, store: Pick<Store, 'check' | 'back
     },
   });
   new Gauge({
-    name: 'notification_backlog',
+    name: 'paysms_notification_backlog',
     help: 'Payments in the store whose notification is pending, those that are handled at this moment among them',
     registers,
     async collect() {
@@ -130,7 +130,7 @@ export function showStore(registry: Registry, store: Pick<Store, 'check' | 'back
     },
   });
   new Gauge({
-    name: 'notification_backlog_oldest_age_seconds',
+    name: 'paysms_notification_backlog_oldest_age_seconds',
     help: 'How long ago the oldest payment of the backlog was made; 0 if there is none',
     registers,
     async collect() {

@@ -54,16 +54,18 @@ const report = ({ app }: Rig, payment: PaymentView, fields: Partial<Receipt>) =>
 test('what can be counted is there from the start, at 0', async () => {
   const text = await scrape(await build());
   for (const status of ['pending', 'sent', 'delivered', 'failed'])
-    expect(text).toContain(`\npayments_total{notification_status="${status}"} 0\n`);
+    expect(text).toContain(`\npaysms_payments_total{notification_status="${status}"} 0\n`);
   for (const provider of ['Aldeamo', 'Twilio']) {
     for (const outcome of ['accepted', 'rejected', 'not_sent', 'unknown'])
       expect(text).toContain(
-        `\nnotification_attempts_total{provider="${provider}",outcome="${outcome}"} 0\n`,
+        `\npaysms_notification_attempts_total{provider="${provider}",outcome="${outcome}"} 0\n`,
       );
     for (const state of ['closed', 'open', 'half_open'])
-      expect(text).toContain(`\ncircuit_transitions_total{provider="${provider}",state="${state}"} 0\n`);
+      expect(text).toContain(
+        `\npaysms_circuit_transitions_total{provider="${provider}",state="${state}"} 0\n`,
+      );
   }
-  expect(text).toContain('\npossible_duplicates_total 0\n');
+  expect(text).toContain('\npaysms_possible_duplicates_total 0\n');
 });
 
 describe('payments by notification status', () => {
@@ -77,7 +79,7 @@ describe('payments by notification status', () => {
     rig.clients.Twilio.answer = async () => refused;
     await pay(rig);
 
-    expect(await valuesOf(rig, 'payments_total')).toEqual({ pending: 4, sent: 2, failed: 1 });
+    expect(await valuesOf(rig, 'paysms_payments_total')).toEqual({ pending: 4, sent: 2, failed: 1 });
   });
 
   test('one that is answered before it is sent, and one that is repeated', async () => {
@@ -85,10 +87,10 @@ describe('payments by notification status', () => {
     const held = hold(rig.clients.Aldeamo);
     await rig.app.inject(keyed('key-1', body, { prefer: 'respond-async' }));
     await rig.app.inject(keyed('key-1', body, { prefer: 'respond-async' }));
-    expect(await valuesOf(rig, 'payments_total')).toEqual({ pending: 1 });
+    expect(await valuesOf(rig, 'paysms_payments_total')).toEqual({ pending: 1 });
 
     held.letGo();
-    await expect.poll(() => valuesOf(rig, 'payments_total')).toEqual({ pending: 1, sent: 1 });
+    await expect.poll(() => valuesOf(rig, 'paysms_payments_total')).toEqual({ pending: 1, sent: 1 });
   });
 
   test('one that failed, and that a person had sent after all', async () => {
@@ -98,7 +100,7 @@ describe('payments by notification status', () => {
     rig.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL2' });
     expect((await retry(rig, failed, { phone: '+573001234567' })).statusCode).toBe(200);
 
-    expect(await valuesOf(rig, 'payments_total')).toEqual({ pending: 2, failed: 1, sent: 1 });
+    expect(await valuesOf(rig, 'paysms_payments_total')).toEqual({ pending: 2, failed: 1, sent: 1 });
   });
 
   test('one that waits, and that its provider turns out to have sent', async () => {
@@ -108,8 +110,8 @@ describe('payments by notification status', () => {
     rig.clients.Aldeamo.known = async () => ({ outcome: 'accepted', message_id: 'AL1' });
     await rig.store.update({ ...(await found(rig, held)), expires_at: new Date().toISOString() });
 
-    await expect.poll(() => valuesOf(rig, 'payments_total')).toEqual({ pending: 1, sent: 1 });
-    expect(await valuesOf(rig, 'possible_duplicates_total')).toEqual({});
+    await expect.poll(() => valuesOf(rig, 'paysms_payments_total')).toEqual({ pending: 1, sent: 1 });
+    expect(await valuesOf(rig, 'paysms_possible_duplicates_total')).toEqual({});
   });
 
   test('one that has expired', async () => {
@@ -119,7 +121,7 @@ describe('payments by notification status', () => {
     const waiting = await pay(rig);
     await rig.store.update({ ...(await found(rig, waiting)), expires_at: new Date().toISOString() });
 
-    await expect.poll(() => valuesOf(rig, 'payments_total')).toEqual({ pending: 1, failed: 1 });
+    await expect.poll(() => valuesOf(rig, 'paysms_payments_total')).toEqual({ pending: 1, failed: 1 });
   });
 
   test('ones that a receipt moves, and a receipt that is no news', async () => {
@@ -129,14 +131,19 @@ describe('payments by notification status', () => {
     for (const _twice of [1, 2]) expect((await report(rig, delivered, {})).statusCode).toBe(204);
     await report(rig, undelivered, { status: 'failed', reason: 'aldeamo_1' });
 
-    expect(await valuesOf(rig, 'payments_total')).toEqual({ pending: 2, sent: 2, delivered: 1, failed: 1 });
+    expect(await valuesOf(rig, 'paysms_payments_total')).toEqual({
+      pending: 2,
+      sent: 2,
+      delivered: 1,
+      failed: 1,
+    });
   });
 
   test('none that could not be kept', async () => {
     const rig = await build();
     await rig.store.close();
     expect((await rig.app.inject(post(body))).statusCode).toBe(503);
-    expect(await valuesOf(rig, 'payments_total')).toEqual({});
+    expect(await valuesOf(rig, 'paysms_payments_total')).toEqual({});
     rig.store.close = async () => {}; // the app closes it, too
   });
 
@@ -154,23 +161,23 @@ test('attempts and their durations by provider and outcome; one that was not mad
   for (let n = 0; n < 5; n += 1) await pay(rig); // the third opens the circuit
 
   const attempts = { 'Aldeamo accepted': 1, 'Aldeamo not_sent': 3, 'Twilio accepted': 5 };
-  expect(await valuesOf(rig, 'notification_attempts_total')).toEqual(attempts);
-  expect(await valuesOf(rig, 'notification_attempt_duration_seconds_count')).toEqual(attempts);
-  const [sum] = Object.values(await valuesOf(rig, 'notification_attempt_duration_seconds_sum'));
+  expect(await valuesOf(rig, 'paysms_notification_attempts_total')).toEqual(attempts);
+  expect(await valuesOf(rig, 'paysms_notification_attempt_duration_seconds_count')).toEqual(attempts);
+  const [sum] = Object.values(await valuesOf(rig, 'paysms_notification_attempt_duration_seconds_sum'));
   expect(sum).toBeLessThan(1); // seconds
 });
 
 test('a circuit is in one state, and what it came through is counted', async () => {
   const rig = await build();
-  expect(await valuesOf(rig, 'circuit_state')).toEqual({ 'Aldeamo closed': 1, 'Twilio closed': 1 });
+  expect(await valuesOf(rig, 'paysms_circuit_state')).toEqual({ 'Aldeamo closed': 1, 'Twilio closed': 1 });
 
   rig.clients.Aldeamo.answer = async () => refused;
   for (let n = 0; n < 3; n += 1) await pay(rig);
-  expect(await valuesOf(rig, 'circuit_state')).toEqual({ 'Aldeamo open': 1, 'Twilio closed': 1 });
+  expect(await valuesOf(rig, 'paysms_circuit_state')).toEqual({ 'Aldeamo open': 1, 'Twilio closed': 1 });
 
   await rig.app.inject({ method: 'POST', url: '/force-recovery' });
-  expect(await valuesOf(rig, 'circuit_state')).toEqual({ 'Aldeamo closed': 1, 'Twilio closed': 1 });
-  expect(await valuesOf(rig, 'circuit_transitions_total')).toEqual({
+  expect(await valuesOf(rig, 'paysms_circuit_state')).toEqual({ 'Aldeamo closed': 1, 'Twilio closed': 1 });
+  expect(await valuesOf(rig, 'paysms_circuit_transitions_total')).toEqual({
     'Aldeamo open': 1,
     'Aldeamo closed': 1,
   });
@@ -181,27 +188,27 @@ test('a possible duplicate is counted once, whatever is still reported of it', a
   rig.clients.Aldeamo.answer = async () => lost;
   const payment = await pay(rig);
   expect(payment.possible_duplicate).toBe(true);
-  expect(await valuesOf(rig, 'possible_duplicates_total')).toEqual({ '': 1 });
+  expect(await valuesOf(rig, 'paysms_possible_duplicates_total')).toEqual({ '': 1 });
 
   expect((await report(rig, payment, {})).statusCode).toBe(204);
-  expect(await valuesOf(rig, 'possible_duplicates_total')).toEqual({ '': 1 });
+  expect(await valuesOf(rig, 'paysms_possible_duplicates_total')).toEqual({ '': 1 });
 });
 
 describe('the store', () => {
   test('has a backlog, and its oldest an age', async () => {
     const rig = await build();
     await pay(rig);
-    expect(await scrape(rig)).toMatch(/^notification_backlog 0$/m);
-    expect(await scrape(rig)).toMatch(/^notification_backlog_oldest_age_seconds 0$/m);
+    expect(await scrape(rig)).toMatch(/^paysms_notification_backlog 0$/m);
+    expect(await scrape(rig)).toMatch(/^paysms_notification_backlog_oldest_age_seconds 0$/m);
     for (const client of Object.values(rig.clients)) client.answer = async () => refused;
     const { created_at } = await pay(rig);
     await pay(rig);
 
-    expect(await valuesOf(rig, 'notification_backlog')).toEqual({ '': 2 });
-    const age = (await valuesOf(rig, 'notification_backlog_oldest_age_seconds'))[''] ?? Number.NaN;
+    expect(await valuesOf(rig, 'paysms_notification_backlog')).toEqual({ '': 2 });
+    const age = (await valuesOf(rig, 'paysms_notification_backlog_oldest_age_seconds'))[''] ?? Number.NaN;
     expect(age).toBeGreaterThan(0);
     expect(age).toBeLessThanOrEqual((Date.now() - Date.parse(created_at)) / 1000);
-    expect(await valuesOf(rig, 'store_up')).toEqual({ '': 1 });
+    expect(await valuesOf(rig, 'paysms_store_up')).toEqual({ '': 1 });
   });
 
   test('that does not answer says nothing, and a scrape says so', async () => {
@@ -211,17 +218,17 @@ describe('the store', () => {
 
     const text = await scrape(rig);
 
-    expect(text).toMatch(/^store_up 0$/m);
-    expect(text).not.toMatch(/^notification_backlog/m);
-    expect(text).toMatch(/^circuit_state\{/m);
+    expect(text).toMatch(/^paysms_store_up 0$/m);
+    expect(text).not.toMatch(/^paysms_notification_backlog/m);
+    expect(text).toMatch(/^paysms_circuit_state\{/m);
   });
 
   test('that can be read but not written is down, and its backlog is seen', async () => {
     const rig = await build();
     rig.store.check = () => Promise.reject(new StoreUnavailable('full'));
     const text = await scrape(rig);
-    expect(text).toMatch(/^store_up 0$/m);
-    expect(text).toMatch(/^notification_backlog 0$/m);
+    expect(text).toMatch(/^paysms_store_up 0$/m);
+    expect(text).toMatch(/^paysms_notification_backlog 0$/m);
   });
 
   test('is asked once for a scrape, and anew for the next one', async () => {

@@ -10,13 +10,13 @@ import type { Gateway } from './gateway.ts';
 export function measureSends(provider: Provider, send: Gateway['send'], registry: Registry): Gateway['send'] {
   const labelNames = ['provider', 'outcome'] as const;
   const total = new Counter({
-    name: 'gateway_sends_total',
+    name: 'paysms_gateway_sends_total',
     help: 'SMS that the gateway tried to send, by outcome',
     labelNames,
     registers: [registry],
   });
   const durations = new Histogram({
-    name: 'gateway_send_duration_seconds',
+    name: 'paysms_gateway_send_duration_seconds',
     help: 'How long the gateway took to send, or not to send, one SMS',
     labelNames,
     buckets: durationBuckets,

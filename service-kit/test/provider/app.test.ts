@@ -470,9 +470,9 @@ test('while it stops it says that nothing was sent, so that the other provider i
 describe('metrics', () => {
   const sends = async ({ app }: Awaited<ReturnType<typeof build>>) => {
     const { body: text } = await app.inject('/metrics');
-    return [...text.matchAll(/^gateway_sends_total\{provider="Aldeamo",outcome="(\w+)"\} (\d+)$/gm)].map(
-      ([, outcome, count]) => `${outcome} ${count}`,
-    );
+    return [
+      ...text.matchAll(/^paysms_gateway_sends_total\{provider="Aldeamo",outcome="(\w+)"\} (\d+)$/gm),
+    ].map(([, outcome, count]) => `${outcome} ${count}`);
   };
 
   test('every outcome is there from the start', async () => {
@@ -506,7 +506,7 @@ describe('metrics', () => {
       notify({ message: 'Pago-secreto', customer_id: 'cliente-9', phone: '+573001234567' }, 'key-9'),
     );
     const { body: text } = await app.inject('/metrics');
-    expect(text).toMatch(/^gateway_send_duration_seconds_count\{.*\} 1$/m);
+    expect(text).toMatch(/^paysms_gateway_send_duration_seconds_count\{.*\} 1$/m);
     expect(text).not.toMatch(/Pago-secreto|cliente-9|3001234567|key-9/);
   });
 });
