@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Opossum from 'opossum';
 import { onTestFinished, test } from 'vitest';
-import { logPayment } from '../payment-service/src/delivery/delivery.ts';
+import { logPayment } from '../payment-service/src/delivery/log-payment.ts';
 import { endAttempt, startAttempt } from '../payment-service/src/domain/attempts.ts';
 import { consequencesOf } from '../payment-service/src/domain/outcome.ts';
-import { newPayment, viewPayment } from '../payment-service/src/domain/payment.ts';
+import { newPayment } from '../payment-service/src/domain/payment.ts';
+import { viewPayment } from '../payment-service/src/domain/payment-view.ts';
 import { paymentRequestSchema } from '../payment-service/src/http/payment-request.ts';
 import {
   circuitBreakerDefaults,
@@ -27,7 +28,7 @@ const request = { amount_minor: 10_050, currency: 'COP', customer_id: '123', mes
 const accepted: Outcome = { outcome: 'accepted', message_id: 'msg_1' };
 const notSent: Outcome = { outcome: 'not_sent', reason: 'connection_refused' };
 
-const create = () => newPayment(request, 86_400_000);
+const create = () => newPayment(request, 86_400_000, { traceparent: null, request_id: null });
 const once = endAttempt(startAttempt(create(), 'Aldeamo'), accepted, 12);
 const twice = endAttempt(
   startAttempt(endAttempt(startAttempt(create(), 'Aldeamo'), notSent, 1), 'Twilio'),

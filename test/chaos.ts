@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDice, type SandboxSettings, wellBehaved } from 'service-kit/contract/sandbox-settings.ts';
-import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';
 import type { ReplicaName, Trio } from './trio.ts';

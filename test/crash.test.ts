@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { type ServiceName, startTrio, type Trio } from './trio.ts';

@@ -1,4 +1,4 @@
-import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { noteSecrets } from './leaks.ts';
 
 export interface Answer<Body> {

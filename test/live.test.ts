@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { type AldeamoUpstream, aldeamo, startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream, type TwilioUpstream, twilio } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { eventually } from './eventually.ts';
 import { type Answer, call } from './http.ts';
 import { serviceNames } from './trio.ts';

@@ -2,7 +2,7 @@ import process from 'node:process';
 import pg from 'pg';
 import { createLogger } from 'service-kit/http/start.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import type { Snapshot } from '../payment-service/src/live/snapshot.ts';
 import { openPostgresStore } from '../payment-service/src/store/postgres/store.ts';
 import { paymentNumber } from '../payment-service/test/store/store-contract.ts';
@@ -233,7 +233,7 @@ test(`${due} due notifications are sent by three replicas, each once`, { timeout
   await Promise.all(
     Array.from({ length: due }, (_, number) => {
       const payment = paymentNumber(number);
-      return store.insert({ ...payment, notification: { ...payment.notification, next_attempt_at } });
+      return store.insert({ ...payment, next_attempt_at });
     }),
   );
   await store.close();

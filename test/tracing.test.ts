@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { expect, inject, test } from 'vitest';
-import type { PaymentView } from '../payment-service/src/domain/payment.ts';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { type CollectedSpan, startCollector } from './doubles/otlp-collector.ts';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';

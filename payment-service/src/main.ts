@@ -9,10 +9,11 @@ import { buildApp } from './app.ts';
 import { circuitBreakerParameters, configSchema, requestRules, retryPolicy } from './config.ts';
 import { createNotifier } from './delivery/notifier.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
+import { replicaChannelOf } from './live/replica-channel.ts';
 import { createLevers } from './live/sandbox-controls.ts';
 import { countAttempts } from './metrics.ts';
 import { createProviderClient } from './providers/provider-client.ts';
-import { channelOf, openStore } from './store/open-store.ts';
+import { openStore } from './store/open-store.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
 
 await startService({
@@ -57,7 +58,7 @@ await startService({
       access: accessOptions(config),
       replica: {
         name: config.REPLICA_NAME ?? hostname(),
-        openChannel: await channelOf(config.DATABASE_URL, logger),
+        openChannel: await replicaChannelOf(config.DATABASE_URL, logger),
       },
       live: { recentAttempts, levers },
       logger,

@@ -65,8 +65,8 @@ export function countPayments(registry: Registry): PaymentObserver {
   return (payment, before) => {
     const { notification_status } = payment;
     if (notification_status !== before?.notification_status) payments.inc({ notification_status });
-    const was = before !== undefined && isPossibleDuplicate(before.notification.attempts);
-    if (!was && isPossibleDuplicate(payment.notification.attempts)) duplicates.inc();
+    const was = before !== undefined && isPossibleDuplicate(before.attempts);
+    if (!was && isPossibleDuplicate(payment.attempts)) duplicates.inc();
   };
 }
 

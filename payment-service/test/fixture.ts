@@ -17,7 +17,7 @@ import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
 import { createNotifier } from '../src/delivery/notifier.ts';
 import type { UnknownOutcomePolicy } from '../src/domain/outcome.ts';
-import { type PaymentView, paymentSchema } from '../src/domain/payment.ts';
+import { type PaymentView, paymentViewSchema } from '../src/domain/payment-view.ts';
 import type { RetryPolicy } from '../src/domain/retry-policy.ts';
 import type { RequestRules } from '../src/http/payment-request.ts';
 import { createRecentAttempts } from '../src/live/recent-attempts.ts';
@@ -178,7 +178,7 @@ export function post(payload: unknown, type = 'application/json'): InjectOptions
 
 /** The payment of an answer, which has all that the schema says, and nothing else. */
 export function paymentOf(response: { json: () => unknown }): PaymentView {
-  const payment = paymentSchema.parse(response.json());
+  const payment = paymentViewSchema.parse(response.json());
   expect(response.json()).toEqual(payment);
   return payment;
 }

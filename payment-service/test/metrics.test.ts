@@ -1,6 +1,6 @@
 import type { Outcome, Receipt } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
-import type { PaymentView } from '../src/domain/payment.ts';
+import type { PaymentView } from '../src/domain/payment-view.ts';
 import { StoreUnavailable } from '../src/store/store.ts';
 import { body, build, hold, keyed, paymentOf, post, refused } from './fixture.ts';
 

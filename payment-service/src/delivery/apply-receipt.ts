@@ -31,9 +31,6 @@ export async function takeReceipt(
       headers: { 'retry-after': '1' },
     });
   }
-  const { payment_id, notification_status, notification } = next;
-  log.info(
-    { payment_id, provider: receipt.provider, notification_status, reason: notification.reason },
-    'receipt taken',
-  );
+  const { payment_id, notification_status, reason } = next;
+  log.info({ payment_id, provider: receipt.provider, notification_status, reason }, 'receipt taken');
 }

@@ -1,66 +1,104 @@
 import { hash } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/http/problem.ts';
+import { currentIds } from 'service-kit/telemetry/correlation.ts';
 import { askedProvider } from '../domain/attempts.ts';
-import {
-  newPayment,
-  type Payment,
-  type PaymentObserver,
-  type PaymentRequest,
-  viewPayment,
-} from '../domain/payment.ts';
+import { newPayment, type Payment, type PaymentObserver, type PaymentRequest } from '../domain/payment.ts';
+import { viewPayment } from '../domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../domain/retry-policy.ts';
-import type { IdempotencyRecord, KeptAnswer, Store } from '../store/store.ts';
-import { type Delivery, logPayment } from './delivery.ts';
+import type { IdempotencyRecord, Store, StoredAnswer } from '../store/store.ts';
+import type { Delivery } from './delivery.ts';
+import { logPayment } from './log-payment.ts';
 
-export interface CreateOptions {
-  /** The client's name for this request: repeated, it is answered again and not carried out again. */
-  idempotencyKey: string | undefined;
-  /** Answer when the payment is durable; its customer is notified afterwards. */
-  respondAsync: boolean;
-}
-
+/** The response to a payment that was created, or to the first request with its Idempotency-Key. */
 export interface Created {
   payment_id: string;
-  answer: KeptAnswer;
+  answer: StoredAnswer;
   replayed: boolean;
 }
 
-export interface Payments {
-  /**
-   * Keeps the payment, then has its customer notified. A provider's trouble is no failure of the payment.
-   *
-   * @throws StoreUnavailable if the payment could not be kept; nothing was sent then
-   * @throws Problem 422 if the key came with another payment before, 409 if that one is still being handled
-   */
-  create(request: PaymentRequest, options: CreateOptions, log: FastifyBaseLogger): Promise<Created>;
+/**
+ * Records a payment, then has its customer notified. A provider in trouble never fails the payment. A request whose
+ * `idempotencyKey` is known gets the stored answer, and nothing is sent.
+ *
+ * @throws StoreUnavailable if the payment could not be recorded; nothing was sent then
+ * @throws Problem 422 if the key came with another request, 409 while the first request with it is being handled
+ */
+export type CreatePayment = (
+  request: PaymentRequest,
+  idempotencyKey: string | undefined,
+  log: FastifyBaseLogger,
+) => Promise<Created>;
+
+export interface PaymentCreation {
+  /** Responds 201 when the providers were tried. */
+  createNotified: CreatePayment;
+  /** Responds 202 when the payment is durable; its customer is notified afterwards. */
+  createDurable: CreatePayment;
 }
 
-export interface PaymentsOptions {
+export interface PaymentCreationOptions {
   store: Store;
   delivery: Delivery;
   policy: RetryPolicy;
   onChange?: PaymentObserver;
 }
 
-/** More of them wait in the store, for the outbox: memory is no queue. */
+/** Beyond this limit payments are left to the outbox instead of queueing in memory. */
 const maxInBackground = 64;
 
-export function createPayments({ store, delivery, policy, onChange = () => {} }: PaymentsOptions): Payments {
+export function createPaymentCreation(options: PaymentCreationOptions): PaymentCreation {
+  const { store, delivery, policy, onChange = () => {} } = options;
   let inBackground = 0;
 
-  /** A place among those that are notified after their answer, to be given back; undefined if all are taken. */
-  function takePlace(): (() => void) | undefined {
-    if (inBackground >= maxInBackground) return undefined;
+  const createNotified: CreatePayment = async (request, idempotencyKey, log) => {
+    const begun = delivery.begin(newPayment(request, policy.ttlMs, currentIds()));
+    const answer = askedProvider(begun) ? null : answerOf(201, begun);
+    const recorded = await record(begun, recordOf(request, idempotencyKey, begun, answer), log);
+    if ('replay' in recorded) return recorded.replay;
+    const { payment } = recorded;
+    const { payment_id } = payment;
+    if (answer) return { payment_id, answer, replayed: false };
+    const answerTo = (ended: Payment) => answerOf(201, ended);
+    const ended = await delivery.round(payment, log, idempotencyKey === undefined ? undefined : answerTo);
+    return { payment_id, answer: ended.answer ?? answerTo(ended.payment), replayed: false };
+  };
+
+  const createDurable: CreatePayment = async (request, idempotencyKey, log) => {
+    const created = newPayment(request, policy.ttlMs, currentIds());
+    const begun = inBackground < maxInBackground ? delivery.begin(created) : postpone(created, Date.now());
+    const answer = answerOf(202, begun);
+    let background: Promise<unknown> = Promise.resolve();
     inBackground += 1;
-    return () => {
-      inBackground -= 1;
-    };
+    try {
+      const recorded = await record(begun, recordOf(request, idempotencyKey, begun, answer), log);
+      if ('replay' in recorded) return recorded.replay;
+      if (askedProvider(begun)) background = delivery.round(recorded.payment, log);
+      return { payment_id: begun.payment_id, answer, replayed: false };
+    } finally {
+      void background.then(() => {
+        inBackground -= 1;
+      });
+    }
+  };
+
+  /** Commits the payment with its first attempt, unless the key is known: then its answer is returned. */
+  async function record(
+    begun: Payment,
+    key: IdempotencyRecord | undefined,
+    log: FastifyBaseLogger,
+  ): Promise<{ payment: Payment } | { replay: Created }> {
+    const inserted = await store.insert(begun, key);
+    if (inserted.known) return { replay: await replay(inserted.known, key?.fingerprint) };
+    const payment = { ...begun, phone: inserted.phone };
+    onChange(payment, undefined);
+    if (!askedProvider(payment)) logPayment(log, payment, 0);
+    return { payment };
   }
 
-  async function replay(record: IdempotencyRecord, fingerprint: string): Promise<Created> {
-    const { payment_id, answer } = record;
-    if (record.fingerprint !== fingerprint) {
+  async function replay(known: IdempotencyRecord, fingerprint: string | undefined): Promise<Created> {
+    const { payment_id, answer } = known;
+    if (known.fingerprint !== fingerprint) {
       throw new Problem(
         422,
         'idempotency-key-reused',
@@ -70,61 +108,35 @@ export function createPayments({ store, delivery, policy, onChange = () => {} }:
     return { payment_id, answer: answer ?? (await lateAnswer(payment_id)), replayed: true };
   }
 
-  /** The first request never got its answer kept: it is still being handled, or a crash cut it short. */
-  async function lateAnswer(paymentId: string): Promise<KeptAnswer> {
+  /** The first request has no stored answer yet: it is still being handled, or a crash has ended it. */
+  async function lateAnswer(paymentId: string): Promise<StoredAnswer> {
     const payment = await store.find(paymentId);
-    if (payment && !askedProvider(payment)) return store.keepAnswer(paymentId, answerOf(201, payment));
+    if (payment && !askedProvider(payment)) return store.storeAnswer(paymentId, answerOf(201, payment));
     throw new Problem(
       409,
       'idempotency-key-in-use',
       'The first request with this Idempotency-Key is still being handled.',
-      {
-        headers: { 'retry-after': '1' },
-      },
+      { headers: { 'retry-after': '1' } },
     );
   }
 
-  return {
-    async create(request, { idempotencyKey, respondAsync }, log) {
-      const giveBack = respondAsync ? takePlace() : undefined;
-      const created = newPayment(request, policy.ttlMs);
-      // Without a place it is left to the outbox.
-      const begun = respondAsync && !giveBack ? postpone(created, Date.now()) : delivery.begin(created);
-      const { payment_id } = begun;
-      const isAnswered = respondAsync || !askedProvider(begun);
-      const answer = isAnswered ? answerOf(respondAsync ? 202 : 201, begun) : null;
-      const record =
-        idempotencyKey === undefined
-          ? undefined
-          : { key: idempotencyKey, fingerprint: fingerprintOf(request), payment_id, answer };
-
-      let payment: Payment;
-      let background = Promise.resolve();
-      try {
-        const inserted = await store.insert(begun, record);
-        if (inserted.known) return await replay(inserted.known, fingerprintOf(request));
-        payment = { ...begun, phone: inserted.phone };
-        onChange(payment, undefined);
-        if (!askedProvider(payment)) logPayment(log, payment, 0);
-        else if (respondAsync) background = delivery.round(payment, log).then(() => {});
-      } finally {
-        void background.then(giveBack);
-      }
-      if (answer) return { payment_id, answer, replayed: false };
-
-      // Without a key there is no record to keep the answer in.
-      const notified = await delivery.round(payment, log, record && ((end) => answerOf(201, end)));
-      return { payment_id, answer: answerOf(201, notified), replayed: false };
-    },
-  };
+  return { createNotified, createDurable };
 }
 
-const answerOf = (status: number, payment: Payment): KeptAnswer => ({
+const answerOf = (status: number, payment: Payment): StoredAnswer => ({
   status,
   body: JSON.stringify(viewPayment(payment)),
 });
 
-/** Of what was understood, not of the bytes: 100 and 100.0 are the same payment. */
+const recordOf = (
+  request: PaymentRequest,
+  key: string | undefined,
+  { payment_id }: Payment,
+  answer: StoredAnswer | null,
+): IdempotencyRecord | undefined =>
+  key === undefined ? undefined : { key, fingerprint: fingerprintOf(request), payment_id, answer };
+
+/** A hash of the parsed request, not of its bytes: 100 and 100.0 are the same payment. */
 function fingerprintOf({ amount_minor, currency, customer_id, message, phone }: PaymentRequest): string {
   return hash('sha256', JSON.stringify([amount_minor, currency, customer_id, message, phone]));
 }

@@ -10,37 +10,44 @@ import {
   type RetryPolicy,
   scheduleRetry,
 } from '../domain/retry-policy.ts';
-import { type KeptAnswer, LeaseLost, type Store } from '../store/store.ts';
+import { LeaseLost, type Store, type StoredAnswer } from '../store/store.ts';
+import { logPayment } from './log-payment.ts';
 import type { Notifier } from './notifier.ts';
 
-/** Gets a notification on its way, and puts down what came of it. */
+/** A payment at the end of a round, and the answer that was stored with it. */
+export interface EndedRound {
+  payment: Payment;
+  answer: StoredAnswer | undefined;
+}
+
+/** Gets a notification to its end, and records each step. */
 export interface Delivery {
-  /** A new payment with its first attempt; nothing is saved and nothing is called yet. */
+  /** Adds the first attempt to a new payment; nothing is stored and no provider is called yet. */
   begin(payment: Payment): Payment;
   /**
-   * Makes the attempt that was begun and saved, another one through the other provider if it comes to that, and saves
-   * the end. The payment is on disk, so whatever fails now is no failure of the payment: this never rejects.
+   * Makes the attempt that was begun and stored, fails over to the other provider if its outcome asks for it, and stores the
+   * end with the answer that `answerTo` builds. The payment is on disk, so no error from here on fails it: this never rejects.
    */
   round(
     payment: Payment,
     log: FastifyBaseLogger,
-    answer?: (payment: Payment) => KeptAnswer,
-  ): Promise<Payment>;
+    answerTo?: (ended: Payment) => StoredAnswer,
+  ): Promise<EndedRound>;
   /**
-   * Takes on a notification that was claimed: finds out about attempts whose outcome is unknown, and tries again, unless
-   * it has expired, the policy holds it, or the process is stopping: then it is given back, due as before.
+   * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless it
+   * has expired, the policy holds it, or the process is stopping: then its claim is released, and it is due at once.
    *
    * @throws LeaseLost, StoreUnavailable
    */
   resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment>;
   /**
-   * As `resume`, but a person wants it sent: what is not found to have been sent is opened anew and tried; or it stays as
-   * it is, where `reopen` gives undefined.
+   * As `resume`, for a retry by hand: a notification that turns out not to have been sent is reopened and tried; it stays as
+   * it is if `reopen` returns undefined.
    *
    * @throws LeaseLost, StoreUnavailable
    */
   retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment>;
-  /** Resolves when nothing is under way any more, whoever waits for it or has hung up. */
+  /** Resolves when no round is under way any more, also of clients that have disconnected. */
   drain(): Promise<void>;
 }
 
@@ -54,73 +61,44 @@ export interface DeliveryOptions {
 }
 
 export function createDelivery({ store, notifier, policy, onChange = () => {} }: DeliveryOptions): Delivery {
-  async function save(payment: Payment, before: Payment, answer?: KeptAnswer): Promise<void> {
+  const { track, drain } = createTracker();
+
+  async function save(payment: Payment, before: Payment, answer?: StoredAnswer): Promise<void> {
     await store.update(payment, answer, before);
     onChange(payment, before);
   }
 
-  async function round(
-    payment: Payment,
-    log: FastifyBaseLogger,
-    answer?: (payment: Payment) => KeptAnswer,
-  ): Promise<Payment> {
+  const round: Delivery['round'] = async (payment, log, answerTo) => {
     const started = performance.now();
     let current = payment;
+    let answer: StoredAnswer | undefined;
     try {
       const notified = await notifier.notify(payment, async (next) => {
         await save(next, current);
         current = next;
       });
       current = scheduleRetry(notified, policy, notifier.availableAt());
-      await save(current, payment, answer?.(current));
+      answer = answerTo?.(current);
+      await save(current, payment, answer);
     } catch (err) {
-      // What is on record is an attempt without an outcome: one that may have happened.
+      // The record has an attempt without an outcome: it counts as one that may have been made.
       if (err instanceof LeaseLost)
-        log.warn({ payment_id: payment.payment_id }, 'somebody else has taken this notification on');
+        log.warn({ payment_id: payment.payment_id }, 'another worker has claimed this notification');
       else log.error({ err, payment_id: payment.payment_id }, 'an outcome could not be recorded');
     }
     logPayment(log, current, performance.now() - started);
-    return current;
-  }
-
-  /** What a person has had sent again is not held for what was unknown before. */
-  const isHeldBack = ({ notification, reopened }: Payment) =>
-    policy.unknownOutcome === 'hold' &&
-    notification.attempts.slice(reopened).some(({ outcome }) => outcome === 'unknown');
-
-  async function end(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
-    await save(payment, before);
-    logPayment(log, payment, 0);
-    return payment;
-  }
-
-  async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
-    const begun = notifier.begin(payment);
-    if (askedProvider(begun)) {
-      await save(begun, before);
-      return round(begun, log);
-    }
-    // Nobody can be asked: no attempt is spent, and none is put down.
-    const postponed = postpone(payment, notifier.availableAt());
-    await save(postponed, before);
-    return postponed;
-  }
+    return { payment: current, answer };
+  };
 
   async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);
     if (stopping.aborted && interrupted.notification_status === 'pending')
-      return giveBack(interrupted, claimed);
+      return release(interrupted, claimed);
     const known = await notifier.settleUnknown(interrupted);
     if (known.notification_status !== 'pending') return end(known, claimed, log);
     if (isExpired(known)) return end(expire(known), claimed, log);
-    if (isHeldBack(known)) return end(hold(known), claimed, log);
-    return stopping.aborted ? giveBack(known, claimed) : tryAgain(known, claimed, log);
-  }
-
-  async function giveBack(payment: Payment, before: Payment): Promise<Payment> {
-    const due = postpone(payment, Date.now());
-    await store.update(due, undefined, before);
-    return due;
+    if (isHeldBack(known, policy)) return end(hold(known), claimed, log);
+    return stopping.aborted ? release(known, claimed) : tryAgain(known, claimed, log);
   }
 
   async function retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment> {
@@ -129,12 +107,28 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
     return reopened ? tryAgain(reopened, claimed, log) : end(known, claimed, log);
   }
 
-  const underWay = new Set<Promise<unknown>>();
-  function track<T>(work: Promise<T>): Promise<T> {
-    underWay.add(work);
-    const done = () => underWay.delete(work);
-    work.then(done, done);
-    return work;
+  async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
+    const begun = notifier.begin(payment);
+    if (askedProvider(begun)) {
+      await save(begun, before);
+      return (await round(begun, log)).payment;
+    }
+    // No provider is available: the attempts that `begin` skipped are not recorded, and no retry is counted.
+    const postponed = postpone(payment, notifier.availableAt());
+    await save(postponed, before);
+    return postponed;
+  }
+
+  async function end(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
+    await save(payment, before);
+    logPayment(log, payment, 0);
+    return payment;
+  }
+
+  async function release(payment: Payment, before: Payment): Promise<Payment> {
+    const due = postpone(payment, Date.now());
+    await store.update(due, undefined, before);
+    return due;
   }
 
   return {
@@ -142,47 +136,57 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
       const begun = notifier.begin(payment);
       return askedProvider(begun) ? begun : postpone(begun, notifier.availableAt());
     },
-
-    round: (...args) => track(asSpan('notify', args[0], () => round(...args))),
-    resume: (...args) =>
-      track(resumeCorrelation(args[0], () => asSpan('resume', args[0], () => resume(...args)))),
+    round(payment, ...args) {
+      const work = () => round(payment, ...args);
+      return track(inPaymentSpan('notify', payment, work, (ended) => ended.payment));
+    },
+    resume(claimed, ...args) {
+      const work = () => resume(claimed, ...args);
+      return track(
+        resumeCorrelation(claimed, () => inPaymentSpan('resume', claimed, work, (payment) => payment)),
+      );
+    },
     retry: (...args) => track(retry(...args)),
+    drain,
+  };
+}
 
+/** Remembers the promises that are pending, so that a stop can wait for them. */
+function createTracker() {
+  const pending = new Set<Promise<unknown>>();
+  return {
+    track<T>(work: Promise<T>): Promise<T> {
+      pending.add(work);
+      const done = () => pending.delete(work);
+      work.then(done, done);
+      return work;
+    },
     async drain() {
-      while (underWay.size > 0) await Promise.allSettled(underWay);
+      while (pending.size > 0) await Promise.allSettled(pending);
     },
   };
 }
 
-const asSpan = (name: string, { payment_id }: Payment, work: () => Promise<Payment>) =>
-  inSpan(name, { attributes: { payment_id } }, async (span) => {
-    const payment = await work();
-    span.setAttribute('notification_status', payment.notification_status);
-    return payment;
+function inPaymentSpan<Result>(
+  name: string,
+  { payment_id }: Payment,
+  work: () => Promise<Result>,
+  paymentOf: (result: Result) => Payment,
+): Promise<Result> {
+  return inSpan(name, { attributes: { payment_id } }, async (span) => {
+    const result = await work();
+    span.setAttribute('notification_status', paymentOf(result).notification_status);
+    return result;
   });
+}
 
-/** An attempt that still runs when its lease has run out was cut short: by a crash, or by being too slow. */
+/** An attempt that still runs when its lease has expired was interrupted by a crash or a stall; its duration is unknown, too. */
 function endInterrupted(payment: Payment): Payment {
   if (!askedProvider(payment)) return payment;
-  // How long it took is not known either.
-  const index = payment.notification.attempts.length - 1;
+  const index = payment.attempts.length - 1;
   return settleAttempt(payment, index, { outcome: 'unknown', reason: 'interrupted' });
 }
 
-/** One line for each round: who handled it, with what outcome, how long it took, and the attempts that say why. */
-export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs: number): void {
-  const { attempts, reason, next_attempt_at } = payment.notification;
-  log.info(
-    {
-      payment_id: payment.payment_id,
-      provider: payment.notification_service,
-      outcome: attempts.at(-1)?.outcome,
-      reason: reason ?? attempts.at(-1)?.reason,
-      duration_ms: Math.round(durationMs),
-      notification_status: payment.notification_status,
-      next_attempt_at,
-      attempts,
-    },
-    'notification handled',
-  );
-}
+/** Attempts before the last retry by hand do not hold a notification. */
+const isHeldBack = ({ attempts, reopened }: Payment, { unknownOutcome }: RetryPolicy) =>
+  unknownOutcome === 'hold' && attempts.slice(reopened).some(({ outcome }) => outcome === 'unknown');

@@ -96,7 +96,7 @@ export function createNotifier({
       },
       action: async (payment) => {
         const started = performance.now();
-        const key = attemptKey(payment, payment.notification.attempts.length - 1);
+        const key = attemptKey(payment, payment.attempts.length - 1);
         const outcome = await inSpan('attempt', { attributes: { provider } }, async (span) => {
           const told = await clients[provider].notify(requestOf(payment), key);
           span.setAttributes({ outcome: told.outcome, reason: reasonOf(told) ?? '' });
@@ -191,7 +191,7 @@ export function createNotifier({
 
     async settleUnknown(payment) {
       const found = await Promise.all(
-        payment.notification.attempts.map(async ({ provider, outcome, started_at }, index) => {
+        payment.attempts.map(async ({ provider, outcome, started_at }, index) => {
           if (outcome !== 'unknown') return undefined;
           return clients[provider].ask(attemptKey(payment, index), Date.parse(started_at));
         }),
@@ -219,7 +219,7 @@ export function createNotifier({
   };
 }
 
-function requestOf({ payment_id, customer_id, phone, notification: { message } }: Payment): NotifyRequest {
-  if (message === null) throw new Error(`${payment_id} has no text any more`);
+function requestOf({ payment_id, customer_id, phone, message }: Payment): NotifyRequest {
+  if (message === null) throw new Error(`${payment_id} has no text: it was redacted`);
   return { customer_id, message, ...(phone !== null && { phone }) };
 }

@@ -69,15 +69,15 @@ export function startOutbox(options: OutboxOptions): Outbox {
 
   /** As much at a time as there can be payments in one tick: it goes as fast as it comes. Says how much it was. */
   async function forget(): Promise<number> {
-    const keys = await store.forgetKeys(Date.now() - keyRetentionMs, forgottenAtATime);
+    const keys = await store.deleteKeys(Date.now() - keyRetentionMs, forgottenAtATime);
     if (paymentRetentionMs === 0) return keys;
-    return keys + (await store.blank(Date.now() - paymentRetentionMs, forgottenAtATime));
+    return keys + (await store.redact(Date.now() - paymentRetentionMs, forgottenAtATime));
   }
 
   /** What was claimed is claimed again when its lease has run out. */
   function logFailure(err: unknown): void {
     if (err instanceof LeaseLost)
-      log.warn({ payment_id: err.message }, 'somebody else has taken this notification on');
+      log.warn({ payment_id: err.message }, 'another worker has claimed this notification');
     else log.error({ err }, 'the outbox could not do its work');
   }
 

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/http/problem.ts';
-import { type Payment, withNotification } from '../domain/payment.ts';
+import type { Payment } from '../domain/payment.ts';
 import { isHeld, type RetryPolicy } from '../domain/retry-policy.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
 import type { Delivery } from './delivery.ts';
@@ -33,7 +33,7 @@ export function createNotificationRetry({
     if (payment.notification_status !== 'failed' && !isHeld(payment)) {
       throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
     }
-    if (payment.notification.message === null) {
+    if (payment.message === null) {
       throw new Problem(409, 'message-forgotten', 'The text is kept no longer: there is nothing to send.');
     }
     const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment.customer_id)) ?? null;
@@ -50,10 +50,11 @@ export function createNotificationRetry({
       mustNotBeAsked(known)
         ? undefined
         : {
-            ...withNotification(known, { reason: null }),
+            ...known,
+            reason: null,
             phone,
             notification_status: 'pending',
-            reopened: known.notification.attempts.length,
+            reopened: known.attempts.length,
             expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
           };
     try {
@@ -66,6 +67,5 @@ export function createNotificationRetry({
 }
 
 /** It has failed because a provider will not send to this recipient; what was before the last retry is history. */
-const isRejected = ({ notification_status, notification, reopened }: Payment) =>
-  notification_status === 'failed' &&
-  notification.attempts.slice(reopened).some(({ outcome }) => outcome === 'rejected');
+const isRejected = ({ notification_status, attempts, reopened }: Payment) =>
+  notification_status === 'failed' && attempts.slice(reopened).some(({ outcome }) => outcome === 'rejected');

@@ -1,75 +1,68 @@
 import type { Outcome, Provider, Receipt } from 'service-kit/contract/notification.ts';
 import { consequencesOf } from './outcome.ts';
-import { type Attempt, type Payment, withNotification } from './payment.ts';
+import type { Attempt, Payment } from './payment.ts';
 
-/** The way of a notification through its attempts: each function takes a payment and makes the next one of it. */
+/** The attempts of a notification: each function takes a payment and returns the next version of it. */
 
 export function startAttempt(payment: Payment, provider: Provider): Payment {
-  return withNotification(payment, {
-    next_attempt_at: null,
+  const attempt: Attempt = {
+    provider,
+    outcome: null,
     reason: null,
-    attempts: [
-      ...payment.notification.attempts,
-      {
-        provider,
-        outcome: null,
-        reason: null,
-        message_id: null,
-        started_at: new Date().toISOString(),
-        duration_ms: null,
-      },
-    ],
-  });
+    message_id: null,
+    started_at: new Date().toISOString(),
+    duration_ms: null,
+  };
+  return { ...payment, next_attempt_at: null, reason: null, attempts: [...payment.attempts, attempt] };
 }
 
-/** Ends the attempt that runs: the last one. */
+/** Ends the running attempt, which is the last one. */
 export function endAttempt(payment: Payment, outcome: Outcome, durationMs: number): Payment {
-  return settleAttempt(payment, payment.notification.attempts.length - 1, outcome, Math.round(durationMs));
+  return settleAttempt(payment, payment.attempts.length - 1, outcome, Math.round(durationMs));
 }
 
-/** Puts down what is known of an attempt, and how the notification stands with it. */
+/** Records the outcome of an attempt, and the notification status that follows from all attempts. */
 export function settleAttempt(
   payment: Payment,
   index: number,
   outcome: Outcome,
   durationMs?: number,
 ): Payment {
-  const attempt = payment.notification.attempts[index];
+  const attempt = payment.attempts[index];
   if (!attempt) throw new Error(`${payment.payment_id} has no attempt ${index}`);
-  const attempts = payment.notification.attempts.with(index, {
+  const attempts = payment.attempts.with(index, {
     ...attempt,
     outcome: outcome.outcome,
     reason: wasResent(payment, index) ? (reasonOf(outcome) ?? attempt.reason) : reasonOf(outcome),
     message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
     duration_ms: durationMs ?? attempt.duration_ms,
   });
-  // What one provider has taken stays taken, whatever becomes known of another attempt.
-  const taken = attempts.find((other) => other.outcome === 'accepted');
-  // And a no of one stays a no, when another turns out not to have been sent.
+  // An accepted SMS stays accepted, whatever becomes known of another attempt.
+  const accepted = attempts.find((other) => other.outcome === 'accepted');
+  // A rejection is final, also if another attempt turns out not to have been sent.
   const isRefused = payment.notification_status === 'failed';
-  const status = taken ? 'sent' : isRefused ? 'failed' : consequencesOf(outcome).status;
-  const reason = isRefused ? payment.notification.reason : reasonOf(outcome);
+  const status = accepted ? 'sent' : isRefused ? 'failed' : consequencesOf(outcome).status;
+  const reason = isRefused ? payment.reason : reasonOf(outcome);
   return {
-    ...withNotification(payment, {
-      attempts,
-      reason: status === 'failed' ? reason : null,
-      next_attempt_at: status === 'pending' ? payment.notification.next_attempt_at : null,
-    }),
+    ...payment,
+    attempts,
+    reason: status === 'failed' ? reason : null,
+    next_attempt_at: status === 'pending' ? payment.next_attempt_at : null,
     notification_status: status,
-    notification_service: taken?.provider ?? null,
+    notification_service: accepted?.provider ?? null,
   };
 }
 
-/** That nobody knew what came of it is why another one was made: it stays on record, whatever becomes known. */
-const wasResent = ({ notification: { attempts } }: Payment, index: number) =>
+/** The unknown outcome of this attempt is why another one was made, so its reason is not overwritten. */
+const wasResent = ({ attempts }: Payment, index: number) =>
   attempts[index]?.outcome === 'unknown' && index < attempts.length - 1;
 
 /**
- * Puts down what a provider reports of the SMS of an attempt. A notification moves only forward: the payment is the same
- * where the report is no news. Undefined if there is no such attempt.
+ * Applies a provider's receipt to the attempt that it is about. A notification only moves forward: the same payment is
+ * returned if the receipt changes nothing, undefined if there is no such attempt.
  */
 export function applyReceipt(payment: Payment, receipt: Receipt): Payment | undefined {
-  const { attempts } = payment.notification;
+  const { attempts } = payment;
   const index = attempts.findIndex((_, at) => attemptKey(payment, at) === receipt.idempotency_key);
   const attempt = attempts[index];
   if (attempt?.provider !== receipt.provider) return undefined;
@@ -77,44 +70,45 @@ export function applyReceipt(payment: Payment, receipt: Receipt): Payment | unde
 
   const hasFailed = attempt.message_id !== null && attempt.outcome !== 'accepted';
   if (payment.notification_status === 'delivered' || hasFailed) return payment;
-  const { message_id, reason } = receipt;
-  if (receipt.status === 'delivered') {
-    return {
-      ...settleAttempt(payment, index, { outcome: 'accepted', message_id }),
-      notification_status: 'delivered',
-    };
-  }
-  const why = reason ?? 'undelivered';
-  const outcome = receipt.status === 'rejected' ? 'rejected' : 'not_sent';
-  const settled = settleAttempt(payment, index, { outcome, reason: why });
-  const failed = withNotification(settled, {
-    attempts: settled.notification.attempts.with(index, {
-      ...(settled.notification.attempts[index] as Attempt),
-      message_id,
-    }),
-  });
-  // The provider has tried; another SMS is for a person to decide.
-  return failed.notification_status === 'sent'
-    ? failed
-    : {
-        ...withNotification(failed, { reason: failed.notification.reason ?? why, next_attempt_at: null }),
-        notification_status: 'failed',
-      };
+  return receipt.status === 'delivered'
+    ? applyDelivered(payment, index, receipt)
+    : applyUndelivered(payment, index, receipt);
 }
 
-export function lastAttempt({ notification, payment_id }: Payment): Attempt {
-  const attempt = notification.attempts.at(-1);
+const applyDelivered = (payment: Payment, index: number, { message_id }: Receipt): Payment => ({
+  ...settleAttempt(payment, index, { outcome: 'accepted', message_id }),
+  notification_status: 'delivered',
+});
+
+function applyUndelivered(payment: Payment, index: number, receipt: Receipt): Payment {
+  const reason = receipt.reason ?? 'undelivered';
+  const outcome = receipt.status === 'rejected' ? 'rejected' : 'not_sent';
+  const settled = settleAttempt(payment, index, { outcome, reason });
+  const attempt = { ...(settled.attempts[index] as Attempt), message_id: receipt.message_id };
+  const undelivered = { ...settled, attempts: settled.attempts.with(index, attempt) };
+  if (undelivered.notification_status === 'sent') return undelivered; // by another attempt
+  // The provider has tried, so that another SMS is for a person to decide.
+  return {
+    ...undelivered,
+    reason: undelivered.reason ?? reason,
+    next_attempt_at: null,
+    notification_status: 'failed',
+  };
+}
+
+export function lastAttempt({ attempts, payment_id }: Payment): Attempt {
+  const attempt = attempts.at(-1);
   if (!attempt) throw new Error(`${payment_id} has no attempt`);
   return attempt;
 }
 
-/** The provider that is being asked now, if one is. */
-export function askedProvider({ notification }: Payment): Provider | undefined {
-  const attempt = notification.attempts.at(-1);
+/** The provider of the running attempt; undefined if none runs. */
+export function askedProvider({ attempts }: Payment): Provider | undefined {
+  const attempt = attempts.at(-1);
   return attempt?.outcome === null ? attempt.provider : undefined;
 }
 
-/** Names an attempt, so that a provider service can tell a repeated call from a new attempt. */
+/** The idempotency key of an attempt: a provider service tells a repeated call from a new attempt by it. */
 export function attemptKey({ payment_id }: Payment, index: number): string {
   return `${payment_id}-${index + 1}`;
 }

@@ -73,7 +73,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
       },
     },
     async ({ params: { customer_id } }, reply) => {
-      if (!(await store.forgetPhone(customer_id))) throw customerNotFound();
+      if (!(await store.deletePhone(customer_id))) throw customerNotFound();
       return reply.code(204).send();
     },
   );

@@ -3,9 +3,10 @@ import type { Credential } from 'service-kit/http/credentials.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/server.ts';
 import { z } from 'zod';
-import type { Payments } from '../delivery/create-payment.ts';
+import type { PaymentCreation } from '../delivery/create-payment.ts';
 import type { RetryNotification } from '../delivery/retry-notification.ts';
-import { notificationStatusSchema, paymentSchema, viewPayment } from '../domain/payment.ts';
+import { notificationStatusSchema } from '../domain/payment.ts';
+import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import type { Store } from '../store/store.ts';
 import { paymentRequestSchema, phoneRequestSchema, type RequestRules } from './payment-request.ts';
 import { storeUnavailableResponse } from './store-unavailable.ts';
@@ -26,7 +27,7 @@ const querySchema = z.strictObject({
 });
 
 export interface PaymentRoutes {
-  payments: Payments;
+  creation: PaymentCreation;
   retryNotification: RetryNotification;
   store: Store;
   rules: RequestRules;
@@ -34,7 +35,7 @@ export interface PaymentRoutes {
 
 export function registerPayments(
   server: Server,
-  { payments, retryNotification, store, rules }: PaymentRoutes,
+  { creation, retryNotification, store, rules }: PaymentRoutes,
 ): void {
   server.post(
     '/payments',
@@ -57,8 +58,8 @@ export function registerPayments(
         }),
         body: paymentRequestSchema(rules),
         response: {
-          201: paymentSchema,
-          202: paymentSchema,
+          201: paymentViewSchema,
+          202: paymentViewSchema,
           400: badRequestResponse,
           409: problemResponse('The first request with this Idempotency-Key is still being handled'),
           422: problemResponse('This Idempotency-Key came with another payment before'),
@@ -67,14 +68,9 @@ export function registerPayments(
       },
     },
     async ({ body, headers, credential, log }, reply) => {
-      const { payment_id, answer, replayed } = await payments.create(
-        body,
-        {
-          idempotencyKey: ownKey(headers['idempotency-key'], credential),
-          respondAsync: prefersAsync(headers.prefer),
-        },
-        log,
-      );
+      const create = prefersAsync(headers.prefer) ? creation.createDurable : creation.createNotified;
+      const key = ownKey(headers['idempotency-key'], credential);
+      const { payment_id, answer, replayed } = await create(body, key, log);
       reply.header('location', `/payments/${payment_id}`);
       if (answer.status === 202) reply.header('preference-applied', 'respond-async');
       if (replayed) reply.header('idempotent-replayed', 'true');
@@ -96,7 +92,7 @@ export function registerPayments(
         params: z.object({ payment_id: z.string() }),
         body: z.strictObject({ phone: phoneRequestSchema(rules).optional() }).nullish(),
         response: {
-          200: paymentSchema,
+          200: paymentViewSchema,
           400: badRequestResponse,
           404: problemResponse('There is no such payment'),
           409: problemResponse('There is nothing to retry, or the recipient was rejected'),
@@ -117,7 +113,7 @@ export function registerPayments(
         summary: 'A payment, with the attempts to notify its customer in order',
         params: z.object({ payment_id: z.string() }),
         response: {
-          200: paymentSchema,
+          200: paymentViewSchema,
           404: problemResponse('There is no such payment'),
           503: storeUnavailableResponse,
         },
@@ -139,7 +135,7 @@ export function registerPayments(
         summary: 'Payments, newest first',
         querystring: querySchema,
         response: {
-          200: z.object({ data: z.array(paymentSchema), has_more: z.boolean() }),
+          200: z.object({ data: z.array(paymentViewSchema), has_more: z.boolean() }),
           400: badRequestResponse,
           503: storeUnavailableResponse,
         },

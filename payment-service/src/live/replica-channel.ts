@@ -1,19 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import pg from 'pg';
+import type pg from 'pg';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
-import type { Channel } from './replicas.ts';
+import type { Channel, OpenChannel } from './replicas.ts';
 
 const name = 'payment_service';
 const retryMs = 1000;
 const timeoutMs = 3000;
-const goodbyeMs = 500;
+const endTimeoutMs = 500;
+
+/** The channel of the replicas on this database; undefined for SQLite, which has one process. */
+export async function replicaChannelOf(
+  url: string,
+  log: FastifyBaseLogger,
+): Promise<OpenChannel | undefined> {
+  if (url.startsWith('file:')) return undefined;
+  const { default: driver } = await import('pg'); // imported here, so that SQLite does not load it
+  return (onMessage) => createReplicaChannel(driver.Client, url, onMessage, log);
+}
 
 /**
- * A channel over LISTEN and NOTIFY, on a connection of its own, which is made again when it is lost. What is published
- * meanwhile is lost, too.
+ * A channel over LISTEN and NOTIFY on a connection of its own, which is opened again when it is lost. Messages that are
+ * published meanwhile are lost.
  */
-export function createPostgresChannel(
+function createReplicaChannel(
+  Client: typeof pg.Client,
   url: string,
   onMessage: (text: string) => void,
   log: FastifyBaseLogger,
@@ -23,14 +34,14 @@ export function createPostgresChannel(
 
   /** Resolves when the connection is lost. */
   async function listen(): Promise<void> {
-    const client = new pg.Client({
+    const client = new Client({
       connectionString: url,
       connectionTimeoutMillis: timeoutMs,
       query_timeout: timeoutMs,
       keepAlive: true,
     });
     const lost = new Promise<void>((resolve) => client.once('end', resolve));
-    client.on('error', () => {}); // it ends, too
+    client.on('error', () => {}); // 'end' follows
     client.on('notification', ({ payload = '' }) => onMessage(payload));
     try {
       await client.connect();
@@ -39,15 +50,18 @@ export function createPostgresChannel(
       await Promise.race([lost, aborted(closing.signal)]);
     } finally {
       listening = undefined;
-      // To a server that is silent its goodbye would take for ever.
-      await Promise.race([client.end().catch(() => {}), delay(goodbyeMs, undefined, { ref: false })]);
+      // Bounded: a server that does not answer would never end the connection.
+      await Promise.race([client.end().catch(() => {}), delay(endTimeoutMs, undefined, { ref: false })]);
     }
   }
 
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       await listen().catch((error: unknown) => {
-        log.debug({ err: new DatabaseError(error, false) }, 'the other replicas can not be heard');
+        log.debug(
+          { err: new DatabaseError(error, false) },
+          'messages of the other replicas can not be received',
+        );
       });
       await delay(retryMs, undefined, { signal: closing.signal }).catch(() => {});
     }
@@ -59,7 +73,7 @@ export function createPostgresChannel(
       try {
         await listening?.query('SELECT pg_notify($1, $2)', [name, text]);
       } catch (error) {
-        // One that does not answer would never say that it is lost.
+        // A connection without answers is not reported as lost, so it is ended here.
         void listening?.end().catch(() => {});
         throw new DatabaseError(error, true);
       }

@@ -3,7 +3,7 @@ import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contrac
 import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { formatAmount } from '../domain/money.ts';
-import { type Payment, paymentSchema, viewPayment } from '../domain/payment.ts';
+import { isPossibleDuplicate, type Payment, paymentSchema } from '../domain/payment.ts';
 import { circuitReportSchema } from '../http/circuit.ts';
 import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
 import { type Replicas, replicaSchema } from './replicas.ts';
@@ -11,7 +11,7 @@ import type { StoreView } from './store-view.ts';
 
 const ofEach = <Schema extends z.ZodType>(schema: Schema) => z.object({ Aldeamo: schema, Twilio: schema });
 
-/** A payment as those see it who watch: neither its text nor its phone is theirs to read. */
+/** A payment without its text and its phone, which people who only watch are not authorized to read. */
 const watchedPaymentSchema = paymentSchema
   .pick({
     payment_id: true,
@@ -19,13 +19,13 @@ const watchedPaymentSchema = paymentSchema
     customer_id: true,
     notification_service: true,
     notification_status: true,
-    possible_duplicate: true,
+    reason: true,
+    attempts: true,
     created_at: true,
   })
   .extend({
     amount: z.string().meta({ description: 'Decimal text', example: '100.5' }),
-    reason: z.string().nullable(),
-    attempts: paymentSchema.shape.notification.shape.attempts,
+    possible_duplicate: z.boolean(),
   });
 export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
 
@@ -78,18 +78,15 @@ export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snaps
   };
 }
 
-function watch(payment: Payment): WatchedPayment {
-  const { payment_id, currency, customer_id, created_at, possible_duplicate, ...view } = viewPayment(payment);
-  return {
-    payment_id,
-    amount: formatAmount(payment.amount_minor, currency),
-    currency,
-    customer_id,
-    created_at,
-    possible_duplicate,
-    notification_service: view.notification_service,
-    notification_status: view.notification_status,
-    reason: view.notification.reason,
-    attempts: view.notification.attempts,
-  };
-}
+const watch = (payment: Payment): WatchedPayment => ({
+  payment_id: payment.payment_id,
+  amount: formatAmount(payment.amount_minor, payment.currency),
+  currency: payment.currency,
+  customer_id: payment.customer_id,
+  created_at: payment.created_at,
+  possible_duplicate: isPossibleDuplicate(payment.attempts),
+  notification_service: payment.notification_service,
+  notification_status: payment.notification_status,
+  reason: payment.reason,
+  attempts: payment.attempts,
+});

@@ -1,9 +1,9 @@
 /**
- * The columns of the tables, and what PostgreSQL calls their types. SQLite has the same, but for the attempts, which are one
- * column of the payment as JSON there, and only seen as rows.
+ * The columns of the tables with their types in PostgreSQL. SQLite has the same columns, except that the attempts are one JSON
+ * column of the payment there, and rows only in a view.
  */
 
-/** What an update may change. */
+/** The columns that an update may change. */
 export const changingColumns = {
   phone: 'text',
   notification_service: 'text',

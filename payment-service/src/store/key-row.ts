@@ -1,6 +1,6 @@
 import type { IdempotencyRecord } from './store.ts';
 
-/** An idempotency key as both databases have it. */
+/** A row of idempotency_keys, the same in both databases. */
 export interface KeyRow {
   key: string;
   fingerprint: string;

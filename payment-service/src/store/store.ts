@@ -1,30 +1,30 @@
 import type { Payment } from '../domain/payment.ts';
 
-/** The store can not be read or written now. Nothing of the operation has happened, unless it is a CommitUnknown. */
+/** The store can not be read or written now. The operation had no effect, unless this is a CommitUnknown. */
 export class StoreUnavailable extends Error {}
 
-/** The connection was lost in the middle: nothing has happened, or all of it has and was committed. */
+/** The connection was lost during a commit: the operation had no effect, or its whole effect is committed. */
 export class CommitUnknown extends StoreUnavailable {}
 
-/** Somebody else has taken the notification on since this payment was read: its fence has grown. Nothing was written. */
+/** Another worker has claimed the notification since this payment was read: the fencing token has grown. Nothing was written. */
 export class LeaseLost extends Error {}
 
-/** The first answer to a request with an Idempotency-Key. */
-export interface KeptAnswer {
+/** The first response to a request with an Idempotency-Key. */
+export interface StoredAnswer {
   status: number;
   body: string;
 }
 
 export interface IdempotencyRecord {
   key: string;
-  /** What tells one request from another: a hash of its content. */
+  /** A hash of the request, so that a key which comes with another request is refused. */
   fingerprint: string;
   payment_id: string;
-  /** null until the first answer is known. */
-  answer: KeptAnswer | null;
+  /** null until the first response is known. */
+  answer: StoredAnswer | null;
 }
 
-/** What became of a new payment: it is kept, with this phone; or this is the record of its key, which was known. */
+/** The result of an insert: the payment was inserted with this phone, or the key was known and this is its record. */
 export type Inserted = { phone: string | null; known?: undefined } | { known: IdempotencyRecord };
 
 export interface PaymentQuery {
@@ -40,55 +40,58 @@ export interface PaymentPage {
   has_more: boolean;
 }
 
-/** The payments whose notification is pending, those that are handled at this moment among them. */
+/** The payments whose notification is pending, claimed ones included. */
 export interface Backlog {
   size: number;
-  /** When the oldest of them was made; null if there is none. */
+  /** When the oldest of them was created; null if there is none. */
   oldest_at: string | null;
 }
 
 /**
- * Keeps payments, and says whose notification is due. Every write is durable when its promise resolves: it survives a
- * crash of the process and of the machine. All of it throws StoreUnavailable, and what writes CommitUnknown.
+ * Stores payments, and claims notifications that are due. Every write is durable when its promise resolves: it survives a
+ * crash of the process and of the machine. Every method throws StoreUnavailable; those that write throw CommitUnknown, too.
  *
- * While an attempt runs, its payment is leased to whoever runs it: nobody else claims it until the lease has run out.
+ * While an attempt runs, its payment is leased to the worker that runs it: no other worker can claim it until the lease has
+ * expired.
  */
 export interface Store {
-  /** Keeps a new payment, with its customer's phone if it has none, unless there already is one with the record's key. */
+  /**
+   * Inserts a new payment unless the record's key is known. A payment without a phone gets its customer's.
+   */
   insert(payment: Payment, record?: IdempotencyRecord): Promise<Inserted>;
   /**
-   * Brings a payment's notification up to what it is now, and with it the answer that is kept for its key, if it has one.
-   * An attempt that it has in common with `before`, which is kept already, need not be written again.
+   * Updates a payment's notification, and stores the answer for its key if it has one. An attempt that is the same object in
+   * `before`, which is what was stored last, need not be written again.
    *
    * @throws LeaseLost
    */
-  update(payment: Payment, answer?: KeptAnswer, before?: Payment): Promise<void>;
-  /** Keeps the answer for the payment's key unless there is one, and returns the one that is kept. */
-  keepAnswer(paymentId: string, answer: KeptAnswer): Promise<KeptAnswer>;
+  update(payment: Payment, answer?: StoredAnswer, before?: Payment): Promise<void>;
+  /** Stores the answer for the payment's key unless one is stored, and returns the stored one. */
+  storeAnswer(paymentId: string, answer: StoredAnswer): Promise<StoredAnswer>;
   find(paymentId: string): Promise<Payment | undefined>;
   /** Newest first; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
   backlog(): Promise<Backlog>;
   putPhone(customerId: string, phone: string): Promise<void>;
   findPhone(customerId: string): Promise<string | undefined>;
-  /** Says whether there was one. */
-  forgetPhone(customerId: string): Promise<boolean>;
-  /** Leases to the caller the notifications that are due the longest, in any order. */
+  /** Returns whether there was one. */
+  deletePhone(customerId: string): Promise<boolean>;
+  /** Leases to the caller the notifications that have been due the longest, in any order. */
   claimDue(limit: number): Promise<Payment[]>;
   /**
-   * Leases to the caller a notification that nobody works on, because it has ended, is held or waits for its next turn.
+   * Leases to the caller a notification that has ended, is held or waits for its next attempt.
    *
-   * @throws LeaseLost if somebody does by now
+   * @throws LeaseLost if another worker has claimed it since it was read
    */
   claim(payment: Payment): Promise<Payment>;
-  /** Forgets up to `limit` keys that are older than this time (ms since the epoch); says how many it forgot. */
-  forgetKeys(before: number, limit: number): Promise<number>;
+  /** Deletes up to `limit` keys that were stored before this time (ms since the epoch); returns how many. */
+  deleteKeys(before: number, limit: number): Promise<number>;
   /**
-   * Forgets text and phone of up to `limit` payments that were made before this time (ms since the epoch) and whose
-   * notification has ended; says of how many. Their message is null from then on. Once fewer than `limit` were left, what
-   * the store still has of them on disk goes within a minute or two, as far as a database lets go of it.
+   * Redacts text and phone of up to `limit` payments that were created before this time (ms since the epoch) and whose
+   * notification has ended; returns how many. Their message is null from then on. Once fewer than `limit` were redacted, the
+   * copies that the database still has on disk are overwritten within a minute or two, as far as the database allows.
    */
-  blank(before: number, limit: number): Promise<number>;
+  redact(before: number, limit: number): Promise<number>;
   /** Resolves if the store takes a durable write. */
   check(): Promise<void>;
   close(): Promise<void>;

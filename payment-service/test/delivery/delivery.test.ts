@@ -7,11 +7,13 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
-import { newPayment, type Payment, viewPayment } from '../../src/domain/payment.ts';
+import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
 import { isHeld, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
+
+const noIds = { traceparent: null, request_id: null };
 
 const refused: Outcome = { outcome: 'not_sent', reason: 'connection_refused' };
 const lost: Outcome = { outcome: 'unknown', reason: 'deadline_passed' };
@@ -90,14 +92,18 @@ async function setUp({
   const delivery = createDelivery({ store, notifier, policy });
 
   const fresh = (phone: string | null = null) =>
-    newPayment({ amount_minor: 100, currency: 'COP', customer_id: '1', phone, message: null }, policy.ttlMs);
+    newPayment(
+      { amount_minor: 100, currency: 'COP', customer_id: '1', phone, message: null },
+      policy.ttlMs,
+      noIds,
+    );
   /** Keeps a payment with its first attempt, as one does right before the call. */
   const begin = async () => {
     const begun = delivery.begin(fresh());
     await store.insert(begun);
     return begun;
   };
-  const pay = async () => delivery.round(await begin(), log);
+  const pay = async () => (await delivery.round(await begin(), log)).payment;
   /** What a process that died during the call leaves behind. */
   const crash = begin;
   const keep = async (payment: Payment) => {
@@ -128,13 +134,11 @@ async function setUp({
   };
 }
 
-function attemptsOf({ notification }: Payment): string[] {
-  return notification.attempts.map(
+function attemptsOf({ attempts }: Payment): string[] {
+  return attempts.map(
     ({ provider, outcome, reason }) => `${provider} ${outcome}${reason === null ? '' : ` ${reason}`}`,
   );
 }
-
-const isPossibleDuplicate = (payment: Payment) => viewPayment(payment).possible_duplicate;
 
 describe('an attempt that a crash cut short', () => {
   test('is unknown, and was asked about under its own key and time before anything is sent', async () => {
@@ -143,7 +147,7 @@ describe('an attempt that a crash cut short', () => {
     pass(leaseMs);
     const sent = await turn();
     expect(attemptsOf(sent)[0]).toBe('Aldeamo unknown interrupted');
-    expect(sent.notification.attempts[0]).toMatchObject({ message_id: null, duration_ms: null }); // nobody knows
+    expect(sent.attempts[0]).toMatchObject({ message_id: null, duration_ms: null }); // nobody knows
     expect(asked).toEqual([{ key: `${payment.payment_id}-1`, startedAt: now }]);
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
     expect(await found(payment)).toEqual(sent);
@@ -159,9 +163,11 @@ describe('an attempt that a crash cut short', () => {
     expect(sent).toMatchObject({
       notification_status: 'sent',
       notification_service: 'Aldeamo',
-      notification: { reason: null, next_attempt_at: null, attempts: [{ message_id: 'AL7' }] },
+      reason: null,
+      next_attempt_at: null,
+      attempts: [{ message_id: 'AL7' }],
     });
-    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(false);
     expect(calls).toEqual(['Aldeamo? -1']);
     expect(await found(payment)).toEqual(sent);
     pass(48 * hour);
@@ -176,7 +182,7 @@ describe('an attempt that a crash cut short', () => {
     const sent = await turn();
     expect(attemptsOf(sent)).toEqual(['Aldeamo not_sent never_received', 'Aldeamo accepted']);
     expect(sent.notification_status).toBe('sent');
-    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(false);
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
     expect(await found(payment)).toEqual(sent);
   });
@@ -188,7 +194,8 @@ describe('an attempt that a crash cut short', () => {
     pass(leaseMs);
     expect(await turn()).toMatchObject({
       notification_status: 'failed',
-      notification: { reason: 'opted_out', next_attempt_at: null },
+      reason: 'opted_out',
+      next_attempt_at: null,
     });
     expect(calls).toEqual(['Aldeamo? -1']);
   });
@@ -200,7 +207,7 @@ describe('an attempt that a crash cut short', () => {
     const sent = await turn();
     expect(attemptsOf(sent)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
     expect(sent).toMatchObject({ notification_status: 'sent', notification_service: 'Aldeamo' });
-    expect(isPossibleDuplicate(sent)).toBe(true);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(true);
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
   });
 
@@ -221,7 +228,7 @@ describe('an attempt that a crash cut short', () => {
       'Twilio not_sent connection_refused',
     ]);
     expect(sent).toMatchObject({ notification_status: 'sent', notification_service: 'Aldeamo' });
-    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(false);
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2', 'Twilio -3', 'Aldeamo? -1']);
   });
 
@@ -234,7 +241,7 @@ describe('an attempt that a crash cut short', () => {
     const sent = await turn();
     expect(attemptsOf(sent)).toEqual(['Aldeamo unknown deadline_passed', 'Twilio accepted']);
     expect(sent.notification_service).toBe('Twilio');
-    expect(isPossibleDuplicate(sent)).toBe(true); // nobody knows of the first one
+    expect(isPossibleDuplicate(sent.attempts)).toBe(true); // nobody knows of the first one
     expect(calls.toSorted()).toEqual(['Aldeamo? -1', 'Twilio? -2']);
   });
 
@@ -272,7 +279,7 @@ describe('what becomes known of several attempts', () => {
   ])('%j and %j: %s by %s', async (first, second, notification_status, notification_service, duplicate) => {
     const settled = settleAttempt(settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, first), 1, second);
     expect(settled).toMatchObject({ notification_status, notification_service });
-    expect(isPossibleDuplicate(settled)).toBe(duplicate);
+    expect(isPossibleDuplicate(settled.attempts)).toBe(duplicate);
   });
 
   test('that nobody knew stays on record where another attempt was made for it, and only there', async () => {
@@ -281,12 +288,12 @@ describe('what becomes known of several attempts', () => {
       1,
       accepted('SM1'),
     );
-    expect(settled.notification.attempts).toMatchObject([
+    expect(settled.attempts).toMatchObject([
       { outcome: 'accepted', reason: 'deadline_passed', message_id: 'AL1' },
       { outcome: 'accepted', reason: null, message_id: 'SM1' },
     ]);
     const never = settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, neverReceived);
-    expect(never.notification.attempts[0]).toMatchObject({ outcome: 'not_sent', reason: 'never_received' });
+    expect(never.attempts[0]).toMatchObject({ outcome: 'not_sent', reason: 'never_received' });
   });
 
   // The last one that is settled decides, and so a no is forgotten when another attempt turns out not to have been sent.
@@ -299,20 +306,20 @@ describe('what becomes known of several attempts', () => {
     pass(leaseMs);
     const failed = await turn();
     expect(calls.toSorted()).toEqual(['Aldeamo? -1', 'Twilio? -2']);
-    expect(failed).toMatchObject({ notification_status: 'failed', notification: { reason: 'opted_out' } });
+    expect(failed).toMatchObject({ notification_status: 'failed', reason: 'opted_out' });
   });
 
   // next_attempt_at stays what it was when the retry was scheduled.
   test('what is found to be sent has no next attempt', async () => {
     const { pay, turn, known, answers } = await setUp({ answers: { Aldeamo: lost, Twilio: refused } });
     const pending = await pay();
-    expect(pending.notification.next_attempt_at).not.toBeNull();
+    expect(pending.next_attempt_at).not.toBeNull();
     known['-1'] = accepted('AL7');
     answers.Aldeamo = refused;
     pass(5000);
     expect(await turn()).toMatchObject({
       notification_status: 'sent',
-      notification: { next_attempt_at: null },
+      next_attempt_at: null,
     });
   });
 });
@@ -352,7 +359,8 @@ describe('where what is unknown is held', () => {
     expect(held).toMatchObject({
       notification_status: 'pending',
       notification_service: null,
-      notification: { reason: 'unknown_outcome', next_attempt_at: null },
+      reason: 'unknown_outcome',
+      next_attempt_at: null,
     });
     expect(isHeld(held)).toBe(true);
     expect(attemptsOf(held)).toEqual(['Aldeamo unknown interrupted']);
@@ -369,7 +377,7 @@ describe('where what is unknown is held', () => {
     await turn();
     pass(24 * hour);
     const failed = await turn();
-    expect(failed).toMatchObject({ notification_status: 'failed', notification: { reason: 'expired' } });
+    expect(failed).toMatchObject({ notification_status: 'failed', reason: 'expired' });
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo? -1']);
   });
 
@@ -380,8 +388,8 @@ describe('where what is unknown is held', () => {
     const held = await turn();
     const sent = await delivery.retry(await store.claim(held), (payment) => payment, log);
     expect(attemptsOf(sent)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
-    expect(sent.notification).toMatchObject({ reason: null, next_attempt_at: null });
-    expect(isPossibleDuplicate(sent)).toBe(true);
+    expect(sent).toMatchObject({ reason: null, next_attempt_at: null });
+    expect(isPossibleDuplicate(sent.attempts)).toBe(true);
     expect(calls.at(-1)).toBe('Aldeamo -2');
   });
 
@@ -399,7 +407,7 @@ describe('where what is unknown is held', () => {
     const sent = await delivery.retry(await store.claim(held), reopen, log);
     expect(attemptsOf(sent)).toEqual(['Aldeamo rejected opted_out', 'Aldeamo accepted']);
     expect(sent).toMatchObject({ notification_status: 'sent', phone: '+573009999999' });
-    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(false);
     expect(calls.at(-1)).toBe('Aldeamo -2');
   });
 
@@ -453,24 +461,25 @@ describe('a notification that nobody has taken', () => {
     });
     const pending = await pay();
     expect(pending).toMatchObject({ notification_status: 'pending', retries: 1 });
-    expect(pending.notification.next_attempt_at).toBe(new Date(now + 2500).toISOString());
+    expect(pending.next_attempt_at).toBe(new Date(now + 2500).toISOString());
     expect(await found(pending)).toEqual(pending);
     pass(2499);
     expect(await store.claimDue(10)).toEqual([]);
     pass(1);
     const again = await turn();
     expect(again).toMatchObject({ notification_status: 'pending', retries: 2 });
-    expect(again.notification.next_attempt_at).toBe(new Date(now + 2500 + 5000).toISOString());
+    expect(again.next_attempt_at).toBe(new Date(now + 2500 + 5000).toISOString());
     answers.Twilio = accepted('SM9');
     pass(5000);
     const sent = await turn();
     expect(sent).toMatchObject({
       notification_status: 'sent',
       notification_service: 'Twilio',
-      notification: { next_attempt_at: null, reason: null },
+      next_attempt_at: null,
+      reason: null,
     });
     expect(attemptsOf(sent)).toHaveLength(6);
-    expect(isPossibleDuplicate(sent)).toBe(false);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(false);
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Aldeamo -3', 'Twilio -4', 'Aldeamo -5', 'Twilio -6']);
   });
 
@@ -486,7 +495,8 @@ describe('a notification that nobody has taken', () => {
     expect(failed).toMatchObject({
       notification_status: 'failed',
       notification_service: null,
-      notification: { reason: 'expired', next_attempt_at: null },
+      reason: 'expired',
+      next_attempt_at: null,
     });
     expect(calls).toEqual([]);
     expect(await found(pending)).toEqual(failed);
@@ -499,7 +509,7 @@ describe('a notification that nobody has taken', () => {
     await crash();
     known['-1'] = accepted('AL7');
     pass(leaseMs);
-    expect(await turn()).toMatchObject({ notification_status: 'sent', notification: { reason: null } });
+    expect(await turn()).toMatchObject({ notification_status: 'sent', reason: null });
     expect(calls).toEqual(['Aldeamo? -1']);
   });
 
@@ -509,7 +519,7 @@ describe('a notification that nobody has taken', () => {
     answers.Aldeamo = optedOut;
     pass(2500);
     const failed = await turn();
-    expect(failed).toMatchObject({ notification_status: 'failed', notification: { reason: 'opted_out' } });
+    expect(failed).toMatchObject({ notification_status: 'failed', reason: 'opted_out' });
     pass(48 * hour);
     expect(await store.claimDue(10)).toEqual([]);
   });
@@ -525,7 +535,7 @@ describe('while nobody can be asked', () => {
     pass(2500);
     const postponed = await turn();
     const probeAt = Date.parse(notifier.report().Aldeamo.next_probe_at ?? '');
-    expect(postponed.notification.next_attempt_at).toBe(new Date(probeAt).toISOString());
+    expect(postponed.next_attempt_at).toBe(new Date(probeAt).toISOString());
     expect(attemptsOf(postponed)).toEqual(attemptsOf(pending));
     expect(postponed).toMatchObject({ notification_status: 'pending', retries: pending.retries });
     expect(calls).toEqual([]);
@@ -538,7 +548,7 @@ describe('while nobody can be asked', () => {
     const pending = await pay();
     expect(attemptsOf(pending)).toEqual(['Aldeamo not_sent circuit_open', 'Twilio not_sent circuit_open']);
     expect(calls).toEqual([]);
-    expect(Date.parse(pending.notification.next_attempt_at ?? '')).toBeGreaterThanOrEqual(
+    expect(Date.parse(pending.next_attempt_at ?? '')).toBeGreaterThanOrEqual(
       Date.parse(notifier.report().Aldeamo.next_probe_at ?? ''),
     );
   });
@@ -553,7 +563,7 @@ describe('while nobody can be asked', () => {
     pass(2500);
     expect(await turn()).toMatchObject({
       notification_status: 'failed',
-      notification: { reason: 'expired' },
+      reason: 'expired',
     });
     expect(calls).toEqual([]);
   });
@@ -614,7 +624,7 @@ describe('Retry-After', () => {
       answers: { Aldeamo: throttledFor(60_000), Twilio: throttledFor(30_000) },
     });
     const pending = await pay();
-    expect(pending.notification.next_attempt_at).toBe(new Date(now + 30_000).toISOString());
+    expect(pending.next_attempt_at).toBe(new Date(now + 30_000).toISOString());
     calls.length = 0;
     answers.Aldeamo = accepted('AL2');
     answers.Twilio = accepted('SM2');
@@ -634,11 +644,11 @@ describe('Retry-After', () => {
     pass(leaseMs);
     const postponed = await turn();
     expect(postponed.payment_id).toBe(interrupted.payment_id);
-    expect(postponed.notification.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
+    expect(postponed.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
     expect(attemptsOf(postponed)).toEqual(['Aldeamo unknown interrupted']);
     expect(postponed.retries).toBe(0);
     expect(calls).toEqual(['Aldeamo? -1']);
-    expect(other.notification.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
+    expect(other.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
   });
 
   test('is not heeded for longer than the longest wait', async () => {
@@ -671,9 +681,9 @@ describe('a lease that runs out under a slow worker', () => {
     expect(newer.fence).toBe(2);
     slow.resolve(accepted('AL1'));
     await slowRound; // which does not reject
-    expect(logged).toContain('somebody else has taken this notification on');
+    expect(logged).toContain('another worker has claimed this notification');
     expect(await found(payment)).toEqual(newer);
-    expect(isPossibleDuplicate(newer)).toBe(true);
+    expect(isPossibleDuplicate(newer.attempts)).toBe(true);
   });
 
   test('what it has not begun yet, it does not begin: Twilio is not called', async () => {
@@ -701,7 +711,7 @@ describe('a lease that runs out under a slow worker', () => {
     await claim();
     await expect(delivery.resume(first, log, new AbortController().signal)).rejects.toThrow(first.payment_id);
     expect(calls).toEqual(['Aldeamo? -1']);
-    expect((await store.find(first.payment_id))?.notification.attempts).toMatchObject([{ outcome: null }]);
+    expect((await store.find(first.payment_id))?.attempts).toMatchObject([{ outcome: null }]);
   });
 });
 
@@ -710,8 +720,8 @@ describe('a store that fails', () => {
     const { begin, delivery, store, log, logged, found, turn, known } = await setUp();
     const payment = await begin();
     vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
-    const told = await delivery.round(payment, log);
-    expect(attemptsOf(told)).toEqual(['Aldeamo accepted']);
+    const { payment: ended } = await delivery.round(payment, log);
+    expect(attemptsOf(ended)).toEqual(['Aldeamo accepted']);
     expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
     expect(logged).toContain('an outcome could not be recorded');
     // It is found when the lease has run out.

@@ -4,8 +4,10 @@ import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/noti
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { startAttempt } from '../../src/domain/attempts.ts';
-import { newPayment, type Payment, viewPayment } from '../../src/domain/payment.ts';
+import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+
+const noIds = { traceparent: null, request_id: null };
 
 type Answer = Outcome | ((request: NotifyRequest) => Outcome | Promise<Outcome>);
 
@@ -69,11 +71,15 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
 }
 
 function paymentOf(customer_id: string): Payment {
-  return newPayment({ amount_minor: 10_000, currency: 'COP', customer_id, phone: null, message: null }, day);
+  return newPayment(
+    { amount_minor: 10_000, currency: 'COP', customer_id, phone: null, message: null },
+    day,
+    noIds,
+  );
 }
 
-function attemptsOf({ notification }: Payment): string[] {
-  return notification.attempts.map(
+function attemptsOf({ attempts }: Payment): string[] {
+  return attempts.map(
     ({ provider, outcome, reason }) => `${provider} ${outcome}${reason === null ? '' : ` ${reason}`}`,
   );
 }
@@ -147,6 +153,7 @@ describe('a notification', () => {
     const payment = newPayment(
       { amount_minor: 1, currency: 'COP', customer_id: 'c', phone, message: 'Hola' },
       day,
+      noIds,
     );
     await notifier.notify(notifier.begin(payment), save);
     const request = { customer_id: 'c', message: 'Hola', phone };
@@ -164,7 +171,7 @@ describe('a notification', () => {
     const { pay, calls } = setUp({ Aldeamo: slow });
     const paid = pay();
     await pass(120);
-    expect((await paid).notification.attempts).toMatchObject([{ message_id: 'AL7', duration_ms: 120 }]);
+    expect((await paid).attempts).toMatchObject([{ message_id: 'AL7', duration_ms: 120 }]);
     expect(calls[0]?.request).not.toHaveProperty('phone');
   });
 
@@ -187,7 +194,7 @@ describe('a notification', () => {
     ['accepted: it comes once', [accepted('AL1'), refused], false],
   ])('%s', async (_what, [aldeamo, twilio], possible) => {
     const { pay } = setUp({ Aldeamo: aldeamo, Twilio: twilio });
-    expect(viewPayment(await pay()).possible_duplicate).toBe(possible);
+    expect(isPossibleDuplicate((await pay()).attempts)).toBe(possible);
   });
 
   test('names its own provider and its own SMS, among others under way that end in another order', async () => {
@@ -202,10 +209,10 @@ describe('a notification', () => {
     });
     const paid = Array.from({ length: 60 }, (_, i) => pay(String(i)));
     await pass(1000);
-    const taken = (await Promise.all(paid)).map(({ customer_id, notification_service, notification }) => [
+    const taken = (await Promise.all(paid)).map(({ customer_id, notification_service, attempts }) => [
       customer_id,
       notification_service,
-      notification.attempts.at(-1)?.message_id,
+      attempts.at(-1)?.message_id,
     ]);
     expect(taken).toEqual(
       Array.from({ length: 60 }, (_, i) =>
@@ -252,7 +259,7 @@ describe("Aldeamo's circuit", () => {
     const payment = await notifier.notify(begun, save);
     expect(attemptsOf(payment)).toEqual(['Aldeamo not_sent circuit_open', 'Twilio accepted']);
     expect(payment).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });
-    expect(viewPayment(payment).possible_duplicate).toBe(false);
+    expect(isPossibleDuplicate(payment.attempts)).toBe(false);
     expect(events).toEqual(['Twilio is called']); // what was begun is saved by the caller
   });
 
@@ -409,7 +416,7 @@ describe('notify', () => {
     const payment = await notifier.notify(startAttempt(pending, 'Aldeamo'), save);
     expect(calls.map(({ key }) => key)).toEqual([1, 2, 3].map((n) => `${payment.payment_id}-${n}`));
     expect(payment).toMatchObject({ notification_service: 'Aldeamo', notification_status: 'sent' });
-    expect(viewPayment(payment).possible_duplicate).toBe(true);
+    expect(isPossibleDuplicate(payment.attempts)).toBe(true);
   });
 });
 

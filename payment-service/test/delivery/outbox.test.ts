@@ -8,7 +8,7 @@ import { type Outbox, type OutboxOptions, startOutbox } from '../../src/delivery
 import type { Payment } from '../../src/domain/payment.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { LeaseLost, type Store, StoreUnavailable } from '../../src/store/store.ts';
-import { notificationWith, paymentNumber, recordOf } from '../store/store-contract.ts';
+import { paymentNumber, recordOf } from '../store/store-contract.ts';
 
 const now = Date.parse('2026-03-01T12:00:00.000Z');
 const hour = 3_600_000;
@@ -36,7 +36,7 @@ async function pass(ms: number): Promise<void> {
 /** What the store was given before a write is done when that one is; it changes nothing, and so waits for no disk. */
 async function work(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) {
-    await open.forgetPhone('nobody');
+    await open.deletePhone('nobody');
     await new Promise(setImmediate);
   }
 }
@@ -104,7 +104,7 @@ async function setUp({ leaseMs = hour } = {}) {
 
 function dueIn(number: number, ms: number): Payment {
   const next_attempt_at = new Date(Date.now() + ms).toISOString();
-  return paymentNumber(number, { notification: { ...notificationWith([]), next_attempt_at } });
+  return paymentNumber(number, { next_attempt_at });
 }
 
 describe('what is due', () => {
@@ -244,7 +244,7 @@ describe('what fails is logged, and the outbox goes on', () => {
 
   test('the store, when keys are to be forgotten', async () => {
     const { store, start, insertDue, taken, logged } = await setUp();
-    vi.spyOn(store, 'forgetKeys').mockRejectedValueOnce(new StoreUnavailable('disk full'));
+    vi.spyOn(store, 'deleteKeys').mockRejectedValueOnce(new StoreUnavailable('disk full'));
     start();
     await pass(200);
     await insertDue(1, 1);
@@ -255,7 +255,7 @@ describe('what fails is logged, and the outbox goes on', () => {
 
   test.each([
     [new StoreUnavailable('disk full'), 'error', 'the outbox could not do its work'],
-    [new LeaseLost('pmt_1'), 'warn', 'somebody else has taken this notification on'],
+    [new LeaseLost('pmt_1'), 'warn', 'another worker has claimed this notification'],
     [new TypeError('a bug'), 'error', 'the outbox could not do its work'],
   ])('a turn, %s; the notification is taken on again when its lease has run out', async (error, level, message) => {
     const { each, numbers, start, insertDue, logged } = await setUp({ leaseMs: 5000 });
@@ -316,7 +316,7 @@ describe('text and phone of a payment', () => {
   const ended = (number: number) =>
     paymentNumber(number, { created_at: new Date(now).toISOString(), notification_status: 'sent' });
   const isBlank = async (store: Store, number: number) =>
-    (await store.find(ended(number).payment_id))?.notification.message === null;
+    (await store.find(ended(number).payment_id))?.message === null;
 
   test('are blanked when their time has come, and not before, however many', async () => {
     const { store, start } = await setUp();

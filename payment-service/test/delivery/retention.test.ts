@@ -14,7 +14,7 @@ async function payAndForget(...outcomes: ('accepted' | 'rejected')[]) {
       clients.Aldeamo.answer = async () => ({ outcome: 'rejected', reason: 'opted_out' });
     paid.push(paymentOf(await app.inject(post({ amount: 1, customer_id: '1', message: text, phone }))));
   }
-  expect(await store.blank(later(), 1000)).toBe(outcomes.length);
+  expect(await store.redact(later(), 1000)).toBe(outcomes.length);
   return { app, paid, path, lines };
 }
 

@@ -13,6 +13,8 @@ import {
   scheduleRetry,
 } from '../../src/domain/retry-policy.ts';
 
+const noIds = { traceparent: null, request_id: null };
+
 const now = Date.parse('2026-03-01T12:00:00.000Z');
 const ttlMs = 86_400_000;
 const policy: RetryPolicy = { baseMs: 5000, maxMs: 900_000, ttlMs, unknownOutcome: 'resend' };
@@ -26,15 +28,19 @@ afterEach(() => {
 });
 
 const fresh = () =>
-  newPayment({ amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null }, ttlMs);
+  newPayment(
+    { amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null },
+    ttlMs,
+    noIds,
+  );
 const after = (outcome: Outcome) => endAttempt(startAttempt(fresh(), 'Aldeamo'), outcome, 1);
 const refused = () => after({ outcome: 'not_sent', reason: 'connection_refused' });
 const iso = (ms: number) => new Date(ms).toISOString();
 
 describe('the next attempt', () => {
   const waitOf = (retries: number, random: number, notBefore = 0) => {
-    const { notification } = scheduleRetry({ ...refused(), retries }, policy, notBefore, () => random);
-    return Date.parse(notification.next_attempt_at ?? '') - now;
+    const { next_attempt_at } = scheduleRetry({ ...refused(), retries }, policy, notBefore, () => random);
+    return Date.parse(next_attempt_at ?? '') - now;
   };
 
   // With full jitter it comes at once at the earliest, and at the latest within the bound, which doubles up to the cap.
@@ -71,13 +77,13 @@ describe('the next attempt', () => {
     expect(scheduled).toEqual({
       ...payment,
       retries: 4,
-      notification: { ...payment.notification, next_attempt_at: iso(now + 20_000) },
+      next_attempt_at: iso(now + 20_000),
     });
   });
 
   test('comes by the dice of the machine, where no others are given', () => {
     const random = vi.spyOn(Math, 'random').mockReturnValue(0.25);
-    expect(scheduleRetry(refused(), policy, 0).notification.next_attempt_at).toBe(iso(now + 1250));
+    expect(scheduleRetry(refused(), policy, 0).next_attempt_at).toBe(iso(now + 1250));
     expect(random).toHaveBeenCalledTimes(1);
   });
 
@@ -93,7 +99,7 @@ describe('the next attempt', () => {
     [{ outcome: 'not_sent', reason: 'down' }],
     [{ outcome: 'unknown', reason: 'deadline_passed' }],
   ])('is one after %j', (outcome) => {
-    expect(scheduleRetry(after(outcome), policy, 0).notification.next_attempt_at).not.toBeNull();
+    expect(scheduleRetry(after(outcome), policy, 0).next_attempt_at).not.toBeNull();
   });
 });
 
@@ -101,7 +107,7 @@ test('postponed: it waits, and no retry is spent', () => {
   const payment = { ...refused(), retries: 3 };
   expect(postpone(payment, now + 7)).toEqual({
     ...payment,
-    notification: { ...payment.notification, next_attempt_at: iso(now + 7) },
+    next_attempt_at: iso(now + 7),
   });
 });
 
@@ -110,7 +116,8 @@ test('expired: it has failed, and says why', () => {
   expect(expire(payment)).toEqual({
     ...payment,
     notification_status: 'failed',
-    notification: { ...payment.notification, reason: 'expired', next_attempt_at: null },
+    reason: 'expired',
+    next_attempt_at: null,
   });
 });
 
@@ -131,7 +138,8 @@ describe('held', () => {
     const held = hold(payment);
     expect(held).toEqual({
       ...payment,
-      notification: { ...payment.notification, reason: 'unknown_outcome', next_attempt_at: null },
+      reason: 'unknown_outcome',
+      next_attempt_at: null,
     });
     expect(isHeld(held)).toBe(true);
     expect(isHeld(payment)).toBe(false);

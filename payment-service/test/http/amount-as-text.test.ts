@@ -6,7 +6,7 @@ import { parseWithAmountAsText } from '../../src/http/amount-as-text.ts';
 const read = (amount: string) =>
   parseAmount((parseWithAmountAsText(`{"amount":${amount}}`) as { amount: string }).amount, 'CLF');
 
-test('an amount is read from its text alone, however it is written', () => {
+test('given any JSON number, returns its text as written', () => {
   const digits = (maxLength: number) => fc.stringMatching(new RegExp(`^\\d{1,${maxLength}}$`));
   const number = fc
     .tuple(
@@ -32,11 +32,18 @@ test.each([
   '1.0E2',
   '-0',
   '0.30000000000000004',
-])('%s is what it says', (text) => {
+])('given %s, which a double would change, returns its text', (text) => {
   expect(read(text)).toBe(parseAmount(text, 'CLF'));
 });
 
-test.each(['', ' ', '{', '[1', '{"amount":01}', '{"amount":1e}'])('%j is no JSON', (text) => {
+test.each([
+  '',
+  ' ',
+  '{',
+  '[1',
+  '{"amount":01}',
+  '{"amount":1e}',
+])('given %j, which is not JSON, throws a SyntaxError', (text) => {
   expect(() => parseWithAmountAsText(text)).toThrow(SyntaxError);
 });
 
@@ -44,11 +51,16 @@ test.each([
   'null',
   '1',
   '"amount"',
-  '[{"amount":1}]',
   '{"amount":"1e2"}',
   '{"amount":null}',
   '{"amount":{"amount":true}}',
-  '{"__proto__":{"amount":1}}',
-])('%s is the value that it is anyway', (text) => {
+])('given a JSON text without a number named amount (%s), returns what JSON.parse returns', (text) => {
   expect(parseWithAmountAsText(text)).toStrictEqual(JSON.parse(text));
+});
+
+test.each([
+  ['[{"amount":1}]', [{ amount: '1' }]],
+  ['{"payment":{"amount":1.50}}', { payment: { amount: '1.50' } }],
+])('given an amount at any depth (%s), returns its text', (text, value) => {
+  expect(parseWithAmountAsText(text)).toStrictEqual(value);
 });

@@ -2,13 +2,13 @@ import type { Outcome } from 'service-kit/contract/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { paymentSchema } from '../../src/domain/payment.ts';
+import { paymentViewSchema } from '../../src/domain/payment-view.ts';
 import { circuitReportSchema } from '../../src/http/circuit.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { body, build, connectTo, paymentOf, post, refused } from '../fixture.ts';
 
 describe('GET /payments', () => {
-  const pageSchema = z.strictObject({ data: z.array(paymentSchema), has_more: z.boolean() });
+  const pageSchema = z.strictObject({ data: z.array(paymentViewSchema), has_more: z.boolean() });
 
   async function buildWithPayments(count: number) {
     const built = await build();

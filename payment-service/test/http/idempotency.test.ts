@@ -6,10 +6,11 @@ import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/server.ts';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createPayments } from '../../src/delivery/create-payment.ts';
+import { createPaymentCreation } from '../../src/delivery/create-payment.ts';
 import type { Delivery } from '../../src/delivery/delivery.ts';
 import { askedProvider, startAttempt } from '../../src/domain/attempts.ts';
-import type { Payment, PaymentView } from '../../src/domain/payment.ts';
+import type { Payment } from '../../src/domain/payment.ts';
+import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -27,7 +28,7 @@ import {
   type Response,
   refused,
 } from '../fixture.ts';
-import { everything, notificationWith, paymentNumber, recordOf, running } from '../store/store-contract.ts';
+import { everything, paymentNumber, recordOf, running } from '../store/store-contract.ts';
 
 describe('Idempotency-Key', () => {
   /** The heads that a client goes by. */
@@ -55,9 +56,7 @@ describe('Idempotency-Key', () => {
     expect([first.statusCode, replayed(first)]).toEqual([headers.prefer ? 202 : 201, undefined]);
     const { payment_id } = paymentOf(first);
     // What becomes of it afterwards is not what the first answer was.
-    await vi.waitFor(async () =>
-      expect((await store.find(payment_id))?.notification.attempts[0]?.outcome).toBeTruthy(),
-    );
+    await vi.waitFor(async () => expect((await store.find(payment_id))?.attempts[0]?.outcome).toBeTruthy());
     const payment = (await store.find(payment_id)) as Payment;
     await store.update({ ...payment, notification_status: 'delivered' });
     const sends = calls.length;
@@ -228,7 +227,7 @@ describe('Idempotency-Key', () => {
         {
           notification_status: 'pending',
           notification_service: null,
-          notification: { ...notificationWith([]), next_attempt_at: '2998-01-01T00:00:00.000Z' },
+          next_attempt_at: '2998-01-01T00:00:00.000Z',
         },
       ],
     ])('is answered from the payment, and from then on to the byte: %s', async (_what, fields) => {
@@ -249,7 +248,7 @@ describe('Idempotency-Key', () => {
 
     test('is a 409 while its attempt still runs, as far as anyone knows', async () => {
       const { app, store } = await build();
-      await crashed(store, app, { notification_status: 'pending', notification: running() });
+      await crashed(store, app, { notification_status: 'pending', attempts: running() });
       const response = await app.inject(keyed('key-1'));
       expect([response.statusCode, response.headers['retry-after']]).toEqual([409, '1']);
     });
@@ -265,11 +264,10 @@ describe('Idempotency-Key', () => {
     onTestFinished(() => store.close());
     const delivery = { begin: (payment: Payment) => postpone(payment, Date.now() - 1) } as Delivery;
     const policy: RetryPolicy = { baseMs: 1, maxMs: 1, ttlMs: day, unknownOutcome: 'resend' };
-    const payments = createPayments({ store, delivery, policy });
+    const { createNotified } = createPaymentCreation({ store, delivery, policy });
     const request = { amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null };
-    const options = { idempotencyKey: 'key-1', respondAsync: false };
     const log = pino({ level: 'silent' });
-    const { payment_id } = await payments.create(request, options, log);
+    const { payment_id } = await createNotified(request, 'key-1', log);
     // As a crash would leave it: without the answer.
     connectTo(join(directory, 'payments.db')).exec('UPDATE idempotency_keys SET answer_status = NULL');
 
@@ -280,7 +278,7 @@ describe('Idempotency-Key', () => {
       await store.update(startAttempt(claimed as Payment, 'Aldeamo'));
       return read;
     });
-    await payments.create(request, options, log).catch(() => {}); // a 409 is as good an answer as a replay
+    await createNotified(request, 'key-1', log).catch(() => {}); // a 409 is as good an answer as a replay
     expect(askedProvider((await find(payment_id)) as Payment)).toBe('Aldeamo');
     expect(await store.claimDue(10)).toEqual([]);
   });

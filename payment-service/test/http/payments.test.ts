@@ -2,7 +2,7 @@ import type { InjectOptions } from 'fastify';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test } from 'vitest';
-import type { PaymentView } from '../../src/domain/payment.ts';
+import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
 import { body, build, connectTo, paymentOf, post, refused } from '../fixture.ts';
 import { everything } from '../store/store-contract.ts';

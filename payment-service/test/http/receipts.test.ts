@@ -1,7 +1,7 @@
 import type { InjectOptions } from 'fastify';
 import type { Outcome, Receipt } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
-import type { PaymentView } from '../../src/domain/payment.ts';
+import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { begin, body, build, hold, paymentOf, post } from '../fixture.ts';
 
 type App = Awaited<ReturnType<typeof build>>['app'];

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { begin, body, build, connectTo, day, hold, paymentOf, post, refused } from '../fixture.ts';
-import { notificationWith, paymentNumber, running } from '../store/store-contract.ts';
+import { paymentNumber, running } from '../store/store-contract.ts';
 
 describe('POST /payments/{id}/notification/retry', () => {
   const retry = (payment_id: string, payload?: unknown): InjectOptions => ({
@@ -26,10 +26,12 @@ describe('POST /payments/{id}/notification/retry', () => {
   const expired = paymentNumber(1, {
     notification_status: 'failed',
     expires_at: '2026-01-02T00:00:00.000Z',
-    notification: { ...notificationWith([refusal]), reason: 'expired' },
+    attempts: [refusal],
+    reason: 'expired',
   });
   const held = paymentNumber(1, {
-    notification: { ...notificationWith([unknown]), reason: 'unknown_outcome' },
+    attempts: [unknown],
+    reason: 'unknown_outcome',
   });
 
   test('of a payment that does not exist: 404', async () => {
@@ -41,11 +43,8 @@ describe('POST /payments/{id}/notification/retry', () => {
   test.each<[what: string, fields: Partial<Payment>]>([
     ['sent', { notification_status: 'sent', notification_service: 'Aldeamo' }],
     ['delivered', { notification_status: 'delivered', notification_service: 'Aldeamo' }],
-    [
-      'scheduled',
-      { notification: { ...notificationWith([refusal]), next_attempt_at: '2998-01-01T00:00:00.000Z' } },
-    ],
-    ['running', { notification: running() }],
+    ['scheduled', { attempts: [refusal], next_attempt_at: '2998-01-01T00:00:00.000Z' }],
+    ['running', { attempts: running() }],
   ])('of what is %s: 409, and nothing changes', async (_what, fields) => {
     const { app, store, calls } = await build();
     const payment = paymentNumber(1, fields);
@@ -118,7 +117,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     await app.inject(retry(held.payment_id));
     const kept = await store.find(held.payment_id);
     expect(kept?.reopened).toBe(1);
-    expect(kept?.notification).toMatchObject({ reason: null, next_attempt_at: expect.any(String) });
+    expect(kept).toMatchObject({ reason: null, next_attempt_at: expect.any(String) });
   });
 
   test('has its own time to live, and the outbox goes on with what could not be sent', async () => {

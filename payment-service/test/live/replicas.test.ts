@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test, 
 import { startTcpProxy } from '../../../test/doubles/tcp-proxy.ts';
 import { createDatabase } from '../../../test/postgres-server.ts';
 import type { ProviderReport } from '../../src/delivery/notifier.ts';
-import { createPostgresChannel } from '../../src/live/replica-channel.ts';
+import { replicaChannelOf } from '../../src/live/replica-channel.ts';
 import { createReplicas, type OpenChannel, replicaSchema } from '../../src/live/replicas.ts';
 import type { CircuitState } from '../../src/providers/circuit-breaker.ts';
 
@@ -128,9 +128,12 @@ describe('the replicas', () => {
 });
 
 describe('over PostgreSQL', () => {
-  function openChannel(url: string) {
+  const connect = async (url: string, onMessage: (text: string) => void) =>
+    ((await replicaChannelOf(url, log)) as OpenChannel)(onMessage);
+
+  async function openChannel(url: string) {
     const heard: string[] = [];
-    const channel = createPostgresChannel(url, (text) => void heard.push(text), log);
+    const channel = await connect(url, (text) => void heard.push(text));
     onTestFinished(() => channel.close());
     const canBeHeard = (text: string) =>
       vi.waitFor(
@@ -145,8 +148,8 @@ describe('over PostgreSQL', () => {
 
   test('what one says all hear, in this database alone', async () => {
     const url = await createDatabase(inject('postgresPort'));
-    const [a, b] = [openChannel(url), openChannel(url)];
-    const elsewhere = openChannel(await createDatabase(inject('postgresPort')));
+    const [a, b] = [await openChannel(url), await openChannel(url)];
+    const elsewhere = await openChannel(await createDatabase(inject('postgresPort')));
     await Promise.all([a, b, elsewhere].map((channel, index) => channel.canBeHeard(`start-${index}`)));
     await a.publish('ñ "quoted" \\ \'');
     await vi.waitFor(() => expect(b.heard).toContain('ñ "quoted" \\ \''));
@@ -159,7 +162,7 @@ describe('over PostgreSQL', () => {
     const proxy = await startTcpProxy(Number(url.port));
     onTestFinished(() => proxy[Symbol.asyncDispose]());
     url.port = String(proxy.port);
-    const channel = openChannel(url.href);
+    const channel = await openChannel(url.href);
     await channel.canBeHeard('before');
     proxy.cut();
     await channel.canBeHeard('after it was cut');
@@ -171,11 +174,11 @@ describe('over PostgreSQL', () => {
 
   test('it can be closed at once, and where the server is silent', { timeout: 20_000 }, async () => {
     const url = new URL(await createDatabase(inject('postgresPort')));
-    await createPostgresChannel(url.href, () => {}, log).close();
+    await (await connect(url.href, () => {})).close();
     const proxy = await startTcpProxy(Number(url.port));
     onTestFinished(() => proxy[Symbol.asyncDispose]());
     url.port = String(proxy.port);
-    const channel = createPostgresChannel(url.href, (text) => text === 'there' && heard.resolve(), log);
+    const channel = await connect(url.href, (text) => text === 'there' && heard.resolve());
     const heard = Promise.withResolvers<void>();
     const saying = setInterval(() => void channel.publish('there').catch(() => {}), 50);
     await heard.promise;
@@ -185,7 +188,7 @@ describe('over PostgreSQL', () => {
   });
 
   test('nobody is there: nothing is thrown, and it can be closed', async () => {
-    const channel = createPostgresChannel('postgres://127.0.0.1:1/none', () => {}, log);
+    const channel = await connect('postgres://127.0.0.1:1/none', () => {});
     await channel.publish('to nobody');
     await channel.close();
   });

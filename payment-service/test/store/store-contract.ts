@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
 import {
   type IdempotencyRecord,
-  type KeptAnswer,
   LeaseLost,
   type PaymentPage,
   type PaymentQuery,
   type Store,
+  type StoredAnswer,
   StoreUnavailable,
 } from '../../src/store/store.ts';
 
@@ -28,7 +28,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
     describe('phones of customers', () => {
       test('are kept, replaced, and forgotten, each by its own customer', async () => {
         expect(await store.findPhone('1')).toBeUndefined();
-        expect(await store.forgetPhone('1')).toBe(false);
+        expect(await store.deletePhone('1')).toBe(false);
         await store.putPhone('1', '+573001234567');
         await store.putPhone('2', '+573009999999');
         await store.putPhone('1', '+573007777777');
@@ -36,7 +36,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           '+573007777777',
           '+573009999999',
         ]);
-        expect(await store.forgetPhone('1')).toBe(true);
+        expect(await store.deletePhone('1')).toBe(true);
         expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([
           undefined,
           '+573009999999',
@@ -69,29 +69,27 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         [
           'unicode, line breaks, no attempt and a due time',
           {
-            notification: {
-              reason: null,
-              encoding: 'UCS-2',
-              segments: 2,
-              message: 'Pago de $1 con éxito ✅\r\n\t👩‍👩‍👧 e\u0301 עברית 漢字 \u{10FFFF}',
-              attempts: [],
-              next_attempt_at: '2026-01-02T03:04:05.678Z',
-            },
+            reason: null,
+            encoding: 'UCS-2',
+            segments: 2,
+            message: 'Pago de $1 con éxito ✅\r\n\t👩‍👩‍👧 e\u0301 עברית 漢字 \u{10FFFF}',
+            attempts: [],
+            next_attempt_at: '2026-01-02T03:04:05.678Z',
           },
         ],
         [
           'a failed notification with its reason',
           {
             notification_status: 'failed',
-            notification: { ...notificationWith([]), reason: 'expired' },
+            reason: 'expired',
           },
         ],
         [
           'what the outbox goes by',
           { expires_at: '2026-01-02T03:04:05.678Z', retries: 17, reopened: 2, fence: 4 },
         ],
-        ['attempts, in their order', { notification: notificationWith(everyAttempt) }],
-        ['more than nine attempts', { notification: notificationWith(manyAttempts) }],
+        ['attempts, in their order', { attempts: everyAttempt }],
+        ['more than nine attempts', { attempts: manyAttempts }],
       ])('%s', async (_name, fields) => {
         const payment = paymentNumber(1, fields);
         await store.insert(payment);
@@ -109,7 +107,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
 
     test('update ends the attempt that runs, adds others, and leaves the rest as it was', async () => {
       const [ended, running] = [everyAttempt[0] as Attempt, everyAttempt.at(-1) as Attempt];
-      const before = paymentNumber(1, { phone: '+573001234567', notification: notificationWith([running]) });
+      const before = paymentNumber(1, { phone: '+573001234567', attempts: [running] });
       await store.insert(before);
       await store.insert(paymentNumber(2));
       const after: Payment = {
@@ -119,21 +117,18 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         retries: 3,
         notification_service: 'Twilio',
         notification_status: 'sent',
-        notification: {
-          ...before.notification,
-          reason: 'unknown_outcome',
-          attempts: [
-            {
-              ...running,
-              outcome: 'unknown',
-              reason: 'deadline_passed',
-              message_id: 'sms-2',
-              duration_ms: 3000,
-            },
-            ended,
-          ],
-          next_attempt_at: '2026-01-02T03:04:05.678Z',
-        },
+        reason: 'unknown_outcome',
+        attempts: [
+          {
+            ...running,
+            outcome: 'unknown',
+            reason: 'deadline_passed',
+            message_id: 'sms-2',
+            duration_ms: 3000,
+          },
+          ended,
+        ],
+        next_attempt_at: '2026-01-02T03:04:05.678Z',
       };
       await store.update(after);
       expect(await store.find(before.payment_id)).toStrictEqual(after);
@@ -143,7 +138,8 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         ...after,
         notification_service: null,
         notification_status: 'pending',
-        notification: { ...after.notification, reason: null, next_attempt_at: null },
+        reason: null,
+        next_attempt_at: null,
       };
       await store.update(again);
       expect(await store.find(before.payment_id)).toStrictEqual(again);
@@ -151,8 +147,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
 
     test('update brings the attempts up to date, told what they were before or not', async () => {
       const [ended, running] = [everyAttempt[0] as Attempt, everyAttempt.at(-1) as Attempt];
-      const paymentWith = (...attempts: Attempt[]) =>
-        paymentNumber(1, { notification: notificationWith(attempts) });
+      const paymentWith = (...attempts: Attempt[]) => paymentNumber(1, { attempts: attempts });
       const accepted: Attempt = { ...running, outcome: 'accepted', message_id: 'sms-2', duration_ms: 7 };
       const [first, next, last] = [
         paymentWith(ended, running),
@@ -180,7 +175,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         paymentNumber(index + 1, {
           customer_id: customers[index % 3] ?? '',
           notification_status: statuses[index % 4] ?? 'pending',
-          notification: notificationWith([{ ...(everyAttempt[0] as Attempt), message_id: `sms-${index}` }]),
+          attempts: [{ ...(everyAttempt[0] as Attempt), message_id: `sms-${index}` }],
         }),
       );
       const newestFirst = all.toReversed();
@@ -265,7 +260,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       const twice: Payment = {
         ...paymentNumber(2),
         customer_id: 'another',
-        notification: notificationWith(everyAttempt),
+        attempts: everyAttempt,
       };
       const results = await Promise.allSettled([
         store.insert(paymentNumber(1)),
@@ -294,7 +289,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
 
       const scheduled = (number: number, dueInMs: number, fields: Partial<Payment> = {}) =>
         paymentNumber(number, {
-          notification: { ...notificationWith([]), next_attempt_at: at(dueInMs) },
+          next_attempt_at: at(dueInMs),
           ...fields,
         });
       const claimed = async (limit = 100) =>
@@ -302,7 +297,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
 
       test('is claimed as it was kept, attempts and all, under a fence that has grown', async () => {
         const payment = scheduled(1, -1, { phone: '+573001234567', retries: 2 });
-        payment.notification.attempts = everyAttempt.slice(0, -1);
+        payment.attempts = everyAttempt.slice(0, -1);
         await store.insert(payment);
         expect(await store.claimDue(10)).toStrictEqual([{ ...payment, fence: 2 }]);
         expect(await store.find(payment.payment_id)).toStrictEqual({ ...payment, fence: 2 });
@@ -310,12 +305,8 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
 
       test.each<[what: string, payment: Payment, dueInMs: number]>([
         ['scheduled: when its time has come', scheduled(1, 5000), 5000],
-        ['running: when the lease has run out', paymentNumber(1, { notification: running() }), leaseMs],
-        [
-          'held: when it expires',
-          paymentNumber(1, { expires_at: at(60_000), notification: { ...notificationWith([]) } }),
-          60_000,
-        ],
+        ['running: when the lease has run out', paymentNumber(1, { attempts: running() }), leaseMs],
+        ['held: when it expires', paymentNumber(1, { expires_at: at(60_000), attempts: [] }), 60_000],
         [
           'scheduled for later than it expires: when it expires',
           scheduled(1, 60_000, { expires_at: at(40_000) }),
@@ -369,7 +360,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         await store.insert(scheduled(1, -1));
         const [claim] = await store.claimDue(1);
         pass(leaseMs - 1);
-        await store.update({ ...(claim as Payment), notification: running() });
+        await store.update({ ...(claim as Payment), attempts: running() });
         pass(leaseMs - 1);
         expect(await claimed()).toEqual([]);
         pass(1);
@@ -384,7 +375,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           claims.find(({ payment_id }) => numberOf(payment_id) === number) as Payment;
         await store.update({
           ...claimOf(1),
-          notification: { ...notificationWith([]), next_attempt_at: at(100) },
+          next_attempt_at: at(100),
         });
         await store.update({ ...claimOf(2), notification_status: 'sent' });
         pass(100);
@@ -396,7 +387,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       describe('under an old fence', () => {
         test('an update is refused, and changes nothing, neither attempts nor the kept answer', async () => {
           const payment = scheduled(1, -1);
-          payment.notification.attempts = [everyAttempt[2] as Attempt];
+          payment.attempts = [everyAttempt[2] as Attempt];
           const first = recordOf('key-1', payment);
           await store.insert(payment, first);
           await store.claimDue(1);
@@ -406,10 +397,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
             ...payment,
             notification_status: 'sent',
             notification_service: 'Aldeamo',
-            notification: notificationWith([
-              { ...(everyAttempt[2] as Attempt), reason: 'changed' },
-              everyAttempt[0] as Attempt,
-            ]),
+            attempts: [{ ...(everyAttempt[2] as Attempt), reason: 'changed' }, everyAttempt[0] as Attempt],
           };
           for (const fence of [1, 2, 4]) {
             await expect(
@@ -531,17 +519,17 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
 
       test('keeps the first of its answers: a late one is told what is kept, and changes nothing else', async () => {
         const record = recordOf('key-1', paymentNumber(1));
-        await store.insert(paymentNumber(1, { notification: running() }), record);
+        await store.insert(paymentNumber(1, { attempts: running() }), record);
         const { payment_id } = paymentNumber(1);
         const late = { status: 201, body: 'late' };
-        expect(await store.keepAnswer(payment_id, someAnswer)).toEqual(someAnswer);
-        expect(await store.keepAnswer(payment_id, late)).toEqual(someAnswer);
+        expect(await store.storeAnswer(payment_id, someAnswer)).toEqual(someAnswer);
+        expect(await store.storeAnswer(payment_id, late)).toEqual(someAnswer);
         expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual({
           known: { ...record, answer: someAnswer },
         });
-        expect(await store.find(payment_id)).toStrictEqual(paymentNumber(1, { notification: running() }));
+        expect(await store.find(payment_id)).toStrictEqual(paymentNumber(1, { attempts: running() }));
         // Whose key is forgotten by now, or never had one.
-        expect(await store.keepAnswer(paymentNumber(3).payment_id, late)).toEqual(late);
+        expect(await store.storeAnswer(paymentNumber(3).payment_id, late)).toEqual(late);
       });
 
       test('of a payment that can not be inserted is not kept', async () => {
@@ -574,18 +562,18 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         };
 
         test('when it is older than a time, and younger ones are not; payments stay', async () => {
-          expect(await store.forgetKeys(now + 2000, 100)).toBe(2);
+          expect(await store.deleteKeys(now + 2000, 100)).toBe(2);
           expect((await list({})).payments).toHaveLength(5);
           expect(await known()).toEqual(['key-3', 'key-4', 'key-5']);
         });
 
         test('at most so many at a time, the oldest first', async () => {
-          expect(await store.forgetKeys(now + 10_000, 3)).toBe(3);
+          expect(await store.deleteKeys(now + 10_000, 3)).toBe(3);
           expect(await known()).toEqual(['key-4', 'key-5']);
         });
 
         test('not at all where none is old', async () => {
-          expect(await store.forgetKeys(now, 100)).toBe(0);
+          expect(await store.deleteKeys(now, 100)).toBe(0);
           expect(await known()).toHaveLength(5);
         });
       });
@@ -602,7 +590,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       const before = Date.parse('2026-01-04T00:00:00.000Z');
       const isBlank = async (day: number) => {
         const payment = await store.find(made(day).payment_id);
-        return payment?.notification.message === null && payment.phone === null;
+        return payment?.message === null && payment.phone === null;
       };
 
       test('are blanked of what has ended and is older than a time, and the rest stays as it was', async () => {
@@ -610,27 +598,27 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         await store.insert(made(2, { notification_status: 'failed' }));
         await store.insert(made(3, { notification_status: 'pending' }));
         await store.insert(made(4));
-        expect(await store.blank(before, 100)).toBe(2);
+        expect(await store.redact(before, 100)).toBe(2);
         expect(await Promise.all([1, 2, 3, 4].map(isBlank))).toEqual([true, true, false, false]);
-        const { notification, ...rest } = made(1);
-        expect(await store.find(made(1).payment_id)).toStrictEqual({
-          ...rest,
+        const old = made(1);
+        expect(await store.find(old.payment_id)).toStrictEqual({
+          ...old,
           phone: null,
-          fence: rest.fence + 1,
-          notification: { ...notification, message: null },
+          fence: old.fence + 1,
+          message: null,
         });
-        expect(await store.blank(before, 100)).toBe(0);
+        expect(await store.redact(before, 100)).toBe(0);
       });
 
       test('are blanked of at most so many at a time, the oldest first', async () => {
         for (const day of [3, 1, 2]) await store.insert(made(day));
-        expect(await store.blank(before, 2)).toBe(2);
+        expect(await store.redact(before, 2)).toBe(2);
         expect(await Promise.all([1, 2, 3].map(isBlank))).toEqual([true, true, false]);
       });
 
       test('are not written again by one who has read them before', async () => {
         await store.insert(made(1));
-        await store.blank(before, 1);
+        await store.redact(before, 1);
         await expect(store.update(made(1))).rejects.toBeInstanceOf(LeaseLost);
         await expect(store.claim(made(1))).rejects.toBeInstanceOf(LeaseLost);
         expect(await isBlank(1)).toBe(true);
@@ -639,14 +627,14 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       test('are not blanked while somebody has the payment in hand', async () => {
         await store.insert(made(1));
         const claimed = await store.claim(made(1));
-        expect(await store.blank(before, 1)).toBe(0);
+        expect(await store.redact(before, 1)).toBe(0);
         await store.update(claimed);
-        expect(await store.blank(before, 1)).toBe(1);
+        expect(await store.redact(before, 1)).toBe(1);
       });
 
       test('a receipt that comes later is still taken down', async () => {
         await store.insert(made(1));
-        await store.blank(before, 1);
+        await store.redact(before, 1);
         const found = (await store.find(made(1).payment_id)) as Payment;
         const { fence } = await store.claim(found);
         await store.update({ ...found, fence, notification_status: 'delivered' });
@@ -662,7 +650,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       expect(await store.backlog()).toEqual({ size: 0, oldest_at: null });
       const at = (day: number) => ({ created_at: `2026-01-0${day}T00:00:00.000Z` });
       await store.insert(paymentNumber(1, { ...at(1), notification_status: 'sent' }));
-      await store.insert(paymentNumber(3, { ...at(3), notification: running() }));
+      await store.insert(paymentNumber(3, { ...at(3), attempts: running() }));
       await store.insert(paymentNumber(2, at(2)));
       await store.insert(paymentNumber(4, { ...at(4), notification_status: 'failed' }));
       expect(await store.backlog()).toEqual({ size: 2, oldest_at: at(2).created_at });
@@ -690,11 +678,11 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       ['list', () => store.list(everything)],
       ['backlog', () => store.backlog()],
       ['check', () => store.check()],
-      ['keepAnswer', () => store.keepAnswer(paymentNumber(1).payment_id, someAnswer)],
+      ['storeAnswer', () => store.storeAnswer(paymentNumber(1).payment_id, someAnswer)],
       ['claimDue', () => store.claimDue(1)],
       ['claim', () => store.claim(paymentNumber(1))],
-      ['blank', () => store.blank(Date.now(), 1)],
-      ['forgetKeys', () => store.forgetKeys(Date.now(), 1)],
+      ['redact', () => store.redact(Date.now(), 1)],
+      ['deleteKeys', () => store.deleteKeys(Date.now(), 1)],
     ])('after close %s rejects with StoreUnavailable', async (_name, operation) => {
       await store.insert(paymentNumber(1));
       await close();
@@ -741,6 +729,9 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     currency: 'COP',
     customer_id: '123',
     phone: null,
+    message: 'Pago recibido',
+    encoding: 'GSM-7',
+    segments: 1,
     created_at: '2026-01-01T00:00:00.000Z',
     expires_at: '2999-01-01T00:00:00.000Z',
     retries: 0,
@@ -750,28 +741,19 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     fence: 1,
     notification_service: null,
     notification_status: 'pending',
-    notification: notificationWith([]),
+    reason: null,
+    attempts: [],
+    next_attempt_at: null,
     ...fields,
   };
 }
 
 const numberOf = (paymentId: string) => Number(paymentId.slice('pmt_'.length));
 
-export function notificationWith(attempts: Attempt[]): Payment['notification'] {
-  return {
-    message: 'Pago recibido',
-    encoding: 'GSM-7',
-    segments: 1,
-    reason: null,
-    attempts,
-    next_attempt_at: null,
-  };
-}
+/** The attempts of a notification whose only attempt is still running. */
+export const running = () => [everyAttempt.at(-1) as Attempt];
 
-/** A notification whose attempt has not ended. */
-export const running = () => notificationWith([everyAttempt.at(-1) as Attempt]);
-
-const someAnswer: KeptAnswer = { status: 202, body: '{"amount":100.50, "ñ": "é\\u00e9\\n"}' };
+const someAnswer: StoredAnswer = { status: 202, body: '{"amount":100.50, "ñ": "é\\u00e9\\n"}' };
 
 export function recordOf(
   key: string,

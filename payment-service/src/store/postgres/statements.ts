@@ -2,31 +2,35 @@ import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { keyColumns, paymentColumns } from '../columns.ts';
 import { type KeyRow, recordOf } from '../key-row.ts';
-import type { KeptAnswer, PaymentQuery } from '../store.ts';
-import { paymentsOf } from './rows.ts';
+import type { PaymentQuery, StoredAnswer } from '../store.ts';
+
+/** Without `due_at`, which is not part of a payment. */
+const selectedColumns = Object.keys(paymentColumns).filter((name) => name !== 'due_at');
 
 /**
- * One statement, so that a payment and its attempts are of one moment; and no *, since the release after this one may have
- * added columns while this one still runs.
+ * One statement, so that a payment is consistent with its attempts. Columns are named, since a later release may have added
+ * some while this one still runs. The times within JSON are formatted here, because PostgreSQL would write them its own way.
  */
 const selectPayments = `
-  SELECT ${Object.keys(paymentColumns).join(', ')}, (
-    SELECT coalesce(json_agg(attempts ORDER BY number), '[]') FROM attempts
-    WHERE attempts.payment_id = payments.payment_id
+  SELECT ${selectedColumns.join(', ')}, (
+    SELECT coalesce(json_agg(json_build_object(
+      'provider', provider, 'outcome', outcome, 'reason', reason, 'message_id', message_id,
+      'started_at', to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'duration_ms', duration_ms
+    ) ORDER BY number), '[]')
+    FROM attempts WHERE attempts.payment_id = payments.payment_id
   ) AS attempts
   FROM payments`;
 
-/** The SQL of the store. What many ask for together takes arrays, and is one statement. */
+/** The statements of the store. Those that take arrays serve many requests at once. */
 export function prepareStatements(database: Database) {
   const query = <Row>(name: string, text: string, values: unknown[]) =>
     database.query<Row>({ name, text, values });
 
   return {
-    find: async (ids: string[]) =>
-      paymentsOf(await query('find', `${selectPayments} WHERE payment_id = ANY ($1)`, [ids])),
+    find: (ids: string[]) => query<Payment>('find', `${selectPayments} WHERE payment_id = ANY ($1)`, [ids]),
 
-    /** One payment more than the page has, if there is one. */
-    async page({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
+    /** Returns the payments of a page, and the next one if there is one. */
+    page({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
       const conditions: [condition: string, value: unknown][] = [
         ['customer_id =', customer_id],
         ['notification_status =', notification_status],
@@ -34,12 +38,10 @@ export function prepareStatements(database: Database) {
       ];
       const given = conditions.filter(([, value]) => value !== undefined);
       const where = given.map(([condition], index) => `${condition} $${index + 2}`).join(' AND ');
-      return paymentsOf(
-        await database.query({
-          text: `${selectPayments} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
-          values: [limit + 1, ...given.map(([, value]) => value)],
-        }),
-      );
+      return database.query<Payment>({
+        text: `${selectPayments} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
+        values: [limit + 1, ...given.map(([, value]) => value)],
+      });
     },
 
     async claimDue(now: Date, limit: number, leasedUntil: Date) {
@@ -75,22 +77,22 @@ export function prepareStatements(database: Database) {
         )
       ).map(recordOf),
 
-    /** Returns the answer that is kept; undefined if there is no key. */
-    async keepAnswer(paymentId: string, { status, body }: KeptAnswer): Promise<KeptAnswer | undefined> {
-      const [kept] = await query<KeptAnswer>(
-        'keep_answer',
+    /** Returns the stored answer; undefined if there is no key. */
+    async storeAnswer(paymentId: string, { status, body }: StoredAnswer): Promise<StoredAnswer | undefined> {
+      const [stored] = await query<StoredAnswer>(
+        'store_answer',
         `UPDATE idempotency_keys
          SET answer_status = coalesce(answer_status, $2), answer_body = coalesce(answer_body, $3)
          WHERE payment_id = $1
          RETURNING answer_status AS status, answer_body AS body`,
         [paymentId, status, body],
       );
-      return kept;
+      return stored;
     },
 
-    async forgetKeys(before: Date, limit: number): Promise<number> {
-      const forgotten = await query(
-        'forget_keys',
+    async deleteKeys(before: Date, limit: number): Promise<number> {
+      const deleted = await query(
+        'delete_keys',
         `WITH old AS MATERIALIZED (
            SELECT key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
            FOR UPDATE SKIP LOCKED
@@ -98,13 +100,13 @@ export function prepareStatements(database: Database) {
          DELETE FROM idempotency_keys USING old WHERE idempotency_keys.key = old.key RETURNING 1`,
         [before, limit],
       );
-      return forgotten.length;
+      return deleted.length;
     },
 
-    /** Not what somebody has in hand: it has a due time. Whoever has read it before is told by the fence. */
-    async blank(before: Date, limit: number): Promise<number> {
-      const blanked = await query(
-        'blank',
+    /** Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy. */
+    async redact(before: Date, limit: number): Promise<number> {
+      const redacted = await query(
+        'redact',
         `WITH old AS MATERIALIZED (
            SELECT payment_id FROM payments
            WHERE message IS NOT NULL AND created_at < $1 AND notification_status <> 'pending' AND due_at IS NULL
@@ -115,7 +117,7 @@ export function prepareStatements(database: Database) {
          RETURNING 1`,
         [before, limit],
       );
-      return blanked.length;
+      return redacted.length;
     },
 
     async backlog() {
@@ -145,11 +147,11 @@ export function prepareStatements(database: Database) {
         [customerId, phone],
       ),
 
-    forgetPhone: async (customerId: string) =>
-      (await query('forget_phone', 'DELETE FROM customers WHERE customer_id = $1 RETURNING 1', [customerId]))
+    deletePhone: async (customerId: string) =>
+      (await query('delete_phone', 'DELETE FROM customers WHERE customer_id = $1 RETURNING 1', [customerId]))
         .length > 0,
 
-    /** A write that changes nothing. Returns what time it is for the server. */
+    /** A write that changes nothing. Returns the server's time. */
     async touch(owner: string): Promise<string | undefined> {
       const [row] = await query<{ now: string }>(
         'touch',
@@ -161,16 +163,14 @@ export function prepareStatements(database: Database) {
   };
 
   /**
-   * The payments as they are after a claim, and not as the claim's own statement sees them: what a worker before has written
-   * while the claim waited for it is not in that one's attempts. What somebody else has claimed since is left out.
+   * Reads claimed payments in a statement of its own: the claim's own snapshot would miss attempts that an earlier worker
+   * committed while the claim waited for its lock. Payments that another worker has claimed since are left out.
    */
-  async function selectClaimed(claims: Claim[]): Promise<Payment[]> {
-    return paymentsOf(
-      await query(
-        'find_claimed',
-        `${selectPayments} WHERE (payment_id, fence) IN (SELECT * FROM unnest($1::text[], $2::integer[]))`,
-        [claims.map(({ payment_id }) => payment_id), claims.map(({ fence }) => fence)],
-      ),
+  function selectClaimed(claims: Claim[]): Promise<Payment[]> {
+    return query(
+      'find_claimed',
+      `${selectPayments} WHERE (payment_id, fence) IN (SELECT * FROM unnest($1::text[], $2::integer[]))`,
+      [claims.map(({ payment_id }) => payment_id), claims.map(({ fence }) => fence)],
     );
   }
 }

@@ -18,7 +18,7 @@ export interface PostgresStoreOptions {
 }
 
 /**
- * Opens the store of several replicas, and brings the schema up to date.
+ * Opens the store that several replicas share, and migrates its schema.
  *
  * @throws DatabaseError
  */
@@ -32,7 +32,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     const at = dueAt(payment, leaseMs);
     return at === null ? null : new Date(at).toISOString();
   };
-  /** Leases are by the replicas' clocks: one that is far off would take over what others have in hand. */
+  /** Set while this host's clock is far off the database's: leases of other replicas would look expired. */
   let clockTrouble: string | undefined;
   const leasedUntil = () => new Date(Date.now() + leaseMs);
 
@@ -40,8 +40,8 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     const inserted = new Map((await writes.insert(inserts)).map((row) => [row.payment_id, row]));
     return inserts.map(({ payment }) => inserted.get(payment.payment_id));
   });
-  // Not in the batch above: what has been inserted there is committed, whatever becomes of this question. And a statement of
-  // its own, since the insert does not see what others have committed while it ran.
+  // Not part of the batch above, so that its failure does not fail inserts that are committed. A statement of its own, since the
+  // insert does not see keys that other replicas have committed while it ran.
   const findKey = batchLookup(statements.findKeys, ({ key }) => key);
   const updateAll = batch(async (updates: Update[]) => {
     const updated = new Set(await writes.update(updates));
@@ -58,23 +58,23 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
         const inserted = await inOrder(payment.payment_id, () =>
           write(() => insertAll({ payment, due_at: dueOf(payment), record })),
         );
-        // Without a key there is nothing to refuse it for.
+        // Only a known key prevents an insert.
         if (inserted || !record) return { phone: inserted?.phone ?? null };
         const known = await read(() => findKey(record.key));
         if (known) return { known };
-        // The key was known, and has been forgotten since.
+        // The key was known, and has been deleted since.
       }
     },
 
     async update(payment, answer, before) {
-      const isOurs = await inOrder(payment.payment_id, () =>
+      const isCurrent = await inOrder(payment.payment_id, () =>
         write(() => updateAll({ payment, due_at: dueOf(payment), answer, before })),
       );
-      if (!isOurs) throw new LeaseLost(payment.payment_id);
+      if (!isCurrent) throw new LeaseLost(payment.payment_id);
     },
 
-    keepAnswer: (paymentId, answer) =>
-      write(async () => (await statements.keepAnswer(paymentId, answer)) ?? answer),
+    storeAnswer: (paymentId, answer) =>
+      write(async () => (await statements.storeAnswer(paymentId, answer)) ?? answer),
 
     find: (paymentId) => read(() => find(paymentId)),
 
@@ -88,7 +88,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     backlog: () => read(statements.backlog),
     putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
     findPhone: (customerId) => read(async () => (await findCustomer(customerId))?.phone),
-    forgetPhone: (customerId) => write(() => statements.forgetPhone(customerId)),
+    deletePhone: (customerId) => write(() => statements.deletePhone(customerId)),
     claimDue: (limit) =>
       write(async () => {
         if (clockTrouble) throw new StoreUnavailable(clockTrouble);
@@ -103,8 +103,8 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
       return claimed;
     },
 
-    forgetKeys: (before, limit) => write(() => statements.forgetKeys(new Date(before), limit)),
-    blank: (before, limit) => write(() => statements.blank(new Date(before), limit)),
+    deleteKeys: (before, limit) => write(() => statements.deleteKeys(new Date(before), limit)),
+    redact: (before, limit) => write(() => statements.redact(new Date(before), limit)),
 
     check: () =>
       write(async () => {
@@ -125,7 +125,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   };
 }
 
-/** PostgreSQL keeps no NUL in a text; an id that has one is nobody's. */
+/** A text in PostgreSQL has no NUL, so that an id with one can not exist. */
 const isText = (id: string) => !id.includes('\0');
 
 const read = <T>(operation: () => Promise<T>) => guard(operation, () => StoreUnavailable);

@@ -1,4 +1,4 @@
-/** What is written of one payment is written in the order in which it was given, whatever statement it goes into. */
+/** Orders the writes of one payment, whichever statements they are part of: each begins when the one before has ended. */
 export function createWriteOrder() {
   const latest = new Map<string, Promise<unknown>>();
 

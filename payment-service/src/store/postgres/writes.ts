@@ -2,9 +2,9 @@ import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { attemptColumns, changingColumns, keyColumns, paymentColumns } from '../columns.ts';
-import type { IdempotencyRecord, KeptAnswer } from '../store.ts';
+import type { IdempotencyRecord, StoredAnswer } from '../store.ts';
 
-/** A payment with when it is due, and the record of its key or the answer that is kept for it. */
+/** A payment with its due time, and the record of its key or the answer to store for it. */
 export interface Insert {
   payment: Payment;
   due_at: string | null;
@@ -13,7 +13,7 @@ export interface Insert {
 export interface Update {
   payment: Payment;
   due_at: string | null;
-  answer: KeptAnswer | undefined;
+  answer: StoredAnswer | undefined;
   before: Payment | undefined;
 }
 
@@ -37,7 +37,7 @@ const newPaymentValues = newPayments.names
 const keyColumnNames = newKeys.names.join(', ');
 const attemptColumnNames = newAttempts.names.join(', ');
 
-/** Keys in their order: two replicas that insert the same ones never wait for each other in a circle. */
+/** Keys are inserted in their order, so that two replicas which insert the same keys can not deadlock. */
 const insertText = `
   WITH new_keys AS (
     INSERT INTO idempotency_keys (${keyColumnNames})
@@ -81,23 +81,19 @@ const updateText = `
   )
   SELECT payment_id FROM updated`;
 
-/** The rows of those attempts that were not the same before: what has ended long ago is not written again. */
-const attemptRows = ({ payment_id, notification }: Payment, before?: Payment) =>
-  notification.attempts.flatMap((attempt, index) =>
-    attempt === before?.notification.attempts[index] ? [] : [{ payment_id, number: index + 1, ...attempt }],
+/** The rows of the attempts that differ from `before`: earlier ones are not written again. */
+const attemptRows = ({ payment_id, attempts }: Payment, before?: Payment) =>
+  attempts.flatMap((attempt, index) =>
+    attempt === before?.attempts[index] ? [] : [{ payment_id, number: index + 1, ...attempt }],
   );
 
 /** The two statements that a payment costs; each takes many payments. */
 export function prepareWrites(database: Database) {
   return {
-    /** Returns those that were inserted, as their key was not known, each with the phone that it has now. */
+    /** Returns the payments that were inserted because their key was not known, each with its phone. */
     async insert(inserts: Insert[]): Promise<Pick<Payment, 'payment_id' | 'phone'>[]> {
       const now = new Date().toISOString();
-      const payments = inserts.map(({ payment: { notification, ...rest }, due_at }) => ({
-        ...rest,
-        ...notification,
-        due_at,
-      }));
+      const payments = inserts.map(({ payment, due_at }) => ({ ...payment, due_at }));
       const keys = inserts.flatMap(({ payment: { payment_id }, record }) => {
         if (!record) return [];
         const { key, fingerprint, answer } = record;
@@ -115,11 +111,10 @@ export function prepareWrites(database: Database) {
       });
     },
 
-    /** Returns the ids of those that were updated: their fence was as high as the payment's. */
+    /** Returns the ids of the payments that were updated because their fencing token was the payment's. */
     async update(given: Update[]): Promise<string[]> {
-      const rows = given.map(({ payment: { notification, ...rest }, due_at, answer }) => ({
-        ...rest,
-        ...notification,
+      const rows = given.map(({ payment, due_at, answer }) => ({
+        ...payment,
         due_at,
         answer_status: answer?.status ?? null,
         answer_body: answer?.body ?? null,

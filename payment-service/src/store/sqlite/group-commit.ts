@@ -1,25 +1,24 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { packed } from './packed.ts';
 
-/** What became of a write: what it returned, or why nothing of it has happened. */
-export type Outcome<T> = { result: T } | { error: unknown };
+/** The result of a write, or the error that left it without an effect. */
+export type WriteResult<T> = { result: T } | { error: unknown };
 
 /**
- * Carries writes out in their order, in one transaction, and so with one wait for the disk, which costs far more than the
- * statements. They are on disk when it returns.
+ * Carries out writes in their order in one transaction, so that they share one sync of the disk, which takes far longer than
+ * their statements. They are on disk when it returns.
  */
-export function commitGroup<T>(db: DatabaseSync, group: (() => T)[]): Outcome<T>[] {
+export function commitGroup<T>(db: DatabaseSync, group: (() => T)[]): WriteResult<T>[] {
   try {
-    return packed(commit(db, group), (result) => ({ result }));
+    return commit(db, group).map((result) => ({ result }));
   } catch (error) {
-    // One bad write must not take the others down with it: each gets a transaction of its own. Of any other error, such as
-    // a lock or a full disk, each would only wait and fail again.
+    // After a constraint error each write gets a transaction of its own, so that one bad write does not fail the others. After
+    // any other error, such as a lock or a full disk, each would only wait and fail again.
     if (group.length > 1 && isConstraint(error)) return group.flatMap((write) => commitGroup(db, [write]));
     return group.map(() => ({ error }));
   }
 }
 
-/** SQLITE_CONSTRAINT, with or without what kind of it (https://www.sqlite.org/rescode.html). */
+/** SQLITE_CONSTRAINT, with or without its extended code (https://www.sqlite.org/rescode.html). */
 const isConstraint = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === 19;
 
 function commit<T>(db: DatabaseSync, group: (() => T)[]): T[] {

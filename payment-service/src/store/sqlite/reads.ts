@@ -1,11 +1,11 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { notificationStatusSchema, type Payment } from '../../domain/payment.ts';
 import type { Backlog, PaymentPage, PaymentQuery } from '../store.ts';
-import { type PaymentRow, paymentsOf, preparePhone } from './rows.ts';
+import { type PaymentRow, paymentOf, preparePhone, selectedNames } from './rows.ts';
 
 /**
- * Opens a database that there is for reading. It waits for nobody: who reads a write-ahead log has no need to, and the event
- * loop would wait with it.
+ * Opens an existing database for reading. It has no busy timeout: a reader of a write-ahead log never waits for the writer,
+ * and the event loop would wait with it.
  */
 export function openReader(path: string) {
   const db = new DatabaseSync(path, { readOnly: true });
@@ -17,19 +17,21 @@ export function openReader(path: string) {
   }
 }
 
-/** What is read. What is returned comes from one statement, and so is of one moment, whatever the writer commits meanwhile. */
+/** The reads. Each result comes from one statement, so that it is consistent whatever the writer commits meanwhile. */
 export function prepareReads(db: DatabaseSync) {
-  const payment = db.prepare('SELECT * FROM payments WHERE payment_id = ?');
+  const payment = db.prepare(`SELECT ${selectedNames} FROM payments WHERE payment_id = ?`);
   const page = preparePage(db);
-  // It reads no more of the index by status than what is pending.
+  // Reads only the pending part of the index by status.
   const backlog = db.prepare(`
     SELECT count(*) AS size, (
       SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1
     ) AS oldest_at
     FROM payments WHERE notification_status = 'pending'`);
 
-  const find = (payment_id: string): Payment | undefined =>
-    paymentsOf(payment.all(payment_id) as unknown as PaymentRow[])[0];
+  const find = (payment_id: string): Payment | undefined => {
+    const row = payment.get(payment_id) as PaymentRow | undefined;
+    return row && paymentOf(row);
+  };
 
   return {
     find,
@@ -38,7 +40,7 @@ export function prepareReads(db: DatabaseSync) {
     list(query: PaymentQuery): PaymentPage | undefined {
       if (query.starting_after !== undefined && !find(query.starting_after)) return undefined;
       const rows = page(query);
-      return { payments: paymentsOf(rows.slice(0, query.limit)), has_more: rows.length > query.limit };
+      return { payments: rows.slice(0, query.limit).map(paymentOf), has_more: rows.length > query.limit };
     },
 
     backlog: () => ({ ...backlog.get() }) as unknown as Backlog,
@@ -47,7 +49,7 @@ export function prepareReads(db: DatabaseSync) {
   };
 }
 
-/** The rows of a page, and one more if there is one. */
+/** Returns the rows of a page, and the next one if there is one. */
 export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentRow[] {
   const statements = new Map<string, StatementSync>();
   return (query) => {
@@ -61,7 +63,7 @@ export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentR
       const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
       values.push(...given.map(([, value]) => value));
       const where = given.map(([condition]) => condition).join(' AND ');
-      return `SELECT * FROM payments ${where && `WHERE ${where}`}`;
+      return `SELECT ${selectedNames} FROM payments ${where && `WHERE ${where}`}`;
     });
     const statement = statements.getOrInsertComputed(selects.join(' UNION ALL '), (all) =>
       db.prepare(`${all} ORDER BY payment_id DESC LIMIT ?`),
@@ -70,7 +72,7 @@ export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentR
   };
 }
 
-/** The index by status and customer has all payments of a customer in as many pieces as there are statuses. */
+/** A customer's payments are read status by status, since the index is by status and customer. */
 const partsOf = (query: PaymentQuery): PaymentQuery[] =>
   query.customer_id !== undefined && query.notification_status === undefined
     ? notificationStatusSchema.options.map((notification_status) => ({ ...query, notification_status }))

@@ -1,28 +1,68 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
+import { changingColumns, paymentColumns } from '../columns.ts';
 
-export type PaymentRow = Omit<Payment, 'notification'> &
-  Omit<Payment['notification'], 'attempts' | 'message'> & {
-    /** Empty where it was blanked. */
-    message: string;
-    /** When the outbox is to look at it, in ms since the epoch. */
-    due_at: number | null;
-    /** As JSON. */
-    attempts: string;
-  };
+/**
+ * The values of a row in the order of its columns. Bound by position, they take 3.6 µs a statement; by name, 13.4 µs. As an array
+ * they also go to the writer's thread in half the time that an object takes. Each list is written out, because building it from
+ * the names takes ten times as long; a test compares the lists with the names.
+ */
+export type Values = SQLInputValue[];
 
-export const paymentsOf = (rows: PaymentRow[]): Payment[] =>
-  rows.map(({ message, encoding, segments, reason, attempts, next_attempt_at, due_at: _, ...payment }) => ({
-    ...payment,
-    notification: {
-      message: message || null,
-      encoding,
-      segments,
-      reason,
-      attempts: JSON.parse(attempts),
-      next_attempt_at,
-    },
-  }));
+/** A row without `due_at`, which is not part of a payment. */
+export type PaymentRow = Omit<Payment, 'message' | 'attempts'> & {
+  /** Empty if it was redacted: the column is NOT NULL. */
+  message: string;
+  /** As JSON. */
+  attempts: string;
+};
+
+export const paymentOf = (row: PaymentRow): Payment => ({
+  ...row,
+  message: row.message || null,
+  attempts: JSON.parse(row.attempts),
+});
+
+export const changingNames = [...Object.keys(changingColumns), 'attempts'];
+const changingValues = (payment: Payment, due_at: number | null): Values => [
+  payment.phone,
+  payment.notification_service,
+  payment.notification_status,
+  payment.reason,
+  payment.next_attempt_at,
+  payment.expires_at,
+  payment.retries,
+  payment.reopened,
+  due_at,
+  JSON.stringify(payment.attempts),
+];
+
+export const paymentNames = [...Object.keys(paymentColumns), 'attempts'];
+/** The values of an INSERT, in the order of `paymentNames`. */
+export const paymentValues = (payment: Payment, due_at: number | null): Values => [
+  payment.payment_id,
+  payment.amount_minor,
+  payment.currency,
+  payment.customer_id,
+  payment.message,
+  payment.encoding,
+  payment.segments,
+  payment.fence,
+  payment.created_at,
+  payment.traceparent,
+  payment.request_id,
+  ...changingValues(payment, due_at),
+];
+
+/** The values of an UPDATE: those of `changingNames`, then the id and the fencing token that find the row. */
+export const updateValues = (payment: Payment, due_at: number | null): Values => [
+  ...changingValues(payment, due_at),
+  payment.payment_id,
+  payment.fence,
+];
+
+/** The columns that a statement which returns payments selects. */
+export const selectedNames = paymentNames.filter((name) => name !== 'due_at').join(', ');
 
 export function preparePhone(db: DatabaseSync): (customer_id: string) => string | undefined {
   const phone = db.prepare('SELECT phone FROM customers WHERE customer_id = ?');

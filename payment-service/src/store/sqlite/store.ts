@@ -1,10 +1,10 @@
 import { dueAt } from '../../domain/retry-policy.ts';
 import { LeaseLost, type Store, StoreUnavailable } from '../store.ts';
 import { openReader } from './reads.ts';
-import { changeValues, paymentValues } from './values.ts';
+import { paymentValues, updateValues } from './rows.ts';
 import { startSqliteWriter } from './writer-client.ts';
 
-/** Emptying the write-ahead log waits for the disk, and for whoever reads it: not after each sweep. */
+/** Emptying the write-ahead log waits for the disk and for its readers, so it is not done after each redaction. */
 const emptyLogEveryMs = 60_000;
 
 export interface SqliteStoreOptions {
@@ -13,8 +13,8 @@ export interface SqliteStoreOptions {
 }
 
 /**
- * Opens the database at the path, makes it if it is not there, and brings its schema up to date. What is read is read here;
- * what is written is written by a thread, since a commit waits for the disk.
+ * Opens the database at the path, creates it if there is none, and migrates its schema. Reads run here, writes in a thread of
+ * their own, because a commit waits for the disk and would hold up every other request.
  *
  * @throws Error
  */
@@ -24,8 +24,8 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
     await writer.close();
     throw error;
   });
-  /** The write-ahead log may still show what was blanked: it is written over only in time, and a crash leaves it. */
-  let logHasTraces = true;
+  /** The write-ahead log may still contain redacted texts: it is overwritten only in time, and a crash leaves it behind. */
+  let logHasTexts = true;
   let logEmptiedAt = Number.NEGATIVE_INFINITY;
 
   return {
@@ -34,21 +34,21 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
 
     async update(payment, answer) {
       const { payment_id } = payment;
-      const isOurs = await writer.write(
+      const isCurrent = await writer.write(
         'update',
-        changeValues(payment, dueAt(payment, leaseMs)),
+        updateValues(payment, dueAt(payment, leaseMs)),
         answer && { payment_id, ...answer },
       );
-      if (!isOurs) throw new LeaseLost(payment_id);
+      if (!isCurrent) throw new LeaseLost(payment_id);
     },
 
-    keepAnswer: (paymentId, answer) => writer.write('keepAnswer', paymentId, answer),
+    storeAnswer: (paymentId, answer) => writer.write('storeAnswer', paymentId, answer),
     find: (paymentId) => read(() => reader.find(paymentId)),
     list: (query) => read(() => reader.list(query)),
     backlog: () => read(reader.backlog),
     putPhone: (customerId, phone) => writer.write('putPhone', customerId, phone),
     findPhone: (customerId) => read(() => reader.findPhone(customerId)),
-    forgetPhone: (customerId) => writer.write('forgetPhone', customerId),
+    deletePhone: (customerId) => writer.write('deletePhone', customerId),
 
     async claimDue(limit) {
       const now = Date.now();
@@ -61,22 +61,22 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
       return claimed;
     },
 
-    forgetKeys: (before, limit) => writer.write('forgetKeys', before, limit),
+    deleteKeys: (before, limit) => writer.write('deleteKeys', before, limit),
 
-    async blank(before, limit) {
-      const blanked = await writer.write('blank', before, limit);
-      if (blanked > 0) logHasTraces = true;
-      if (logHasTraces && blanked < limit && Date.now() - logEmptiedAt >= emptyLogEveryMs) {
+    async redact(before, limit) {
+      const redacted = await writer.write('redact', before, limit);
+      if (redacted > 0) logHasTexts = true;
+      if (logHasTexts && redacted < limit && Date.now() - logEmptiedAt >= emptyLogEveryMs) {
         logEmptiedAt = Date.now();
-        logHasTraces = !(await writer.emptyLog());
+        logHasTexts = !(await writer.emptyLog());
       }
-      return blanked;
+      return redacted;
     },
 
     check: () => writer.write('touch'),
 
     async close() {
-      reader.close(); // the last one to close is the writer, who can put the log away
+      reader.close(); // before the writer: the last connection to close removes the write-ahead log
       await writer.close();
     },
   };

@@ -2,19 +2,18 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { gather } from 'service-kit/batcher.ts';
 import { CommitUnknown, StoreUnavailable } from '../store.ts';
-import type { Outcome } from './group-commit.ts';
-import { packed } from './packed.ts';
+import type { WriteResult } from './group-commit.ts';
 import type { WriterOptions } from './writer.ts';
 import type { Write, Writes } from './writes.ts';
 
-/** Writes that share a commit are one message: as objects, which take less time to clone than to make JSON of. */
-export type Request = Write[] | 'emptyLog' | 'close';
+/** Writes that share a commit are one message. Objects, since cloning them takes less time than JSON. */
+export type WriterRequest = Write[] | 'emptyLog' | 'close';
 
-/** The writer of a database, in a thread of its own: it alone waits for the disk and for locks. */
+/** The writer of a database in a thread of its own, which alone waits for the disk and for locks. */
 export interface WriterThread {
   /**
-   * Carries a write out, in a transaction that it may share with others; resolves when it is on disk. Writes are carried out
-   * in the order in which they were given.
+   * Carries out a write in a transaction that it may share with others; resolves when it is on disk. Writes are carried out in
+   * the order of the calls.
    *
    * @throws StoreUnavailable or CommitUnknown
    */
@@ -23,20 +22,20 @@ export interface WriterThread {
     ...args: Parameters<Writes[Name]>
   ): Promise<ReturnType<Writes[Name]>>;
   /**
-   * False if it could not, because another process reads it, such as a backup.
+   * False if it could not because another process reads the log, such as a backup.
    *
    * @throws StoreUnavailable or CommitUnknown
    */
   emptyLog(): Promise<boolean>;
-  /** Lets the writes end that were given so far. */
+  /** Resolves when the writes that were given before have ended and the thread is gone. */
   close(): Promise<void>;
 }
 
 /**
- * Resolves once the database is open. Should the thread die, what it has in hand rejects, and nobody handles the error: the
- * process stops, as after any that was not foreseen.
+ * Resolves once the database is open. If the thread dies, its pending writes reject and its error is left unhandled, so that the
+ * process stops as after any unexpected error.
  *
- * @throws Error if the database can not be opened; then the thread has ended
+ * @throws Error if the database can not be opened; the thread has ended then
  */
 export async function startSqliteWriter(options: WriterOptions): Promise<WriterThread> {
   const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options });
@@ -49,7 +48,7 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
   }
 
   let isOpen = true;
-  /** Of requests that are under way, in their order, which is that of the answers. */
+  /** The pending requests in their order, which is the order of the thread's answers. */
   const answers: PromiseWithResolvers<unknown>[] = [];
   worker.on('message', (answer) => answers.shift()?.resolve(answer));
   worker.once('exit', () => {
@@ -57,7 +56,7 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
     for (const { reject } of answers.splice(0)) reject(new CommitUnknown('the writer of the store has died'));
   });
 
-  function ask<Answer>(request: Request): Promise<Answer> {
+  function ask<Answer>(request: WriterRequest): Promise<Answer> {
     if (!isOpen) throw new StoreUnavailable('the store is closed');
     worker.postMessage(request);
     const answer = Promise.withResolvers<unknown>();
@@ -65,18 +64,18 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
     return answer.promise as Promise<Answer>;
   }
 
-  const commit = gather((group: Write[]) => ask<Outcome<unknown>[]>(packed(group, (write) => write)));
+  const commit = gather((group: Write[]) => ask<WriteResult<unknown>[]>(group));
   let latest: Promise<unknown> = Promise.resolve();
 
   return {
     write<Name extends keyof Writes>(name: Name, ...args: Parameters<Writes[Name]>) {
-      const outcome = commit({ name, args } as Write) as Promise<Outcome<ReturnType<Writes[Name]>>>;
-      latest = outcome;
-      return outcome.then(resultOf);
+      const written = commit({ name, args } as Write) as Promise<WriteResult<ReturnType<Writes[Name]>>>;
+      latest = written;
+      return written.then(resultOf);
     },
-    emptyLog: async () => resultOf(await ask<Outcome<boolean>>('emptyLog')),
+    emptyLog: async () => resultOf(await ask<WriteResult<boolean>>('emptyLog')),
     async close() {
-      await Promise.allSettled([latest]); // and with it all before it
+      await Promise.allSettled([latest]); // writes end in order, so all before it have ended, too
       isOpen = false;
       worker.postMessage('close');
       await ended;
@@ -84,7 +83,7 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
   };
 }
 
-function resultOf<T>(outcome: Outcome<T>): T {
-  if ('error' in outcome) throw new StoreUnavailable('the store does not answer', { cause: outcome.error });
-  return outcome.result;
+function resultOf<T>(written: WriteResult<T>): T {
+  if ('error' in written) throw new StoreUnavailable('the store does not answer', { cause: written.error });
+  return written.result;
 }

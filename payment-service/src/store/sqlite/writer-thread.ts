@@ -1,12 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openWriter } from './writer.ts';
-import type { Request } from './writer-client.ts';
+import type { WriterRequest } from './writer-client.ts';
 
-/** What runs in the writer's thread: it opens the database, says so, and answers each request in its turn. */
+/** The writer's thread: opens the database, reports that it is open, and answers each request in its turn. */
 
 const writer = openWriter(workerData);
 
-parentPort?.on('message', (request: Request) => {
+parentPort?.on('message', (request: WriterRequest) => {
   if (request === 'close') {
     writer.close();
     parentPort?.close();

@@ -1,44 +1,43 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { commitGroup, type Outcome } from './group-commit.ts';
+import { commitGroup, type WriteResult } from './group-commit.ts';
 import { migrate } from './migrations.ts';
 import { prepareWrites, type Write } from './writes.ts';
 
 /**
- * How long a transaction waits for another process that holds the database, in ms. Only writes wait for it. Two groups of
- * them may be ahead of one: it is refused within three times that, the 3 s that a readiness check is given.
+ * How long a transaction waits for another process that holds the database, in ms. Only writes wait for it. Two groups may be
+ * ahead of a write, so it fails within three times this: the 3 s that a readiness check has.
  */
 const busyTimeoutMs = 1000;
 
 export interface WriterOptions {
   path: string;
-  /** When the leases end that whoever had the database before has left, in ms since the epoch. */
+  /** When the leases of an earlier process end, in ms since the epoch. */
   now: number;
 }
 
 export interface Writer {
-  /** Carries the writes out in their order, and says of each what became of it. */
-  commit(group: Write[]): Outcome<unknown>[];
-  /** Empties the write-ahead log; false if it could not, because another process reads it, such as a backup. */
-  emptyLog(): Outcome<boolean>;
+  /** Carries out the writes in their order, and returns the result of each. */
+  commit(group: Write[]): WriteResult<unknown>[];
+  /** Empties the write-ahead log; false if it could not because another process reads it, such as a backup. */
+  emptyLog(): WriteResult<boolean>;
   close(): void;
 }
 
-/** Opens the database for writing, makes it if it is not there, and brings its schema up to date. It blocks: it is a thread's. */
+/** Opens the database for writing, creates it if there is none, and migrates its schema. It blocks its thread. */
 export function openWriter({ path, now }: WriterOptions): Writer {
   mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-    // What is blanked or forgotten is written over, and not only set free. Not FAST, which spares the pages that a long
-    // text takes. Where a page was split, a copy may stay in its gap until a VACUUM: it holds up everything, and is the
-    // operator's to run.
+    // Redacted and deleted content is overwritten, not only freed. FAST would spare the overflow pages of a long text. A copy
+    // may remain in the gap of a page that was split, until a VACUUM; that blocks every write, so the operator runs it.
     db.exec('PRAGMA secure_delete = ON');
     migrate(db);
     const writes = prepareWrites(db);
     const emptyLog = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
-    // The database is one process's own: whoever held a lease is gone.
+    // Only one process uses the database, so that every lease is of a process that has ended.
     writes.endLeases(now);
     const carryOut = ({ name, args }: Write) => (writes[name] as (...args: unknown[]) => unknown)(...args);
     return {
@@ -57,7 +56,7 @@ export function openWriter({ path, now }: WriterOptions): Writer {
       close: () => db.close(),
     };
   } catch (error) {
-    db.close(); // it will be tried again, and again
+    db.close(); // reopening-store.ts tries again
     throw error;
   }
 }

@@ -1,13 +1,20 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
 import { type KeyRow, recordOf } from '../key-row.ts';
-import type { IdempotencyRecord, Inserted, KeptAnswer } from '../store.ts';
-import { type PaymentRow, paymentsOf, preparePhone } from './rows.ts';
-import { changingNames, paymentNames, type Values } from './values.ts';
+import type { IdempotencyRecord, Inserted, StoredAnswer } from '../store.ts';
+import {
+  changingNames,
+  type PaymentRow,
+  paymentNames,
+  paymentOf,
+  preparePhone,
+  selectedNames,
+  type Values,
+} from './rows.ts';
 
 /**
- * What is written, each within the caller's transaction. Arguments and results can be cloned, as they come from another
- * thread and go there. Times are ms since the epoch, and the caller's: here nobody looks at the clock.
+ * The writes, each within the caller's transaction. Arguments and results can be cloned, because they come from another thread
+ * and go back to it. Times are ms since the epoch and arguments, so that the clock is read in one place.
  */
 export function prepareWrites(db: DatabaseSync) {
   const findPhone = preparePhone(db);
@@ -32,11 +39,11 @@ export function prepareWrites(db: DatabaseSync) {
     WHERE payment_id IN (
       SELECT payment_id FROM payments WHERE due_at <= :now ORDER BY due_at LIMIT :limit
     )
-    RETURNING *`);
+    RETURNING ${selectedNames}`);
   const claim = db.prepare(`
     UPDATE payments SET fence = fence + 1, due_at = :leased_until
     WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
-    RETURNING *`);
+    RETURNING ${selectedNames}`);
 
   const selectKey = db.prepare('SELECT * FROM idempotency_keys WHERE key = ?');
   const insertKey = db.prepare(`
@@ -44,17 +51,17 @@ export function prepareWrites(db: DatabaseSync) {
     VALUES (?, ?, ?, ?, ?, ?)`);
   const putAnswer = db.prepare(`
     UPDATE idempotency_keys SET answer_status = :status, answer_body = :body WHERE payment_id = :payment_id`);
-  const keepFirstAnswer = db.prepare(`
+  const storeFirstAnswer = db.prepare(`
     UPDATE idempotency_keys
     SET answer_status = coalesce(answer_status, :status), answer_body = coalesce(answer_body, :body)
     WHERE payment_id = :payment_id
     RETURNING *`);
-  const forgetKeys = db.prepare(`
+  const deleteKeys = db.prepare(`
     DELETE FROM idempotency_keys
     WHERE key IN (SELECT key FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT :limit)`);
 
-  // Not what somebody has in hand: it has a due time. Whoever has read it before is told by the fence.
-  const blank = db.prepare(`
+  // Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy.
+  const redact = db.prepare(`
     UPDATE payments SET message = '', phone = NULL, fence = fence + 1
     WHERE payment_id IN (
       SELECT payment_id FROM payments
@@ -65,10 +72,10 @@ export function prepareWrites(db: DatabaseSync) {
   const putPhone = db.prepare(`
     INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)
     ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`);
-  const forgetPhone = db.prepare('DELETE FROM customers WHERE customer_id = ?');
+  const deletePhone = db.prepare('DELETE FROM customers WHERE customer_id = ?');
 
   return {
-    /** Inserts the payment unless there is a record of the key. */
+    /** Inserts the payment unless the key is known. */
     insert(payment: Values, record: IdempotencyRecord | undefined, created_at: number): Inserted {
       if (record) {
         const known = selectKey.get(record.key) as KeyRow | undefined;
@@ -83,37 +90,35 @@ export function prepareWrites(db: DatabaseSync) {
       return { phone };
     },
 
-    /** False if the fence is another one: then nothing was written. */
-    update(changed: Values, answer: (KeptAnswer & Pick<Payment, 'payment_id'>) | undefined): boolean {
+    /** Returns false, and writes nothing, if the fencing token is another one. */
+    update(changed: Values, answer: (StoredAnswer & Pick<Payment, 'payment_id'>) | undefined): boolean {
       if (updatePayment.run(...changed).changes === 0) return false;
       if (answer) putAnswer.run({ ...answer });
       return true;
     },
 
-    keepAnswer(payment_id: string, answer: KeptAnswer): KeptAnswer {
-      const kept = keepFirstAnswer.get({ payment_id, ...answer }) as KeyRow | undefined;
+    storeAnswer(payment_id: string, answer: StoredAnswer): StoredAnswer {
+      const kept = storeFirstAnswer.get({ payment_id, ...answer }) as KeyRow | undefined;
       return (kept && recordOf(kept).answer) ?? answer;
     },
 
     putPhone: (customer_id: string, phone: string) => void putPhone.run({ customer_id, phone }),
-    forgetPhone: (customer_id: string): boolean => forgetPhone.run(customer_id).changes > 0,
+    deletePhone: (customer_id: string): boolean => deletePhone.run(customer_id).changes > 0,
 
     endLeases: (now: number) => void endLeases.run({ now }),
     claimDue: (now: number, limit: number, leased_until: number): Payment[] =>
-      paymentsOf(claimDue.all({ now, limit, leased_until }) as unknown as PaymentRow[]),
-    /** Undefined if it was claimed by somebody else. */
-    claim: (
-      { payment_id, fence }: Payment,
-      due_at: number | null,
-      leased_until: number,
-    ): Payment | undefined =>
-      paymentsOf(claim.all({ payment_id, fence, due_at, leased_until }) as unknown as PaymentRow[])[0],
+      (claimDue.all({ now, limit, leased_until }) as unknown as PaymentRow[]).map(paymentOf),
+    /** Returns undefined if another worker has claimed it. */
+    claim({ payment_id, fence }: Payment, due_at: number | null, leased_until: number): Payment | undefined {
+      const row = claim.get({ payment_id, fence, due_at, leased_until }) as PaymentRow | undefined;
+      return row && paymentOf(row);
+    },
 
-    forgetKeys: (before: number, limit: number) => Number(forgetKeys.run({ before, limit }).changes),
-    blank: (before: number, limit: number) =>
-      Number(blank.run({ before: new Date(before).toISOString(), limit }).changes),
+    deleteKeys: (before: number, limit: number) => Number(deleteKeys.run({ before, limit }).changes),
+    redact: (before: number, limit: number) =>
+      Number(redact.run({ before: new Date(before).toISOString(), limit }).changes),
 
-    /** Sets the schema's version to what it is: a write to disk that changes nothing. */
+    /** A write to disk that changes nothing: sets the schema's version to its present value. */
     touch: () => db.exec(`PRAGMA user_version = ${user_version}`),
   };
 }
@@ -122,7 +127,7 @@ const marks = (columns: string[]) => columns.map(() => '?').join(', ');
 
 export type Writes = ReturnType<typeof prepareWrites>;
 
-/** One of them, as a value: it is carried out by `writes[name](...args)`. */
+/** One of the writes as a value, carried out by `writes[name](...args)`. */
 export type Write = {
   [Name in keyof Writes]: { name: Name; args: Parameters<Writes[Name]> };
 }[keyof Writes];

@@ -18,7 +18,7 @@ import { copySqliteToPostgres } from '../../../src/store/copy/sqlite-to-postgres
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { type IdempotencyRecord, type Store, StoreUnavailable } from '../../../src/store/store.ts';
-import { everything, notificationWith, paymentNumber, recordOf, running } from '../store-contract.ts';
+import { everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-to-postgres-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -42,7 +42,7 @@ const attempts: Attempt[] = [
 ];
 const past = '2026-01-02T03:04:05.678Z';
 const unicode = '😀 e\u0301 漢字 {"\'\\,NULL}\r\n';
-const texts = (message: string) => ({ ...notificationWith([]), encoding: 'UCS-2' as const, message });
+const texts = (message: string) => ({ encoding: 'UCS-2' as const, message });
 
 /** The payment with number 4 is blanked; 5 and 6 are due, 7 is once its lease has run out. */
 const payments: Payment[] = [
@@ -50,7 +50,7 @@ const payments: Payment[] = [
   paymentNumber(2, {
     amount_minor: Number.MAX_SAFE_INTEGER,
     phone: '+573001234567',
-    notification: texts(unicode),
+    ...texts(unicode),
   }),
   paymentNumber(3, {
     customer_id: unicode.trim(),
@@ -59,7 +59,7 @@ const payments: Payment[] = [
     request_id: null,
     notification_service: 'Twilio',
     notification_status: 'delivered',
-    notification: notificationWith(attempts),
+    attempts: attempts,
   }),
   paymentNumber(4, {
     notification_status: 'sent',
@@ -69,11 +69,12 @@ const payments: Payment[] = [
   paymentNumber(5, {
     retries: 17,
     reopened: 2,
-    notification: { ...notificationWith(attempts), next_attempt_at: past },
+    attempts: attempts,
+    next_attempt_at: past,
   }),
   paymentNumber(6, { expires_at: past, fence: 4 }),
-  paymentNumber(7, { notification: running() }),
-  paymentNumber(8, { notification_status: 'failed', notification: { ...texts('ñ'), reason: 'expired' } }),
+  paymentNumber(7, { attempts: running() }),
+  paymentNumber(8, { notification_status: 'failed', ...texts('ñ'), reason: 'expired' }),
 ];
 const records: [number, IdempotencyRecord][] = [
   [1, recordOf('key-1', paymentNumber(1))],
@@ -94,7 +95,7 @@ async function grow(): Promise<string> {
   const keys = new Map(records);
   for (const [index, payment] of payments.entries()) await store.insert(payment, keys.get(index + 1));
   for (const [customer, phone] of Object.entries(phones)) await store.putPhone(customer, phone);
-  expect(await store.blank(Date.parse('2025-06-01'), 10)).toBe(1);
+  expect(await store.redact(Date.parse('2025-06-01'), 10)).toBe(1);
   await store.close();
   return path;
 }
@@ -148,7 +149,7 @@ describe('a whole installation', () => {
     const store = await open(url);
     const found = await paymentsOf(store);
     expect(found).toStrictEqual(await paymentsAt(path));
-    expect(found?.filter(({ notification: { message } }) => message === null)).toMatchObject([{ fence: 2 }]);
+    expect(found?.filter(({ message }) => message === null)).toMatchObject([{ fence: 2 }]);
     for (const [customer, phone] of Object.entries(phones))
       expect(await store.findPhone(customer)).toBe(phone);
     for (const [, record] of records)
@@ -163,8 +164,8 @@ describe('a whole installation', () => {
     vi.setSystemTime(Date.now() + leaseMs);
     expect(await claimed()).toEqual(idsOf(5, 6, 7));
 
-    expect(await store.forgetKeys(Date.now() - leaseMs - 60_000, 10)).toBe(0);
-    expect(await store.forgetKeys(Date.now(), 10)).toBe(3);
+    expect(await store.deleteKeys(Date.now() - leaseMs - 60_000, 10)).toBe(0);
+    expect(await store.deleteKeys(Date.now(), 10)).toBe(3);
   });
 
   test('of an older release is brought up to date first', async () => {
@@ -285,7 +286,7 @@ describe('a copy that was interrupted', () => {
     await store.update({
       ...paymentNumber(1),
       notification_status: 'sent',
-      notification: notificationWith(attempts),
+      attempts: attempts,
     });
     await store.close();
     const counts = await copySqliteToPostgres({ path, url });
@@ -432,11 +433,13 @@ describe('the command', () => {
   test('copies 20 000 payments with little memory, killed in the middle', { timeout: 30_000 }, async () => {
     const [path, url] = [newPath(), await newDatabase()];
     const store = await openSqliteStore({ path, leaseMs });
-    const notification = { ...notificationWith(attempts.slice(-1)), message: 'Pago '.repeat(320) };
+    const fields = {
+      amount_minor: Number.MAX_SAFE_INTEGER,
+      attempts: attempts.slice(-1),
+      message: 'Pago '.repeat(320),
+    };
     await Promise.all(
-      Array.from({ length: 20_000 }, (_, number) =>
-        store.insert(paymentNumber(number, { amount_minor: Number.MAX_SAFE_INTEGER, notification })),
-      ),
+      Array.from({ length: 20_000 }, (_, number) => store.insert(paymentNumber(number, fields))),
     );
     await store.close();
     const littleMemory = '--max-old-space-size=40'; // in MB; the texts alone are 32

@@ -10,14 +10,7 @@ import { createDatabase, startPostgres } from '../../../../test/postgres-server.
 import type { Attempt, Payment } from '../../../src/domain/payment.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
-import {
-  describeStore,
-  everything,
-  notificationWith,
-  paymentNumber,
-  recordOf,
-  running,
-} from '../store-contract.ts';
+import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 
 const leaseMs = 10_000;
 const log = createLogger({ level: 'silent' });
@@ -120,9 +113,8 @@ describe('requests that arrive together', () => {
 
 test('an update writes the attempts that are not those of the payment before, and no others', async () => {
   const store = await open(await newDatabase());
-  const attempt = running().attempts[0] as Attempt;
-  const paymentWith = (...attempts: Attempt[]) =>
-    paymentNumber(1, { notification: notificationWith(attempts) });
+  const attempt = running()[0] as Attempt;
+  const paymentWith = (...attempts: Attempt[]) => paymentNumber(1, { attempts });
   const ended: Attempt = { ...attempt, outcome: 'not_sent', reason: 'connection_refused', duration_ms: 3 };
   await store.insert(paymentWith(ended, attempt));
   const accepted: Attempt = { ...attempt, outcome: 'accepted', message_id: 'sms-2', duration_ms: 7 };
@@ -160,7 +152,7 @@ describe('several replicas', () => {
     await Promise.all(
       numbers(10_000).map((number) => {
         const payment = paymentNumber(number);
-        return stores[number % 3]?.insert({ ...payment, notification: { ...payment.notification, ...due } });
+        return stores[number % 3]?.insert({ ...payment, ...due });
       }),
     );
     const claims = await Promise.all(
@@ -186,7 +178,7 @@ describe('several replicas', () => {
     const due = { next_attempt_at: new Date(Date.now() - 1000).toISOString() };
     for (const number of [1, 2]) {
       const payment = paymentNumber(number);
-      await store.insert({ ...payment, notification: { ...payment.notification, ...due } });
+      await store.insert({ ...payment, ...due });
     }
     const client = await connectTo(url);
     await client.query('BEGIN');
@@ -203,7 +195,7 @@ describe('several replicas', () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     const [dead, alive] = (await openReplicas(2)) as [Store, Store];
-    await dead.insert(paymentNumber(1, { notification: running() }));
+    await dead.insert(paymentNumber(1, { attempts: running() }));
     expect(await alive.claimDue(1)).toEqual([]);
     vi.setSystemTime(Date.now() + leaseMs);
     expect(await alive.claimDue(1)).toHaveLength(1);

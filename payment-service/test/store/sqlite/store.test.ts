@@ -13,14 +13,7 @@ import { commitGroup } from '../../../src/store/sqlite/group-commit.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
-import {
-  describeStore,
-  everything,
-  notificationWith,
-  paymentNumber,
-  recordOf,
-  running,
-} from '../store-contract.ts';
+import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -76,12 +69,12 @@ describe('durability', () => {
 test('the attempts of a payment can be asked for by hand, as rows', async () => {
   const path = newPath();
   const store = await open(path);
-  const attempt = running().attempts[0] as Attempt;
+  const attempt = running()[0] as Attempt;
   const attempts: Attempt[] = [
     { ...attempt, provider: 'Aldeamo', outcome: 'not_sent', reason: 'timeout', duration_ms: 3 },
     attempt,
   ];
-  await store.insert(paymentNumber(1, { notification: notificationWith(attempts) }));
+  await store.insert(paymentNumber(1, { attempts }));
   await store.insert(paymentNumber(2));
   const rows = connectTo(path).prepare('SELECT * FROM attempts ORDER BY payment_id, number').all();
   const { payment_id } = paymentNumber(1);
@@ -134,10 +127,10 @@ describe('writes that arrive together', () => {
     await Promise.all([
       store.putPhone('1', first),
       store.putPhone('1', second),
-      store.forgetPhone('1'),
+      store.deletePhone('1'),
       store.putPhone('1', first),
       store.putPhone('2', first),
-      store.forgetPhone('2'),
+      store.deletePhone('2'),
     ]);
     expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([first, undefined]);
   });
@@ -295,7 +288,7 @@ describe('the thread of the writer', () => {
     await expect(write).rejects.toBeInstanceOf(CommitUnknown);
     expect(await died).toEqual([expect.any(TypeError)]);
     await expect(store.insert(paymentNumber(2))).rejects.toBeInstanceOf(StoreUnavailable);
-    await expect(store.blank(Date.now(), 1)).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.redact(Date.now(), 1)).rejects.toBeInstanceOf(StoreUnavailable);
     await store.close();
   });
 });
@@ -352,17 +345,13 @@ describe('after a crash', () => {
     onTestFinished(() => void vi.useRealTimers());
     const path = newPath();
     const first = await openSqliteStore({ path, leaseMs });
-    await first.insert(paymentNumber(1, { notification: running() }));
-    await first.insert(
-      paymentNumber(2, { notification: { ...running(), attempts: [], next_attempt_at: at(1) } }),
-    );
+    await first.insert(paymentNumber(1, { attempts: running() }));
+    await first.insert(paymentNumber(2, { attempts: [], next_attempt_at: at(1) }));
     await first.insert(paymentNumber(3, { notification_status: 'sent' }));
     await first.insert(paymentNumber(4));
     await first.close();
     const second = await open(path);
-    expect(await second.claimDue(10)).toStrictEqual([
-      paymentNumber(1, { notification: running(), fence: 2 }),
-    ]);
+    expect(await second.claimDue(10)).toStrictEqual([paymentNumber(1, { attempts: running(), fence: 2 })]);
     // Who held it before the crash has nothing to say any more.
     await expect(second.update(paymentNumber(1))).rejects.toBeInstanceOf(LeaseLost);
     vi.setSystemTime(now + 1);
@@ -400,7 +389,7 @@ describe('the log, once a text was blanked', () => {
     const store = await open(path);
     await store.insert(sent(1));
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
-    expect(await store.blank(now, 10)).toBe(1);
+    expect(await store.redact(now, 10)).toBe(1);
     expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
   });
 
@@ -408,15 +397,15 @@ describe('the log, once a text was blanked', () => {
     const path = newPath();
     const store = await open(path);
     for (const number of [1, 2, 3]) await store.insert(sent(number));
-    await store.blank(now, 2);
+    await store.redact(now, 2);
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
-    await store.blank(now, 2);
+    await store.redact(now, 2);
     expect(phonesIn(`${path}-wal`)).toBe(0);
     await store.insert(sent(4));
-    await store.blank(now, 2);
+    await store.redact(now, 2);
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
     vi.setSystemTime(now + 60_000);
-    await store.blank(now, 2); // nothing is left to be blanked, but for what the log shows
+    await store.redact(now, 2); // nothing is left to be blanked, but for what the log shows
     expect(phonesIn(`${path}-wal`)).toBe(0);
   });
 
@@ -427,11 +416,11 @@ describe('the log, once a text was blanked', () => {
     const backup = connectTo(path);
     backup.exec('BEGIN');
     backup.prepare('SELECT count(*) FROM payments').get();
-    expect(await store.blank(now, 10)).toBe(1);
+    expect(await store.redact(now, 10)).toBe(1);
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
     backup.exec('ROLLBACK');
     vi.setSystemTime(now + 60_000);
-    await store.blank(now, 10);
+    await store.redact(now, 10);
     expect(phonesIn(`${path}-wal`)).toBe(0);
   });
 
@@ -440,9 +429,9 @@ describe('the log, once a text was blanked', () => {
     const first = await open(path);
     await first.insert(sent(1));
     await first.insert(sent(2));
-    await first.blank(now, 2); // a full sweep leaves the log alone: from here on it is as if the process had died
+    await first.redact(now, 2); // a full sweep leaves the log alone: from here on it is as if the process had died
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
-    await (await open(path)).blank(now, 10);
+    await (await open(path)).redact(now, 10);
     expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
   });
 });
@@ -503,14 +492,12 @@ describe('a database of the first release', () => {
       request_id: null,
       notification_status: status,
       notification_service: status === 'sent' ? 'Twilio' : null,
-      notification: {
-        message: 'Pago 😀',
-        encoding: 'UCS-2',
-        segments: 1,
-        reason: null,
-        attempts: given,
-        next_attempt_at: null,
-      },
+      message: 'Pago 😀',
+      encoding: 'UCS-2',
+      segments: 1,
+      reason: null,
+      attempts: given,
+      next_attempt_at: null,
     });
 
   /** Opens a database in which the first release has left the payments. */
@@ -527,7 +514,10 @@ describe('a database of the first release', () => {
                                     :duration_ms)`,
     );
     for (const {
-      notification,
+      attempts,
+      encoding: _encoding,
+      segments: _segments,
+      reason: _reason,
       expires_at: _,
       retries: _retries,
       reopened: _reopened,
@@ -536,9 +526,8 @@ describe('a database of the first release', () => {
       request_id: _request_id,
       ...rest
     } of payments) {
-      const { message, next_attempt_at } = notification;
-      insertPayment.run({ ...rest, message, next_attempt_at });
-      notification.attempts.forEach((attempt, index) => {
+      insertPayment.run(rest);
+      attempts.forEach((attempt, index) => {
         insertAttempt.run({ payment_id: rest.payment_id, number: index + 1, ...attempt });
       });
     }
@@ -559,10 +548,10 @@ describe('a database of the first release', () => {
     const before = Date.now();
     const store = await openLeft(sent, pending, interrupted);
     const found = await store.find(pending.payment_id);
-    const next_attempt_at = found?.notification.next_attempt_at ?? '';
+    const next_attempt_at = found?.next_attempt_at ?? '';
     expect(found).toStrictEqual({
       ...pending,
-      notification: { ...pending.notification, next_attempt_at },
+      next_attempt_at,
     });
     expect(Date.parse(next_attempt_at)).toBeGreaterThanOrEqual(before - 1);
     expect(Date.parse(next_attempt_at)).toBeLessThanOrEqual(Date.now());
@@ -576,7 +565,7 @@ describe('a database of the first release', () => {
     const store = await openLeft(failed);
     expect(await store.find(failed.payment_id)).toStrictEqual({
       ...failed,
-      notification: { ...failed.notification, reason: 'opted_out' },
+      reason: 'opted_out',
     });
   });
 

@@ -1,0 +1,20 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Payment } from '../domain/payment.ts';
+
+/** Logs one line for each round that is on record: which provider handled the payment, with what outcome, and the attempts that explain it. */
+export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs: number): void {
+  const { attempts, reason, next_attempt_at } = payment;
+  log.info(
+    {
+      payment_id: payment.payment_id,
+      provider: payment.notification_service,
+      outcome: attempts.at(-1)?.outcome,
+      reason: reason ?? attempts.at(-1)?.reason,
+      duration_ms: Math.round(durationMs),
+      notification_status: payment.notification_status,
+      next_attempt_at,
+      attempts,
+    },
+    'notification handled',
+  );
+}

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import type { Payment } from '../../../src/domain/payment.ts';
+import { changingNames, paymentNames, paymentValues, updateValues } from '../../../src/store/sqlite/rows.ts';
+
+/** A payment each of whose fields has its own name as its value. */
+const payment = new Proxy({ attempts: { toJSON: () => 'attempts' } } as object, {
+  get: (target, name) => Reflect.get(target, name) ?? name,
+}) as Payment;
+const inJson = (names: string[]) => names.map((name) => (name === 'attempts' ? JSON.stringify(name) : name));
+const due_at = 'due_at' as unknown as number;
+
+test('the values of a row are in the order of its columns', () => {
+  expect(paymentValues(payment, due_at)).toEqual(inJson(paymentNames));
+  expect(updateValues(payment, due_at)).toEqual([...inJson(changingNames), 'payment_id', 'fence']);
+});
