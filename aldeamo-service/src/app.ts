@@ -1,5 +1,5 @@
 import { accessOptions } from 'service-kit/http/access-settings.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
 import { createSandbox } from 'service-kit/provider/sandbox/sandbox.ts';

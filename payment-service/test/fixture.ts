@@ -10,8 +10,8 @@ import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/noti
 import { wellBehaved } from 'service-kit/contract/sandbox-settings.ts';
 import type { AccessOptions } from 'service-kit/http/access.ts';
 import type { AdmissionOptions } from 'service-kit/http/admission.ts';
-import type { Server } from 'service-kit/http/server.ts';
 import { createLogger } from 'service-kit/http/start.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { expect, onTestFinished } from 'vitest';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';

@@ -1,6 +1,6 @@
 import { type Receipt, receiptSchema } from 'service-kit/contract/notification.ts';
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { ReceiptHandover } from './receipt-forwarder.ts';
 import { statusPath } from './status-callback-url.ts';

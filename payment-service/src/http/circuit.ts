@@ -1,5 +1,5 @@
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { circuitStates } from '../providers/circuit-breaker.ts';

@@ -1,6 +1,6 @@
 import { customerIdSchema, phoneSchema } from 'service-kit/contract/notification.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Store } from '../store/store.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';

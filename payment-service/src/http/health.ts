@@ -1,5 +1,5 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { circuitReportSchema } from './circuit.ts';

@@ -1,7 +1,7 @@
 import { customerIdSchema, idempotencyKeySchema } from 'service-kit/contract/notification.ts';
 import type { Credential } from 'service-kit/http/credentials.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
 import type { RetryNotification } from '../delivery/retry-notification.ts';

@@ -1,6 +1,6 @@
 import { receiptSchema } from 'service-kit/contract/notification.ts';
 import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import { takeReceipt } from '../delivery/apply-receipt.ts';
 import type { PaymentObserver } from '../domain/payment.ts';

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { snapshotSchema } from './snapshot.ts';
 import type { SnapshotFeed } from './snapshot-feed.ts';
 

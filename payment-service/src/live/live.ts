@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { registerEvents } from './events-route.ts';
 import { registerLivePageFiles } from './page-files.ts';
 import type { RecentAttempts } from './recent-attempts.ts';

@@ -1,7 +1,7 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
 import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
 import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Levers } from './sandbox-controls.ts';
 

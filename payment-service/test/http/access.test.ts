@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { accessOptions } from 'service-kit/http/access-settings.ts';
 import { readConfiguration } from 'service-kit/http/configuration.ts';
 import { problemContentType } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { buildAldeamoApp } from '../../../aldeamo-service/src/app.ts';
 import { configSchema as aldeamoSchema } from '../../../aldeamo-service/src/config.ts';

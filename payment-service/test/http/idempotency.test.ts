@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createPaymentCreation } from '../../src/delivery/create-payment.ts';
 import type { Delivery } from '../../src/delivery/delivery.ts';

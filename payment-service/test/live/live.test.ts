@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import type { Server } from 'service-kit/http/server.ts';
+import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { snapshotSchema } from '../../src/live/snapshot.ts';
 import { body, build, paymentOf, post, refused } from '../fixture.ts';

@@ -1,22 +1,9 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import { currentCorrelation } from '../telemetry/correlation.ts';
-import { type Credential, findCredential, type Role } from './credentials.ts';
+import { type Credential, findCredential } from './credentials.ts';
 import { Problem } from './problem.ts';
-import type { Server } from './server.ts';
-
-/** Who may ask a route. One that does not say so is for the admin. */
-export type Access = 'anyone' | readonly Role[];
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    access?: Access;
-  }
-  interface FastifyRequest {
-    /** Who asks; undefined where nobody has to say so. */
-    credential: Credential | undefined;
-  }
-}
+import type { Access, Server } from './types.ts';
 
 export interface AccessOptions {
   /** None: anybody may ask anything. */

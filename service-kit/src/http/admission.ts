@@ -1,12 +1,5 @@
 import { Problem } from './problem.ts';
-import type { Server } from './server.ts';
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** Aborted as soon as the server stops, while requests are still under way. */
-    stopping: AbortSignal;
-  }
-}
+import type { Server } from './types.ts';
 
 type Refusal = 'stopping' | 'overloaded';
 

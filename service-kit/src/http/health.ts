@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Problem, problemResponse } from './problem.ts';
-import type { Server } from './server.ts';
+import type { Server } from './types.ts';
 
 /** The two questions of an orchestrator: is the process alive (else restart it), can it do its job (else spare it). */
 export function registerHealth(server: Server, ready: () => Promise<void> = async () => {}): void {

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { Server } from './server.ts';
+import type { Server } from './types.ts';
 
 /** Answers with a page. */
 export type Page = (reply: FastifyReply) => FastifyReply;

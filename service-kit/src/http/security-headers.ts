@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import helmet from 'helmet';
-import type { Server } from './server.ts';
+import type { Server } from './types.ts';
 
 /**
  * For answers that are read by programs: a browser that is made to show one is to do nothing with it. A route that

@@ -1,12 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  LogController,
-  type RawServerDefault,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Registry } from 'prom-client';
 import { registerMetrics } from '../telemetry/metrics.ts';
@@ -18,14 +12,7 @@ import { registerHealth } from './health.ts';
 import { Problem } from './problem.ts';
 import { type Page, registerGreeting } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
-
-export type Server = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
+import type { Server } from './types.ts';
 
 export interface ServerOptions extends AccessOptions, AdmissionOptions {
   title: string;

@@ -6,7 +6,7 @@ import { correlationFields } from '../telemetry/correlation.ts';
 import { standardOutput } from '../telemetry/log-output.ts';
 import { collectProcessMetrics } from '../telemetry/metrics.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
-import type { Server } from './server.ts';
+import type { Server } from './types.ts';
 
 export interface Service<Schema extends z.ZodType<ServiceSettings>> {
   name: string;

@@ -12,7 +12,8 @@ import {
 import type { AccessOptions } from '../http/access.ts';
 import type { AdmissionOptions } from '../http/admission.ts';
 import { badRequestResponse, Problem, problemResponse } from '../http/problem.ts';
-import { buildServer, type Server } from '../http/server.ts';
+import { buildServer } from '../http/server.ts';
+import type { Server } from '../http/types.ts';
 import type { Gateway } from './gateway.ts';
 import { type RememberedSends, rememberSends } from './idempotency/memory.ts';
 import type { SharedSendsOptions } from './idempotency/postgres.ts';

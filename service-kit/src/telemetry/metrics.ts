@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
-import type { Server } from '../http/server.ts';
+import type { Server } from '../http/types.ts';
 
 /** In seconds. An answer takes a millisecond at best, and two deadlines of 3 s and what is around them at worst. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 10];

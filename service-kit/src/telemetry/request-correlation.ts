@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import type { Server } from '../http/server.ts';
+import type { Server } from '../http/types.ts';
 import { contextOf, runCorrelated, startSpan } from './correlation.ts';
 
 /**

@@ -1,12 +1,12 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
-import type { Access } from '../../src/http/access.ts';
 import { accessSettings, clientSettings, wrongCredentials } from '../../src/http/access-settings.ts';
 import { readConfiguration, serviceSettings } from '../../src/http/configuration.ts';
 import { createCredential, findCredential } from '../../src/http/credentials.ts';
 import { problemSchema } from '../../src/http/problem.ts';
 import { buildServer, type ServerOptions } from '../../src/http/server.ts';
+import type { Access } from '../../src/http/types.ts';
 
 const credentials = [
   createCredential('shop', 'client', 'key-of-the-shop-1'),

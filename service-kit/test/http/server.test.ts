@@ -7,7 +7,8 @@ import { Client } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { Problem, problemContentType, problemSchema } from '../../src/http/problem.ts';
-import { buildServer, type Server, type ServerOptions } from '../../src/http/server.ts';
+import { buildServer, type ServerOptions } from '../../src/http/server.ts';
+import type { Server } from '../../src/http/types.ts';
 
 const json = { 'content-type': 'application/json' };
 

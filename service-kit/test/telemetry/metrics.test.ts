@@ -4,7 +4,8 @@ import { pino } from 'pino';
 import { Gauge, Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../../../test/eventually.ts';
-import { buildServer, type Server } from '../../src/http/server.ts';
+import { buildServer } from '../../src/http/server.ts';
+import type { Server } from '../../src/http/types.ts';
 import { collectProcessMetrics } from '../../src/telemetry/metrics.ts';
 
 async function build(metrics?: Registry): Promise<Server> {

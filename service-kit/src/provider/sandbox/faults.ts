@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Fault } from '../../contract/sandbox-settings.ts';
-import type { Server } from '../../http/server.ts';
+import type { Server } from '../../http/types.ts';
 import { toProblem } from '../outcome-reply.ts';
 import type { Sandbox } from './sandbox.ts';
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { sandboxSettingsSchema, sumOfFaultRates } from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
 import { badRequestResponse, Problem } from '../../http/problem.ts';
-import type { Server } from '../../http/server.ts';
+import type { Server } from '../../http/types.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export function registerSandbox(server: Server, sandbox: Sandbox): void {

@@ -1,0 +1,30 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Credential, Role } from './credentials.ts';
+
+/** A Fastify whose routes take their types from zod schemas. Apart from server.ts, which imports all that takes one. */
+export type Server = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** The roles that may call a route. A route without it is for the admin alone. */
+export type Access = 'anyone' | readonly Role[];
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access;
+  }
+  interface FastifyRequest {
+    /** The key that came with the request; undefined where none is needed. */
+    credential: Credential | undefined;
+  }
+  interface FastifyInstance {
+    /** Aborted as soon as the server stops, while requests are still being handled. */
+    stopping: AbortSignal;
+  }
+}
