@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/client/http-client.ts';
+import {
+  basicAuthorization,
+  createHttpClient,
+  type HttpClientOptions,
+} from 'service-kit/client/http-client.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { splitPhone } from 'service-kit/contract/phone.ts';
 import { isGsm7 } from 'service-kit/contract/sms-text.ts';
@@ -8,7 +12,7 @@ import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { credentialsRefused, outcomeOfAnswer } from './aldeamo-answer.ts';
 
-export interface AldeamoOptions extends CallerOptions {
+export interface AldeamoOptions extends HttpClientOptions {
   username: string;
   password: string;
   log: ProviderAppOptions['logger'];
@@ -29,7 +33,7 @@ export function createAldeamoGateway({
   now = () => performance.now(),
   ...options
 }: AldeamoOptions): Gateway {
-  const api = createCaller(options);
+  const api = createHttpClient(options);
   const authorization = basicAuthorization(username, password);
   const alerts = createAlerts('Aldeamo', log);
   let credentialsRefusedAt = Number.NEGATIVE_INFINITY;

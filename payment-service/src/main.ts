@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import process from 'node:process';
-import { createCaller } from 'service-kit/client/http-client.ts';
+import { createHttpClient } from 'service-kit/client/http-client.ts';
 import { accessOptions } from 'service-kit/http/access-settings.ts';
 import { serviceHeaders } from 'service-kit/http/credentials.ts';
 import { startService } from 'service-kit/http/start.ts';
@@ -30,8 +30,8 @@ await startService({
     const leaseMs = config.NOTIFICATION_LEASE_MS;
     const recentAttempts = createRecentAttempts();
     const levers = createLevers({
-      Aldeamo: createCaller({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
-      Twilio: createCaller({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
+      Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
+      Twilio: createHttpClient({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
     });
     const notifier = createNotifier({
       clients: {

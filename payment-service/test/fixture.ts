@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { InjectOptions } from 'fastify';
 import { Registry } from 'prom-client';
 import type { Answer } from 'service-kit/client/answer.ts';
-import type { Request } from 'service-kit/client/http-client.ts';
+import type { HttpRequest } from 'service-kit/client/http-client.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { wellBehaved } from 'service-kit/contract/sandbox-settings.ts';
 import type { AccessOptions } from 'service-kit/http/access.ts';
@@ -56,15 +56,15 @@ export function fakeClient(provider: Provider, calls: Call[]) {
   return client;
 }
 
-/** The caller of a provider service whose sandbox can be set; it answers as a test wants it to. */
+/** The client of a provider service whose sandbox can be set; it answers as a test wants it to. */
 export function fakeSandbox() {
   let settings = wellBehaved;
   const sandbox = {
-    answer: async ({ body = '{}' }: Request): Promise<Answer> => {
+    answer: async ({ body = '{}' }: HttpRequest): Promise<Answer> => {
       settings = { ...settings, ...JSON.parse(body) };
       return { status: 200, retryAfter: undefined, body: JSON.stringify(settings) };
     },
-    call: (request: Request) => sandbox.answer(request),
+    call: (request: HttpRequest) => sandbox.answer(request),
     close: async () => {},
   };
   return sandbox;

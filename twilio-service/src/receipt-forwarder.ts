@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createCaller } from 'service-kit/client/http-client.ts';
+import { createHttpClient } from 'service-kit/client/http-client.ts';
 import type { Receipt } from 'service-kit/contract/notification.ts';
 import { serviceHeaders } from 'service-kit/http/credentials.ts';
 
@@ -29,7 +29,7 @@ export function createReceiptHandover({
   paymentServiceUrl,
   serviceToken,
 }: ReceiptHandoverOptions): ReceiptHandover {
-  const service = createCaller({
+  const service = createHttpClient({
     url: paymentServiceUrl,
     timeoutMs: callMs,
     maxConcurrency: 64,

@@ -1,5 +1,9 @@
 import { type Answer, parseJson, unreadableAnswer } from 'service-kit/client/answer.ts';
-import { basicAuthorization, type CallerOptions, createCaller } from 'service-kit/client/http-client.ts';
+import {
+  basicAuthorization,
+  createHttpClient,
+  type HttpClientOptions,
+} from 'service-kit/client/http-client.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
 import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
@@ -16,7 +20,7 @@ export interface TwilioAccount {
   sender: { From: string } | { MessagingServiceSid: string };
 }
 
-export interface TwilioOptions extends CallerOptions, TwilioAccount {
+export interface TwilioOptions extends HttpClientOptions, TwilioAccount {
   /** Where Twilio reaches this service; without it nobody asks for delivery receipts. */
   publicUrl?: string | undefined;
   log: ProviderAppOptions['logger'];
@@ -32,7 +36,7 @@ export interface TwilioOptions extends CallerOptions, TwilioAccount {
  */
 export function createTwilioGateway(options: TwilioOptions): Gateway {
   const { accountSid, username, password, sender, publicUrl, log } = options;
-  const api = createCaller(options);
+  const api = createHttpClient(options);
   const account = `/2010-04-01/Accounts/${accountSid}`;
   const authorization = basicAuthorization(username, password);
   const alerts = createAlerts('Twilio', log);

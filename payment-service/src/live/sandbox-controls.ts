@@ -1,5 +1,5 @@
 import { type Answer, parseJson } from 'service-kit/client/answer.ts';
-import type { Caller } from 'service-kit/client/http-client.ts';
+import type { HttpClient } from 'service-kit/client/http-client.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
 import { Problem, problemSchema } from 'service-kit/http/problem.ts';
@@ -15,7 +15,7 @@ export interface Levers {
   close(): Promise<void>;
 }
 
-export function createLevers(services: Record<Provider, Pick<Caller, 'call' | 'close'>>): Levers {
+export function createLevers(services: Record<Provider, Pick<HttpClient, 'call' | 'close'>>): Levers {
   const known: Record<Provider, SandboxSettings | null> = { Aldeamo: null, Twilio: null };
 
   async function ask(provider: Provider): Promise<void> {

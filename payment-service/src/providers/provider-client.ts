@@ -1,10 +1,10 @@
 import { parseJson } from 'service-kit/client/answer.ts';
-import { type CallerOptions, createCaller } from 'service-kit/client/http-client.ts';
+import { createHttpClient, type HttpClientOptions } from 'service-kit/client/http-client.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import { outcomeOfAnswer, settledBy } from './provider-answer.ts';
 
-export interface ProviderClientOptions extends CallerOptions {
+export interface ProviderClientOptions extends HttpClientOptions {
   provider: Provider;
 }
 
@@ -24,7 +24,7 @@ export interface ProviderClient {
 const healthySchema = z.object({ status: z.literal('healthy') });
 
 export function createProviderClient({ provider, ...options }: ProviderClientOptions): ProviderClient {
-  const service = createCaller(options);
+  const service = createHttpClient(options);
 
   return {
     notify: (request, idempotencyKey) =>

@@ -4,8 +4,8 @@ import type { Outcome } from '../contract/notification.ts';
 import { inSpan } from '../telemetry/correlation.ts';
 import { type Answer, outcomeOfError, overloaded } from './answer.ts';
 
-export interface CallerOptions {
-  /** Whom to call. Only the origin counts: each request has its own path. */
+export interface HttpClientOptions {
+  /** Only the origin counts, because each request has a path of its own. */
   url: string;
   /** The deadline of one call, over connect, headers and body. */
   timeoutMs: number;
@@ -15,31 +15,31 @@ export interface CallerOptions {
   headers?: () => Record<string, string>;
 }
 
-export interface Request {
+export interface HttpRequest {
   method: 'GET' | 'POST' | 'DELETE';
   path: string;
   headers?: Record<string, string>;
   body?: string;
 }
 
-export interface Caller {
+export interface HttpClient {
   /** One request that may send an SMS, and what is known after it. Whatever happens is an outcome; it never rejects. */
-  send(request: Request, read: (answer: Answer) => Outcome): Promise<Outcome>;
+  send(request: HttpRequest, read: (answer: Answer) => Outcome): Promise<Outcome>;
   /**
    * One request that sends nothing; it rejects if there is no answer. Sends leave 16 connections for these, however many
    * are under way: a 17th at the same time may wait for one, within its deadline.
    */
-  call(request: Request): Promise<Answer>;
+  call(request: HttpRequest): Promise<Answer>;
   close(): Promise<void>;
 }
 
 /** Calls one HTTP service over one pool of connections, each call with an exact deadline. Nothing is repeated. */
-export function createCaller({
+export function createHttpClient({
   url,
   timeoutMs,
   maxConcurrency,
   headers = () => ({}),
-}: CallerOptions): Caller {
+}: HttpClientOptions): HttpClient {
   const { origin, host } = new URL(url);
   const pool = new Pool(origin, {
     connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
@@ -51,7 +51,7 @@ export function createCaller({
     maxResponseSize: 64 * 1024,
   });
   let underWay = 0;
-  function call(request: Request, writing?: Writing): Promise<Answer> {
+  function call(request: HttpRequest, writing?: Writing): Promise<Answer> {
     const attributes = { 'http.request.method': request.method, 'server.address': host };
     return inSpan(request.method, { kind: SpanKind.CLIENT, attributes }, async (span) => {
       const withHeaders = { ...request, headers: { ...headers(), ...request.headers } };
@@ -96,7 +96,7 @@ interface Writing {
  */
 function exchange(
   pool: Pool,
-  request: Request,
+  request: HttpRequest,
   timeoutMs: number,
   writing: Writing = { begun: false },
 ): Promise<Answer> {
