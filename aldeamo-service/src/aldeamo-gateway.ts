@@ -10,7 +10,7 @@ import { isGsm7 } from 'service-kit/contract/sms-text.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
 import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
-import { credentialsRefused, outcomeOfAnswer } from './aldeamo-answer.ts';
+import { credentialsRefused, outcomeOfSend } from './aldeamo-answer.ts';
 
 export interface AldeamoOptions extends HttpClientOptions {
   username: string;
@@ -59,7 +59,7 @@ export function createAldeamoGateway({
           headers: { authorization, 'content-type': 'application/json', accept: 'application/json' },
           body: JSON.stringify(body),
         },
-        (answer) => outcomeOfAnswer(answer, { message, label }),
+        (answer) => outcomeOfSend(answer, { message, label }),
       );
       if (outcome === credentialsRefused) {
         credentialsRefusedAt = now();

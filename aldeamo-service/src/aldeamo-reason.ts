@@ -10,7 +10,7 @@ const shortestPart = 12;
  * Aldeamo's own words as a reason: they go to logs and clients, so they keep neither the phone nor the message that
  * Aldeamo may have quoted, the message in part, in another case or without its accents.
  */
-export function reasonOf(text: string | null | undefined, message: string): string {
+export function redactedReason(text: string | null | undefined, message: string): string {
   const told = withoutParts((text ?? '').slice(0, longestTold), message)
     .replace(/(["“«])[^"”»]*(["”»])/g, '$1…$2')
     .replace(/\d(?:[\s()./_-]{0,2}\d){5,}/g, (digits) => `…${digits.replace(/\D/g, '').slice(-2)}`)

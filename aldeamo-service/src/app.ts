@@ -4,13 +4,13 @@ import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
 import { createSandbox } from 'service-kit/provider/sandbox/sandbox.ts';
 import { createAldeamoGateway } from './aldeamo-gateway.ts';
-import { aldeamoCredentials, type Config } from './config.ts';
+import { type AldeamoConfig, aldeamoCredentials } from './config.ts';
 
 const provider = 'Aldeamo';
 
 /** aldeamo-service: live if there are credentials, else a sandbox. */
 export function buildAldeamoApp(
-  config: Config,
+  config: AldeamoConfig,
   logger: ProviderAppOptions['logger'],
   version: string,
   metrics?: ProviderAppOptions['metrics'],

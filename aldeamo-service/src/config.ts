@@ -9,7 +9,7 @@ import {
 } from 'service-kit/http/configuration.ts';
 import { z } from 'zod';
 
-export const configSchema = z
+export const aldeamoConfigSchema = z
   .object({
     ...serviceSettings({ port: 8001 }),
     ...accessSettings(),
@@ -33,10 +33,10 @@ export const configSchema = z
     if (value.ALDEAMO_PASSWORD && !value.ALDEAMO_USERNAME)
       issues.push(...missing(['ALDEAMO_USERNAME'], 'is required with ALDEAMO_PASSWORD'));
   });
-export type Config = z.infer<typeof configSchema>;
+export type AldeamoConfig = z.infer<typeof aldeamoConfigSchema>;
 
 /** The user and the password of Aldeamo's API, or undefined: then nothing is sent for real. */
-export function aldeamoCredentials({ ALDEAMO_USERNAME, ALDEAMO_PASSWORD }: Config) {
+export function aldeamoCredentials({ ALDEAMO_USERNAME, ALDEAMO_PASSWORD }: AldeamoConfig) {
   return ALDEAMO_USERNAME && ALDEAMO_PASSWORD
     ? { username: ALDEAMO_USERNAME, password: ALDEAMO_PASSWORD }
     : undefined;

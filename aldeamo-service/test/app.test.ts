@@ -1,7 +1,7 @@
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
-import { aldeamoCredentials, configSchema } from '../src/config.ts';
+import { aldeamoConfigSchema, aldeamoCredentials } from '../src/config.ts';
 import { phone, startApp, startLiveApp } from './fixture.ts';
 
 const message = 'Pago secreto de $100';
@@ -92,7 +92,7 @@ describe('with credentials', () => {
 describe('the configuration', () => {
   const errorOf = (env: Record<string, string>) => {
     try {
-      readConfiguration(configSchema, env);
+      readConfiguration(aldeamoConfigSchema, env);
     } catch (error) {
       if (error instanceof ConfigurationError)
         return error.message
@@ -105,7 +105,7 @@ describe('the configuration', () => {
   };
 
   test('has its defaults', () => {
-    const config = readConfiguration(configSchema, {});
+    const config = readConfiguration(aldeamoConfigSchema, {});
     expect(config).toMatchObject({
       ALDEAMO_BASE_URL: 'https://apitellit.aldeamo.com',
       GATEWAY_TIMEOUT_MS: 2500,
@@ -115,7 +115,10 @@ describe('the configuration', () => {
   });
 
   test('takes a user with a password', () => {
-    const config = readConfiguration(configSchema, { ALDEAMO_USERNAME: 'pagos', ALDEAMO_PASSWORD: 'a:b' });
+    const config = readConfiguration(aldeamoConfigSchema, {
+      ALDEAMO_USERNAME: 'pagos',
+      ALDEAMO_PASSWORD: 'a:b',
+    });
     expect(aldeamoCredentials(config)).toEqual({ username: 'pagos', password: 'a:b' });
   });
 

@@ -6,7 +6,7 @@ import { startAldeamoUpstream } from '../../test/doubles/aldeamo-upstream.ts';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { type AldeamoOptions, createAldeamoGateway } from '../src/aldeamo-gateway.ts';
 import { buildAldeamoApp } from '../src/app.ts';
-import { configSchema } from '../src/config.ts';
+import { aldeamoConfigSchema } from '../src/config.ts';
 
 export const phone = '+573001234567';
 export const sms: Send = { message: 'Pago recibido', customer_id: '123', phone, idempotency_key: 'pmt_1-1' };
@@ -59,7 +59,7 @@ export async function startGateway(options: Partial<AldeamoOptions> = {}) {
 /** The service as it is configured by these variables. */
 export async function startApp(env: Record<string, string> = {}) {
   const { log, ...told } = createLog();
-  const app = await buildAldeamoApp(readConfiguration(configSchema, env), log, '0.0.0');
+  const app = await buildAldeamoApp(readConfiguration(aldeamoConfigSchema, env), log, '0.0.0');
   onTestFinished(async () => {
     await app.close();
   });

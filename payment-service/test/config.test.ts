@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test } from 'vitest';
-import { configSchema as aldeamoSchema } from '../../aldeamo-service/src/config.ts';
-import { configSchema as twilioSchema } from '../../twilio-service/src/config.ts';
+import { aldeamoConfigSchema } from '../../aldeamo-service/src/config.ts';
+import { twilioConfigSchema } from '../../twilio-service/src/config.ts';
 import { circuitBreakerParameters, configSchema, retryPolicy } from '../src/config.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 
@@ -173,8 +173,8 @@ test('.env.example has every variable of the three services with its default, an
   const settings = new Map<string, string>();
   for (const [service, schema] of [
     ['PAYMENT_SERVICE', configSchema],
-    ['ALDEAMO_SERVICE', aldeamoSchema],
-    ['TWILIO_SERVICE', twilioSchema],
+    ['ALDEAMO_SERVICE', aldeamoConfigSchema],
+    ['TWILIO_SERVICE', twilioConfigSchema],
   ] as const) {
     const defaults = readConfiguration(schema, {}) as Record<string, unknown>;
     for (const name of Object.keys(schema.shape)) {

@@ -1,4 +1,4 @@
-import { type Request, wrongNames } from './http-double.ts';
+import { type ReceivedRequest, wrongNames } from './http-double.ts';
 
 export interface AldeamoMessage {
   transactionId: number;
@@ -15,7 +15,7 @@ const gsm7 = new Set(
 );
 
 /** Reads a send, and everything that is wrong with it. */
-export function readSend({ method, path, headers, body }: Request): {
+export function readSend({ method, path, headers, body }: ReceivedRequest): {
   message?: AldeamoMessage;
   wrong: string[];
 } {

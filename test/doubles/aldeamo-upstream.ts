@@ -7,7 +7,7 @@ import {
   basicUser,
   faults,
   type HttpDouble,
-  type Request,
+  type ReceivedRequest,
   replyJson,
   serveDouble,
 } from './http-double.ts';
@@ -97,7 +97,7 @@ export async function startAldeamoUpstream({
   const ledger: AldeamoMessage[] = [];
   let sends = 0;
 
-  function handle(request: Request, response: ServerResponse): unknown {
+  function handle(request: ReceivedRequest, response: ServerResponse): unknown {
     const user = basicUser(request);
     if (user === undefined) violations.push(`${request.method} ${request.path}: no Basic authorization`);
     if (user !== `${upstream.username}:${upstream.password}`) {

@@ -53,7 +53,7 @@ export class Answers<Message> {
   }
 }
 
-export interface Request {
+export interface ReceivedRequest {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];
@@ -68,7 +68,7 @@ export interface HttpDouble extends AsyncDisposable {
 
 /** A real HTTP server on a free port of 127.0.0.1. */
 export async function serveDouble(
-  handle: (request: Request, response: ServerResponse) => unknown,
+  handle: (request: ReceivedRequest, response: ServerResponse) => unknown,
   port = 0,
 ): Promise<HttpDouble> {
   const server = createServer(async (incoming, response) => {
@@ -102,7 +102,7 @@ export function replyJson(
 }
 
 /** Who HTTP Basic says is calling; undefined without it. */
-export function basicUser({ headers }: Request): string | undefined {
+export function basicUser({ headers }: ReceivedRequest): string | undefined {
   const [, encoded] = /^Basic ([A-Za-z0-9+/]+=*)$/.exec(headers.authorization ?? '') ?? [];
   return encoded && Buffer.from(encoded, 'base64').toString();
 }

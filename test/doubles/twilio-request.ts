@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Request, wrongNames } from './http-double.ts';
+import { type ReceivedRequest, wrongNames } from './http-double.ts';
 
 export interface TwilioMessage {
   sid: string;
@@ -12,7 +12,7 @@ export interface TwilioMessage {
 
 /** Reads a send, and everything that is wrong with it. */
 export function readSend(
-  { method, path, headers, body }: Request,
+  { method, path, headers, body }: ReceivedRequest,
   sendPath: string,
 ): { message?: TwilioMessage; wrong: string[] } {
   const wrong: string[] = [];

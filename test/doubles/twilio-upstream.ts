@@ -7,7 +7,7 @@ import {
   basicUser,
   faults,
   type HttpDouble,
-  type Request,
+  type ReceivedRequest,
   replyJson,
   serveDouble,
 } from './http-double.ts';
@@ -119,7 +119,7 @@ export async function startTwilioUpstream({
     return [...upstream.apiKeys].some(([key, secret]) => user === `${key}:${secret}`);
   }
 
-  function handle(request: Request, response: ServerResponse): unknown {
+  function handle(request: ReceivedRequest, response: ServerResponse): unknown {
     const user = basicUser(request);
     const account = `/2010-04-01/Accounts/${upstream.accountSid}`;
     if (user === undefined) violations.push(`${request.method} ${request.path}: no Basic authorization`);

@@ -3,7 +3,7 @@ import type { Server } from 'service-kit/http/types.ts';
 import { buildProviderApp, type ProviderAppOptions } from 'service-kit/provider/app.ts';
 import { callTimeoutMs } from 'service-kit/provider/gateway.ts';
 import { createSandbox } from 'service-kit/provider/sandbox/sandbox.ts';
-import { type Config, receiptSettings, twilioAccount } from './config.ts';
+import { receiptSettings, type TwilioConfig, twilioAccount } from './config.ts';
 import { createReceiptHandover } from './receipt-forwarder.ts';
 import { registerStatusWebhook } from './status-webhook.ts';
 import { createTwilioGateway } from './twilio-gateway.ts';
@@ -12,7 +12,7 @@ const provider = 'Twilio';
 
 /** twilio-service: live if there are credentials, else a sandbox. */
 export async function buildTwilioApp(
-  config: Config,
+  config: TwilioConfig,
   logger: ProviderAppOptions['logger'],
   version: string,
   metrics?: ProviderAppOptions['metrics'],

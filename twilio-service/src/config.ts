@@ -23,7 +23,7 @@ const liveSettings = [
   'TWILIO_MESSAGING_SERVICE_SID',
 ] as const;
 
-export const configSchema = z
+export const twilioConfigSchema = z
   .object({
     ...serviceSettings({ port: 8002 }),
     ...accessSettings(),
@@ -67,10 +67,10 @@ export const configSchema = z
     if (value.TWILIO_FROM && value.TWILIO_MESSAGING_SERVICE_SID)
       need('must not be set together with TWILIO_FROM', 'TWILIO_MESSAGING_SERVICE_SID');
   });
-export type Config = z.infer<typeof configSchema>;
+export type TwilioConfig = z.infer<typeof twilioConfigSchema>;
 
 /** The account that sends, or undefined: then nothing is sent for real. What is missing was found by the schema. */
-export function twilioAccount(config: Config): TwilioAccount | undefined {
+export function twilioAccount(config: TwilioConfig): TwilioAccount | undefined {
   const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_MESSAGING_SERVICE_SID: MessagingServiceSid } = config;
   if (!accountSid) return undefined;
   return {
@@ -82,7 +82,7 @@ export function twilioAccount(config: Config): TwilioAccount | undefined {
 }
 
 /** Where receipts come in and how they are signed, or undefined: then nobody asks for them. */
-export function receiptSettings(config: Config) {
+export function receiptSettings(config: TwilioConfig) {
   const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
   return config.TWILIO_ACCOUNT_SID && publicUrl && authToken
     ? {

@@ -1,7 +1,7 @@
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { twilio } from '../../test/doubles/twilio-upstream.ts';
-import { configSchema, receiptSettings, twilioAccount } from '../src/config.ts';
+import { receiptSettings, twilioAccount, twilioConfigSchema } from '../src/config.ts';
 import { phone, startApp, startLiveApp } from './fixture.ts';
 
 const notify = (key: string, body: object = { phone }) => ({
@@ -70,7 +70,7 @@ describe('the configuration', () => {
   const publicUrl = { PUBLIC_URL: 'https://sms.example.com' };
 
   test('has its defaults', () => {
-    const config = readConfiguration(configSchema, {});
+    const config = readConfiguration(twilioConfigSchema, {});
     expect(config).toMatchObject({
       TWILIO_BASE_URL: 'https://api.twilio.com',
       PAYMENT_SERVICE_URL: 'http://127.0.0.1:8000',
@@ -99,7 +99,10 @@ describe('the configuration', () => {
       { username: 'SK1', password: 'secret' },
     ],
   ])('%j is an account', (env, told) => {
-    expect(twilioAccount(readConfiguration(configSchema, env))).toMatchObject({ accountSid: 'AC1', ...told });
+    expect(twilioAccount(readConfiguration(twilioConfigSchema, env))).toMatchObject({
+      accountSid: 'AC1',
+      ...told,
+    });
   });
 
   test.each<[Record<string, string>, string | undefined]>([
@@ -112,7 +115,7 @@ describe('the configuration', () => {
     ],
     [publicUrl, undefined],
   ])('%j has receipts at %s', (env, url) => {
-    expect(receiptSettings(readConfiguration(configSchema, env))?.publicUrl).toBe(url);
+    expect(receiptSettings(readConfiguration(twilioConfigSchema, env))?.publicUrl).toBe(url);
   });
 
   const required = 'is required to send through Twilio';
@@ -148,9 +151,9 @@ describe('the configuration', () => {
     [{ PUBLIC_URL: 'https://a.example/?a=b' }, ['PUBLIC_URL: must have no query, no fragment and no user']],
     [{ TWILIO_BASE_URL: 'https://a.example/2010' }, ['TWILIO_BASE_URL: must have no path']],
   ])('%j: %j', (env, lines) => {
-    expect(() => readConfiguration(configSchema, env)).toThrow(ConfigurationError);
+    expect(() => readConfiguration(twilioConfigSchema, env)).toThrow(ConfigurationError);
     try {
-      readConfiguration(configSchema, env);
+      readConfiguration(twilioConfigSchema, env);
     } catch (error) {
       expect(
         (error as Error).message

@@ -4,11 +4,11 @@ import { pino } from 'pino';
 import { readConfiguration } from 'service-kit/http/configuration.ts';
 import type { Send } from 'service-kit/provider/gateway.ts';
 import { expect, onTestFinished } from 'vitest';
-import { type Request, replyJson, serveDouble } from '../../test/doubles/http-double.ts';
+import { type ReceivedRequest, replyJson, serveDouble } from '../../test/doubles/http-double.ts';
 import { startTwilioUpstream } from '../../test/doubles/twilio-upstream.ts';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildTwilioApp } from '../src/app.ts';
-import { configSchema } from '../src/config.ts';
+import { twilioConfigSchema } from '../src/config.ts';
 import { createTwilioGateway, type TwilioOptions } from '../src/twilio-gateway.ts';
 
 export const phone = '+573001234567';
@@ -65,7 +65,7 @@ export async function startGateway(options: Partial<TwilioOptions> = {}) {
 /** The service as it is configured by these variables. */
 export async function startApp(env: Record<string, string> = {}) {
   const { log, ...told } = createLog();
-  const app = await buildTwilioApp(readConfiguration(configSchema, env), log, '0.0.0');
+  const app = await buildTwilioApp(readConfiguration(twilioConfigSchema, env), log, '0.0.0');
   onTestFinished(async () => {
     await app.close();
   });
@@ -86,7 +86,7 @@ export async function startLiveApp(env: Record<string, string> = {}) {
 
 /** Live, with receipts: what payment-service is handed, and how it answers. */
 export async function startWithReceipts(publicUrl = 'https://sms.example.com') {
-  const handed: Request[] = [];
+  const handed: ReceivedRequest[] = [];
   const statuses: number[] = [];
   const payments = await serveDouble((request, response) => {
     handed.push(request);

@@ -6,9 +6,9 @@ import { problemContentType } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { buildAldeamoApp } from '../../../aldeamo-service/src/app.ts';
-import { configSchema as aldeamoSchema } from '../../../aldeamo-service/src/config.ts';
+import { aldeamoConfigSchema } from '../../../aldeamo-service/src/config.ts';
 import { buildTwilioApp } from '../../../twilio-service/src/app.ts';
-import { configSchema as twilioSchema } from '../../../twilio-service/src/config.ts';
+import { twilioConfigSchema } from '../../../twilio-service/src/config.ts';
 import { configSchema } from '../../src/config.ts';
 import { build, keyed, paymentOf, post } from '../fixture.ts';
 
@@ -33,9 +33,9 @@ async function closed(building: Promise<Server>): Promise<Server> {
   return app;
 }
 const buildAldeamo = (env = {}) =>
-  closed(buildAldeamoApp(readConfiguration(aldeamoSchema, { ...settings, ...env }), logger, '0'));
+  closed(buildAldeamoApp(readConfiguration(aldeamoConfigSchema, { ...settings, ...env }), logger, '0'));
 const buildTwilio = (env = {}) =>
-  closed(buildTwilioApp(readConfiguration(twilioSchema, { ...settings, ...env }), logger, '0'));
+  closed(buildTwilioApp(readConfiguration(twilioConfigSchema, { ...settings, ...env }), logger, '0'));
 const live = {
   ALDEAMO_USERNAME: 'user',
   ALDEAMO_PASSWORD: 'password',

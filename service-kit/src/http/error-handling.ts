@@ -4,7 +4,7 @@ import { Problem, problemContentType } from './problem.ts';
 import './validation-messages.ts';
 
 /** Turns whatever a handler or Fastify threw into a problem document. What was not foreseen is logged, and not told. */
-export function toProblem(error: FastifyError | Problem): Problem {
+export function problemOfError(error: FastifyError | Problem): Problem {
   if (error instanceof Problem) return error;
   if (error.validation) return invalidInput(error);
   // Of any other error the status is as little meant for clients as the message.
@@ -62,7 +62,7 @@ type ErrorHandler = (
 export const createErrorHandler =
   (translate: (error: Error) => Problem | undefined): ErrorHandler =>
   (error, request, reply) => {
-    const problem = translate(error) ?? toProblem(error);
+    const problem = translate(error) ?? problemOfError(error);
     // Of a 4xx nothing is logged: the messages of parsers quote the body.
     if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, problem);

@@ -15,7 +15,11 @@ const lockTimeoutMs = 10_000;
  *
  * @throws DatabaseError
  */
-export async function migrate(url: string, owner: string, migrations: readonly string[]): Promise<void> {
+export async function migratePostgres(
+  url: string,
+  owner: string,
+  migrations: readonly string[],
+): Promise<void> {
   // Not of the pool, whose statements have a time limit: an index of many rows takes longer. Everything else has one, so that
   // neither another one's lock nor a server that falls silent is waited for without end: whoever opens a store tries again.
   const client = new pg.Client({

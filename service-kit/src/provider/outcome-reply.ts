@@ -7,12 +7,12 @@ export const gatewayTimeout = { outcome: 'unknown', reason: 'gateway_timeout' } 
 
 /** What POST /notify answers: that it was sent, or by throwing the Problem that says why not. */
 export function replyTo(provider: Provider, outcome: Outcome) {
-  if (outcome.outcome !== 'accepted') throw toProblem(outcome);
+  if (outcome.outcome !== 'accepted') throw problemOfOutcome(outcome);
   return { provider, status: 'sent' as const, message_id: outcome.message_id };
 }
 
 /** What POST /notify answers when the SMS was not taken: a problem with the outcome and the reason as members. */
-export function toProblem(outcome: NotTaken): Problem {
+export function problemOfOutcome(outcome: NotTaken): Problem {
   const { retry_after_ms, ...members } = { retry_after_ms: undefined, ...outcome };
   const headers: Record<string, string> =
     retry_after_ms === undefined ? {} : { 'retry-after': String(Math.ceil(retry_after_ms / 1000)) };

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
-import { migrate as migratePostgres } from 'service-kit/postgres/migrate.ts';
+import { migratePostgres } from 'service-kit/postgres/migrate.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import { migrations, schemaOwner } from '../postgres/migrations.ts';
 import { migrate as migrateSqlite } from '../sqlite/migrations.ts';

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { batch, batchLookup } from 'service-kit/postgres/batch.ts';
 import { createDatabase } from 'service-kit/postgres/database.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
-import { migrate } from 'service-kit/postgres/migrate.ts';
+import { migratePostgres } from 'service-kit/postgres/migrate.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../store.ts';
@@ -23,7 +23,7 @@ export interface PostgresStoreOptions {
  * @throws DatabaseError
  */
 export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOptions): Promise<Store> {
-  await migrate(url, schemaOwner, migrations);
+  await migratePostgres(url, schemaOwner, migrations);
   const database = createDatabase(url, log);
   const statements = prepareStatements(database);
   const writes = prepareWrites(database);

@@ -4,7 +4,7 @@ import type { Outcome, Provider } from '../../contract/notification.ts';
 import { batch, batchLookup } from '../../postgres/batch.ts';
 import { createDatabase } from '../../postgres/database.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
-import { migrate } from '../../postgres/migrate.ts';
+import { migratePostgres } from '../../postgres/migrate.ts';
 import { rowsOf } from '../../postgres/rows.ts';
 import { lifetimeMs } from './memory.ts';
 
@@ -53,7 +53,7 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
   /** It may have to wait for another process's migration, and is not waited for without end. */
   async function open(): Promise<void> {
     if (isOpen) return;
-    opening ??= migrate(url, 'provider-services', migrations).then(
+    opening ??= migratePostgres(url, 'provider-services', migrations).then(
       () => {
         isOpen = true;
       },

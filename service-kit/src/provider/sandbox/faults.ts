@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Fault } from '../../contract/sandbox-settings.ts';
 import type { Server } from '../../http/types.ts';
-import { toProblem } from '../outcome-reply.ts';
+import { problemOfOutcome } from '../outcome-reply.ts';
 import type { Sandbox } from './sandbox.ts';
 
 declare module 'fastify' {
@@ -33,7 +33,7 @@ export function registerFaults(server: Server, sandbox: Sandbox): void {
         cut(request, reply);
         return;
       case 'throttle':
-        throw toProblem({
+        throw problemOfOutcome({
           outcome: 'not_sent',
           reason: 'sandbox_throttled',
           retry_after_ms: retry_after_s * 1000,
