@@ -15,9 +15,10 @@ import { badRequestResponse, Problem, problemResponse } from '../http/problem.ts
 import { buildServer } from '../http/server.ts';
 import type { Server } from '../http/types.ts';
 import type { Gateway } from './gateway.ts';
-import { type RememberedSends, rememberSends } from './idempotency/memory.ts';
-import type { SharedSendsOptions } from './idempotency/postgres.ts';
-import { toMemoryProblem } from './idempotency/store-unavailable.ts';
+import { createMemoryIdempotencyStore } from './idempotency/memory.ts';
+import type { PostgresIdempotencyStoreOptions } from './idempotency/postgres.ts';
+import type { IdempotencyStore } from './idempotency/store.ts';
+import { idempotencyStoreProblem } from './idempotency/store-unavailable.ts';
 import { measureSends } from './metrics.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
 import { registerFaults } from './sandbox/faults.ts';
@@ -34,7 +35,7 @@ export interface ProviderAppOptions {
   gatewayTimeoutMs: number;
   access: AccessOptions & AdmissionOptions;
   logger: FastifyBaseLogger;
-  /** The database in which several replicas remember what they have sent. Default: this process's memory. */
+  /** The database of the idempotency store that replicas share. Default: a store in this process's memory. */
   sendsDatabaseUrl?: string | undefined;
   /** What GET /metrics shows; the sends and the requests are added to it. Default: nothing else. */
   metrics?: Registry | undefined;
@@ -65,9 +66,15 @@ export async function buildProviderApp({
   metrics = new Registry(),
 }: ProviderAppOptions): Promise<Server> {
   const send = measureSends(provider, gateway.send, metrics);
-  const sends = sendsDatabaseUrl
-    ? await shareSends({ provider, url: sendsDatabaseUrl, timeoutMs: gatewayTimeoutMs, send, log: logger })
-    : rememberSends(send);
+  const store = sendsDatabaseUrl
+    ? await createSharedStore({
+        provider,
+        url: sendsDatabaseUrl,
+        timeoutMs: gatewayTimeoutMs,
+        send,
+        log: logger,
+      })
+    : createMemoryIdempotencyStore(send);
   const server = await buildServer({
     title: `${provider} service`,
     greeting: `Servicio de ${provider}`,
@@ -76,8 +83,8 @@ export async function buildProviderApp({
     logger,
     metrics,
     refusalMembers: (reason) => (reason === 'overloaded' ? overloaded : { outcome: 'not_sent', reason }),
-    ready: async () => sends.ready?.(),
-    translateError: toMemoryProblem,
+    ready: async () => store.ready?.(),
+    translateError: idempotencyStoreProblem,
     ...access,
   });
   const mode = sandbox ? ('sandbox' as const) : ('live' as const);
@@ -108,7 +115,7 @@ export async function buildProviderApp({
       const idempotency_key = headers['idempotency-key'] ?? null;
       const outcome = await within(
         gatewayTimeoutMs,
-        sends.send({ ...body, idempotency_key }),
+        store.send({ ...body, idempotency_key }),
         gatewayTimeout,
       );
       const duration_ms = Math.round(performance.now() - started);
@@ -138,7 +145,7 @@ export async function buildProviderApp({
     async ({ headers }) => {
       const outcome = await within(
         gatewayTimeoutMs,
-        sends.withdraw(headers['idempotency-key']),
+        store.cancel(headers['idempotency-key']),
         gatewayTimeout,
       );
       if (!outcome) {
@@ -147,7 +154,7 @@ export async function buildProviderApp({
           'notification-unknown',
           'No request with this Idempotency-Key is known here.',
           {
-            complete_for_ms: await sends.completeForMs(),
+            complete_for_ms: await store.completeForMs(),
           },
         );
       }
@@ -201,14 +208,15 @@ export async function buildProviderApp({
   });
   server.addHook('onClose', async () => {
     await gateway.close?.();
-    await sends.close?.();
+    await store.close?.();
   });
   return server;
 }
 
-async function shareSends(options: SharedSendsOptions): Promise<RememberedSends> {
-  const { createSharedSends } = await import('./idempotency/postgres.ts'); // with a driver that only replicas need
-  return createSharedSends(options);
+/** Imported here, because only replicas need the driver. */
+async function createSharedStore(options: PostgresIdempotencyStoreOptions): Promise<IdempotencyStore> {
+  const { createPostgresIdempotencyStore } = await import('./idempotency/postgres.ts');
+  return createPostgresIdempotencyStore(options);
 }
 
 /** What the promise brings, or the other value once the time is up. What was begun goes on: the same key will find it. */

@@ -1,20 +1,17 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../../contract/notification.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
 import type { Send } from '../gateway.ts';
-import { gatewayTimeout } from '../outcome-reply.ts';
-import { digestOf, keyReused, type RememberedSends, withdrawn } from './memory.ts';
 import { openSendsTable } from './sends-table.ts';
+import { createSharedOutcomes } from './shared-outcomes.ts';
+import { digestOf, type IdempotencyStore, keyReused, withdrawn } from './store.ts';
 
-/** How often it looks whether a send that runs in another replica has ended. */
-const pollMs = 100;
-const sweepMs = 60_000;
+const purgeEveryMs = 60_000;
 
-export interface SharedSendsOptions {
+export interface PostgresIdempotencyStoreOptions {
   provider: Provider;
   url: string;
-  /** How long whoever asks for a send waits for what comes of it, in ms. */
+  /** The deadline of a request, in ms. */
   timeoutMs: number;
   send: (send: Send) => Promise<Outcome>;
   log: FastifyBaseLogger;
@@ -22,43 +19,36 @@ export interface SharedSendsOptions {
 
 interface Sent {
   outcome: Outcome;
-  /** This replica knows it, and the table does not yet. */
-  isNews: boolean;
+  /** The outcome is this replica's to record. */
+  isOurs: boolean;
 }
 
-/** What this replica sends. It is done when what came of it is in the table, too. */
-interface UnderWay {
+/** A send of this replica. It is done when its outcome is recorded, too. */
+interface RunningSend {
   digest: string;
   outcome: Promise<Outcome>;
   done: Promise<void>;
 }
 
-const notRemembered = {
+const storeUnavailable = {
   outcome: 'not_sent',
   reason: 'memory_unavailable',
   no_outage: true,
 } satisfies Outcome;
 
 /**
- * The sends of all replicas of a provider service, in one database: whichever is asked, the same key gets the same answer,
- * and over restarts, too. To route a key to always the same replica would not do: where one is gone, another one would say
- * of what it has never heard that it was never sent.
+ * One store for all replicas of a provider service: each of them returns the same outcome for a key, over restarts, too.
+ * Routing a key to always the same replica would not do, because another one would replace it when it is gone, and report
+ * as never sent what it does not know.
  *
- * A key is on disk before its SMS is sent; while that can not be, nothing is sent. What came of it is put down afterwards.
+ * A key is on disk before its SMS is sent; while it can not be recorded, nothing is sent. The outcome is recorded afterwards.
  */
-export function createSharedSends({
-  provider,
-  url,
-  timeoutMs,
-  send,
-  log,
-}: SharedSendsOptions): RememberedSends {
+export function createPostgresIdempotencyStore(options: PostgresIdempotencyStoreOptions): IdempotencyStore {
+  const { provider, url, timeoutMs, send, log } = options;
   const table = openSendsTable(provider, url, log);
-  /** No send takes so long: whoever made it is gone, and took with it what came of it. */
-  const staleMs = Math.max(60_000, 4 * timeoutMs);
   const closing = new AbortController();
-  const pause = (ms: number) => delay(ms, undefined, { signal: closing.signal }).catch(() => {});
-  const underWay = new Map<string, UnderWay>();
+  const outcomes = createSharedOutcomes({ table, timeoutMs, closing: closing.signal, log });
+  const running = new Map<string, RunningSend>();
 
   async function sendOnce(request: Send, key: string, digest: string): Promise<Sent> {
     const begun = performance.now();
@@ -66,92 +56,69 @@ export function createSharedSends({
     try {
       isNew = await table.begin({ key, digest });
     } catch (err) {
-      log.error({ err, idempotency_key: key }, 'a send could not be remembered, and is not made');
-      return { outcome: notRemembered, isNews: false };
+      log.error({ err, idempotency_key: key }, 'the key of a send could not be recorded; it is not sent');
+      return { outcome: storeUnavailable, isOurs: false };
     }
-    if (!isNew) return { outcome: await outcomeElsewhere(key, digest), isNews: false };
-    // Whoever wanted it has been told that nobody knows, and may have asked the other provider by now.
-    if (performance.now() - begun > timeoutMs) return { outcome: notRemembered, isNews: true };
-    return { outcome: await send(request), isNews: true };
+    if (!isNew) return { outcome: await outcomeElsewhere(key, digest), isOurs: false };
+    // The request has ended with an unknown outcome, and the other provider may have sent it since.
+    if (performance.now() - begun > timeoutMs) return { outcome: storeUnavailable, isOurs: true };
+    return { outcome: await send(request), isOurs: true };
   }
 
   async function outcomeElsewhere(key: string, digest: string): Promise<Outcome> {
     try {
-      return (await outcomeOf(key, digest)) ?? withdrawn;
+      return (await outcomes.find(key, digest)) ?? withdrawn;
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
       return { outcome: 'unknown', reason: 'outcome_unavailable' };
     }
   }
 
-  /** What came of a send of any replica, once it has ended; undefined if it was withdrawn. */
-  async function outcomeOf(key: string, digest?: string): Promise<Outcome | undefined> {
-    const asked = performance.now();
-    for (;;) {
-      const known = await table.find(key);
-      if (known?.digest === null) return undefined;
-      if (known && digest !== undefined && known.digest !== digest) throw keyReused();
-      if (known?.outcome) return known.outcome;
-      if (!known || known.age_ms > staleMs || closing.signal.aborted)
-        return { outcome: 'unknown', reason: 'interrupted' };
-      if (performance.now() - asked > timeoutMs) return gatewayTimeout; // whoever asked has been told so
-      await pause(pollMs);
-    }
+  function start(request: Send, key: string, digest: string): RunningSend {
+    const sent = sendOnce(request, key, digest);
+    const outcome = sent.then(({ outcome }) => outcome);
+    const done = sent
+      .then(({ outcome, isOurs }) => (isOurs ? outcomes.record(key, outcome) : undefined))
+      .catch(() => {}) // `outcome` rejects with it, too
+      .then(() => void running.delete(key));
+    return { digest, outcome, done };
   }
 
-  /** Tries until it is done: else nobody could ever say what came of it. */
-  async function remember(key: string, outcome: Outcome): Promise<void> {
-    do {
-      try {
-        await table.end({ key, outcome });
-        return;
-      } catch (err) {
-        log.warn({ err, idempotency_key: key }, 'an outcome could not be remembered yet');
-        await pause(1000);
-      }
-    } while (!closing.signal.aborted);
-  }
-
-  async function sweep(): Promise<void> {
+  async function purge(): Promise<void> {
     try {
-      while (!closing.signal.aborted && (await table.forgetOld()));
+      while (!closing.signal.aborted && (await table.purge()));
     } catch (err) {
-      log.warn({ err }, 'old sends could not be forgotten');
+      log.warn({ err }, 'old idempotency keys could not be deleted');
     }
   }
-  const sweeping = setInterval(sweep, sweepMs).unref();
+  const purging = setInterval(purge, purgeEveryMs).unref();
 
   return {
     async send(request) {
       const { idempotency_key: key } = request;
       if (key === null) return send(request);
       const digest = digestOf(request);
-      const here = underWay.get(key);
-      if (here && here.digest !== digest) throw keyReused();
-      if (here) return here.outcome;
-      const sent = sendOnce(request, key, digest);
-      const outcome = sent.then(({ outcome }) => outcome);
-      const done = sent
-        .then(({ outcome, isNews }) => (isNews ? remember(key, outcome) : undefined))
-        .catch(() => {}) // whoever waits for the outcome is told
-        .then(() => void underWay.delete(key));
-      underWay.set(key, { digest, outcome, done });
-      return outcome;
+      const known = running.get(key);
+      if (known && known.digest !== digest) throw keyReused();
+      if (known) return known.outcome;
+      const started = start(request, key, digest);
+      running.set(key, started);
+      return started.outcome;
     },
 
-    async withdraw(key) {
-      const here = underWay.get(key);
-      if (here) return here.outcome;
-      return (await table.withdraw(key)) ? undefined : outcomeOf(key);
+    async cancel(key) {
+      const known = running.get(key);
+      if (known) return known.outcome;
+      return (await table.cancel(key)) ? undefined : outcomes.find(key);
     },
 
     completeForMs: table.completeForMs,
     ready: table.ready,
 
     async close() {
-      clearInterval(sweeping);
+      clearInterval(purging);
       closing.abort();
-      await Promise.all([...underWay.values()].map(({ done }) => done));
+      await Promise.all([...running.values()].map(({ done }) => done));
       await table.close();
     },
   };

@@ -1,80 +1,55 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../../contract/notification.ts';
+import { readMigrations } from '../../migrations.ts';
+import { openLazily } from '../../open-lazily.ts';
 import { batch, batchLookup } from '../../postgres/batch.ts';
 import { createDatabase } from '../../postgres/database.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
 import { migratePostgres } from '../../postgres/migrate.ts';
 import { rowsOf } from '../../postgres/rows.ts';
-import { lifetimeMs } from './memory.ts';
+import { lifetimeMs } from './store.ts';
 
-const migrations = [
-  `
-  CREATE TABLE sends (
-    provider text NOT NULL,
-    key text COLLATE "C" NOT NULL,
-    digest text, -- null if it was withdrawn before it came
-    outcome jsonb, -- null while it runs
-    begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (provider, key)
-  );
-  CREATE INDEX sends_by_age ON sends (begun_at);
+const migrations = readMigrations(new URL('./migrations/', import.meta.url));
 
-  -- Of what came before there was this table nothing is known.
-  CREATE TABLE sends_since (at timestamptz NOT NULL);
-  INSERT INTO sends_since VALUES (clock_timestamp());
-  `,
-];
+const purgedAtATime = 1000;
 
-const forgottenAtATime = 1000;
-const openTimeoutMs = 3000;
-
-/** A send that has begun, or was withdrawn before. */
+/** A send that has begun, or was cancelled before. */
 interface KnownSend {
   key: string;
-  /** null if it was withdrawn. */
+  /** null if it was cancelled. */
   digest: string | null;
   /** null while it runs. */
   outcome: Outcome | null;
   age_ms: number;
 }
 
+export type SendsTable = ReturnType<typeof openSendsTable>;
+
 /**
- * The sends of one provider, in PostgreSQL. The table is made when it is first asked for. Times are the database's own: the
- * clocks of its clients do not matter.
+ * The sends of one provider, in PostgreSQL. The table is created on its first use. Times are the database's own, so that
+ * the clocks of its clients do not matter.
  *
- * All of it throws DatabaseError.
+ * All methods throw DatabaseError.
  */
 export function openSendsTable(provider: Provider, url: string, log: FastifyBaseLogger) {
-  const database = createDatabase(url, log);
-
-  let isOpen = false;
-  let opening: Promise<void> | undefined;
-  /** It may have to wait for another process's migration, and is not waited for without end. */
-  async function open(): Promise<void> {
-    if (isOpen) return;
-    opening ??= migratePostgres(url, 'provider-services', migrations).then(
-      () => {
-        isOpen = true;
-      },
-      (error: unknown) => {
-        opening = undefined;
-        throw error;
-      },
-    );
-    await Promise.race([opening, tooLate()]);
-  }
+  const database = openLazily(
+    async () => {
+      await migratePostgres(url, 'provider-services', migrations);
+      return createDatabase(url, log);
+    },
+    (why) => new DatabaseError(new Error(`the table of sends is ${why}`), false),
+  );
 
   async function query<Row>(name: string, text: string, values: unknown[] = []): Promise<Row[]> {
-    await open();
-    return database.query<Row>({ name, text, values });
+    const { query } = database.opened ?? (await database.open());
+    return query<Row>({ name, text, values });
   }
 
   const begun = rowsOf({ key: 'text', digest: 'text' }, 2);
   const ended = rowsOf({ key: 'text', outcome: 'jsonb' }, 2);
 
   return {
-    /** Says whether the key is new: then the send is the caller's to make. */
+    /** Returns whether the key is new. */
     begin: batch(async (sends: { key: string; digest: string }[]) => {
       const rows = await query<{ key: string }>(
         'begin_sends',
@@ -97,10 +72,10 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
       return sends;
     }),
 
-    /** Says whether it came before the send. */
-    async withdraw(key: string): Promise<boolean> {
+    /** Returns false if the send came before. */
+    async cancel(key: string): Promise<boolean> {
       const isNew = await query(
-        'withdraw_send',
+        'cancel_send',
         'INSERT INTO sends (provider, key) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1',
         [provider, key],
       );
@@ -118,22 +93,22 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
       ({ key }) => key,
     ),
 
-    /** Says whether there are more to be forgotten. */
-    async forgetOld(): Promise<boolean> {
-      const forgotten = await query(
-        'forget_sends',
+    /** Deletes some of the rows that are too old, and returns whether there may be more. */
+    async purge(): Promise<boolean> {
+      const purged = await query(
+        'purge_sends',
         `WITH old AS MATERIALIZED (
            SELECT provider, key FROM sends
            WHERE provider = $1 AND begun_at < clock_timestamp() - make_interval(secs => $2)
            ORDER BY begun_at LIMIT $3 FOR UPDATE SKIP LOCKED
          )
          DELETE FROM sends USING old WHERE sends.provider = old.provider AND sends.key = old.key RETURNING 1`,
-        [provider, lifetimeMs / 1000, forgottenAtATime],
+        [provider, lifetimeMs / 1000, purgedAtATime],
       );
-      return forgotten.length === forgottenAtATime;
+      return purged.length === purgedAtATime;
     },
 
-    /** For how long it has had every key that came. */
+    /** How long every key that came has been recorded. */
     async completeForMs(): Promise<number> {
       const [since] = await query<{ ms: number }>(
         'complete_for',
@@ -146,11 +121,6 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
       await query('ready', 'SELECT 1');
     },
 
-    close: database.close,
+    close: async () => database.opened?.close(),
   };
-}
-
-async function tooLate(): Promise<never> {
-  await delay(openTimeoutMs, undefined, { ref: false });
-  throw new DatabaseError(new Error('the table of sends is still being opened'), false);
 }

@@ -7,7 +7,7 @@ import type { Outcome, Provider } from '../../../src/contract/notification.ts';
 import { createLogger } from '../../../src/http/start.ts';
 import { createDatabase as connect } from '../../../src/postgres/database.ts';
 import type { Send } from '../../../src/provider/gateway.ts';
-import { createSharedSends } from '../../../src/provider/idempotency/postgres.ts';
+import { createPostgresIdempotencyStore } from '../../../src/provider/idempotency/postgres.ts';
 
 const log = createLogger({ level: 'silent' });
 const request: Send = { customer_id: '1', message: 'hola', idempotency_key: 'key-1' };
@@ -22,12 +22,12 @@ function openReplica(
   waitsMs = timeoutMs,
 ) {
   const counted = vi.fn(send);
-  const sends = createSharedSends({ provider, url, timeoutMs: waitsMs, send: counted, log });
-  const close = vi.fn(() => sends.close?.());
+  const store = createPostgresIdempotencyStore({ provider, url, timeoutMs: waitsMs, send: counted, log });
+  const close = vi.fn(() => store.close?.());
   onTestFinished(async () => {
     if (close.mock.calls.length === 0) await close();
   });
-  return { ...sends, sent: counted, close };
+  return { ...store, sent: counted, close };
 }
 
 async function query<Row>(url: string, text: string): Promise<Row[]> {
@@ -39,19 +39,19 @@ async function query<Row>(url: string, text: string): Promise<Row[]> {
   }
 }
 
-describe('the same key at another replica', () => {
-  test('is the same send, and gets the same outcome', async () => {
+describe('given a key that came to another replica, a send', () => {
+  test('is not sent again, and returns the first outcome', async () => {
     const url = await newDatabase();
     let count = 0;
     const send = async (): Promise<Outcome> => ({ outcome: 'accepted', message_id: `sms-${++count}` });
     const [one, other] = [openReplica(url, send), openReplica(url, send)];
     expect(await one.send(request)).toEqual(accepted);
     expect(await other.send({ ...request })).toEqual(accepted);
-    expect(await other.withdraw('key-1')).toEqual(accepted);
+    expect(await other.cancel('key-1')).toEqual(accepted);
     expect([one.sent.mock.calls.length, other.sent.mock.calls.length]).toEqual([1, 0]);
   });
 
-  test('50 times at once, at three replicas, is one send', async () => {
+  test('that comes 50 times at once, at three replicas, is sent once', async () => {
     const url = await newDatabase();
     let count = 0;
     const replicas = [1, 2, 3].map(() =>
@@ -60,14 +60,14 @@ describe('the same key at another replica', () => {
         return { outcome: 'accepted', message_id: `sms-${++count}` };
       }),
     );
-    const told = await Promise.all(
+    const outcomes = await Promise.all(
       Array.from({ length: 50 }, (_, index) => replicas[index % 3]?.send({ ...request })),
     );
-    expect(told).toEqual(Array(50).fill(accepted));
+    expect(outcomes).toEqual(Array(50).fill(accepted));
     expect(count).toBe(1);
   });
 
-  test('joins a send that is still running, and so does who asks what became of it', async () => {
+  test('joins the first one while it still runs, and so does a cancel', async () => {
     const url = await newDatabase();
     const running = Promise.withResolvers<Outcome>();
     const begun = Promise.withResolvers<void>();
@@ -78,18 +78,13 @@ describe('the same key at another replica', () => {
     const other = openReplica(url);
     const sending = one.send(request);
     await begun.promise;
-    const joined = Promise.all([
-      sending,
-      other.send(request),
-      other.withdraw('key-1'),
-      one.withdraw('key-1'),
-    ]);
+    const joined = Promise.all([sending, other.send(request), other.cancel('key-1'), one.cancel('key-1')]);
     running.resolve(accepted);
     expect(await joined).toEqual(Array(4).fill(accepted));
     expect(other.sent).not.toHaveBeenCalled();
   });
 
-  test('with another body is a conflict, and nothing is sent', async () => {
+  test('with another body is a 409, and is not sent', async () => {
     const url = await newDatabase();
     const [one, other] = [openReplica(url), openReplica(url)];
     await one.send(request);
@@ -98,11 +93,11 @@ describe('the same key at another replica', () => {
     expect(other.sent).not.toHaveBeenCalled();
   });
 
-  test('once it was withdrawn anywhere, is not sent', async () => {
+  test('is not sent if any replica has cancelled it', async () => {
     const url = await newDatabase();
     const [one, other] = [openReplica(url), openReplica(url)];
-    expect(await one.withdraw('key-1')).toBeUndefined();
-    expect(await other.withdraw('key-1')).toBeUndefined();
+    expect(await one.cancel('key-1')).toBeUndefined();
+    expect(await other.cancel('key-1')).toBeUndefined();
     expect(await other.send(request)).toMatchObject({ outcome: 'not_sent', reason: 'withdrawn' });
     expect(other.sent).not.toHaveBeenCalled();
   });
@@ -113,31 +108,31 @@ describe('the same key at another replica', () => {
     await before.send(request);
     await before.close();
     const after = openReplica(url);
-    expect(await after.withdraw('key-1')).toEqual(accepted);
+    expect(await after.cancel('key-1')).toEqual(accepted);
   });
 
-  test('whose replica is gone in the middle: nobody knows', async () => {
+  test('whose replica died while sending is unknown', async () => {
     const url = await newDatabase();
     const gone = openReplica(url, () => new Promise(() => {}));
     void gone.send(request);
     await vi.waitFor(() => expect(gone.sent).toHaveBeenCalled());
-    gone.close.mockImplementation(async () => {}); // it never gets to say goodbye
+    gone.close.mockImplementation(async () => {}); // it dies without closing
     void gone.close();
     await query(url, "UPDATE sends SET begun_at = begun_at - interval '1 hour'");
-    expect(await openReplica(url).withdraw('key-1')).toEqual({ outcome: 'unknown', reason: 'interrupted' });
+    expect(await openReplica(url).cancel('key-1')).toEqual({ outcome: 'unknown', reason: 'interrupted' });
   });
 
-  test('of the other provider is another send', async () => {
+  test('of the other provider is sent', async () => {
     const url = await newDatabase();
     const [aldeamo, twilio] = [openReplica(url), openReplica(url, async () => accepted, 'Twilio')];
     await Promise.all([aldeamo.send(request), twilio.send(request)]);
     expect(twilio.sent).toHaveBeenCalledTimes(1);
-    expect(await twilio.withdraw('key-2')).toBeUndefined();
+    expect(await twilio.cancel('key-2')).toBeUndefined();
     expect(await aldeamo.send({ ...request, idempotency_key: 'key-2' })).toEqual(accepted);
   });
 });
 
-test('without a key each request is a send, and none is remembered', async () => {
+test('given no key, sends each time and stores nothing', async () => {
   const url = await newDatabase();
   const replica = openReplica(url);
   await replica.ready?.();
@@ -147,7 +142,7 @@ test('without a key each request is a send, and none is remembered', async () =>
   expect(await query(url, 'SELECT * FROM sends')).toEqual([]);
 });
 
-test('neither a text nor a phone is kept', async () => {
+test('stores neither a text nor a phone', async () => {
   const url = await newDatabase();
   const replica = openReplica(url);
   await replica.send({ ...request, phone: '+573001234567' });
@@ -157,7 +152,7 @@ test('neither a text nor a phone is kept', async () => {
   expect(JSON.stringify(rows)).not.toMatch(/hola|3001234567/);
 });
 
-test('is complete since the table was made, and for a day at most', async () => {
+test('completeForMs is the time since the table was created, a day at most', async () => {
   const url = await newDatabase();
   const replica = openReplica(url);
   await replica.ready?.();
@@ -170,7 +165,7 @@ test('is complete since the table was made, and for a day at most', async () => 
   expect(await replica.completeForMs()).toBe(24 * anHour);
 });
 
-test('what is older than a day is forgotten', async () => {
+test('rows older than a day are deleted', async () => {
   const url = await newDatabase();
   const interval = vi.spyOn(globalThis, 'setInterval');
   onTestFinished(() => interval.mockRestore());
@@ -183,7 +178,7 @@ test('what is older than a day is forgotten', async () => {
   await vi.waitFor(async () => expect(await query(url, 'SELECT key FROM sends')).toEqual([{ key: 'key-2' }]));
 });
 
-describe('while the database does not answer', () => {
+describe('while the database is down', () => {
   async function openThroughProxy(send?: (send: Send) => Promise<Outcome>) {
     const url = new URL(await newDatabase());
     const proxy = await startTcpProxy(Number(url.port));
@@ -195,7 +190,7 @@ describe('while the database does not answer', () => {
     return { proxy, replica, direct };
   }
 
-  test('nothing is sent, and it is not ready', { timeout: 20_000 }, async () => {
+  test('nothing is sent, and the store is not ready', { timeout: 20_000 }, async () => {
     const { proxy, replica } = await openThroughProxy();
     proxy.stall();
     const sending = replica.send(request);
@@ -208,7 +203,7 @@ describe('while the database does not answer', () => {
     await replica.ready?.();
   });
 
-  test('nobody knows what came of what another replica has sent', { timeout: 20_000 }, async () => {
+  test('the outcome of a send of another replica is unknown', { timeout: 20_000 }, async () => {
     const { proxy, replica, direct } = await openThroughProxy();
     const running = Promise.withResolvers<Outcome>();
     const other = openReplica(direct, () => running.promise);
@@ -229,16 +224,16 @@ describe('while the database does not answer', () => {
     running.resolve(accepted);
   });
 
-  test('for longer than anybody waits, nothing is sent afterwards, and that is known', async () => {
+  test('for longer than the deadline of the request, the send is not made afterwards, and that is recorded', async () => {
     const replica = openReplica(await newDatabase(), undefined, 'Aldeamo', 0);
     const sending = replica.send(request);
     const notSent = { outcome: 'not_sent', reason: 'memory_unavailable', no_outage: true };
     expect(await sending).toEqual(notSent);
-    expect(await replica.withdraw('key-1')).toEqual(notSent);
+    expect(await replica.cancel('key-1')).toEqual(notSent);
     expect(replica.sent).not.toHaveBeenCalled();
   });
 
-  test('what has been sent is put down once it answers again', { timeout: 20_000 }, async () => {
+  test('the outcome of a send is recorded once the database is back', { timeout: 20_000 }, async () => {
     const running = Promise.withResolvers<Outcome>();
     const { proxy, replica, direct } = await openThroughProxy(() => running.promise);
     const sending = replica.send(request);

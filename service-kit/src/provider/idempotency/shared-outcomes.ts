@@ -1,0 +1,59 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Outcome } from '../../contract/notification.ts';
+import { gatewayTimeout } from '../outcome-reply.ts';
+import type { SendsTable } from './sends-table.ts';
+import { keyReused } from './store.ts';
+
+const pollMs = 100;
+const retryMs = 1000;
+
+export interface SharedOutcomesOptions {
+  table: SendsTable;
+  /** The deadline of the request that waits for the outcome. */
+  timeoutMs: number;
+  closing: AbortSignal;
+  log: FastifyBaseLogger;
+}
+
+/** The outcomes of the sends of all replicas: those that others record are awaited, our own are recorded. */
+export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedOutcomesOptions) {
+  /** A send older than this belongs to a dead replica; its outcome is lost. */
+  const staleMs = Math.max(60_000, 4 * timeoutMs);
+  const pause = (ms: number) => delay(ms, undefined, { signal: closing }).catch(() => {});
+
+  return {
+    /**
+     * The outcome of a send of any replica, once it has ended; undefined if it was cancelled.
+     *
+     * @throws Problem (409) if the digest is given, and is another one
+     * @throws DatabaseError
+     */
+    async find(key: string, digest?: string): Promise<Outcome | undefined> {
+      const begun = performance.now();
+      for (;;) {
+        const known = await table.find(key);
+        if (known?.digest === null) return undefined;
+        if (known && digest !== undefined && known.digest !== digest) throw keyReused();
+        if (known?.outcome) return known.outcome;
+        if (!known || known.age_ms > staleMs || closing.aborted)
+          return { outcome: 'unknown', reason: 'interrupted' };
+        if (performance.now() - begun > timeoutMs) return gatewayTimeout; // the request has ended with that
+        await pause(pollMs);
+      }
+    },
+
+    /** Retries until it succeeds, because only this process knows the outcome. It never rejects. */
+    async record(key: string, outcome: Outcome): Promise<void> {
+      do {
+        try {
+          await table.end({ key, outcome });
+          return;
+        } catch (err) {
+          log.warn({ err, idempotency_key: key }, 'the outcome of a send could not be recorded; retrying');
+          await pause(retryMs);
+        }
+      } while (!closing.aborted);
+    },
+  };
+}
