@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { batch, batchLookup } from 'service-kit/postgres/batch.ts';
+import { batch, batchLookup } from 'service-kit/batcher.ts';
 import { createDatabase } from 'service-kit/postgres/database.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { migratePostgres } from 'service-kit/postgres/migrate.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { gather } from 'service-kit/batcher.ts';
+import { batch } from 'service-kit/batcher.ts';
 import { CommitUnknown, StoreUnavailable } from '../store.ts';
 import type { WriteResult } from './group-commit.ts';
 import type { WriterOptions } from './writer.ts';
@@ -64,7 +64,7 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
     return answer.promise as Promise<Answer>;
   }
 
-  const commit = gather((group: Write[]) => ask<WriteResult<unknown>[]>(group));
+  const commit = batch((group: Write[]) => ask<WriteResult<unknown>[]>(group));
   let latest: Promise<unknown> = Promise.resolve();
 
   return {

@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { batch, batchLookup } from '../../batcher.ts';
 import type { Outcome, Provider } from '../../contract/notification.ts';
 import { readMigrations } from '../../migrations.ts';
 import { openLazily } from '../../open-lazily.ts';
-import { batch, batchLookup } from '../../postgres/batch.ts';
 import { createDatabase } from '../../postgres/database.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
 import { migratePostgres } from '../../postgres/migrate.ts';
