@@ -3,7 +3,7 @@ import { outcomes } from 'service-kit/contract/notification.ts';
 import { durationBuckets } from 'service-kit/telemetry/metrics.ts';
 import { type Notifier, type NotifierObserver, providers } from './delivery/notifier.ts';
 import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './domain/payment.ts';
-import { type CircuitState, circuitStates } from './providers/circuit-breaker.ts';
+import { type CircuitState, circuitStates } from './providers/circuit-report.ts';
 import type { Store } from './store/store.ts';
 
 /**

@@ -13,21 +13,12 @@ import {
 import { circuitOpen, consequencesOf, throttled } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
-import {
-  type CircuitBreakerParameters,
-  type CircuitReport,
-  type CircuitState,
-  createCircuitBreaker,
-} from '../providers/circuit-breaker.ts';
+import { type CircuitBreakerParameters, createCircuitBreaker } from '../providers/circuit-breaker.ts';
+import type { CircuitState, ProviderReport } from '../providers/circuit-report.ts';
 import type { ProviderClient } from '../providers/provider-client.ts';
 
 /** Makes a payment durable as it now is. An attempt is on disk before its call is made. */
 export type Save = (payment: Payment) => Promise<void>;
-
-export interface ProviderReport extends CircuitReport {
-  /** Until when the provider asked to be left alone (Retry-After). */
-  throttled_until: string | null;
-}
 
 export interface Notifier {
   /** The payment with its next attempt: through Aldeamo, or Twilio if Aldeamo can not be asked now, or nobody. */

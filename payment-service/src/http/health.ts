@@ -2,7 +2,7 @@ import { providerSchema } from 'service-kit/contract/notification.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
-import { circuitReportSchema } from './circuit.ts';
+import { providerReportSchema } from '../providers/circuit-report.ts';
 
 /** How it is doing, for people and scripts; orchestrators ask /health/live and /health/ready. */
 export function registerHealthReport(server: Server, notifier: Notifier): void {
@@ -19,8 +19,8 @@ export function registerHealthReport(server: Server, notifier: Notifier): void {
             current_notification_service: providerSchema
               .nullable()
               .meta({ description: 'Who is offered the next notification; null if nobody can be asked' }),
-            circuit_breaker: circuitReportSchema.meta({ description: "Aldeamo's" }),
-            fallback_circuit_breaker: circuitReportSchema.meta({ description: "Twilio's" }),
+            circuit_breaker: providerReportSchema.meta({ description: "Aldeamo's" }),
+            fallback_circuit_breaker: providerReportSchema.meta({ description: "Twilio's" }),
           }),
         },
       },

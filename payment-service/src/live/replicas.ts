@@ -4,7 +4,7 @@ import { parseJson } from 'service-kit/client/answer.ts';
 import { providerSchema } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
-import { circuitStates } from '../providers/circuit-breaker.ts';
+import { circuitReportSchema } from '../providers/circuit-report.ts';
 
 /** At most this often a replica says what has changed. */
 const tickMs = 500;
@@ -13,7 +13,7 @@ const heartbeatMs = 5000;
 /** So long after it was last heard of it is taken to be gone. */
 const forgottenAfterMs = 15_000;
 
-const circuitSchema = z.object({ state: z.enum(circuitStates), since: z.iso.datetime() });
+const circuitSchema = circuitReportSchema.pick({ state: true, since: true });
 
 /** What a replica says of itself: each has circuits of its own. */
 export const replicaSchema = z.object({

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { formatAmount } from '../domain/money.ts';
 import { isPossibleDuplicate, type Payment, paymentSchema } from '../domain/payment.ts';
-import { circuitReportSchema } from '../http/circuit.ts';
+import { providerReportSchema } from '../providers/circuit-report.ts';
 import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
 import { type Replicas, replicaSchema } from './replicas.ts';
 import type { StoreView } from './store-view.ts';
@@ -34,7 +34,7 @@ export const snapshotSchema = z.object({
   at: z.iso.datetime(),
   replica: z.string().meta({ description: 'Who tells this' }),
   current_notification_service: providerSchema.nullable(),
-  circuits: ofEach(circuitReportSchema),
+  circuits: ofEach(providerReportSchema),
   replicas: z.array(replicaSchema).meta({ description: 'All that are there, this one among them' }),
   recent: ofEach(z.array(recentBucketSchema)).meta({
     description: 'What this process saw of each provider in the last five minutes',

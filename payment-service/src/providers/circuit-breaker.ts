@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import Opossum from 'opossum';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { Consequences } from '../domain/outcome.ts';
+import type { CircuitReport, CircuitState } from './circuit-report.ts';
 
 /**
  * The parameters of the circuit breakers, with opossum's names; durations in milliseconds. Each can be set by the
@@ -23,22 +24,6 @@ export const circuitBreakerDefaults = {
   consecutiveFailures: 3,
 };
 export type CircuitBreakerParameters = typeof circuitBreakerDefaults;
-
-export const circuitStates = ['closed', 'open', 'half_open'] as const;
-export type CircuitState = (typeof circuitStates)[number];
-
-export interface CircuitReport {
-  state: CircuitState;
-  /** When it came into this state, and why. */
-  since: string;
-  reason: string;
-  consecutive_failures: number;
-  /** Calls in the window, and how many of them failed. */
-  calls: number;
-  failures: number;
-  /** When an open circuit lets a probe through. */
-  next_probe_at: string | null;
-}
 
 /** What the action made of a call, and what the breaker is to learn from it. */
 export interface Judged<Result> {

@@ -2,10 +2,9 @@ import { createLogger } from 'service-kit/http/start.ts';
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { startTcpProxy } from '../../../test/doubles/tcp-proxy.ts';
 import { createDatabase } from '../../../test/postgres-server.ts';
-import type { ProviderReport } from '../../src/delivery/notifier.ts';
 import { replicaChannelOf } from '../../src/live/replica-channel.ts';
 import { createReplicas, type OpenChannel, replicaSchema } from '../../src/live/replicas.ts';
-import type { CircuitState } from '../../src/providers/circuit-breaker.ts';
+import type { CircuitState, ProviderReport } from '../../src/providers/circuit-report.ts';
 
 const log = createLogger({ level: 'silent' });
 

@@ -2,11 +2,8 @@ import fc from 'fast-check';
 import type { FastifyBaseLogger } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Consequences } from '../../src/domain/outcome.ts';
-import {
-  type CircuitBreakerParameters,
-  type CircuitState,
-  createCircuitBreaker,
-} from '../../src/providers/circuit-breaker.ts';
+import { type CircuitBreakerParameters, createCircuitBreaker } from '../../src/providers/circuit-breaker.ts';
+import type { CircuitState } from '../../src/providers/circuit-report.ts';
 
 type Verdict = Consequences['breaker'];
 type Handler = 'primary' | 'fallback';
