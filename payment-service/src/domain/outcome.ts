@@ -4,7 +4,7 @@ export interface Consequences {
   /** Whether the other provider is asked. */
   failOver: boolean;
   /** What the circuit breaker learns about the provider. */
-  breaker: 'success' | 'failure' | 'neither';
+  breaker: 'success' | 'failure' | 'ignored';
   /** Where the notification stands if nobody else is asked. */
   status: 'sent' | 'failed' | 'pending';
 }
@@ -22,9 +22,9 @@ export function consequencesOf(
       return { failOver: false, breaker: 'success', status: 'sent' };
     case 'rejected':
       // The provider is well, and another provider must not be used to get round its no.
-      return { failOver: false, breaker: outcome.no_outage ? 'neither' : 'success', status: 'failed' };
+      return { failOver: false, breaker: outcome.no_outage ? 'ignored' : 'success', status: 'failed' };
     case 'not_sent':
-      return { failOver: true, breaker: outcome.no_outage ? 'neither' : 'failure', status: 'pending' };
+      return { failOver: true, breaker: outcome.no_outage ? 'ignored' : 'failure', status: 'pending' };
     case 'unknown':
       return { failOver: unknownOutcome === 'resend', breaker: 'failure', status: 'pending' };
   }

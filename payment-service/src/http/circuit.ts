@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 
-/** Two names for one thing, both known to people's scripts: nobody closes a circuit to a provider that is not well. */
+/** Two paths of one operation, since scripts use both. It never closes the circuit of a provider that is not healthy. */
 export function registerCircuit(server: Server, notifier: Notifier): void {
   for (const path of ['/force-recovery', '/reset-circuit']) {
     server.post(
@@ -13,16 +13,16 @@ export function registerCircuit(server: Server, notifier: Notifier): void {
         config: { access: ['admin'] },
         schema: {
           tags: ['circuit'],
-          summary: 'Ask Aldeamo now, and close its circuit if it is well',
+          summary: 'Check Aldeamo now, and close its circuit if it is healthy',
           response: {
             200: z.object({ status: z.literal('closed'), circuit_breaker: providerReportSchema }),
-            503: problemResponse('Aldeamo is not well, and its circuit is left as it was'),
+            503: problemResponse('Aldeamo is not healthy; its circuit is unchanged'),
           },
         },
       },
       async () => {
         if (!(await notifier.recover())) {
-          throw new Problem(503, 'provider-unhealthy', 'Aldeamo is not well. Its circuit is left as it was.');
+          throw new Problem(503, 'provider-unhealthy', 'Aldeamo is not healthy. Its circuit is unchanged.');
         }
         return { status: 'closed' as const, circuit_breaker: notifier.report().Aldeamo };
       },

@@ -101,7 +101,7 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
   ): Promise<Result> => {
     const began = generation;
     const { result, verdict, reason } = await action(...args);
-    if (began !== generation || verdict === 'neither') {
+    if (began !== generation || verdict === 'ignored') {
       if (began === generation) uncount();
       past(verdict === 'failure' ? fallback(result, ...args) : result);
       return new Promise<never>(() => {});

@@ -6,7 +6,7 @@ import { type Consequences, circuitOpen, consequencesOf, throttled } from '../..
 const accepted: Consequences = { failOver: false, breaker: 'success', status: 'sent' };
 const rejected: Consequences = { failOver: false, breaker: 'success', status: 'failed' };
 const outage: Consequences = { failOver: true, breaker: 'failure', status: 'pending' };
-const noOutage: Consequences = { failOver: true, breaker: 'neither', status: 'pending' };
+const noOutage: Consequences = { failOver: true, breaker: 'ignored', status: 'pending' };
 
 // The table of design section 5. Each row is written out, so that a change of the rules has to change the table too.
 const rows: [what: string, outcome: Outcome, consequences: Consequences][] = [
@@ -16,7 +16,7 @@ const rows: [what: string, outcome: Outcome, consequences: Consequences][] = [
   [
     'no phone is known',
     { outcome: 'rejected', reason: 'no_phone', no_outage: true },
-    { ...rejected, breaker: 'neither' },
+    { ...rejected, breaker: 'ignored' },
   ],
   ['refused connection', { outcome: 'not_sent', reason: 'connection_refused' }, outage],
   ['no such name', { outcome: 'not_sent', reason: 'dns_failure' }, outage],

@@ -64,7 +64,7 @@ class Model {
   }
 
   #learn(verdict: Verdict): void {
-    if (verdict === 'neither') {
+    if (verdict === 'ignored') {
       if (this.state === 'closed') this.#slice().calls -= 1;
       return;
     }
@@ -110,7 +110,7 @@ class Model {
   }
 }
 
-const verdict = fc.constantFrom<Verdict[]>('success', 'failure', 'failure', 'neither');
+const verdict = fc.constantFrom<Verdict[]>('success', 'failure', 'failure', 'ignored');
 /** `calls` begin together and end one after the other, within the same millisecond. */
 const steps = fc.array(
   fc.oneof(

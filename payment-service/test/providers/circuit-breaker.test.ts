@@ -121,7 +121,7 @@ describe('it opens', () => {
 
   test.each<[between: Verdict, state: string]>([
     ['success', 'closed'],
-    ['neither', 'open'],
+    ['ignored', 'open'],
   ])('in a row: a %s between the second and the third leaves it %s', async (between, expected) => {
     const { call, calls, state } = setUp({ parameters: inARowOnly });
     await calls(2, 'failure');
@@ -268,7 +268,7 @@ describe('a payment as the probe', () => {
   test('that says nothing about the provider leaves the decision to the background check', async () => {
     const { halfOpen, call, state } = setUp();
     await halfOpen();
-    await expect(call('neither')).resolves.toBe('Aldeamo');
+    await expect(call('ignored')).resolves.toBe('Aldeamo');
     expect(state()).toBe('half_open');
     await expect(call('success')).resolves.toBe('Twilio'); // the one probe is spent
   });
@@ -455,7 +455,7 @@ describe('no SMS goes out twice', () => {
   // Trap 8: opossum rejects a call whose error its errorFilter lets pass.
   test('where a call says nothing about the provider: it resolves, without the fallback', async () => {
     const { breaker, call, sends } = setUp();
-    await expect(call('neither')).resolves.toBe('Aldeamo');
+    await expect(call('ignored')).resolves.toBe('Aldeamo');
     expect(sends).toEqual({ Aldeamo: 1, Twilio: 0 });
     expect(breaker.report()).toMatchObject({ failures: 0, consecutive_failures: 0 });
   });
@@ -466,14 +466,14 @@ describe('what is no sign of an outage', () => {
   test('never opens it, be it 1000 calls under way at once', async () => {
     const { begin, state } = setUp();
     const underWay = Array.from({ length: 1000 }, begin);
-    await Promise.all(underWay.map(({ settle }, i) => settle(i % 2 ? 'neither' : 'success')));
+    await Promise.all(underWay.map(({ settle }, i) => settle(i % 2 ? 'ignored' : 'success')));
     expect(state()).toBe('closed');
   });
 
   // Or a surge that fills our own queue, because Aldeamo is slow, would take the rate rule out of action just then.
   test('does not hide an outage from the rate', async () => {
     const { calls, state } = setUp({ parameters: byRateOnly });
-    await calls(10, 'neither');
+    await calls(10, 'ignored');
     await calls(5, 'failure');
     expect(state()).toBe('open');
   });
