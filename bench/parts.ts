@@ -12,7 +12,7 @@ import { paymentRequestSchema } from '../payment-service/src/http/payment-reques
 import {
   circuitBreakerDefaults,
   createCircuitBreaker,
-  type Judged,
+  type EndedCall,
 } from '../payment-service/src/providers/circuit-breaker.ts';
 import { outcomeOfAnswer } from '../payment-service/src/providers/provider-answer.ts';
 import { openSqliteStore } from '../payment-service/src/store/sqlite/store.ts';
@@ -78,8 +78,8 @@ test('outcome mapping', async ({ bench }) => {
 });
 
 test('circuit breaker', async ({ bench }) => {
-  const judged: Judged<string> = { result: 'sent', verdict: 'success', reason: null };
-  const action = async () => judged;
+  const ended: EndedCall<string> = { result: 'sent', countsAs: 'success', reason: null };
+  const action = async () => ended;
   const breaker = createCircuitBreaker<[], string>({
     provider: 'Aldeamo',
     parameters: circuitBreakerDefaults,

@@ -98,7 +98,7 @@ export function createNotifier({
         for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
         return {
           result: endAttempt(payment, outcome, durationMs),
-          verdict: consequencesOf(outcome).breaker,
+          countsAs: consequencesOf(outcome).breaker,
           reason: reasonOf(outcome),
         };
       },

@@ -36,7 +36,7 @@ function setUp({ parameters, check = never, log, fallback = async () => 'Twilio'
     parameters: { ...circuitBreakerDefaults, ...parameters },
     action: async (verdict) => {
       sends.Aldeamo += 1;
-      return { result: 'Aldeamo', verdict: await verdict, reason: 'connection_refused' };
+      return { result: 'Aldeamo', countsAs: await verdict, reason: 'connection_refused' };
     },
     fallback: (failed) => {
       sends.Twilio += 1;
@@ -612,7 +612,7 @@ describe('two breakers', () => {
     const parameters = Object.freeze({ ...circuitBreakerDefaults });
     const given = { provider: 'Aldeamo' as const, parameters, check: never, fallback: async () => '' };
     const log = { info() {}, warn() {} } as unknown as FastifyBaseLogger;
-    const action = async () => ({ result: 'sent', verdict: 'success' as const, reason: null });
+    const action = async () => ({ result: 'sent', countsAs: 'success' as const, reason: null });
     await expect(createCircuitBreaker({ ...given, action, log }).fire()).resolves.toBe('sent');
     await expect(createCircuitBreaker({ ...given, action, log }).fire()).resolves.toBe('sent');
     expect(parameters).toEqual(circuitBreakerDefaults);

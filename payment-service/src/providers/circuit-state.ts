@@ -1,0 +1,114 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type Opossum from 'opossum';
+import type { Provider } from 'service-kit/contract/notification.ts';
+import type { CircuitReport, CircuitState } from './circuit-report.ts';
+import type { FailureRun } from './failure-run.ts';
+import type { RollingWindow } from './rolling-window.ts';
+
+export interface CircuitStateOptions {
+  provider: Provider;
+  /** Whether the provider is healthy, found without a payment. It carries its own deadline, and never rejects. */
+  check: () => Promise<boolean>;
+  /** Called with each state that the circuit enters. */
+  onChange?: (state: CircuitState) => void;
+  log: FastifyBaseLogger;
+}
+
+export interface Circuit {
+  readonly state: CircuitState;
+  /** Incremented at each transition, so that results of calls from an earlier state are ignored. */
+  readonly generation: number;
+  open(reason: string): void;
+  /** Checks the provider now. If it is healthy, closes the circuit and counts from zero. */
+  recover(): Promise<boolean>;
+  report(): Pick<CircuitReport, 'state' | 'since' | 'reason' | 'next_probe_at'>;
+  shutdown(): void;
+}
+
+/**
+ * Records the states of an opossum breaker: since when and why it is in one, and which calls belong to it. A half-open
+ * circuit checks the provider in the background, so that it closes without a customer's payment as the probe.
+ */
+export function followCircuit<Args extends unknown[], Result>(
+  breaker: Opossum<Args, Result>,
+  { window, run, resetTimeout }: { window: RollingWindow; run: FailureRun; resetTimeout: number },
+  { provider, check, onChange, log }: CircuitStateOptions,
+): Circuit {
+  const current = { state: 'closed' as CircuitState, since: new Date(), reason: 'start', generation: 0 };
+  /** The reason of a transition that is not opossum's own. opossum emits its event before open() or close() returns. */
+  let cause: string | undefined;
+
+  const enter = (state: CircuitState, reason: string) => {
+    const previous = current.state;
+    Object.assign(current, { state, since: new Date(), reason: cause ?? reason });
+    ignoreCallsUnderWay();
+    // opossum calls listeners in the middle of counting: an error of one would make it count a failure, and send again.
+    try {
+      onChange?.(state);
+      const line = { provider, circuit: state, previous, reason: current.reason };
+      log[state === 'open' ? 'warn' : 'info'](line, 'circuit changed');
+    } catch {
+      // A failing log must not cost an SMS.
+    }
+  };
+  const ignoreCallsUnderWay = () => {
+    current.generation += 1;
+    run.end();
+  };
+  const change = (to: 'open' | 'close', reason: string) => {
+    cause = reason;
+    breaker[to]();
+    cause = undefined;
+  };
+
+  breaker.on('open', () => {
+    const { calls, failures } = window.counts();
+    enter(
+      'open',
+      current.state === 'half_open' ? 'the probe failed' : `${failures} of ${calls} calls failed`,
+    );
+  });
+  breaker.on('halfOpen', () => {
+    enter('half_open', `open for ${resetTimeout} ms`);
+    void probe();
+  });
+  breaker.on('close', () => {
+    window.clear(); // opossum keeps it, and one more failure would open the circuit again
+    enter('closed', 'the probe succeeded');
+  });
+
+  async function probe(): Promise<void> {
+    const { generation } = current;
+    const isHealthy = await check();
+    if (generation !== current.generation) return; // a payment was the probe, or the circuit was closed by hand
+    if (isHealthy) change('close', 'the background check succeeded');
+    else change('open', 'the background check failed');
+  }
+
+  return {
+    get state() {
+      return current.state;
+    },
+    get generation() {
+      return current.generation;
+    },
+    open: (reason) => change('open', reason),
+    async recover() {
+      if (!(await check())) return false;
+      if (breaker.isShutdown) return false; // close() would start it again
+      window.clear();
+      ignoreCallsUnderWay();
+      change('close', 'closed by hand');
+      return true;
+    },
+    report() {
+      const { state, since, reason } = current;
+      const next_probe_at = state === 'open' ? new Date(since.getTime() + resetTimeout).toISOString() : null;
+      return { state, since: since.toISOString(), reason, next_probe_at };
+    },
+    shutdown() {
+      ignoreCallsUnderWay(); // their results, and that of a check, would take opossum out of its shutdown
+      breaker.shutdown();
+    },
+  };
+}
