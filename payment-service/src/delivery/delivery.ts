@@ -80,13 +80,14 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
       current = scheduleRetry(notified, policy, notifier.availableAt());
       answer = answerTo?.(current);
       await save(current, payment, answer);
+      // Only what is on record is logged as handled: the replica that claims the payment next would log it again.
+      logPayment(log, current, performance.now() - started);
     } catch (err) {
-      // The record has an attempt without an outcome: it counts as one that may have been made.
-      if (err instanceof LeaseLost)
-        log.warn({ payment_id: payment.payment_id }, 'another worker has claimed this notification');
-      else log.error({ err, payment_id: payment.payment_id }, 'an outcome could not be recorded');
+      // The record has an attempt without an outcome, which counts as one that may have been made. Only this line has its outcome.
+      const fields = { payment_id: payment.payment_id, attempts: current.attempts };
+      if (err instanceof LeaseLost) log.warn(fields, 'another worker has claimed this notification');
+      else log.error({ err, ...fields }, 'an outcome could not be recorded');
     }
-    logPayment(log, current, performance.now() - started);
     return { payment: current, answer };
   };
 

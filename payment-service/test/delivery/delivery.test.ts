@@ -80,7 +80,7 @@ async function setUp({
     close: async () => {},
   });
   const logged: string[] = [];
-  const logger = (_line: unknown, message: string) => void logged.push(message);
+  const logger = (_fields: unknown, message: string) => void logged.push(message);
   const log = { info: logger, warn: logger, error: logger } as unknown as FastifyBaseLogger;
   const notifier = createNotifier({
     clients: { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') },
@@ -681,7 +681,7 @@ describe('a lease that runs out under a slow worker', () => {
     expect(newer.fence).toBe(2);
     slow.resolve(accepted('AL1'));
     await slowRound; // which does not reject
-    expect(logged).toContain('another worker has claimed this notification');
+    expect(logged).toEqual(['notification handled', 'another worker has claimed this notification']);
     expect(await found(payment)).toEqual(newer);
     expect(isPossibleDuplicate(newer.attempts)).toBe(true);
   });
@@ -723,11 +723,12 @@ describe('a store that fails', () => {
     const { payment: ended } = await delivery.round(payment, log);
     expect(attemptsOf(ended)).toEqual(['Aldeamo accepted']);
     expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
-    expect(logged).toContain('an outcome could not be recorded');
+    expect(logged).toEqual(['an outcome could not be recorded']);
     // It is found when the lease has run out.
     known['-1'] = accepted('AL1');
     pass(leaseMs);
     expect(attemptsOf(await turn())).toEqual(['Aldeamo accepted']);
+    expect(logged).toEqual(['an outcome could not be recorded', 'notification handled']);
   });
 
   test('before Twilio: it is not called, and the outbox takes it on', async () => {
