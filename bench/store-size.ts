@@ -2,7 +2,7 @@ import { copyFile, mkdtempDisposable, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { migrate } from '../payment-service/src/store/sqlite/migrations.ts';
+import { migrateSqlite } from '../payment-service/src/store/sqlite/migrate.ts';
 import { openSqliteStore } from '../payment-service/src/store/sqlite/store.ts';
 import type { PaymentQuery, Store } from '../payment-service/src/store/store.ts';
 import { deepIds, growTo, largeCustomer } from './grow-store.ts';
@@ -93,7 +93,7 @@ interface Measured {
 function grow(path: string, payments: number): string[] {
   using db = new DatabaseSync(path);
   db.exec('PRAGMA journal_mode = WAL');
-  migrate(db);
+  migrateSqlite(db);
   growTo(db, payments);
   return deepIds(db, payments, calls);
 }

@@ -2,10 +2,9 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
-import { migratePostgres } from 'service-kit/postgres/migrate.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
-import { migrations, schemaOwner } from '../postgres/migrations.ts';
-import { migrate as migrateSqlite } from '../sqlite/migrations.ts';
+import { migrateSchema } from '../postgres/schema.ts';
+import { migrateSqlite } from '../sqlite/migrate.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
 
@@ -53,7 +52,7 @@ export async function copySqliteToPostgres({
   report = () => {},
 }: CopyOptions): Promise<Count[]> {
   using source = openSource(path);
-  await migratePostgres(url, schemaOwner, migrations);
+  await migrateSchema(url);
   await using target = await openTarget(url);
 
   // All of them before the first row is copied: a wrong target stays as it is.

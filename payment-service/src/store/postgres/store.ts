@@ -2,11 +2,10 @@ import type { FastifyBaseLogger } from 'fastify';
 import { batch, batchLookup } from 'service-kit/batcher.ts';
 import { createDatabase } from 'service-kit/postgres/database.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
-import { migratePostgres } from 'service-kit/postgres/migrate.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../store.ts';
-import { migrations, schemaOwner } from './migrations.ts';
+import { migrateSchema, schemaOwner } from './schema.ts';
 import { prepareStatements } from './statements.ts';
 import { createWriteOrder } from './write-order.ts';
 import { type Insert, prepareWrites, type Update } from './writes.ts';
@@ -23,7 +22,7 @@ export interface PostgresStoreOptions {
  * @throws DatabaseError
  */
 export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOptions): Promise<Store> {
-  await migratePostgres(url, schemaOwner, migrations);
+  await migrateSchema(url);
   const database = createDatabase(url, log);
   const statements = prepareStatements(database);
   const writes = prepareWrites(database);

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { commitGroup, type WriteResult } from './group-commit.ts';
-import { migrate } from './migrations.ts';
+import { migrateSqlite } from './migrate.ts';
 import { prepareWrites, type Write } from './writes.ts';
 
 /**
@@ -34,7 +34,7 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     // Redacted and deleted content is overwritten, not only freed. FAST would spare the overflow pages of a long text. A copy
     // may remain in the gap of a page that was split, until a VACUUM; that blocks every write, so the operator runs it.
     db.exec('PRAGMA secure_delete = ON');
-    migrate(db);
+    migrateSqlite(db);
     const writes = prepareWrites(db);
     const emptyLog = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
     // Only one process uses the database, so that every lease is of a process that has ended.

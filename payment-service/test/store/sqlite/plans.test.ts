@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { migrate } from '../../../src/store/sqlite/migrations.ts';
+import { migrateSqlite } from '../../../src/store/sqlite/migrate.ts';
 import { preparePage, prepareReads } from '../../../src/store/sqlite/reads.ts';
 import { prepareWrites } from '../../../src/store/sqlite/writes.ts';
 import type { PaymentQuery } from '../../../src/store/store.ts';
@@ -89,7 +89,7 @@ const planOfPage = (filter: Partial<PaymentQuery>) =>
 function plansOf(prepareSome: (db: DatabaseSync) => unknown, like = /^/): string[][] {
   const db = new DatabaseSync(':memory:');
   onTestFinished(() => db.close());
-  migrate(db);
+  migrateSqlite(db);
   const prepare = vi.spyOn(db, 'prepare');
   prepareSome(db);
   const prepared = prepare.mock.calls.map(([sql]) => sql).filter((sql) => like.test(sql));
