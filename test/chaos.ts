@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDice, type SandboxSettings, wellBehaved } from 'service-kit/contract/sandbox-settings.ts';
+import type { SandboxSettings } from 'service-kit/contract/sandbox-settings.ts';
+import { createDice } from 'service-kit/provider/sandbox/faults.ts';
+import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';
@@ -71,7 +73,11 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
 
   async function letFaultsComeAndGo(): Promise<void> {
     while (flowing) {
-      await setSandbox(trio, pick(providerServices), roll() < 0.4 ? wellBehaved : rollFaults(roll));
+      await setSandbox(
+        trio,
+        pick(providerServices),
+        roll() < 0.4 ? defaultSandboxSettings : rollFaults(roll),
+      );
       await delay(100 + roll() * 400);
     }
   }
@@ -81,7 +87,7 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
   await killing;
   flowing = false;
   await faults;
-  for (const service of providerServices) await setSandbox(trio, service, wellBehaved);
+  for (const service of providerServices) await setSandbox(trio, service, defaultSandboxSettings);
 
   const url = trio.url(paymentServices[0] ?? 'payment-service');
   await eventually(

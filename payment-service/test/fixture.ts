@@ -7,11 +7,11 @@ import { Registry } from 'prom-client';
 import type { Answer } from 'service-kit/client/answer.ts';
 import type { HttpRequest } from 'service-kit/client/http-client.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
-import { wellBehaved } from 'service-kit/contract/sandbox-settings.ts';
 import type { AccessOptions } from 'service-kit/http/access.ts';
 import type { AdmissionOptions } from 'service-kit/http/admission.ts';
 import { createLogger } from 'service-kit/http/start.ts';
 import type { Server } from 'service-kit/http/types.ts';
+import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
 import { expect, onTestFinished } from 'vitest';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
@@ -58,7 +58,7 @@ export function fakeClient(provider: Provider, calls: Call[]) {
 
 /** The client of a provider service whose sandbox can be set; it answers as a test wants it to. */
 export function fakeSandbox() {
-  let settings = wellBehaved;
+  let settings = defaultSandboxSettings;
   const sandbox = {
     answer: async ({ body = '{}' }: HttpRequest): Promise<Answer> => {
       settings = { ...settings, ...JSON.parse(body) };

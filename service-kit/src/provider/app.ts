@@ -21,8 +21,8 @@ import type { IdempotencyStore } from './idempotency/store.ts';
 import { idempotencyStoreProblem } from './idempotency/store-unavailable.ts';
 import { measureSends } from './metrics.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
-import { registerFaults } from './sandbox/faults.ts';
-import { registerSandbox } from './sandbox/routes.ts';
+import { registerFaultInjection } from './sandbox/fault-injection.ts';
+import { registerSandboxRoutes } from './sandbox/routes.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 
 export interface ProviderAppOptions {
@@ -89,7 +89,7 @@ export async function buildProviderApp({
   });
   const mode = sandbox ? ('sandbox' as const) : ('live' as const);
   let requests = 0;
-  if (sandbox) registerFaults(server, sandbox); // before the routes: a hook is for the routes after it
+  if (sandbox) registerFaultInjection(server, sandbox);
 
   server.post(
     '/notify',
@@ -202,7 +202,7 @@ export async function buildProviderApp({
     },
   );
 
-  if (sandbox) registerSandbox(server, sandbox);
+  if (sandbox) registerSandboxRoutes(server, sandbox);
   server.addHook('onListen', async () => {
     logger.info({ provider, mode }, sandbox ? 'nothing is sent for real' : 'SMS are sent for real');
   });

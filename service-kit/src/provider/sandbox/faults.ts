@@ -1,64 +1,28 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Fault } from '../../contract/sandbox-settings.ts';
-import type { Server } from '../../http/types.ts';
-import { problemOfOutcome } from '../outcome-reply.ts';
-import type { Sandbox } from './sandbox.ts';
+import type { SandboxSettings } from '../../contract/sandbox-settings.ts';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    fault: Fault | undefined;
-  }
-}
+/** The faults that a request can meet between two services. A failure is not among them: the sandbox itself has those. */
+const faults = ['slow', 'hang', 'cut_before', 'cut_after', 'late', 'throttle', 'garbage'] as const;
+export type Fault = (typeof faults)[number];
 
-/** The routes whose requests can meet a fault: a check finds what a send would find. */
-const exposed = ['POST /notify', 'GET /health/upstream'];
-
-/** Lets what can befall a request between two services befall it: before it is handled, or on the way back. */
-export function registerFaults(server: Server, sandbox: Sandbox): void {
-  server.decorateRequest('fault', undefined);
-
-  server.addHook('preHandler', async (request, reply) => {
-    if (!exposed.includes(`${request.method} ${request.routeOptions.url}`)) return;
-    const { slow_ms, retry_after_s } = sandbox.settings;
-    request.fault = sandbox.nextFault();
-    switch (request.fault) {
-      case 'slow':
-        await delay(slow_ms);
-        return;
-      case 'hang':
-        reply.hijack(); // and never come back to it
-        return;
-      case 'cut_before':
-        cut(request, reply);
-        return;
-      case 'throttle':
-        throw problemOfOutcome({
-          outcome: 'not_sent',
-          reason: 'sandbox_throttled',
-          retry_after_ms: retry_after_s * 1000,
-        });
-    }
-  });
-
-  server.addHook('onSend', async (request, reply, payload) => {
-    switch (request.fault) {
-      case 'late':
-        await delay(sandbox.settings.late_ms);
-        return payload;
-      case 'cut_after':
-        cut(request, reply);
-        return payload;
-      case 'garbage':
-        reply.code(200).removeHeader('content-length');
-        return '{"provider": "Ald';
-      default:
-        return payload;
-    }
+/** The fault of a random number from 0 to below 1: each has a range as wide as its rate, and what remains has none. */
+export function faultOf(settings: SandboxSettings, random: number): Fault | undefined {
+  let upTo = 0;
+  return faults.find((fault) => {
+    upTo += settings[`${fault}_rate`];
+    return random < upTo;
   });
 }
 
-function cut(request: FastifyRequest, reply: FastifyReply): void {
-  reply.hijack();
-  request.raw.socket.destroy();
+export const sumOfFaultRates = (settings: SandboxSettings) =>
+  faults.reduce((sum, fault) => sum + settings[`${fault}_rate`], 0);
+
+/** Random numbers from 0 to below 1 (mulberry32), the same for the same seed, so that a run can be repeated. */
+export function createDice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
 }

@@ -10,16 +10,16 @@ export interface SandboxMessage {
 
 export interface SandboxLedger {
   add(message: SandboxMessage): void;
-  /** What was accepted, in order; the newest `ledgerSize` of it. */
+  /** The accepted messages, in order; the newest `ledgerSize` of them. */
   readonly messages: readonly SandboxMessage[];
 }
 
 export const ledgerSize = 100_000;
 
-/** To take one from the front of so long an array moves all the others, which takes 80 µs: a thousand go at once. */
-const forgottenAtATime = 1000;
+/** The oldest are dropped a thousand at once, because removing one from the front moves all the others: 80 µs. */
+const droppedAtATime = 1000;
 
-/** With a file, what was accepted outlives the process: a line is written before the send is answered. */
+/** With a file, the ledger outlives the process, because a line is written before the send is answered. */
 export function openLedger(file?: string): SandboxLedger {
   const messages: SandboxMessage[] = [];
   if (file) {
@@ -33,14 +33,14 @@ export function openLedger(file?: string): SandboxLedger {
     add(message) {
       if (file) appendFileSync(file, `${JSON.stringify(message)}\n`);
       messages.push(message);
-      if (messages.length >= ledgerSize + forgottenAtATime) messages.splice(0, forgottenAtATime);
+      if (messages.length >= ledgerSize + droppedAtATime) messages.splice(0, droppedAtATime);
     },
   };
 }
 
 /**
- * What follows the last line break was being written when the process died; it was never answered. It is cut off, else the
- * next line would go on where it ends, and neither could be read.
+ * The text after the last line break was being written when the process died, so its send was never answered. It is cut off,
+ * because the next line would be appended to it, and neither could be read.
  */
 function readLines(file: string): SandboxMessage[] {
   const written = readFileSync(file);

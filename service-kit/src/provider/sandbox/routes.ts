@@ -1,18 +1,19 @@
 import { z } from 'zod';
-import { sandboxSettingsSchema, sumOfFaultRates } from '../../contract/sandbox-settings.ts';
+import { sandboxSettingsSchema } from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
 import { badRequestResponse, Problem } from '../../http/problem.ts';
 import type { Server } from '../../http/types.ts';
+import { sumOfFaultRates } from './faults.ts';
 import type { Sandbox } from './sandbox.ts';
 
-export function registerSandbox(server: Server, sandbox: Sandbox): void {
+export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
   server.post(
     '/toggle-failure',
     {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
-        summary: 'From now on this share of sends fails',
+        summary: 'Set the share of sends that fail from now on',
         querystring: z.strictObject({ failure_rate: share().meta({ example: '0.5' }) }),
         response: {
           200: z.object({ status: z.literal('updated'), failure_rate: z.number() }),
@@ -32,7 +33,7 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
-        summary: 'From now on the sandbox misbehaves like this; what is not given stays as it is',
+        summary: 'Change these settings of the sandbox from now on; the others stay',
         body: sandboxSettingsSchema.partial(),
         response: { 200: sandboxSettingsSchema, 400: badRequestResponse },
       },
@@ -55,7 +56,7 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
-        summary: 'How the sandbox behaves now',
+        summary: 'The settings of the sandbox',
         response: { 200: sandboxSettingsSchema },
       },
     },
@@ -68,7 +69,8 @@ export function registerSandbox(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
-        summary: 'What the sandbox has accepted, in order, whatever the caller was told',
+        summary:
+          'The messages that the sandbox has accepted, in order, including those whose answer was lost',
         querystring: z.strictObject({ customer_id: z.string().optional() }),
         response: {
           200: z.object({

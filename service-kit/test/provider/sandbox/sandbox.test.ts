@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createDice, type SandboxSettings } from '../../../src/contract/sandbox-settings.ts';
+import type { SandboxSettings } from '../../../src/contract/sandbox-settings.ts';
 import type { Send } from '../../../src/provider/gateway.ts';
+import { createDice } from '../../../src/provider/sandbox/faults.ts';
 import { ledgerSize } from '../../../src/provider/sandbox/ledger.ts';
 import { createSandbox } from '../../../src/provider/sandbox/sandbox.ts';
 
@@ -13,7 +14,7 @@ const sendTo = (customer_id: string, idempotency_key: string | null = null): Sen
 });
 
 describe('the ledger', () => {
-  test('holds what was accepted, in order, with the keys, and without text or phone', async () => {
+  test('has the accepted messages, in order, with the keys, and without text or phone', async () => {
     const sandbox = createSandbox({ provider: 'Twilio' });
     const first = await sandbox.send({ ...sendTo('1', 'key-1'), phone: '+573001234567' });
     const second = await sandbox.send(sendTo('2'));
@@ -29,7 +30,7 @@ describe('the ledger', () => {
     expect(messageId(first)).not.toBe(messageId(second));
   });
 
-  test('forgets the oldest when it is full', async () => {
+  test('drops the oldest when it is full', async () => {
     const sandbox = sandboxWith({});
     let sent = 0;
     for (const more of [2, 999, 1500]) {
@@ -42,23 +43,23 @@ describe('the ledger', () => {
 });
 
 describe('the failure rate', () => {
-  // The rolls of a seed are known: a rate of exactly the first roll is just too little, and the next one up is enough.
+  // A rate of exactly the first random number of the seed is just too little, and the next rate up is enough.
   const seed = 7;
   const roll = createDice(seed)();
   test.each([
-    { failure_rate: 0, well: true },
-    { failure_rate: 1, well: false },
-    { failure_rate: roll, well: true },
-    { failure_rate: roll + 2 ** -32, well: false },
-  ])('$failure_rate: well $well', async ({ failure_rate, well }) => {
-    expect(await sandboxWith({ failure_rate, seed }).check()).toBe(well);
+    { failure_rate: 0, succeeds: true },
+    { failure_rate: 1, succeeds: false },
+    { failure_rate: roll, succeeds: true },
+    { failure_rate: roll + 2 ** -32, succeeds: false },
+  ])('$failure_rate: succeeds $succeeds', async ({ failure_rate, succeeds }) => {
+    expect(await sandboxWith({ failure_rate, seed }).check()).toBe(succeeds);
     const sandbox = sandboxWith({ failure_rate, seed });
     expect(await sandbox.send(sendTo('1'))).toEqual(
-      well
+      succeeds
         ? { outcome: 'accepted', message_id: expect.any(String) }
         : { outcome: 'not_sent', reason: 'sandbox_failure' },
     );
-    expect(sandbox.messages).toHaveLength(well ? 1 : 0);
+    expect(sandbox.messages).toHaveLength(succeeds ? 1 : 0);
   });
 
   test.each([
@@ -74,7 +75,7 @@ describe('the failure rate', () => {
     else expect(Math.abs(failed - share)).toBeLessThan(0.02);
   });
 
-  test('holds from now on when it is changed, for sends and checks alike', async () => {
+  test('applies to the next sends and checks when it is changed', async () => {
     const sandbox = sandboxWith({ failure_rate: 1 });
     expect([await sandbox.check(), (await sandbox.send(sendTo('1'))).outcome]).toEqual([false, 'not_sent']);
     sandbox.set({ failure_rate: 0 });
@@ -99,7 +100,7 @@ describe('the latency', () => {
   beforeEach(() => void vi.useFakeTimers({ fakeNodeBuiltins: true }));
   afterEach(() => void vi.useRealTimers());
 
-  test.each(['send', 'check'] as const)('a %s takes it, and not less', async (call) => {
+  test.each(['send', 'check'] as const)('a %s takes no less', async (call) => {
     const sandbox = sandboxWith({ latency_ms: 200 });
     let done = false;
     const running = (call === 'send' ? sandbox.send(sendTo('1')) : sandbox.check()).then(() => {
@@ -112,7 +113,7 @@ describe('the latency', () => {
     expect(done).toBe(true);
   });
 
-  test('sends wait side by side, not in a queue', async () => {
+  test('sends wait at the same time, not one after another', async () => {
     const sandbox = sandboxWith({ latency_ms: 200 });
     const sends = Promise.all(['1', '2', '3'].map((customer) => sandbox.send(sendTo(customer))));
     await vi.advanceTimersByTimeAsync(200);

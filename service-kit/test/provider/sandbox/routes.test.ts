@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest';
+import { sandboxSettingsSchema } from '../../../src/contract/sandbox-settings.ts';
+import { problemSchema } from '../../../src/http/problem.ts';
+import { defaultSandboxSettings } from '../../../src/provider/sandbox/sandbox.ts';
+import { answer, jsonOf, serve } from './fixture.ts';
+
+describe('POST /sandbox', () => {
+  test('changes the given settings alone, and returns all of them', async () => {
+    const { set, get, sandbox } = await serve({ latency_ms: 3, hang_rate: 0.25 });
+    const before = { ...defaultSandboxSettings, latency_ms: 3, hang_rate: 0.25 };
+    expect(jsonOf(await get('/sandbox'))).toEqual(before);
+    const after = { ...before, slow_rate: 0.5, slow_ms: 7, retry_after_s: 0 };
+    const response = await set({ slow_rate: 0.5, slow_ms: 7, retry_after_s: 0 });
+    expect([answer(response).status, jsonOf(response)]).toEqual([200, after]);
+    expect(jsonOf(await get('/sandbox'))).toEqual(after);
+    expect(sandbox.settings).toEqual(after);
+    expect(jsonOf(await set({}))).toEqual(after);
+    expect(jsonOf(await set({ slow_rate: 0, hang_rate: 1 }))).toEqual({
+      ...after,
+      slow_rate: 0,
+      hang_rate: 1,
+    });
+  });
+
+  test('applies from the next request on', async () => {
+    const { set, send } = await serve();
+    expect(answer(await send('key-1')).status).toBe(200);
+    await set({ throttle_rate: 1 });
+    expect(answer(await send('key-2')).status).toBe(429);
+    await set({ throttle_rate: 0 });
+    expect(answer(await send('key-3')).status).toBe(200);
+  });
+
+  test.each<[what: string, payload: unknown, path: string]>([
+    ['a negative rate', { slow_rate: -0.1 }, 'slow_rate'],
+    ['a rate of more than 1', { failure_rate: 1.1 }, 'failure_rate'],
+    ['a rate that is a string', { hang_rate: '0.5' }, 'hang_rate'],
+    ['null', { hang_rate: null }, 'hang_rate'],
+    ['a negative time', { late_ms: -1 }, 'late_ms'],
+    ['half a millisecond', { latency_ms: 0.5 }, 'latency_ms'],
+    ['more than ten minutes', { slow_ms: 600_001 }, 'slow_ms'],
+    ['a negative Retry-After', { retry_after_s: -1 }, 'retry_after_s'],
+    ['a negative seed', { seed: -1 }, 'seed'],
+    ['a seed of 33 bits', { seed: 2 ** 32 }, 'seed'],
+    ['an unknown field', { slow: 1 }, 'slow'],
+    ['an array', [], 'body'],
+    ['no body', undefined, 'body'],
+    ['rates of more than 1 together', { slow_rate: 0.6, garbage_rate: 0.6 }, 'body'],
+    ['rates of more than 1 together with what is set', { slow_rate: 0.8 }, 'body'],
+    ['a good field beside a bad one', { latency_ms: 1, slow: 1 }, 'slow'],
+  ])('%s is a 400, and changes nothing', async (_what, payload, path) => {
+    const { post, get } = await serve({ cut_after_rate: 0.3 });
+    const before = await get('/sandbox');
+    const response = await post('/sandbox', payload);
+    expect(answer(response).status).toBe(400);
+    expect(problemSchema.parse(jsonOf(response)).errors).toMatchObject([{ path }]);
+    expect(await get('/sandbox')).toEqual(before);
+  });
+
+  test('rates of exactly 1 together are allowed, and a failure rate beside them', async () => {
+    const { set } = await serve();
+    const response = await set({ slow_rate: 0.25, hang_rate: 0.25, throttle_rate: 0.5, failure_rate: 1 });
+    expect(answer(response).status).toBe(200);
+  });
+
+  // As doubles, in this order, they are 1.0000000000000002.
+  test('rates of 0.2, 0.4, 0.3 and 0.1 are 1 together, and allowed', async () => {
+    const { set } = await serve();
+    const response = await set({ slow_rate: 0.2, hang_rate: 0.4, cut_before_rate: 0.3, cut_after_rate: 0.1 });
+    expect(answer(response).status).toBe(200);
+  });
+
+  test('sets the same failure rate as POST /toggle-failure', async () => {
+    const { post, set, get, send } = await serve();
+    expect(jsonOf(await post('/toggle-failure?failure_rate=1'))).toEqual({
+      status: 'updated',
+      failure_rate: 1,
+    });
+    expect(jsonOf(await get('/sandbox'))).toEqual({ ...defaultSandboxSettings, failure_rate: 1 });
+    expect(answer(await send('key-1')).status).toBe(503);
+    await set({ failure_rate: 0 });
+    expect(answer(await send('key-2')).status).toBe(200);
+    await set({ failure_rate: 1, latency_ms: 1 });
+    await post('/toggle-failure?failure_rate=0');
+    expect(jsonOf(await get('/sandbox'))).toEqual({ ...defaultSandboxSettings, latency_ms: 1 });
+  });
+
+  test('is documented in OpenAPI, with a description of each setting', async () => {
+    const { get } = await serve();
+    const { paths } = jsonOf(await get('/openapi.json'));
+    const { properties } = paths['/sandbox'].post.requestBody.content['application/json'].schema;
+    expect(Object.keys(properties).toSorted()).toEqual(Object.keys(sandboxSettingsSchema.shape).toSorted());
+    for (const { description } of Object.values<{ description?: string }>(properties))
+      expect(description).toMatch(/./);
+    expect(Object.keys(paths['/sandbox'].get.responses)).toEqual(['200']);
+  });
+});
