@@ -1,18 +1,18 @@
 import type { Outcome, Provider } from '../contract/notification.ts';
 import { Problem } from '../http/problem.ts';
 
-type NotTaken = Exclude<Outcome, { outcome: 'accepted' }>;
+type NotAccepted = Exclude<Outcome, { outcome: 'accepted' }>;
 
 export const gatewayTimeout = { outcome: 'unknown', reason: 'gateway_timeout' } as const satisfies Outcome;
 
-/** What POST /notify answers: that it was sent, or by throwing the Problem that says why not. */
+/** @throws Problem unless the SMS was accepted */
 export function replyTo(provider: Provider, outcome: Outcome) {
   if (outcome.outcome !== 'accepted') throw problemOfOutcome(outcome);
   return { provider, status: 'sent' as const, message_id: outcome.message_id };
 }
 
-/** What POST /notify answers when the SMS was not taken: a problem with the outcome and the reason as members. */
-export function problemOfOutcome(outcome: NotTaken): Problem {
+/** The outcome and the reason are members of the problem document. */
+export function problemOfOutcome(outcome: NotAccepted): Problem {
   const { retry_after_ms, ...members } = { retry_after_ms: undefined, ...outcome };
   const headers: Record<string, string> =
     retry_after_ms === undefined ? {} : { 'retry-after': String(Math.ceil(retry_after_ms / 1000)) };
@@ -23,7 +23,7 @@ export function problemOfOutcome(outcome: NotTaken): Problem {
   });
 }
 
-function statusOf(outcome: NotTaken): number {
+function statusOf(outcome: NotAccepted): number {
   switch (outcome.outcome) {
     case 'rejected':
       return 422;
@@ -34,9 +34,9 @@ function statusOf(outcome: NotTaken): number {
   }
 }
 
-const details: Record<NotTaken['outcome'], string> = {
+const details: Record<NotAccepted['outcome'], string> = {
   rejected:
-    'The provider will not send to this recipient. Another provider must not be used to get round it.',
+    'The provider will not send to this recipient. That is final: the SMS must not be sent through another provider.',
   not_sent: 'The SMS was not sent. It can be sent through another provider, or later.',
-  unknown: 'Nobody knows whether the SMS was sent.',
+  unknown: 'It is unknown whether the SMS was sent.',
 };
