@@ -1,21 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import {
-  basicAuthorization,
-  createHttpClient,
-  type HttpClientOptions,
-} from 'service-kit/client/http-client.ts';
+import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { splitPhone } from 'service-kit/contract/phone.ts';
 import { isGsm7 } from 'service-kit/contract/sms-text.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
-import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
-import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
+import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { credentialsRefused, outcomeOfSend } from './aldeamo-answer.ts';
 
-export interface AldeamoOptions extends HttpClientOptions {
+export interface AldeamoOptions extends LiveGatewayOptions {
   username: string;
   password: string;
-  log: ProviderAppOptions['logger'];
   /** The time in ms, for tests. */
   now?: () => number;
 }

@@ -1,20 +1,12 @@
-import { accessSettings, wrongCredentials } from 'service-kit/http/access-settings.ts';
-import {
-  gatewaySettings,
-  milliseconds,
-  missing,
-  serviceSettings,
-  serviceUrl,
-  share,
-} from 'service-kit/http/configuration.ts';
+import { wrongCredentials } from 'service-kit/http/access-settings.ts';
+import { milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
+import { providerSettings } from 'service-kit/provider/settings.ts';
 import { z } from 'zod';
 
 export const aldeamoConfigSchema = z
   .object({
-    ...serviceSettings({ port: 8001 }),
-    ...accessSettings(),
-    ...gatewaySettings(),
-    /** Both make it live; without them it is the sandbox. HTTP Basic has no way to write a colon in the user's name. */
+    ...providerSettings({ port: 8001 }),
+    /** Both make it live; without them it is a sandbox. No colon, because HTTP Basic ends the name with one. */
     ALDEAMO_USERNAME: z
       .string()
       .regex(/^[^:]*$/, 'must not contain a colon')
@@ -23,7 +15,7 @@ export const aldeamoConfigSchema = z
     ALDEAMO_BASE_URL: serviceUrl().default('https://apitellit.aldeamo.com'),
     ALDEAMO_LATENCY_MS: milliseconds({ min: 0 }).default(200),
     ALDEAMO_FAILURE_RATE: share().default(0),
-    /** Where the sandbox keeps what it accepted over a restart; only in memory if not set. */
+    /** The file of the sandbox's ledger, which then outlives a restart; in memory only if not set. */
     ALDEAMO_LEDGER_FILE: z.string().optional(),
   })
   .check(({ value, issues }) => {
@@ -35,7 +27,7 @@ export const aldeamoConfigSchema = z
   });
 export type AldeamoConfig = z.infer<typeof aldeamoConfigSchema>;
 
-/** The user and the password of Aldeamo's API, or undefined: then nothing is sent for real. */
+/** Undefined if the service is a sandbox. */
 export function aldeamoCredentials({ ALDEAMO_USERNAME, ALDEAMO_PASSWORD }: AldeamoConfig) {
   return ALDEAMO_USERNAME && ALDEAMO_PASSWORD
     ? { username: ALDEAMO_USERNAME, password: ALDEAMO_PASSWORD }

@@ -1,12 +1,6 @@
 import process from 'node:process';
-import { startService } from 'service-kit/http/start.ts';
+import { startProvider } from 'service-kit/provider/start-provider.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { buildAldeamoApp } from './app.ts';
-import { aldeamoConfigSchema } from './config.ts';
+import { aldeamoService } from './app.ts';
 
-await startService({
-  name: packageJson.name,
-  process,
-  configSchema: aldeamoConfigSchema,
-  build: (config, logger, metrics) => buildAldeamoApp(config, logger, packageJson.version, metrics),
-});
+await startProvider(aldeamoService, process, packageJson);

@@ -1,12 +1,12 @@
 import { pino } from 'pino';
 import { readConfiguration } from 'service-kit/http/configuration.ts';
 import type { Send } from 'service-kit/provider/gateway.ts';
+import { buildProvider } from 'service-kit/provider/start-provider.ts';
 import { expect, onTestFinished } from 'vitest';
 import { startAldeamoUpstream } from '../../test/doubles/aldeamo-upstream.ts';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { type AldeamoOptions, createAldeamoGateway } from '../src/aldeamo-gateway.ts';
-import { buildAldeamoApp } from '../src/app.ts';
-import { aldeamoConfigSchema } from '../src/config.ts';
+import { aldeamoService } from '../src/app.ts';
 
 export const phone = '+573001234567';
 export const sms: Send = { message: 'Pago recibido', customer_id: '123', phone, idempotency_key: 'pmt_1-1' };
@@ -59,7 +59,8 @@ export async function startGateway(options: Partial<AldeamoOptions> = {}) {
 /** The service as it is configured by these variables. */
 export async function startApp(env: Record<string, string> = {}) {
   const { log, ...told } = createLog();
-  const app = await buildAldeamoApp(readConfiguration(aldeamoConfigSchema, env), log, '0.0.0');
+  const config = readConfiguration(aldeamoService.configSchema, env);
+  const app = await buildProvider(aldeamoService, config, { logger: log, version: '0.0.0' });
   onTestFinished(async () => {
     await app.close();
   });

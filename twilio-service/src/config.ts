@@ -1,19 +1,13 @@
-import { accessSettings, wrongCredentials } from 'service-kit/http/access-settings.ts';
-import {
-  gatewaySettings,
-  milliseconds,
-  missing,
-  serviceSettings,
-  serviceUrl,
-  share,
-} from 'service-kit/http/configuration.ts';
+import { wrongCredentials } from 'service-kit/http/access-settings.ts';
+import { milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
+import { providerSettings } from 'service-kit/provider/settings.ts';
 import { z } from 'zod';
 import type { TwilioAccount } from './twilio-gateway.ts';
 
 const sid = (prefix: string) =>
   z.string().regex(new RegExp(`^${prefix}[0-9A-Za-z]+$`), `must be an id that begins with ${prefix}`);
 
-/** Any of these says that SMS are to be sent for real: then the rest must be there, too. */
+/** Any of these makes it live: then the rest is required, too. */
 const liveSettings = [
   'TWILIO_ACCOUNT_SID',
   'TWILIO_AUTH_TOKEN',
@@ -25,28 +19,26 @@ const liveSettings = [
 
 export const twilioConfigSchema = z
   .object({
-    ...serviceSettings({ port: 8002 }),
-    ...accessSettings(),
-    ...gatewaySettings(),
+    ...providerSettings({ port: 8002 }),
     TWILIO_ACCOUNT_SID: sid('AC').optional(),
     TWILIO_AUTH_TOKEN: z.string().optional(),
-    /** An API key makes the calls in place of the auth token. */
+    /** Used in place of the auth token, which then only verifies signatures. */
     TWILIO_API_KEY_SID: sid('SK').optional(),
     TWILIO_API_KEY_SECRET: z.string().optional(),
     TWILIO_FROM: z.string().optional(),
     TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional(),
     TWILIO_BASE_URL: serviceUrl().default('https://api.twilio.com'),
-    /** Where Twilio reaches this service, perhaps with the path of a proxy. It turns delivery receipts on. */
+    /** Where Twilio reaches this service, perhaps with the path of a proxy. It enables delivery receipts. */
     PUBLIC_URL: z
       .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
       .refine((url) => !/[?#@]/.test(url), 'must have no query, no fragment and no user')
       .transform((url) => url.replace(/\/+$/, ''))
       .optional(),
-    /** Who is told of delivery receipts. */
+    /** Receives the delivery receipts. */
     PAYMENT_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8000'),
     TWILIO_LATENCY_MS: milliseconds({ min: 0 }).default(100),
     TWILIO_FAILURE_RATE: share().default(0),
-    /** Where the sandbox keeps what it accepted over a restart; only in memory if not set. */
+    /** The file of the sandbox's ledger, which then outlives a restart; in memory only if not set. */
     TWILIO_LEDGER_FILE: z.string().optional(),
   })
   .check(({ value, issues }) => {
@@ -69,7 +61,7 @@ export const twilioConfigSchema = z
   });
 export type TwilioConfig = z.infer<typeof twilioConfigSchema>;
 
-/** The account that sends, or undefined: then nothing is sent for real. What is missing was found by the schema. */
+/** Undefined if the service is a sandbox. The schema has checked that nothing else is missing. */
 export function twilioAccount(config: TwilioConfig): TwilioAccount | undefined {
   const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_MESSAGING_SERVICE_SID: MessagingServiceSid } = config;
   if (!accountSid) return undefined;
@@ -81,7 +73,7 @@ export function twilioAccount(config: TwilioConfig): TwilioAccount | undefined {
   };
 }
 
-/** Where receipts come in and how they are signed, or undefined: then nobody asks for them. */
+/** Undefined if no receipts are requested. */
 export function receiptSettings(config: TwilioConfig) {
   const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
   return config.TWILIO_ACCOUNT_SID && publicUrl && authToken

@@ -1,12 +1,6 @@
 import process from 'node:process';
-import { startService } from 'service-kit/http/start.ts';
+import { startProvider } from 'service-kit/provider/start-provider.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { buildTwilioApp } from './app.ts';
-import { twilioConfigSchema } from './config.ts';
+import { twilioService } from './app.ts';
 
-await startService({
-  name: packageJson.name,
-  process,
-  configSchema: twilioConfigSchema,
-  build: (config, logger, metrics) => buildTwilioApp(config, logger, packageJson.version, metrics),
-});
+await startProvider(twilioService, process, packageJson);

@@ -1,13 +1,8 @@
 import { type Answer, parseJson, unreadableAnswer } from 'service-kit/client/answer.ts';
-import {
-  basicAuthorization,
-  createHttpClient,
-  type HttpClientOptions,
-} from 'service-kit/client/http-client.ts';
+import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
-import type { ProviderAppOptions } from 'service-kit/provider/app.ts';
-import { type Gateway, phoneUnknown } from 'service-kit/provider/gateway.ts';
+import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { z } from 'zod';
 import { statusCallbackUrl } from './status-callback-url.ts';
 import { type Reading, readError } from './twilio-errors.ts';
@@ -20,10 +15,9 @@ export interface TwilioAccount {
   sender: { From: string } | { MessagingServiceSid: string };
 }
 
-export interface TwilioOptions extends HttpClientOptions, TwilioAccount {
+export interface TwilioOptions extends LiveGatewayOptions, TwilioAccount {
   /** Where Twilio reaches this service; without it nobody asks for delivery receipts. */
   publicUrl?: string | undefined;
-  log: ProviderAppOptions['logger'];
 }
 
 /**

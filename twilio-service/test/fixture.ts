@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { readConfiguration } from 'service-kit/http/configuration.ts';
 import type { Send } from 'service-kit/provider/gateway.ts';
+import { buildProvider } from 'service-kit/provider/start-provider.ts';
 import { expect, onTestFinished } from 'vitest';
 import { type ReceivedRequest, replyJson, serveDouble } from '../../test/doubles/http-double.ts';
 import { startTwilioUpstream } from '../../test/doubles/twilio-upstream.ts';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
-import { buildTwilioApp } from '../src/app.ts';
-import { twilioConfigSchema } from '../src/config.ts';
+import { twilioService } from '../src/app.ts';
 import { createTwilioGateway, type TwilioOptions } from '../src/twilio-gateway.ts';
 
 export const phone = '+573001234567';
@@ -65,7 +65,8 @@ export async function startGateway(options: Partial<TwilioOptions> = {}) {
 /** The service as it is configured by these variables. */
 export async function startApp(env: Record<string, string> = {}) {
   const { log, ...told } = createLog();
-  const app = await buildTwilioApp(readConfiguration(twilioConfigSchema, env), log, '0.0.0');
+  const config = readConfiguration(twilioService.configSchema, env);
+  const app = await buildProvider(twilioService, config, { logger: log, version: '0.0.0' });
   onTestFinished(async () => {
     await app.close();
   });

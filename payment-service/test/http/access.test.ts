@@ -4,11 +4,11 @@ import { accessOptions } from 'service-kit/http/access-settings.ts';
 import { readConfiguration } from 'service-kit/http/configuration.ts';
 import { problemContentType } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
+import type { ProviderConfig } from 'service-kit/provider/settings.ts';
+import { buildProvider, type ProviderService } from 'service-kit/provider/start-provider.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { buildAldeamoApp } from '../../../aldeamo-service/src/app.ts';
-import { aldeamoConfigSchema } from '../../../aldeamo-service/src/config.ts';
-import { buildTwilioApp } from '../../../twilio-service/src/app.ts';
-import { twilioConfigSchema } from '../../../twilio-service/src/config.ts';
+import { aldeamoService } from '../../../aldeamo-service/src/app.ts';
+import { twilioService } from '../../../twilio-service/src/app.ts';
 import { configSchema } from '../../src/config.ts';
 import { build, keyed, paymentOf, post } from '../fixture.ts';
 
@@ -32,10 +32,14 @@ async function closed(building: Promise<Server>): Promise<Server> {
   onTestFinished(() => app.close());
   return app;
 }
-const buildAldeamo = (env = {}) =>
-  closed(buildAldeamoApp(readConfiguration(aldeamoConfigSchema, { ...settings, ...env }), logger, '0'));
-const buildTwilio = (env = {}) =>
-  closed(buildTwilioApp(readConfiguration(twilioConfigSchema, { ...settings, ...env }), logger, '0'));
+const buildOf =
+  <Config extends ProviderConfig>(service: ProviderService<Config>) =>
+  (env = {}) => {
+    const config = readConfiguration(service.configSchema, { ...settings, ...env });
+    return closed(buildProvider(service, config, { logger, version: '0' }));
+  };
+const buildAldeamo = buildOf(aldeamoService);
+const buildTwilio = buildOf(twilioService);
 const live = {
   ALDEAMO_USERNAME: 'user',
   ALDEAMO_PASSWORD: 'password',

@@ -49,16 +49,6 @@ export const serviceSettings = ({ port }: { port: number }) => ({
     .optional(),
 });
 
-/** What every provider service takes beside. */
-export const gatewaySettings = () => ({
-  /** How long an answer may take; below payment-service's PROVIDER_TIMEOUT_MS, so that it comes back with an outcome. */
-  GATEWAY_TIMEOUT_MS: milliseconds().default(2500),
-  /** Live: calls to the provider's API under way at the same time. */
-  GATEWAY_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 }).default(256),
-  /** Where several replicas remember what they have sent; only in memory if not set. */
-  SENDS_DATABASE_URL: postgresUrl().optional(),
-});
-
 /** For a check over several settings: names the ones that are missing, and why they are needed. */
 export const missing = (names: string[], why: string) =>
   names.map((name) => ({ code: 'custom' as const, path: [name], message: why, input: undefined }));

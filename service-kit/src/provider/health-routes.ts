@@ -5,7 +5,7 @@ import type { Server } from '../http/types.ts';
 import { withDeadline } from './deadline.ts';
 import type { Gateway } from './gateway.ts';
 
-export const modeSchema = z.enum(['sandbox', 'live']);
+const modeSchema = z.enum(['sandbox', 'live']);
 
 export interface ProviderHealthOptions {
   provider: Provider;

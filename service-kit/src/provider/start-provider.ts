@@ -1,0 +1,74 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { z } from 'zod';
+import type { Provider } from '../contract/notification.ts';
+import { accessOptions } from '../http/access-settings.ts';
+import { startService } from '../http/start.ts';
+import type { Server } from '../http/types.ts';
+import { buildProviderApp } from './app.ts';
+import type { Gateway, LiveGatewayOptions } from './gateway.ts';
+import { createSandbox, type Sandbox, type SandboxOptions } from './sandbox/sandbox.ts';
+import type { ProviderConfig } from './settings.ts';
+
+/** What differs between two providers. */
+export interface ProviderService<Config extends ProviderConfig> {
+  provider: Provider;
+  configSchema: z.ZodType<Config>;
+  /** Undefined without credentials: then the service is a sandbox. */
+  createGateway(config: Config, options: Omit<LiveGatewayOptions, 'url'>): Gateway | undefined;
+  sandboxOptions(config: Config): Omit<SandboxOptions, 'provider'>;
+  /** Adds the provider's own routes, such as webhooks. */
+  registerRoutes?(server: Server, config: Config): void;
+}
+
+export const startProvider = <Config extends ProviderConfig>(
+  service: ProviderService<Config>,
+  process: NodeJS.Process,
+  { name, version }: { name: string; version: string },
+): Promise<void> =>
+  startService({
+    name,
+    process,
+    configSchema: service.configSchema,
+    build: (config, logger, metrics) => buildProvider(service, config, { logger, version, metrics }),
+  });
+
+interface ProviderRuntime {
+  logger: FastifyBaseLogger;
+  version: string;
+  metrics?: Registry;
+}
+
+/** Live if there are credentials, else a sandbox. */
+export async function buildProvider<Config extends ProviderConfig>(
+  service: ProviderService<Config>,
+  config: Config,
+  runtime: ProviderRuntime,
+): Promise<Server> {
+  const server = await buildProviderApp({
+    provider: service.provider,
+    ...gatewayOf(service, config, runtime.logger),
+    gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
+    sendsDatabaseUrl: config.SENDS_DATABASE_URL,
+    access: accessOptions(config),
+    ...runtime,
+  });
+  service.registerRoutes?.(server, config);
+  return server;
+}
+
+function gatewayOf<Config extends ProviderConfig>(
+  { provider, createGateway, sandboxOptions }: ProviderService<Config>,
+  config: Config,
+  log: FastifyBaseLogger,
+): { gateway: Gateway; sandbox?: Sandbox } {
+  const live = createGateway(config, {
+    // A little before the answer is due, because only the gateway knows whether its request was written.
+    timeoutMs: Math.ceil(config.GATEWAY_TIMEOUT_MS * 0.95),
+    maxConcurrency: config.GATEWAY_MAX_CONCURRENCY,
+    log,
+  });
+  if (live) return { gateway: live };
+  const sandbox = createSandbox({ provider, ...sandboxOptions(config) });
+  return { gateway: sandbox, sandbox };
+}
