@@ -5,7 +5,7 @@ import { splitPhone } from 'service-kit/contract/phone.ts';
 import { isGsm7 } from 'service-kit/contract/sms-text.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
 import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
-import { credentialsRefused, outcomeOfSend } from './aldeamo-answer.ts';
+import { credentialsRefused, outcomeOfSend } from './aldeamo-outcomes.ts';
 
 export interface AldeamoOptions extends LiveGatewayOptions {
   username: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { outcomeOfRefusal } from '../src/aldeamo-refusals.ts';
+import { outcomeOfRefusal } from '../src/aldeamo-outcomes.ts';
 
 test.each([
   'Número inválido',
@@ -30,7 +30,7 @@ test.each([
   'Usuario dado de baja',
   'UNSUBSCRIBED',
   'El cliente no desea recibir mensajes',
-])('%s: it is about the recipient', (text) => {
+])('given %s, the outcome is rejected', (text) => {
   expect(outcomeOfRefusal(text, text)).toEqual({ outcome: 'rejected', reason: text });
 });
 
@@ -52,7 +52,7 @@ test.each([
   'Contenido bloqueado',
   'Too many messages to this number',
   `${'number 1 '.repeat(20_000)}!`,
-])('%.40s: it is not, and another provider may do', (text) => {
+])('given %.40s, the outcome is not_sent, and another provider may send it', (text) => {
   const started = performance.now();
   expect(outcomeOfRefusal(text, 'why')).toEqual({ outcome: 'not_sent', reason: 'why', no_outage: true });
   expect(performance.now() - started).toBeLessThan(200);

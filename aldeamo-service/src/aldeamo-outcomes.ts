@@ -1,0 +1,94 @@
+import {
+  type Answer,
+  outcomeOfStatus,
+  parseJson,
+  retryAfterOf,
+  unreadableAnswer,
+} from 'service-kit/client/answer.ts';
+import type { Outcome } from 'service-kit/contract/notification.ts';
+import { z } from 'zod';
+import { redactedReason } from './aldeamo-reason.ts';
+
+const textSchema = z.string().nullish().catch(null);
+const entriesSchema = z
+  .array(
+    z.looseObject({
+      transactionId: z.union([z.string(), z.number()]).nullish().catch(null),
+      reason: textSchema,
+    }),
+  )
+  .nullish();
+
+/** Checks the fields that are used alone, because Aldeamo publishes no schema and may change the others. */
+const answerSchema = z.looseObject({
+  status: z.coerce.number().optional().catch(undefined),
+  reason: textSchema,
+  result: z.looseObject({ receivedRequests: entriesSchema, failedRequests: entriesSchema }).nullish(),
+});
+
+/** Aldeamo refuses our user, and so every send. */
+export const credentialsRefused = { outcome: 'not_sent', reason: 'credentials' } satisfies Outcome;
+
+/** The outcome of the send of one SMS. */
+export function outcomeOfSend(answer: Answer, sent: { message: string; label: string }): Outcome {
+  const { status, retryAfter, body } = answer;
+  if (status === 401 || status === 403) return credentialsRefused;
+  if (status === 429) return { outcome: 'not_sent', reason: 'throttled', ...retryAfterOf(retryAfter) };
+  const content = answerSchema.safeParse(parseJson(body)).data;
+  if (status !== 200)
+    return outcomeOfStatus(
+      answer,
+      content?.reason ? redactedReason(content.reason, sent.message) : undefined,
+    );
+  return content ? outcomeOfContent(content, sent) : unreadableAnswer;
+}
+
+function outcomeOfContent(
+  { status, reason, result }: z.infer<typeof answerSchema>,
+  { message, label }: { message: string; label: string },
+): Outcome {
+  const received = result?.receivedRequests?.[0];
+  // Aldeamo's reports name the label of an SMS, too, so one without a transaction id is still found.
+  if (received) return { outcome: 'accepted', message_id: String(received.transactionId || label) };
+  const failed = result?.failedRequests?.[0];
+  if (failed) return outcomeOfRefusal(failed.reason ?? '', redactedReason(failed.reason, message));
+  // An error of the whole request says nothing about the recipient: the account may be blocked.
+  if (status !== undefined && status < 0)
+    return { outcome: 'not_sent', reason: redactedReason(reason || `status_${status}`, message) };
+  return unreadableAnswer;
+}
+
+/**
+ * Aldeamo gives the reason for a refusal as free text. These patterns find the refusals that are about the recipient, in
+ * Spanish and English, in text that is lower case and without accents. `invalid` counts only beside a word for the number,
+ * because an invalid message, sender or route is no reason to give up on the recipient.
+ */
+const number =
+  '(?:number|numero|nro\\.?|mobile|movil|msisdn|cell ?phone|celular|phone|telefono|linea|destination|destino|recipient|destinatario|addressee|subscriber|suscriptor|abonado)';
+const invalid =
+  '(?:invalid[oa]?|not valid|no (?:es )?valid[oa]|incorrect[oa]?|errone[oa]|wrong|malformed|mal formado|unknown|desconocid[oa]|unallocated|inexistente|no existe|does not exist|non-?existent)';
+const blocked = '(?:blocked|bloquead[oa]|barred)';
+// Bounded, and of words that share no character with their separators, so that matching never backtracks.
+const fillers =
+  '(?:[ :.,-]{1,3}(?:is|es|the|el|la|de|of|for|del|esta|telefonico|format|formato|\\+?\\d{1,15})){0,4}[ :.,-]{1,3}';
+
+const aboutTheRecipient = [
+  new RegExp(`\\b${number}${fillers}${invalid}\\b`),
+  new RegExp(`\\b${invalid}${fillers}${number}\\b`),
+  new RegExp(`\\b${number}${fillers}${blocked}\\b`),
+  new RegExp(`\\b${blocked}${fillers}${number}\\b`),
+  new RegExp(`^\\W*${blocked}\\W*$`),
+  /\b(black ?list(?:ed)?|lista negra|listas? de (?:bloqueo|exclusion)|do not disturb|dnd)\b/,
+  /\b(opt(?:ed)?[ -]?out|unsubscribed?|dad[oa] de baja|desuscrit[oa]|no (?:desea|quiere) recibir)\b/,
+];
+
+/** The outcome of an SMS that Aldeamo refused with this text. */
+export function outcomeOfRefusal(text: string, reason: string): Outcome {
+  const plain = text
+    .normalize('NFD')
+    .replace(/\p{Mn}/gu, '')
+    .toLowerCase();
+  return aboutTheRecipient.some((pattern) => pattern.test(plain))
+    ? { outcome: 'rejected', reason }
+    : { outcome: 'not_sent', reason, no_outage: true };
+}
