@@ -1,6 +1,6 @@
 import type { ProviderService } from 'service-kit/provider/start-provider.ts';
 import { receiptSettings, type TwilioConfig, twilioAccount, twilioConfigSchema } from './config.ts';
-import { createReceiptHandover } from './receipt-forwarder.ts';
+import { createReceiptForwarder } from './receipt-forwarder.ts';
 import { registerStatusWebhook } from './status-webhook.ts';
 import { createTwilioGateway } from './twilio-gateway.ts';
 
@@ -18,6 +18,6 @@ export const twilioService: ProviderService<TwilioConfig> = {
   }),
   registerRoutes(server, config) {
     const receipts = receiptSettings(config);
-    if (receipts) registerStatusWebhook(server, receipts, createReceiptHandover(receipts));
+    if (receipts) registerStatusWebhook(server, receipts, createReceiptForwarder(receipts));
   },
 };

@@ -3,71 +3,72 @@ import { createHttpClient } from 'service-kit/client/http-client.ts';
 import type { Receipt } from 'service-kit/contract/notification.ts';
 import { serviceHeaders } from 'service-kit/http/credentials.ts';
 
-/** `taken`, `unknown_there`: payment-service has no such attempt, `refused`: it never will take it, or `not_reached`. */
-type Handover = 'taken' | 'unknown_there' | 'refused' | 'not_reached';
+/** `unknown_attempt`: payment-service has no such attempt; `refused`: a retry would be, too. */
+type Forwarding = 'recorded' | 'unknown_attempt' | 'refused' | 'unreachable';
 
-export interface ReceiptHandover {
-  /** Hands a receipt to payment-service. Tried again for a while; it never rejects. */
-  handOver(receipt: Receipt): Promise<Handover>;
-  /** Whoever still waits for another try waits no longer. */
+export interface ReceiptForwarder {
+  /** Sends a receipt to payment-service, with retries for a while. It never rejects. */
+  forward(receipt: Receipt): Promise<Forwarding>;
+  /** Ends the pauses between retries, and the retries with them. */
   stop(): void;
   close(): Promise<void>;
 }
 
-/** Below the 15 s after which Twilio gives its callback up. */
-const patienceMs = 10_000;
-const callMs = 3000;
+/** Below the 15 s after which Twilio's callback times out. */
+const deadlineMs = 10_000;
+const callTimeoutMs = 3000;
 const firstPauseMs = 100;
 const longestPauseMs = 2000;
 
-export interface ReceiptHandoverOptions {
+export interface ReceiptForwarderOptions {
   paymentServiceUrl: string;
   serviceToken: string | undefined;
 }
 
-export function createReceiptHandover({
-  paymentServiceUrl,
-  serviceToken,
-}: ReceiptHandoverOptions): ReceiptHandover {
-  const service = createHttpClient({
-    url: paymentServiceUrl,
-    timeoutMs: callMs,
+export function createReceiptForwarder(options: ReceiptForwarderOptions): ReceiptForwarder {
+  const paymentService = createHttpClient({
+    url: options.paymentServiceUrl,
+    timeoutMs: callTimeoutMs,
     maxConcurrency: 64,
-    headers: serviceHeaders(serviceToken),
+    headers: serviceHeaders(options.serviceToken),
   });
   const stopping = new AbortController();
 
-  async function handOverOnce(receipt: Receipt): Promise<Handover> {
+  async function forwardOnce(receipt: Receipt): Promise<Forwarding> {
     try {
-      const { status } = await service.call({
+      const { status } = await paymentService.call({
         method: 'POST',
         path: '/receipts',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(receipt),
       });
-      if (status === 204) return 'taken';
-      if (status === 404) return 'unknown_there';
-      // 409: the attempt is still being written down.
-      return status === 409 || status === 429 || status >= 500 ? 'not_reached' : 'refused';
+      return forwardingOf(status);
     } catch {
-      return 'not_reached';
+      return 'unreachable';
     }
   }
 
   return {
-    async handOver(receipt) {
-      const deadline = performance.now() + patienceMs;
+    async forward(receipt) {
+      const deadline = performance.now() + deadlineMs;
       for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-        const handover = await handOverOnce(receipt);
-        if (handover !== 'not_reached' || performance.now() + pauseMs > deadline) return handover;
+        const forwarding = await forwardOnce(receipt);
+        if (forwarding !== 'unreachable' || performance.now() + pauseMs > deadline) return forwarding;
         try {
           await delay(pauseMs, undefined, { signal: stopping.signal });
         } catch {
-          return handover;
+          return forwarding;
         }
       }
     },
     stop: () => stopping.abort(),
-    close: service.close,
+    close: paymentService.close,
   };
+}
+
+function forwardingOf(status: number): Forwarding {
+  if (status === 204) return 'recorded';
+  if (status === 404) return 'unknown_attempt';
+  // 409: the attempt is still being recorded.
+  return status === 409 || status === 429 || status >= 500 ? 'unreachable' : 'refused';
 }

@@ -1,10 +1,11 @@
+import type { FastifyBaseLogger } from 'fastify';
 import { type Receipt, receiptSchema } from 'service-kit/contract/notification.ts';
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import type { ReceiptHandover } from './receipt-forwarder.ts';
-import { statusPath } from './status-callback-url.ts';
+import type { ReceiptForwarder } from './receipt-forwarder.ts';
 import { twilioErrors } from './twilio-errors.ts';
+import { statusPath } from './twilio-gateway.ts';
 import { isSignedByTwilio } from './twilio-signature.ts';
 
 export interface StatusWebhookOptions {
@@ -12,38 +13,29 @@ export interface StatusWebhookOptions {
   authToken: string;
 }
 
-/** Twilio's word on what became of an SMS, handed to payment-service. */
+/** Takes Twilio's status callbacks, and forwards them to payment-service as receipts. */
 export function registerStatusWebhook(
   server: Server,
   { publicUrl, authToken }: StatusWebhookOptions,
-  receipts: ReceiptHandover,
+  forwarder: ReceiptForwarder,
 ): void {
-  server.stopping.addEventListener('abort', () => receipts.stop());
-  server.addHook('onClose', () => receipts.close());
+  server.stopping.addEventListener('abort', () => forwarder.stop());
+  server.addHook('onClose', () => forwarder.close());
 
-  // A scope of its own: no other route takes forms.
+  // A scope of its own, because no other route takes forms.
   server.register(async (scope: Server) => {
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser(
-      'application/x-www-form-urlencoded',
-      { parseAs: 'string' },
-      async (_request: unknown, body: string) => new URLSearchParams(body),
-    );
-    scope.addContentTypeParser('*', async () => {
-      throw new Problem(415, 'unsupported-media-type', 'Twilio sends a form.');
-    });
-
+    parseFormsOnly(scope);
     scope.post(
       statusPath,
       {
-        config: { access: 'anyone' }, // its signature says that it is Twilio
+        config: { access: 'anyone' }, // the signature is the authentication
         schema: {
           tags: ['webhooks'],
           summary: "Twilio's status callback, signed with X-Twilio-Signature",
           response: {
-            204: z.undefined().meta({ description: 'Handed on, or nothing that anybody waits for' }),
+            204: z.undefined().meta({ description: 'Forwarded, or not needed' }),
             403: problemResponse('The signature is missing or wrong'),
-            503: problemResponse('payment-service could not be told'),
+            503: problemResponse('payment-service can not be reached'),
           },
         },
       },
@@ -57,26 +49,41 @@ export function registerStatusWebhook(
           throw new Problem(403, 'signature-invalid', 'X-Twilio-Signature is missing or wrong.');
         }
         const receipt = receiptOf(form, new URLSearchParams(queryString).get('key'));
-        if (!receipt) return reply.code(204).send();
-
-        const handover = await receipts.handOver(receipt);
-        const { provider, message_id, idempotency_key, status } = receipt;
-        const told = { provider, message_id, idempotency_key, status, handover };
-        if (handover === 'taken') log.info(told, 'delivery receipt handed on');
-        else if (handover === 'unknown_there') log.warn(told, 'payment-service does not know this SMS');
-        else {
-          log.error(told, 'a delivery receipt could not be handed on');
-          throw new Problem(503, 'receipt-not-taken', 'payment-service could not be told.');
-        }
+        if (receipt) await forward(receipt, forwarder, log);
         return reply.code(204).send();
       },
     );
   });
 }
 
+function parseFormsOnly(scope: Server): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    async (_request: unknown, body: string) => new URLSearchParams(body),
+  );
+  scope.addContentTypeParser('*', async () => {
+    throw new Problem(415, 'unsupported-media-type', 'Send a form.');
+  });
+}
+
+/** @throws Problem if Twilio is to repeat its callback */
+async function forward(receipt: Receipt, forwarder: ReceiptForwarder, log: FastifyBaseLogger): Promise<void> {
+  const forwarding = await forwarder.forward(receipt);
+  const { provider, message_id, idempotency_key, status } = receipt;
+  const fields = { provider, message_id, idempotency_key, status, forwarding };
+  if (forwarding === 'recorded') log.info(fields, 'delivery receipt forwarded');
+  else if (forwarding === 'unknown_attempt') log.warn(fields, 'payment-service has no attempt for this SMS');
+  else {
+    log.error(fields, 'a delivery receipt could not be forwarded');
+    throw new Problem(503, 'receipt-not-taken', 'payment-service can not be reached. Retry later.');
+  }
+}
+
 /**
- * A callback as a receipt; undefined for the ones on the way, such as `sent`, and for an SMS that has no key. What failed
- * because of the recipient is told apart, as it is in the answer to a send: no other provider must be asked.
+ * Undefined for intermediate statuses such as `sent`, and for an SMS without a key. A failure because of the recipient is
+ * `rejected`, as in the answer to a send, because no other provider may be asked then.
  */
 function receiptOf(form: URLSearchParams, key: string | null): Receipt | undefined {
   const status = form.get('MessageStatus');

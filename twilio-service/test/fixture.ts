@@ -85,12 +85,12 @@ export async function startLiveApp(env: Record<string, string> = {}) {
   return { upstream, ...(await startApp({ ...live, ...env })) };
 }
 
-/** Live, with receipts: what payment-service is handed, and how it answers. */
+/** The service, live, with receipts, before a payment-service that records what is forwarded and answers as it is set. */
 export async function startWithReceipts(publicUrl = 'https://sms.example.com') {
-  const handed: ReceivedRequest[] = [];
+  const received: ReceivedRequest[] = [];
   const statuses: number[] = [];
   const payments = await serveDouble((request, response) => {
-    handed.push(request);
+    received.push(request);
     const status = statuses.shift() ?? 204;
     if (status === 204) return response.writeHead(204).end();
     return replyJson(response, status, { status });
@@ -99,7 +99,7 @@ export async function startWithReceipts(publicUrl = 'https://sms.example.com') {
   const live = await startLiveApp({ PUBLIC_URL: publicUrl, PAYMENT_SERVICE_URL: payments.url });
   live.app.server.listen(0, '127.0.0.1');
   await once(live.app.server, 'listening');
-  // As a proxy would that the public name leads to.
+  // Like a proxy at the public URL.
   live.upstream.callbackOrigin = `http://127.0.0.1:${(live.app.server.address() as AddressInfo).port}`;
 
   const send = async (key = 'pmt_1-1') => {
@@ -111,6 +111,13 @@ export async function startWithReceipts(publicUrl = 'https://sms.example.com') {
     });
     return String(response.json().message_id);
   };
-  const receipts = () => handed.map(({ body }) => JSON.parse(body));
-  return { ...live, payments, handed, receipts, send, answer: (...next: number[]) => statuses.push(...next) };
+  const receipts = () => received.map(({ body }) => JSON.parse(body));
+  return {
+    ...live,
+    payments,
+    received,
+    receipts,
+    send,
+    answer: (...next: number[]) => statuses.push(...next),
+  };
 }

@@ -19,14 +19,14 @@ describe('a status callback', () => {
     ['failed', 30008, { status: 'failed', reason: 'twilio_30008' }],
     ['failed', undefined, { status: 'failed', reason: 'twilio_failed' }],
     ['undelivered', undefined, { status: 'failed', reason: 'twilio_undelivered' }],
-  ])('%s %s is handed to payment-service', async (status, code, told) => {
-    const { upstream, handed, receipts, send } = await startWithReceipts();
+  ])('%s %s is forwarded to payment-service', async (status, code, forwarded) => {
+    const { upstream, received, receipts, send } = await startWithReceipts();
     const sid = await send();
     await expect(upstream.sendStatus(sid, status, code)).resolves.toBe(204);
-    expect(handed).toMatchObject([
+    expect(received).toMatchObject([
       { method: 'POST', path: '/receipts', headers: { 'content-type': 'application/json' } },
     ]);
-    expect(receipts()).toEqual([{ ...receipt, message_id: sid, ...told }]);
+    expect(receipts()).toEqual([{ ...receipt, message_id: sid, ...forwarded }]);
     expect(upstream.violations).toEqual([]);
   });
 
@@ -40,10 +40,10 @@ describe('a status callback', () => {
     'canceled',
     'something new',
     '',
-  ])('%j is taken note of, and no more', async (status) => {
-    const { upstream, handed, send } = await startWithReceipts();
+  ])('%j is answered, and not forwarded', async (status) => {
+    const { upstream, received, send } = await startWithReceipts();
     await expect(upstream.sendStatus(await send(), status)).resolves.toBe(204);
-    expect(handed).toEqual([]);
+    expect(received).toEqual([]);
   });
 
   test.each([
@@ -51,16 +51,16 @@ describe('a status callback', () => {
     'https://sms.example.com/',
     'https://proxy.example.com/twilio',
     'http://[::1]:8002',
-  ])('is signed for %s, its query included', async (publicUrl) => {
+  ])('is signed for %s, including its query', async (publicUrl) => {
     const { upstream, receipts, send } = await startWithReceipts(publicUrl);
     const sid = await send('a&b=c d/1#?%');
-    // A proxy that takes its own path off.
+    // A proxy that removes its own path.
     const alterUrl = (url: string) => url.replace('/twilio/webhooks/', '/webhooks/');
     await expect(upstream.sendStatus(sid, 'delivered', undefined, { alterUrl })).resolves.toBe(204);
     expect(receipts()).toMatchObject([{ message_id: sid, idempotency_key: 'a&b=c d/1#?%' }]);
   });
 
-  test('handed on twice does no harm here: payment-service knows what it has', async () => {
+  test('that comes twice is forwarded twice, because payment-service ignores the second', async () => {
     const { upstream, receipts, send } = await startWithReceipts();
     const sid = await send();
     await upstream.sendStatus(sid, 'delivered');
@@ -72,7 +72,7 @@ describe('a status callback', () => {
   });
 });
 
-describe('a callback that Twilio did not make', () => {
+describe('a callback that is not from Twilio', () => {
   test.each([
     ['no signature', { signature: null }],
     ['an empty signature', { signature: '' }],
@@ -80,11 +80,11 @@ describe('a callback that Twilio did not make', () => {
     ['an altered status', { altered: { MessageStatus: 'failed' } }],
     ['one parameter more', { altered: { ErrorCode: '30003' } }],
     ['another message', { altered: { MessageSid: 'SM2' } }],
-  ])('with %s: 403, and nothing is handed on', async (_what, options) => {
-    const { upstream, handed, lines, send } = await startWithReceipts();
+  ])('with %s: 403, and nothing is forwarded', async (_what, options) => {
+    const { upstream, received, lines, send } = await startWithReceipts();
     const sid = await send();
     await expect(upstream.sendStatus(sid, 'delivered', undefined, options)).resolves.toBe(403);
-    expect(handed).toEqual([]);
+    expect(received).toEqual([]);
     const warnings = lines.filter(({ level }) => level === 40);
     expect(warnings).toHaveLength(1);
     expect(JSON.stringify(warnings)).not.toMatch(/SM|pmt_|MessageStatus|\+57/);
@@ -95,21 +95,21 @@ describe('a callback that Twilio did not make', () => {
     (url: string) => `${url}&key=pmt_2-1`,
     (url: string) => url.replace('?key=pmt_1-1', ''),
   ])('to another URL, %s: 403', async (alterUrl) => {
-    const { upstream, handed, send } = await startWithReceipts();
+    const { upstream, received, send } = await startWithReceipts();
     const sid = await send();
     await expect(upstream.sendStatus(sid, 'delivered', undefined, { alterUrl })).resolves.toBe(403);
-    expect(handed).toEqual([]);
+    expect(received).toEqual([]);
   });
 
   test('with another token: 403', async () => {
-    const { upstream, handed, send } = await startWithReceipts();
+    const { upstream, received, send } = await startWithReceipts();
     const sid = await send();
     upstream.authToken = 'another';
     await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(403);
-    expect(handed).toEqual([]);
+    expect(received).toEqual([]);
   });
 
-  test('is a problem document', async () => {
+  test('is answered with a problem document', async () => {
     const { app } = await startWithReceipts();
     const response = await app.inject({
       method: 'POST',
@@ -135,7 +135,7 @@ describe('a callback that Twilio did not make', () => {
   });
 });
 
-test('no other route takes a form', async () => {
+test('other routes answer a form with 415', async () => {
   const { app } = await startWithReceipts();
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   const response = await app.inject({ method: 'POST', url: '/notify', headers, payload: 'message=a' });
@@ -147,42 +147,42 @@ describe('payment-service', () => {
     [409, 503, 500],
     [429],
     [502],
-  ])('that answers %i is asked again until it takes it', async (...statuses) => {
-    const { upstream, handed, answer, send } = await startWithReceipts();
+  ])('that answers %i gets the receipt again', async (...statuses) => {
+    const { upstream, received, answer, send } = await startWithReceipts();
     const sid = await send();
     answer(...statuses);
     await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
-    expect(handed.length).toBeGreaterThan(1);
+    expect(received.length).toBeGreaterThan(1);
   });
 
-  test('that is away for a moment is asked again', async () => {
-    const { upstream, handed, answer, send } = await startWithReceipts();
+  test('that is down for a moment gets the receipt again', async () => {
+    const { upstream, received, answer, send } = await startWithReceipts();
     const sid = await send();
     answer(503, 503, 503, 503);
     const started = performance.now();
     await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
-    expect(handed).toHaveLength(5);
+    expect(received).toHaveLength(5);
     expect(performance.now() - started).toBeGreaterThan(1400); // 100 + 200 + 400 + 800
   });
 
-  test('that does not know the SMS is not asked again', async () => {
-    const { upstream, handed, lines, answer, send } = await startWithReceipts();
+  test('that does not know the attempt does not get the receipt again', async () => {
+    const { upstream, received, lines, answer, send } = await startWithReceipts();
     const sid = await send();
     answer(404);
     await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
-    expect(handed).toHaveLength(1);
-    expect(lines.filter(({ level }) => level === 40)).toMatchObject([{ handover: 'unknown_there' }]);
+    expect(received).toHaveLength(1);
+    expect(lines.filter(({ level }) => level === 40)).toMatchObject([{ forwarding: 'unknown_attempt' }]);
   });
 
-  test('that refuses it is not asked again: 503', async () => {
-    const { upstream, handed, answer, send } = await startWithReceipts();
+  test('that refuses the receipt does not get it again: 503', async () => {
+    const { upstream, received, answer, send } = await startWithReceipts();
     const sid = await send();
     answer(400);
     await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(503);
-    expect(handed).toHaveLength(1);
+    expect(received).toHaveLength(1);
   });
 
-  test('that stays away: 503 before Twilio gives up', { timeout: 20_000 }, async () => {
+  test('that stays down: 503 before Twilio times out', { timeout: 20_000 }, async () => {
     const { upstream, payments, send } = await startWithReceipts();
     const sid = await send();
     await payments[Symbol.asyncDispose]();
@@ -193,7 +193,7 @@ describe('payment-service', () => {
     expect(took).toBeLessThan(14_000);
   });
 
-  test('that stays away does not hold up a stop', { timeout: ample }, async () => {
+  test('that stays down does not delay a stop', { timeout: ample }, async () => {
     const { app, upstream, payments, send } = await startWithReceipts();
     const sid = await send();
     await payments[Symbol.asyncDispose]();
