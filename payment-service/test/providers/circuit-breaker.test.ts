@@ -1,81 +1,21 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Consequences } from '../../src/domain/outcome.ts';
+import { circuitBreakerDefaults, createCircuitBreaker } from '../../src/providers/circuit-breaker.ts';
 import {
-  type CircuitBreakerParameters,
-  circuitBreakerDefaults,
-  createCircuitBreaker,
-} from '../../src/providers/circuit-breaker.ts';
+  byRateOnly,
+  type CountsAs,
+  deadline,
+  inARowOnly,
+  never,
+  pass,
+  resetTimeout,
+  rollingCountTimeout,
+  setUp,
+} from './circuit-breaker-fixture.ts';
 
-// The traps that comments name are those of opossum 10, by their numbers in the notes that the breaker was built from.
+// Comments number the traps of opossum 10 that their tests are about.
 
-type Verdict = Consequences['breaker'];
-
-interface RigOptions {
-  parameters?: Partial<CircuitBreakerParameters>;
-  check?: () => Promise<boolean>;
-  log?: FastifyBaseLogger;
-  fallback?: () => Promise<string>;
-}
-
-const deadline = 3000;
-const { resetTimeout, rollingCountTimeout } = circuitBreakerDefaults;
-const never = () => new Promise<never>(() => {});
-/** Leaves the other rule alone to act. */
-const byRateOnly = { consecutiveFailures: 1_000_000 };
-const inARowOnly = { volumeThreshold: 1_000_000 };
-
-/** A breaker whose primary is "Aldeamo" and whose fallback is "Twilio": what a call resolves to is who handled it. */
-function setUp({ parameters, check = never, log, fallback = async () => 'Twilio' }: RigOptions = {}) {
-  const sends = { Aldeamo: 0, Twilio: 0 };
-  const failedResults: unknown[] = [];
-  const logged: { circuit: string; previous: string; reason: string }[] = [];
-  const note = (entry: (typeof logged)[number]) => logged.push(entry);
-  const breaker = createCircuitBreaker<[verdict: Verdict | Promise<Verdict>], string>({
-    provider: 'Aldeamo',
-    parameters: { ...circuitBreakerDefaults, ...parameters },
-    action: async (verdict) => {
-      sends.Aldeamo += 1;
-      return { result: 'Aldeamo', countsAs: await verdict, reason: 'connection_refused' };
-    },
-    fallback: (failed) => {
-      sends.Twilio += 1;
-      failedResults.push(failed);
-      return fallback();
-    },
-    check,
-    log: log ?? ({ info: note, warn: note } as unknown as FastifyBaseLogger),
-  });
-  const call = (verdict: Verdict) => breaker.fire(verdict);
-  const calls = async (count: number, verdict: Verdict) => {
-    for (let i = 0; i < count; i += 1) await call(verdict);
-  };
-  /** A call that is under way until it is settled. */
-  const begin = () => {
-    const { promise, resolve } = Promise.withResolvers<Verdict>();
-    const handled = breaker.fire(promise);
-    const settle = (verdict: Verdict) => {
-      resolve(verdict);
-      return handled;
-    };
-    return { handled, settle };
-  };
-  const state = () => breaker.report().state;
-  const open = async () => {
-    await calls(circuitBreakerDefaults.consecutiveFailures, 'failure');
-    expect(state()).toBe('open');
-  };
-  const halfOpen = async () => {
-    await open();
-    await pass(resetTimeout);
-    expect(state()).toBe('half_open');
-  };
-  return { breaker, sends, failedResults, logged, call, calls, begin, state, open, halfOpen };
-}
-
-const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-
-// Trap 14: a breaker keeps the timers that it was constructed with, so the fake ones come first.
+// Trap 14: a breaker keeps the timers that it was constructed with, so the fake ones are installed first.
 beforeEach(() => {
   vi.useFakeTimers();
 });
@@ -83,13 +23,17 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('it opens', () => {
+describe('opening', () => {
   // Trap 1: opossum opens above the threshold, not at it.
   test.each([
     { percentage: 50, successes: 50, failures: 50 },
     { percentage: 1, successes: 99, failures: 1 },
     { percentage: 99, successes: 1, failures: 99 },
-  ])('above $percentage% failures, not at exactly that', async ({ percentage, successes, failures }) => {
+  ])('opens above $percentage% failures, and not at exactly $percentage%', async ({
+    percentage,
+    successes,
+    failures,
+  }) => {
     const { calls, state } = setUp({ parameters: { ...byRateOnly, errorThresholdPercentage: percentage } });
     await calls(successes, 'success');
     await calls(failures, 'failure');
@@ -98,12 +42,12 @@ describe('it opens', () => {
     expect(state()).toBe('open');
   });
 
-  test('on failures in a row even where the percentage is 100, which opossum never exceeds', async () => {
+  test('given a threshold of 100%, which no rate exceeds, opens on failures in a row', async () => {
     const { open } = setUp({ parameters: { errorThresholdPercentage: 100 } }); // trap 1
     await open();
   });
 
-  test('from the volume on, however many of fewer calls failed', async () => {
+  test('given only failures, opens by rate at the volume threshold and not below it', async () => {
     const { calls, state } = setUp({ parameters: byRateOnly });
     await calls(4, 'failure');
     expect(state()).toBe('closed');
@@ -111,7 +55,7 @@ describe('it opens', () => {
     expect(state()).toBe('open');
   });
 
-  test('on the third failure in a row, below the volume', async () => {
+  test('given fewer calls than the volume threshold, opens on the third failure in a row', async () => {
     const { calls, state } = setUp({ parameters: inARowOnly });
     await calls(2, 'failure');
     expect(state()).toBe('closed');
@@ -119,10 +63,10 @@ describe('it opens', () => {
     expect(state()).toBe('open');
   });
 
-  test.each<[between: Verdict, state: string]>([
+  test.each<[between: CountsAs, state: string]>([
     ['success', 'closed'],
     ['ignored', 'open'],
-  ])('in a row: a %s between the second and the third leaves it %s', async (between, expected) => {
+  ])('given a call that counts as %s between the second failure and the third, is %s after the third', async (between, expected) => {
     const { call, calls, state } = setUp({ parameters: inARowOnly });
     await calls(2, 'failure');
     await call(between);
@@ -131,7 +75,7 @@ describe('it opens', () => {
   });
 
   // Trap 2: opossum counts calls under way as calls that did not fail: by rate, 200 of them would need 101 failures.
-  test('on the third failure among 200 calls under way', async () => {
+  test('given 200 calls under way, opens on the third failure in a row', async () => {
     const { begin, state, sends } = setUp();
     const underWay = Array.from({ length: 200 }, begin);
     for (const { settle } of underWay.slice(0, 2)) await settle('failure');
@@ -142,8 +86,8 @@ describe('it opens', () => {
     expect(sends.Aldeamo).toBe(200);
   });
 
-  // Trap 4: the calls must still be in the window when the last one fails. config.ts sees to it that they are.
-  test('by rate, where each call takes its whole deadline and they come one after the other', async () => {
+  // Trap 4: config.ts makes the window long enough for calls that end by their deadline.
+  test('given sequential calls that each take their whole deadline, opens by rate', async () => {
     const { begin, state } = setUp({ parameters: byRateOnly });
     for (let i = 0; i < 5; i += 1) {
       expect(state()).toBe('closed');
@@ -154,7 +98,7 @@ describe('it opens', () => {
     expect(state()).toBe('open');
   });
 
-  test('in a row, where a whole window passes between one failure and the next', async () => {
+  test('given a whole window between one failure and the next, opens on the third in a row', async () => {
     const { call, state } = setUp(); // trap 4
     for (let i = 0; i < 3; i += 1) {
       expect(state()).toBe('closed');
@@ -165,28 +109,8 @@ describe('it opens', () => {
   });
 });
 
-// Ten slices of 3 s. A call leaves with its slice, when the window's length has passed since the slice began. Trap 14:
-// the breaker's own interval moves the window; one it did not get from the fake clock would leave it standing still.
-test.each([
-  { begun: 0, at: 29_999, expected: 'open' },
-  { begun: 0, at: 30_000, expected: 'closed' },
-  { begun: 0, at: 30_001, expected: 'closed' },
-  { begun: 2999, at: 29_999, expected: 'open' },
-  { begun: 2999, at: 30_000, expected: 'closed' },
-  { begun: 3000, at: 32_999, expected: 'open' },
-  { begun: 3000, at: 33_000, expected: 'closed' },
-])('4 failures at $begun ms and one at $at ms: $expected', async ({ begun, at, expected }) => {
-  const { breaker, calls, state } = setUp({ parameters: byRateOnly });
-  await pass(begun);
-  await calls(4, 'failure');
-  await pass(at - begun);
-  await calls(1, 'failure');
-  expect(state()).toBe(expected);
-  expect(breaker.report().failures).toBe(expected === 'open' ? 5 : 1);
-});
-
 describe('while open', () => {
-  test('Aldeamo is not called, and each call gets the fallback, without a failed result', async () => {
+  test('calls the fallback instead of Aldeamo, without a failed result', async () => {
     const { open, calls, sends, failedResults } = setUp();
     await open();
     await calls(10, 'success');
@@ -194,8 +118,8 @@ describe('while open', () => {
     expect(failedResults).toEqual([...Array(3).fill('Aldeamo'), ...Array(10).fill(undefined)]);
   });
 
-  // Trap 12: the open time is counted from the opening, to the millisecond.
-  test('it lets nothing through for exactly the open time', async () => {
+  // Trap 12: opossum's lastTimerAt is not the time of the opening.
+  test('lets no call through until the open time has passed, to the millisecond', async () => {
     const { breaker, open, state } = setUp();
     await pass(1234);
     await open();
@@ -210,7 +134,7 @@ describe('while open', () => {
 
 describe('a payment as the probe', () => {
   // Trap 5.
-  test('is one of 50 concurrent ones; the other 49 get the fallback', async () => {
+  test('given 50 concurrent payments, lets one through and calls the fallback for 49', async () => {
     const { breaker, halfOpen, begin, sends } = setUp();
     await halfOpen();
     const before = { ...sends };
@@ -221,14 +145,14 @@ describe('a payment as the probe', () => {
     expect(sends).toEqual({ Aldeamo: before.Aldeamo + 1, Twilio: before.Twilio + 49 });
   });
 
-  test('closes the circuit by its success', async () => {
+  test('closes the circuit if it succeeds', async () => {
     const { breaker, halfOpen, call } = setUp();
     await halfOpen();
     await expect(call('success')).resolves.toBe('Aldeamo');
     expect(breaker.report()).toMatchObject({ state: 'closed', reason: 'the probe succeeded' });
   });
 
-  test('opens it again by its failure, for a whole open time', async () => {
+  test('opens the circuit for a whole open time if it fails', async () => {
     const { breaker, halfOpen, call, state } = setUp();
     await halfOpen();
     await expect(call('failure')).resolves.toBe('Twilio');
@@ -239,8 +163,8 @@ describe('a payment as the probe', () => {
     expect(state()).toBe('half_open');
   });
 
-  // Trap 5: a probe that never settles would wedge the circuit, so every call ends by its deadline.
-  test('that ends by its deadline opens it again, and the circuit recovers later', async () => {
+  // Trap 5: a probe that never settles would block the circuit, so every call has a deadline.
+  test('that ends by its deadline opens the circuit, which recovers later', async () => {
     const { halfOpen, begin, call, state } = setUp();
     await halfOpen();
     const { settle } = begin();
@@ -255,8 +179,8 @@ describe('a payment as the probe', () => {
   test.each([
     [true, 'closed'],
     [false, 'open'],
-  ])('that hangs wedges nothing: the background check says %s, and the circuit is %s', async (well, next) => {
-    const check = () => new Promise<boolean>((resolve) => setTimeout(resolve, deadline, well));
+  ])('that hangs leaves the decision to the background check: healthy %s, circuit %s', async (isHealthy, next) => {
+    const check = () => new Promise<boolean>((resolve) => setTimeout(resolve, deadline, isHealthy));
     const { halfOpen, begin, state } = setUp({ check });
     await halfOpen();
     begin();
@@ -264,18 +188,18 @@ describe('a payment as the probe', () => {
     expect(state()).toBe(next);
   });
 
-  // Trap 8: what opossum is told is no failure closes a half-open circuit.
-  test('that says nothing about the provider leaves the decision to the background check', async () => {
+  // Trap 8: an error that opossum's errorFilter ignores closes a half-open circuit.
+  test('that is ignored leaves the decision to the background check', async () => {
     const { halfOpen, call, state } = setUp();
     await halfOpen();
     await expect(call('ignored')).resolves.toBe('Aldeamo');
     expect(state()).toBe('half_open');
-    await expect(call('success')).resolves.toBe('Twilio'); // the one probe is spent
+    await expect(call('success')).resolves.toBe('Twilio'); // the circuit lets one probe through
   });
 });
 
 describe('the background check', () => {
-  test('closes the circuit without any traffic', async () => {
+  test('closes the circuit without traffic', async () => {
     const { breaker, open, sends } = setUp({ check: async () => true });
     await open();
     await pass(resetTimeout);
@@ -283,9 +207,9 @@ describe('the background check', () => {
     expect(sends.Aldeamo).toBe(3);
   });
 
-  test('keeps it open for as long as it fails, with no customer as the probe', async () => {
-    let well = false;
-    const check = vi.fn(async () => well);
+  test('keeps the circuit open while it fails, without a payment as the probe', async () => {
+    let isHealthy = false;
+    const check = vi.fn(async () => isHealthy);
     const { open, state, logged, sends } = setUp({ check });
     await open();
     await pass(60_000);
@@ -293,13 +217,13 @@ describe('the background check', () => {
     expect(logged.map(({ circuit }) => circuit)).toEqual(
       ['open', ...Array(4).fill(['half_open', 'open'])].flat(),
     );
-    well = true;
+    isHealthy = true;
     await pass(resetTimeout);
     expect(state()).toBe('closed');
     expect(sends.Aldeamo).toBe(3);
   });
 
-  test('that ends after a payment has decided is not listened to', async () => {
+  test('is ignored if a payment was the probe before it ended', async () => {
     const check = () => new Promise<boolean>((resolve) => setTimeout(resolve, deadline, false));
     const { halfOpen, call, state } = setUp({ check });
     await halfOpen();
@@ -311,25 +235,25 @@ describe('the background check', () => {
 
 describe('after a recovery', () => {
   // Trap 3: closing does not clear opossum's statistics.
-  const well = async () => true;
+  const healthy = async () => true;
   test.each<
-    [how: string, check: () => Promise<boolean>, (rig: ReturnType<typeof setUp>) => Promise<unknown>]
+    [how: string, check: () => Promise<boolean>, (fixture: ReturnType<typeof setUp>) => Promise<unknown>]
   >([
     ['a payment', never, ({ call }) => pass(resetTimeout).then(() => call('success'))],
-    ['the background check', well, () => pass(resetTimeout)],
-    ['a person', well, ({ breaker }) => breaker.recover()],
-  ])('by %s, a single failure does not open it', async (_how, check, recover) => {
-    const rig = setUp({ check, parameters: byRateOnly });
-    await rig.calls(5, 'failure');
-    expect(rig.state()).toBe('open');
-    await recover(rig);
-    expect(rig.breaker.report()).toMatchObject({ state: 'closed', calls: 0, failures: 0 });
-    await rig.call('failure');
-    expect(rig.breaker.report()).toMatchObject({ state: 'closed', calls: 1, failures: 1 });
+    ['the background check', healthy, () => pass(resetTimeout)],
+    ['a person', healthy, ({ breaker }) => breaker.recover()],
+  ])('by %s, a single failure does not open the circuit', async (_how, check, recover) => {
+    const fixture = setUp({ check, parameters: byRateOnly });
+    await fixture.calls(5, 'failure');
+    expect(fixture.state()).toBe('open');
+    await recover(fixture);
+    expect(fixture.breaker.report()).toMatchObject({ state: 'closed', calls: 0, failures: 0 });
+    await fixture.call('failure');
+    expect(fixture.breaker.report()).toMatchObject({ state: 'closed', calls: 1, failures: 1 });
   });
 
   // Trap 2: opossum counts rejected calls as calls that did not fail.
-  test('the next outage opens it as promptly as the first, however many were rejected before', async () => {
+  test('given 300 rejected calls before it, the next outage opens the circuit as early as the first', async () => {
     const { calls, state } = setUp({ parameters: byRateOnly });
     await calls(5, 'failure');
     expect(state()).toBe('open');
@@ -342,36 +266,36 @@ describe('after a recovery', () => {
   });
 });
 
-// Trap 6: opossum has no generations, and would let what began in an earlier state have its say in a later one.
+// Trap 6: opossum has no generations: the result of a call from an earlier state would change the present one.
 describe('a late result', () => {
-  test.each<[Verdict, string]>([
+  test.each<[CountsAs, string]>([
     ['success', 'Aldeamo'],
     ['failure', 'Twilio'],
-  ])('%s of a call that began closed, into the open circuit: it stays open', async (verdict, handler) => {
+  ])('%s of a call that began before the circuit opened leaves it open', async (countsAs, handler) => {
     const { begin, open, state, sends } = setUp();
     const late = begin();
     await open();
-    await expect(late.settle(verdict)).resolves.toBe(handler);
+    await expect(late.settle(countsAs)).resolves.toBe(handler);
     expect(state()).toBe('open');
     expect(sends).toEqual({ Aldeamo: 4, Twilio: handler === 'Twilio' ? 4 : 3 });
     await pass(resetTimeout);
     expect(state()).toBe('half_open');
   });
 
-  test.each<[Verdict, string]>([
+  test.each<[CountsAs, string]>([
     ['success', 'Aldeamo'],
     ['failure', 'Twilio'],
-  ])('%s of a call that began closed, into the half-open circuit: it decides nothing', async (verdict, handler) => {
+  ])('%s of a call that began before the circuit opened leaves it half open', async (countsAs, handler) => {
     const { begin, halfOpen, call, state } = setUp();
     const late = begin();
     await halfOpen();
-    await expect(late.settle(verdict)).resolves.toBe(handler);
+    await expect(late.settle(countsAs)).resolves.toBe(handler);
     expect(state()).toBe('half_open');
     await expect(call('success')).resolves.toBe('Aldeamo');
     expect(state()).toBe('closed');
   });
 
-  test('success into the circuit that is closed again does not hide two failures of now', async () => {
+  test('success in a circuit that is closed again does not end a run of failures', async () => {
     const { begin, breaker, open, calls, state } = setUp({ check: async () => true });
     const late = begin();
     await open();
@@ -382,7 +306,7 @@ describe('a late result', () => {
     expect(state()).toBe('open');
   });
 
-  test('failure into the circuit that is closed again is no third one in a row', async () => {
+  test('failure in a circuit that is closed again does not extend a run of failures', async () => {
     const { begin, breaker, open, calls, state } = setUp({ check: async () => true });
     const late = begin();
     await open();
@@ -393,7 +317,7 @@ describe('a late result', () => {
     expect(breaker.report().consecutive_failures).toBe(2);
   });
 
-  test('failures into the circuit that is closed again do not open it by rate', async () => {
+  test('failures in a circuit that is closed again do not open it by rate', async () => {
     const { begin, breaker, open, calls, state } = setUp({ check: async () => true });
     const late = [begin(), begin(), begin()];
     await open();
@@ -403,27 +327,27 @@ describe('a late result', () => {
     expect(state()).toBe('closed');
   });
 
-  test.each<[well: boolean, verdict: Verdict, next: string]>([
+  test.each<[isHealthy: boolean, countsAs: CountsAs, next: string]>([
     [true, 'success', 'closed'],
     [true, 'failure', 'closed'],
     [false, 'success', 'open'],
     [false, 'failure', 'open'],
-  ])('of a probe, after the background check has said %s: %s leaves it %s', async (well, verdict, next) => {
-    const check = () => new Promise<boolean>((resolve) => setTimeout(resolve, 10, well));
+  ])('of a probe, given a background check that ended before with healthy %s: %s leaves it %s', async (isHealthy, countsAs, next) => {
+    const check = () => new Promise<boolean>((resolve) => setTimeout(resolve, 10, isHealthy));
     const { begin, breaker, halfOpen, state } = setUp({ check });
     await halfOpen();
     const probe = begin();
     await pass(10);
     expect(state()).toBe(next);
-    await probe.settle(verdict);
+    await probe.settle(countsAs);
     expect(state()).toBe(next);
     expect(breaker.report().consecutive_failures).toBe(0);
   });
 });
 
-describe('no SMS goes out twice', () => {
+describe('a call', () => {
   // Trap 7: opossum's own timeout, 10 s by default, runs the fallback beside a call that goes on.
-  test('where a call takes longer than any timeout of opossum and succeeds', async () => {
+  test('that takes a minute and succeeds does not run the fallback', async () => {
     const { begin, sends } = setUp();
     const slow = begin();
     await pass(60_000);
@@ -432,12 +356,12 @@ describe('no SMS goes out twice', () => {
   });
 
   // Trap 11: a listener that throws makes opossum count a failure and run the fallback, or never settle the call.
-  test('where every line that is logged throws, and every call is handled as ever', async () => {
+  test('is handled as usual, given a log and an onChange that throw', async () => {
     const broken = () => {
       throw new Error('disk full');
     };
     const log = { info: broken, warn: broken } as unknown as FastifyBaseLogger;
-    const { call, state, sends } = setUp({ log });
+    const { call, state, sends } = setUp({ log, onChange: broken });
     const handled: string[] = [];
     for (let i = 0; i < 3; i += 1) handled.push(await call('failure'));
     expect(state()).toBe('open');
@@ -452,8 +376,8 @@ describe('no SMS goes out twice', () => {
     expect(sends).toEqual({ Aldeamo: 5, Twilio: 4 });
   });
 
-  // Trap 8: opossum rejects a call whose error its errorFilter lets pass.
-  test('where a call says nothing about the provider: it resolves, without the fallback', async () => {
+  // Trap 8: opossum rejects a call whose error its errorFilter ignores.
+  test('that is ignored resolves without the fallback', async () => {
     const { breaker, call, sends } = setUp();
     await expect(call('ignored')).resolves.toBe('Aldeamo');
     expect(sends).toEqual({ Aldeamo: 1, Twilio: 0 });
@@ -461,17 +385,17 @@ describe('no SMS goes out twice', () => {
   });
 });
 
-describe('what is no sign of an outage', () => {
-  // Trap 10: opossum counts a full queue of our own as a failure of the provider, so it is given no capacity.
-  test('never opens it, be it 1000 calls under way at once', async () => {
+describe('ignored calls', () => {
+  // Trap 10: opossum counts a full queue of our own as a failure of the provider, so it gets no capacity.
+  test('never open the circuit, given 1000 calls under way at once', async () => {
     const { begin, state } = setUp();
     const underWay = Array.from({ length: 1000 }, begin);
     await Promise.all(underWay.map(({ settle }, i) => settle(i % 2 ? 'ignored' : 'success')));
     expect(state()).toBe('closed');
   });
 
-  // Or a surge that fills our own queue, because Aldeamo is slow, would take the rate rule out of action just then.
-  test('does not hide an outage from the rate', async () => {
+  // Otherwise a surge that fills our own queue, since Aldeamo is slow, would dilute the failure rate.
+  test('do not dilute the failure rate', async () => {
     const { calls, state } = setUp({ parameters: byRateOnly });
     await calls(10, 'ignored');
     await calls(5, 'failure');
@@ -479,9 +403,9 @@ describe('what is no sign of an outage', () => {
   });
 });
 
-// Trap 9: the fallback has no timeout, and its error takes the place of the first one. So it carries its own deadline,
-// and is handed the failed result to keep.
-test('a fallback that throws: its error reaches the caller, who knows the failed result, and counts nothing', async () => {
+// Trap 9: opossum's fallback has no timeout, and its error replaces the first one. So it carries its own deadline, and
+// gets the failed result.
+test('given a fallback that fails, rejects with its error, passes it the failed result and counts only the call', async () => {
   const fallback = () => Promise.reject(new Error('store unavailable'));
   const { breaker, call, failedResults } = setUp({ fallback });
   await expect(call('failure')).rejects.toThrow('store unavailable');
@@ -490,7 +414,7 @@ test('a fallback that throws: its error reaches the caller, who knows the failed
 });
 
 describe('recover', () => {
-  test('closes an open circuit at once if the provider is well, for good', async () => {
+  test('closes an open circuit at once, and for good, if the provider is healthy', async () => {
     const { breaker, open, logged } = setUp({ check: async () => true });
     await open();
     await expect(breaker.recover()).resolves.toBe(true);
@@ -499,14 +423,14 @@ describe('recover', () => {
     expect(logged.map(({ circuit }) => circuit)).toEqual(['open', 'closed']);
   });
 
-  test('leaves it open if the provider is not', async () => {
+  test('leaves the circuit open if the provider is not healthy', async () => {
     const { breaker, open, state } = setUp({ check: async () => false });
     await open();
     await expect(breaker.recover()).resolves.toBe(false);
     expect(state()).toBe('open');
   });
 
-  test('wipes the slate of a closed circuit', async () => {
+  test('resets the counts of a closed circuit', async () => {
     const { breaker, calls } = setUp({ check: async () => true });
     await calls(2, 'failure');
     await expect(breaker.recover()).resolves.toBe(true);
@@ -521,8 +445,8 @@ describe('recover', () => {
   test('is not undone by a background check that began before it', async () => {
     const answers = [false, true];
     const check = () => {
-      const well = answers.shift() ?? true;
-      return new Promise<boolean>((resolve) => setTimeout(resolve, well ? 10 : 20, well));
+      const isHealthy = answers.shift() ?? true;
+      return new Promise<boolean>((resolve) => setTimeout(resolve, isHealthy ? 10 : 20, isHealthy));
     };
     const { breaker, halfOpen, state } = setUp({ check });
     await halfOpen();
@@ -552,14 +476,14 @@ describe('report', () => {
     });
   });
 
-  test('of a closed one: the calls of the window', async () => {
+  test('of a closed circuit: the calls of the window', async () => {
     const { breaker, calls } = setUp();
     await calls(3, 'success');
     await calls(2, 'failure');
     expect(breaker.report()).toMatchObject({ calls: 5, failures: 2, consecutive_failures: 2 });
   });
 
-  test('of one opened by failures in a row: why, since when, until when, and no rejected calls', async () => {
+  test('of a circuit opened by failures in a row: why, since when, until when, and no rejected calls', async () => {
     const { breaker, open, calls } = setUp();
     await pass(1000);
     await open();
@@ -575,14 +499,14 @@ describe('report', () => {
     });
   });
 
-  test('of one opened by rate: how many of how many', async () => {
+  test('of a circuit opened by rate: how many of how many calls failed', async () => {
     const { breaker, calls } = setUp({ parameters: byRateOnly });
     await calls(2, 'success');
     await calls(3, 'failure');
     expect(breaker.report()).toMatchObject({ state: 'open', reason: '3 of 5 calls failed' });
   });
 
-  test('of a half-open one: no next probe', async () => {
+  test('of a half-open circuit: no next probe', async () => {
     const { breaker, halfOpen } = setUp();
     await halfOpen();
     expect(breaker.report()).toMatchObject({
@@ -593,7 +517,7 @@ describe('report', () => {
     });
   });
 
-  test('goes into the log with every change of state', async () => {
+  test('is logged at every transition', async () => {
     const { halfOpen, call, logged } = setUp();
     await halfOpen();
     await call('success');
@@ -618,7 +542,7 @@ describe('two breakers', () => {
     expect(parameters).toEqual(circuitBreakerDefaults);
   });
 
-  test('share no state: neither counts, nor window, nor being open', async () => {
+  test('share no state: no counts, no window, no open circuit', async () => {
     const parameters = { ...circuitBreakerDefaults };
     const [one, other] = [setUp({ parameters }), setUp({ parameters })];
     await one.open();
@@ -636,17 +560,17 @@ describe('shutdown', () => {
     'closed',
     'open',
     'half_open',
-  ] as const)('leaves no timer of a circuit that is %s', async (at) => {
-    const rig = setUp();
-    if (at === 'open') await rig.open();
-    if (at === 'half_open') await rig.halfOpen();
+  ] as const)('of a circuit that is %s leaves no timer', async (at) => {
+    const fixture = setUp();
+    if (at === 'open') await fixture.open();
+    if (at === 'half_open') await fixture.halfOpen();
     expect(vi.getTimerCount()).toBeGreaterThan(0);
-    rig.breaker.shutdown();
+    fixture.breaker.shutdown();
     expect(vi.getTimerCount()).toBe(0);
   });
 
   // Trap 12: opossum's own healthCheck would go on.
-  test('of an open circuit asks the provider no more', async () => {
+  test('of an open circuit makes no further check of the provider', async () => {
     const check = vi.fn(async () => true);
     const { breaker, open } = setUp({ check });
     await open();
@@ -655,7 +579,7 @@ describe('shutdown', () => {
     expect(check).not.toHaveBeenCalled();
   });
 
-  test('lets the calls under way end as they would have, and leaves no timer for them', async () => {
+  test('given calls under way, lets them end as usual and leaves no timer', async () => {
     const { breaker, begin, sends } = setUp();
     const [one, ...others] = [begin(), begin(), begin(), begin()];
     breaker.shutdown();
@@ -665,7 +589,7 @@ describe('shutdown', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('refuses the calls that come after it, without a send', async () => {
+  test('rejects later calls without a send', async () => {
     const { breaker, call, sends } = setUp();
     breaker.shutdown();
     await expect(call('success')).rejects.toThrow('shutdown'); // trap 9: not even by the fallback
@@ -674,7 +598,7 @@ describe('shutdown', () => {
   });
 
   // open() and close() would take an opossum out of its shutdown.
-  test('is for good, also where a check or the calls under way end after it', async () => {
+  test('is final, given a check that ends after it', async () => {
     const check = () => new Promise<boolean>((resolve) => setTimeout(resolve, 10, true));
     const { breaker, halfOpen, call, sends } = setUp({ check });
     await halfOpen();
