@@ -1,0 +1,77 @@
+import { askedProvider } from '../../src/domain/attempts.ts';
+import type { Payment } from '../../src/domain/payment.ts';
+
+/** What the test itself knows of a payment. It reads no field that the store decides by. */
+interface Known {
+  newestFence: number;
+  /** Until when a worker has it; undefined after a write that gave the lease back. */
+  leasedUntil: number | undefined;
+  hasEnded: boolean;
+  /** Whether an SMS of it had gone out when it was claimed. */
+  wasSent: boolean;
+}
+
+/**
+ * Watches the store and the providers. A broken rule is recorded rather than thrown, since delivery catches the errors of
+ * a store.
+ */
+export function watchLeases(leaseMs: number) {
+  /** The keys of the attempts whose SMS went out. */
+  const sent = new Set<string>();
+  const known = new Map<string, Known>();
+  const violations: string[] = [];
+  let refusals = 0;
+  const called = new Set<string>();
+  const of = (paymentId: string) => known.get(paymentId) as Known;
+  const rule = (isHeld: boolean, broken: string) => {
+    if (!isHeld) violations.push(broken);
+  };
+  const leaseOf = (payment: Payment) => (askedProvider(payment) ? Date.now() + leaseMs : undefined);
+  return {
+    sent,
+    violations,
+    refusals: () => refusals,
+    payments: () => [...known.keys()],
+    rule,
+    inserted(payment: Payment) {
+      known.set(payment.payment_id, {
+        newestFence: 1,
+        leasedUntil: leaseOf(payment),
+        hasEnded: false,
+        wasSent: false,
+      });
+    },
+    claimed(payment: Payment) {
+      const before = of(payment.payment_id);
+      rule(payment.fence > before.newestFence, 'a claim raises the fencing token');
+      rule((before.leasedUntil ?? 0) <= Date.now(), 'a leased notification is not claimed');
+      rule(!before.hasEnded, 'a notification that has ended is not claimed');
+      before.newestFence = payment.fence;
+      before.leasedUntil = Date.now() + leaseMs;
+      before.wasSent = [...sent].some((key) => key.startsWith(payment.payment_id));
+    },
+    written(payment: Payment) {
+      const before = of(payment.payment_id);
+      rule(payment.fence === before.newestFence, 'only the newest fencing token writes');
+      rule(!before.hasEnded, 'a notification ends once');
+      before.hasEnded = payment.notification_status !== 'pending';
+      before.leasedUntil = leaseOf(payment);
+    },
+    refused(payment: Payment) {
+      refusals += 1;
+      rule(payment.fence < of(payment.payment_id).newestFence, 'the newest fencing token is not refused');
+    },
+    calling(key: string, stored: Payment | undefined) {
+      rule(!called.has(key), 'an attempt is one call');
+      called.add(key);
+      const attempts = stored?.notification.attempts ?? [];
+      rule(key.endsWith(`-${attempts.length}`), 'the attempt is on record before its call');
+      rule(attempts.at(-1)?.outcome === null, 'the attempt is on record as running before its call');
+      rule(
+        !(stored && of(stored.payment_id).wasSent),
+        'a provider that has sent is asked before another call',
+      );
+    },
+  };
+}
+export type LeaseWatch = ReturnType<typeof watchLeases>;

@@ -1,0 +1,152 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { createDelivery } from '../../src/delivery/delivery.ts';
+import { createNotifier } from '../../src/delivery/notifier.ts';
+import { newPayment, type Payment } from '../../src/domain/payment.ts';
+import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
+import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+import { LeaseLost, type Store } from '../../src/store/store.ts';
+import { type LeasingStore, openLeasingStore } from './lease-store.ts';
+import { type LeaseWatch, watchLeases } from './lease-watch.ts';
+
+export const leaseMs = 10_000;
+const policy: RetryPolicy = {
+  baseMs: 5000,
+  maxMs: 60_000,
+  ttlMs: 86_400_000,
+  unknownOutcome: 'resend',
+};
+/** The circuits stay closed, since the model is about leases. */
+const parameters = { ...circuitBreakerDefaults, volumeThreshold: 1_000_000, consecutiveFailures: 1_000_000 };
+
+/** Ends a process in the middle: what awaits it goes on no more. */
+function createLife() {
+  let hasEnded = false;
+  return {
+    end: () => {
+      hasEnded = true;
+    },
+    goOn: async () => {
+      if (hasEnded) await new Promise(() => {});
+    },
+  };
+}
+type Life = ReturnType<typeof createLife>;
+
+/** Both providers. A call lasts until the test ends it. */
+function createProviders(store: LeasingStore, watch: LeaseWatch) {
+  const calls: { end(outcome: Outcome, isSent: boolean): void }[] = [];
+  const clientOf = (provider: Provider, life: Life) => ({
+    async notify(_request: NotifyRequest, key: string): Promise<Outcome> {
+      watch.calling(key, await store.find(key.slice(0, key.lastIndexOf('-'))));
+      const { promise, resolve } = Promise.withResolvers<Outcome>();
+      const end = (outcome: Outcome, isSent: boolean) => {
+        if (isSent) watch.sent.add(key);
+        resolve(outcome);
+      };
+      calls.push({ end });
+      const outcome = await promise;
+      await life.goOn();
+      return outcome;
+    },
+    ask: async (key: string): Promise<Outcome | undefined> =>
+      watch.sent.has(key) ? { outcome: 'accepted', message_id: `${provider} ${key}` } : undefined,
+    check: async () => true,
+    close: async () => {},
+  });
+  return { calls, clientOf };
+}
+
+/** The store as one worker sees it: a commit takes a while, and so does its answer. */
+function slowDown(store: LeasingStore, watch: LeaseWatch, life: Life, pause: () => Promise<void>) {
+  const slow =
+    <Args extends unknown[], Result>(operation: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      await pause();
+      await life.goOn();
+      const result = await operation(...args);
+      await pause();
+      await life.goOn();
+      return result;
+    };
+  return {
+    insert: slow(async (payment: Payment) => {
+      watch.inserted(payment);
+      return store.insert(payment);
+    }),
+    update: slow(async (payment: Payment) => {
+      try {
+        await store.update(payment);
+      } catch (error) {
+        watch.refused(payment);
+        throw error;
+      }
+      watch.written(payment);
+    }),
+    claimDue: slow(async (limit: number) => {
+      const claimed = await store.claimDue(limit);
+      for (const payment of claimed) watch.claimed(payment);
+      return claimed;
+    }),
+  };
+}
+
+/** Two workers at a time on one store. A worker that crashes is replaced by a new one. */
+export function createWorld(delays: number[]) {
+  const shared = openLeasingStore(leaseMs);
+  const watch = watchLeases(leaseMs);
+  const { calls, clientOf } = createProviders(shared, watch);
+  const error = (line: unknown) => watch.rule(false, `nothing fails: ${JSON.stringify(line)}`);
+  const log = { info() {}, warn() {}, error } as unknown as FastifyBaseLogger;
+  let pauses = 0;
+  const pause = async () => {
+    const ms = delays[pauses++ % delays.length];
+    if (ms) await new Promise((resolve) => setTimeout(resolve, ms));
+  };
+
+  function createWorker() {
+    const life = createLife();
+    const store = slowDown(shared, watch, life, pause);
+    const clients = { Aldeamo: clientOf('Aldeamo', life), Twilio: clientOf('Twilio', life) };
+    const notifier = createNotifier({ clients, parameters, policy, log });
+    const delivery = createDelivery({ store: store as Partial<Store> as Store, notifier, policy });
+    const crash = () => {
+      life.end();
+      void notifier.close();
+    };
+    return { crash, store, delivery };
+  }
+  const workers = [createWorker(), createWorker()];
+  const workerAt = (index: number) => workers[index] as ReturnType<typeof createWorker>;
+
+  return {
+    watch,
+    /** Calls to providers that have not ended. */
+    callsUnderWay: () => calls.length,
+    findAll: () => Promise.all(watch.payments().map((id) => shared.find(id))),
+    pay(worker: number): void {
+      const { store, delivery } = workerAt(worker);
+      const request = { amount_minor: 100, currency: 'COP', customer_id: '1', phone: null, message: null };
+      const begun = delivery.begin(newPayment(request, policy.ttlMs));
+      void store.insert(begun).then(() => delivery.round(begun, log));
+    },
+    /** As the outbox does it. */
+    claim(worker: number): void {
+      const { store, delivery } = workerAt(worker);
+      const resume = (payment: Payment) =>
+        delivery.resume(payment, log, new AbortController().signal).catch((error: unknown) => {
+          watch.rule(error instanceof LeaseLost, `a turn fails only by a lost lease, not by ${error}`);
+        });
+      void store.claimDue(10).then((claimed) => claimed.map(resume));
+    },
+    crash(worker: number): void {
+      workerAt(worker).crash();
+      workers[worker] = createWorker();
+    },
+    endCall(which: number, outcome: Outcome, isSent: boolean): void {
+      const [call] = calls.splice(which % calls.length, 1);
+      call?.end(outcome, isSent);
+    },
+  };
+}
+export type World = ReturnType<typeof createWorld>;
