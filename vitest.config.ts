@@ -22,6 +22,7 @@ const ofProcessesAlone = [
   'test/live.test.ts',
   'test/metrics.test.ts',
   'test/replicas.test.ts',
+  'test/rooms.test.ts',
 ];
 
 /** They are about docker-compose.scale.yml. */

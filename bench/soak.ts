@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Services, startServices, type Usage } from './services.ts';
 import { trio } from './throughput.ts';
 
-export interface SoakedMinute extends Pick<Usage, 'residentMb' | 'descriptors' | 'resources'> {
+interface SoakedMinute extends Pick<Usage, 'residentMb' | 'descriptors' | 'resources'> {
   payments: number;
   p50: number;
   p99: number;

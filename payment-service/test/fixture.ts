@@ -57,7 +57,7 @@ export function fakeClient(provider: Provider, calls: Call[]) {
 }
 
 /** The client of a provider service whose sandbox can be set; it answers as a test wants it to. */
-export function fakeSandbox() {
+function fakeSandbox() {
   let settings = defaultSandboxSettings;
   const sandbox = {
     answer: async ({ body = '{}' }: HttpRequest): Promise<Answer> => {

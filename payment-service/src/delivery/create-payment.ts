@@ -11,7 +11,7 @@ import type { Delivery } from './delivery.ts';
 import { logPayment } from './log-payment.ts';
 
 /** The response to a payment that was created, or to the first request with its Idempotency-Key. */
-export interface Created {
+interface Created {
   payment_id: string;
   answer: StoredAnswer;
   replayed: boolean;
@@ -24,7 +24,7 @@ export interface Created {
  * @throws StoreUnavailable if the payment could not be recorded; nothing was sent then
  * @throws Problem 422 if the key came with another request, 409 while the first request with it is being handled
  */
-export type CreatePayment = (
+type CreatePayment = (
   request: PaymentRequest,
   idempotencyKey: string | undefined,
   log: FastifyBaseLogger,

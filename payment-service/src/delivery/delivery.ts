@@ -15,7 +15,7 @@ import { logPayment } from './log-payment.ts';
 import type { Notifier } from './notifier.ts';
 
 /** A payment at the end of a round, and the answer that was stored with it. */
-export interface EndedRound {
+interface EndedRound {
   payment: Payment;
   answer: StoredAnswer | undefined;
 }
@@ -51,7 +51,7 @@ export interface Delivery {
   drain(): Promise<void>;
 }
 
-export type Reopen = (known: Payment) => Payment | undefined;
+type Reopen = (known: Payment) => Payment | undefined;
 
 export interface DeliveryOptions {
   store: Store;

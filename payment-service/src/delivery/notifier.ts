@@ -18,7 +18,7 @@ import type { CircuitState, ProviderReport } from '../providers/circuit-report.t
 import type { ProviderClient } from '../providers/provider-client.ts';
 
 /** Makes a payment durable as it now is. An attempt is on disk before its call is made. */
-export type Save = (payment: Payment) => Promise<void>;
+type Save = (payment: Payment) => Promise<void>;
 
 export interface Notifier {
   /** The payment with its next attempt: through Aldeamo, or Twilio if Aldeamo can not be asked now, or nobody. */

@@ -6,7 +6,7 @@ import { newPaymentId } from './payment-id.ts';
 
 export const notificationStatusSchema = z.enum(['pending', 'sent', 'delivered', 'failed']);
 
-export const attemptSchema = z.object({
+const attemptSchema = z.object({
   provider: providerSchema,
   outcome: z
     .enum(['accepted', 'rejected', 'not_sent', 'unknown'])

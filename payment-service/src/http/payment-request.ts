@@ -1,6 +1,5 @@
-import type { CountryCode } from 'libphonenumber-js/min';
 import { customerIdSchema, messageSchema } from 'service-kit/contract/notification.ts';
-import { normalizePhone } from 'service-kit/contract/phone.ts';
+import { type countrySchema, normalizePhone } from 'service-kit/contract/phone.ts';
 import { measureText, transliterate } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
 import { currencyCodes, parseAmount } from '../domain/money.ts';
@@ -8,7 +7,7 @@ import { currencyCodes, parseAmount } from '../domain/money.ts';
 /** What an operator decides about requests. */
 export interface RequestRules {
   /** Of phones that are given without a calling code. */
-  defaultCountry: CountryCode;
+  defaultCountry: z.infer<typeof countrySchema>;
   /** Whether texts are written in GSM-7 as far as they can be. */
   transliterate: boolean;
   /** How many SMS a text may take. */

@@ -21,7 +21,7 @@ export const replicaSchema = z.object({
   current_notification_service: providerSchema.nullable(),
   circuits: z.object({ Aldeamo: circuitSchema, Twilio: circuitSchema }),
 });
-export type Replica = z.infer<typeof replicaSchema>;
+type Replica = z.infer<typeof replicaSchema>;
 
 const messageSchema = replicaSchema.extend({
   /** Of the process: two may have the same name. */

@@ -64,7 +64,7 @@ export function watchLeases(leaseMs: number) {
     calling(key: string, stored: Payment | undefined) {
       rule(!called.has(key), 'an attempt is one call');
       called.add(key);
-      const attempts = stored?.notification.attempts ?? [];
+      const attempts = stored?.attempts ?? [];
       rule(key.endsWith(`-${attempts.length}`), 'the attempt is on record before its call');
       rule(attempts.at(-1)?.outcome === null, 'the attempt is on record as running before its call');
       rule(

@@ -127,7 +127,9 @@ export function createWorld(delays: number[]) {
     pay(worker: number): void {
       const { store, delivery } = workerAt(worker);
       const request = { amount_minor: 100, currency: 'COP', customer_id: '1', phone: null, message: null };
-      const begun = delivery.begin(newPayment(request, policy.ttlMs));
+      const begun = delivery.begin(
+        newPayment(request, policy.ttlMs, { traceparent: null, request_id: null }),
+      );
       void store.insert(begun).then(() => delivery.round(begun, log));
     },
     /** As the outbox does it. */

@@ -3,7 +3,7 @@ import { attemptColumns, keyColumns, paymentColumns } from '../columns.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
-export interface CopiedTable {
+interface CopiedTable {
   name: string;
   /** With the types that they have in PostgreSQL. */
   columns: Record<string, string>;
