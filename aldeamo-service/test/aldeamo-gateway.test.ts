@@ -1,7 +1,8 @@
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
 import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
-import { ample, phone, short, sms, startGateway } from './fixture.ts';
+import { ample, phone, short, sms } from '../../test/provider-fixture.ts';
+import { startGateway } from './fixture.ts';
 
 type Answer = Parameters<Awaited<ReturnType<typeof startGateway>>['upstream']['answerNext']>[0];
 

@@ -1,16 +1,9 @@
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
+import { message, notify, phone } from '../../test/provider-fixture.ts';
 import { aldeamoConfigSchema, aldeamoCredentials } from '../src/config.ts';
-import { phone, startApp, startLiveApp } from './fixture.ts';
-
-const message = 'Pago secreto de $100';
-const notify = (key: string, body: object = { phone }) => ({
-  method: 'POST' as const,
-  url: '/notify',
-  headers: { 'idempotency-key': key },
-  payload: { message, customer_id: '123', ...body },
-});
+import { startApp, startLiveApp } from './fixture.ts';
 
 describe('without credentials', () => {
   test('it is the sandbox', async () => {

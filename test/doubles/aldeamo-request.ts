@@ -9,16 +9,16 @@ export interface AldeamoMessage {
   correlationLabel: string;
 }
 
-/** GSM 03.38 with its extension, but for the form feed: written apart from the service's. */
+/** GSM 03.38 with its extension, but for the form feed. Not the service's own, so that a fault there is found. */
 const gsm7 = new Set(
   '@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&\'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€',
 );
 
-/** Reads a send, and everything that is wrong with it. */
-export function readSend({ method, path, headers, body }: ReceivedRequest): {
-  message?: AldeamoMessage;
-  wrong: string[];
-} {
+/** Reads a send, or everything that is wrong with it. */
+export function readSend(
+  { method, path, headers, body }: ReceivedRequest,
+  transactionId: number,
+): { message?: AldeamoMessage; wrong: string[] } {
   const wrong: string[] = [];
   const check = (right: boolean, what: string) => right || wrong.push(what);
   check(method === 'POST' && path === '/SmsiWS/smsSendPost/', `${method} ${path} is unknown`);
@@ -52,7 +52,7 @@ export function readSend({ method, path, headers, body }: ReceivedRequest): {
   return {
     wrong,
     message: {
-      transactionId: 0,
+      transactionId,
       to: `+${country}${mobile}`,
       text: String(message),
       encoding: String(encoding),

@@ -4,55 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 
-/** A send that came in, and was found to be as the API wants it. */
-export interface Exchange<Message> {
-  /** What it asked to send. */
-  message: Message;
-  response: ServerResponse;
-  /** Puts it into the ledger; it is then sent, whatever the caller is told. */
-  accept(): Message;
-  /** Answers with JSON. */
-  reply(status: number, body: unknown, headers?: Record<string, string>): void;
-}
-
-/** What an upstream does with a send. */
-export type Answer<Message> = (exchange: Exchange<Message>) => unknown;
-
-/** What can befall a send at any upstream. `accepted` is the API's own way to say yes. */
-export const faults = <Message>(accepted: Answer<Message>) => ({
-  accepted,
-  http:
-    (status: number, body: unknown = '', headers: Record<string, string> = {}): Answer<Message> =>
-    ({ reply }) =>
-      reply(status, body, headers),
-  /** Not accepted, never answered. */
-  silence: (() => {}) as Answer<Message>,
-  /** Accepted, never answered. */
-  silenceAfter: (({ accept }) => accept()) as Answer<Message>,
-  /** Not accepted, and the connection is cut. */
-  cutBefore: (({ response }) => response.socket?.resetAndDestroy()) as Answer<Message>,
-  /** Accepted, and the connection is cut. */
-  cutAfter: (({ accept, response }) => {
-    accept();
-    response.socket?.resetAndDestroy();
-  }) as Answer<Message>,
-});
-
-/** How the next sends are answered: once by the first of `next`, else by recipient, else by `otherwise`. */
-export class Answers<Message> {
-  readonly byPhone = new Map<string, Answer<Message>>();
-  readonly next: Answer<Message>[] = [];
-  otherwise: Answer<Message>;
-
-  constructor(otherwise: Answer<Message>) {
-    this.otherwise = otherwise;
-  }
-
-  for(phone: string): Answer<Message> {
-    return this.next.shift() ?? this.byPhone.get(phone) ?? this.otherwise;
-  }
-}
-
 export interface ReceivedRequest {
   method: string;
   path: string;
@@ -73,7 +24,7 @@ export async function serveDouble(
 ): Promise<HttpDouble> {
   const server = createServer(async (incoming, response) => {
     const body = await text(incoming).catch(() => undefined);
-    if (body === undefined) return; // cut by the caller
+    if (body === undefined) return; // cut by the client
     const { method = '', url: path = '', headers } = incoming;
     handle({ method, path, headers, body }, response);
   });
@@ -101,13 +52,13 @@ export function replyJson(
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(payload);
 }
 
-/** Who HTTP Basic says is calling; undefined without it. */
+/** The user and the password of HTTP Basic; undefined without it. */
 export function basicUser({ headers }: ReceivedRequest): string | undefined {
   const [, encoded] = /^Basic ([A-Za-z0-9+/]+=*)$/.exec(headers.authorization ?? '') ?? [];
   return encoded && Buffer.from(encoded, 'base64').toString();
 }
 
-/** What is wrong with the names in an object: those that are missing, and those that nobody knows. */
+/** The names that are missing, unknown or there twice. */
 export function wrongNames(names: string[], required: string[], optional: string[] = []): string[] {
   return [
     ...required.filter((name) => !names.includes(name)).map((name) => `${name} is missing`),

@@ -10,7 +10,7 @@ export interface TwilioMessage {
   statusCallback: string | null;
 }
 
-/** Reads a send, and everything that is wrong with it. */
+/** Reads a send, or everything that is wrong with it. */
 export function readSend(
   { method, path, headers, body }: ReceivedRequest,
   sendPath: string,

@@ -1,15 +1,9 @@
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { twilio } from '../../test/doubles/twilio-upstream.ts';
+import { notify } from '../../test/provider-fixture.ts';
 import { receiptSettings, twilioAccount, twilioConfigSchema } from '../src/config.ts';
-import { phone, startApp, startLiveApp } from './fixture.ts';
-
-const notify = (key: string, body: object = { phone }) => ({
-  method: 'POST' as const,
-  url: '/notify',
-  headers: { 'idempotency-key': key },
-  payload: { message: 'Pago recibido', customer_id: '123', ...body },
-});
+import { startApp, startLiveApp } from './fixture.ts';
 
 test('without an account it is the sandbox', async () => {
   const { app } = await startApp({ TWILIO_LATENCY_MS: '0' });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ample, phone, startApp, startLiveApp, startWithReceipts } from './fixture.ts';
+import { ample, phone } from '../../test/provider-fixture.ts';
+import { startApp, startLiveApp, startWithReceipts } from './fixture.ts';
 
 const receipt = {
   provider: 'Twilio',

@@ -1,8 +1,9 @@
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
 import { twilio } from '../../test/doubles/twilio-upstream.ts';
+import { ample, phone, short, sms } from '../../test/provider-fixture.ts';
 import { twilioErrors } from '../src/twilio-errors.ts';
-import { ample, from, phone, short, sms, startGateway } from './fixture.ts';
+import { from, startGateway } from './fixture.ts';
 
 type Answer = Parameters<Awaited<ReturnType<typeof startGateway>>['upstream']['answerNext']>[0];
 
