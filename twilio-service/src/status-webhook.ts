@@ -41,14 +41,13 @@ export function registerStatusWebhook(
       },
       async ({ url, headers, body, log }, reply) => {
         const form = body instanceof URLSearchParams ? body : new URLSearchParams();
-        const signature = headers['x-twilio-signature'];
-        const queryString = url.includes('?') ? url.slice(url.indexOf('?')) : '';
-        const signedUrl = `${publicUrl}${statusPath}${queryString}`;
-        if (typeof signature !== 'string' || !isSignedByTwilio(authToken, signature, signedUrl, form)) {
+        const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
+        const signature = String(headers['x-twilio-signature'] ?? '');
+        if (!isSignedByTwilio(authToken, signature, `${publicUrl}${statusPath}${query}`, form)) {
           log.warn({ provider: 'Twilio' }, 'a status callback without a valid signature was refused');
           throw new Problem(403, 'signature-invalid', 'X-Twilio-Signature is missing or wrong.');
         }
-        const receipt = receiptOf(form, new URLSearchParams(queryString).get('key'));
+        const receipt = receiptOf(form, new URLSearchParams(query).get('key'));
         if (receipt) await forward(receipt, forwarder, log);
         return reply.code(204).send();
       },

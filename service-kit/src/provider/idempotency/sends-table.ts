@@ -14,7 +14,7 @@ const migrations = readMigrations(new URL('./migrations/', import.meta.url));
 const purgedAtATime = 1000;
 
 /** A send that has begun, or was cancelled before. */
-interface KnownSend {
+export interface KnownSend {
   key: string;
   /** null if it was cancelled. */
   digest: string | null;

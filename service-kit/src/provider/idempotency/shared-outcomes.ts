@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome } from '../../contract/notification.ts';
 import { gatewayTimeout } from '../outcome-reply.ts';
-import type { SendsTable } from './sends-table.ts';
+import type { KnownSend, SendsTable } from './sends-table.ts';
 import { keyReused } from './store.ts';
 
 const pollMs = 100;
@@ -20,6 +20,8 @@ export interface SharedOutcomesOptions {
 export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedOutcomesOptions) {
   /** A send older than this belongs to a dead replica; its outcome is lost. */
   const staleMs = Math.max(60_000, 4 * timeoutMs);
+  const isLost = (known: KnownSend | undefined) =>
+    known === undefined || known.age_ms > staleMs || closing.aborted;
   const pause = (ms: number) => delay(ms, undefined, { signal: closing }).catch(() => {});
 
   return {
@@ -34,10 +36,9 @@ export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedO
       for (;;) {
         const known = await table.find(key);
         if (known?.digest === null) return undefined;
-        if (known && digest !== undefined && known.digest !== digest) throw keyReused();
+        if (known && known.digest !== (digest ?? known.digest)) throw keyReused();
         if (known?.outcome) return known.outcome;
-        if (!known || known.age_ms > staleMs || closing.aborted)
-          return { outcome: 'unknown', reason: 'interrupted' };
+        if (isLost(known)) return { outcome: 'unknown', reason: 'interrupted' };
         if (performance.now() - begun > timeoutMs) return gatewayTimeout; // the request has ended with that
         await pause(pollMs);
       }
