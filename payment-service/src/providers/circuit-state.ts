@@ -10,7 +10,7 @@ export interface CircuitStateOptions {
   /** Whether the provider is healthy, found without a payment. It carries its own deadline, and never rejects. */
   check: () => Promise<boolean>;
   /** Called with each state that the circuit enters. */
-  onChange?: (state: CircuitState) => void;
+  onChange?: ((state: CircuitState) => void) | undefined;
   log: FastifyBaseLogger;
 }
 
@@ -34,27 +34,9 @@ export function followCircuit<Args extends unknown[], Result>(
   { window, run, resetTimeout }: { window: RollingWindow; run: FailureRun; resetTimeout: number },
   { provider, check, onChange, log }: CircuitStateOptions,
 ): Circuit {
-  const current = { state: 'closed' as CircuitState, since: new Date(), reason: 'start', generation: 0 };
-  /** The reason of a transition that is not opossum's own. opossum emits its event before open() or close() returns. */
+  const { current, enter, ignoreCallsUnderWay } = createStateRecord(run, { provider, onChange, log });
+  /** The reason of a transition that is not opossum's own. Its event comes before open() or close() returns. */
   let cause: string | undefined;
-
-  const enter = (state: CircuitState, reason: string) => {
-    const previous = current.state;
-    Object.assign(current, { state, since: new Date(), reason: cause ?? reason });
-    ignoreCallsUnderWay();
-    // opossum calls listeners in the middle of counting: an error of one would make it count a failure, and send again.
-    try {
-      onChange?.(state);
-      const line = { provider, circuit: state, previous, reason: current.reason };
-      log[state === 'open' ? 'warn' : 'info'](line, 'circuit changed');
-    } catch {
-      // A failing log must not cost an SMS.
-    }
-  };
-  const ignoreCallsUnderWay = () => {
-    current.generation += 1;
-    run.end();
-  };
   const change = (to: 'open' | 'close', reason: string) => {
     cause = reason;
     breaker[to]();
@@ -63,10 +45,9 @@ export function followCircuit<Args extends unknown[], Result>(
 
   breaker.on('open', () => {
     const { calls, failures } = window.counts();
-    enter(
-      'open',
-      current.state === 'half_open' ? 'the probe failed' : `${failures} of ${calls} calls failed`,
-    );
+    const reason =
+      current.state === 'half_open' ? 'the probe failed' : `${failures} of ${calls} calls failed`;
+    enter('open', cause ?? reason);
   });
   breaker.on('halfOpen', () => {
     enter('half_open', `open for ${resetTimeout} ms`);
@@ -74,7 +55,7 @@ export function followCircuit<Args extends unknown[], Result>(
   });
   breaker.on('close', () => {
     window.clear(); // opossum keeps it, and one more failure would open the circuit again
-    enter('closed', 'the probe succeeded');
+    enter('closed', cause ?? 'the probe succeeded');
   });
 
   async function probe(): Promise<void> {
@@ -111,4 +92,28 @@ export function followCircuit<Args extends unknown[], Result>(
       breaker.shutdown();
     },
   };
+}
+
+function createStateRecord(run: FailureRun, { provider, onChange, log }: Omit<CircuitStateOptions, 'check'>) {
+  const current = { state: 'closed' as CircuitState, since: new Date(), reason: 'start', generation: 0 };
+  const ignoreCallsUnderWay = () => {
+    current.generation += 1;
+    run.end();
+  };
+  const enter = (state: CircuitState, reason: string) => {
+    const previous = current.state;
+    Object.assign(current, { state, since: new Date(), reason });
+    ignoreCallsUnderWay();
+    // opossum calls listeners in the middle of counting: an error of one would make it count a failure, and send again.
+    try {
+      onChange?.(state);
+      log[state === 'open' ? 'warn' : 'info'](
+        { provider, circuit: state, previous, reason },
+        'circuit changed',
+      );
+    } catch {
+      // A failing log must not cost an SMS.
+    }
+  };
+  return { current, enter, ignoreCallsUnderWay };
 }
