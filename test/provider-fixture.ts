@@ -14,7 +14,7 @@ export const ample = 10_000;
 /** For tests that wait until it has passed. */
 export const short = 150;
 
-export interface LogLine {
+interface LogLine {
   level: number;
   msg: string;
   [member: string]: unknown;

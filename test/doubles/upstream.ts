@@ -3,7 +3,7 @@ import { noteSecrets } from '../leaks.ts';
 import { basicUser, type HttpDouble, type ReceivedRequest, replyJson, serveDouble } from './http-double.ts';
 
 /** A send that is as the API wants it. */
-export interface Exchange<Message> {
+interface Exchange<Message> {
   message: Message;
   response: ServerResponse;
   /** Adds the message to the ledger: it is sent then, even if the client gets no answer. */

@@ -24,6 +24,12 @@ export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedO
     known === undefined || known.age_ms > staleMs || closing.aborted;
   const pause = (ms: number) => delay(ms, undefined, { signal: closing }).catch(() => {});
 
+  /** The outcome of a send that has ended or is lost; undefined while it runs. */
+  function endOf(known: KnownSend | undefined): Outcome | undefined {
+    if (known?.outcome) return known.outcome;
+    return isLost(known) ? { outcome: 'unknown', reason: 'interrupted' } : undefined;
+  }
+
   return {
     /**
      * The outcome of a send of any replica, once it has ended; undefined if it was cancelled.
@@ -36,9 +42,9 @@ export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedO
       for (;;) {
         const known = await table.find(key);
         if (known?.digest === null) return undefined;
-        if (known && known.digest !== (digest ?? known.digest)) throw keyReused();
-        if (known?.outcome) return known.outcome;
-        if (isLost(known)) return { outcome: 'unknown', reason: 'interrupted' };
+        if (isReused(known, digest)) throw keyReused();
+        const outcome = endOf(known);
+        if (outcome) return outcome;
         if (performance.now() - begun > timeoutMs) return gatewayTimeout; // the request has ended with that
         await pause(pollMs);
       }
@@ -58,3 +64,6 @@ export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedO
     },
   };
 }
+
+const isReused = (known: KnownSend | undefined, digest: string | undefined) =>
+  known !== undefined && digest !== undefined && known.digest !== digest;
