@@ -10,13 +10,13 @@ import { credentialsRefused, outcomeOfSend } from './aldeamo-outcomes.ts';
 export interface AldeamoOptions extends LiveGatewayOptions {
   username: string;
   password: string;
-  /** The time in ms, for tests. */
+  /** A monotonic clock in ms, which tests replace. */
   now?: () => number;
 }
 
-const memoryOfRefusedCredentialsMs = 60 * 1000;
+const refusedCredentialsMs = 60 * 1000;
 
-/** Of no country. Refused without a call, so that it says nothing about Aldeamo. */
+/** Rejected without a call, so it says nothing about Aldeamo. */
 const phoneInvalid = { outcome: 'rejected', reason: 'phone_invalid', no_outage: true } satisfies Outcome;
 
 /** Sends SMS through Aldeamo's API. */
@@ -67,13 +67,12 @@ export function createAldeamoGateway({
     },
 
     /**
-     * Aldeamo has no call that only asks how it is, and its front page may well answer whatever the user: a host that
-     * answers is no proof that a send would be taken. The credentials are read at the start and seldom get better by
-     * themselves, so a circuit that closed because the host answers would open again with the next payment, and flap. It
-     * is for a minute only, since a 403 may be a proxy's, too: Aldeamo may be well again at once.
+     * Aldeamo has no health check, and its front page may answer any user, so it is no proof that a send would be accepted.
+     * Refused credentials are remembered, because a circuit that closed would open again with the next payment, and flap. For
+     * a minute only, because a 403 may be a proxy's, too, and Aldeamo healthy.
      */
     async check() {
-      if (now() - credentialsRefusedAt < memoryOfRefusedCredentialsMs) return false;
+      if (now() - credentialsRefusedAt < refusedCredentialsMs) return false;
       try {
         const { status } = await api.call({ method: 'GET', path: '/', headers: { authorization } });
         return status < 500 && status !== 401 && status !== 403;

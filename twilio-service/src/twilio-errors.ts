@@ -1,14 +1,14 @@
 import { type Answer, outcomeOfStatus, retryAfterOf } from 'service-kit/client/answer.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 
-/** What an error of Twilio means. https://www.twilio.com/docs/api/errors */
+/** The outcome of an error of Twilio. https://www.twilio.com/docs/api/errors */
 export interface TwilioError {
   outcome: 'rejected' | 'not_sent' | 'unknown';
-  /** Twilio is well: it declined just this message, or this kind of message. */
+  /** Twilio is healthy: it declined just this message, or this kind of message. */
   no_outage?: true;
-  /** A person must act, else every send fails like this one. */
+  /** Every send fails like this one until a person acts. */
   alert?: true;
-  /** How long to leave Twilio alone if it does not say so itself. */
+  /** The pause if Twilio's answer has no Retry-After. */
   retry_after_ms?: number;
 }
 
@@ -43,13 +43,13 @@ export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map([
   [20500, { outcome: 'unknown' }],
 ]);
 
-/** What Twilio's answer comes to, and whether a person must act. */
+/** The outcome of Twilio's answer, and whether a person must act. */
 export interface Reading {
   outcome: Outcome;
   alert?: true;
 }
 
-/** An error that is not in the table means what its HTTP status does. */
+/** An error that is not in the table has the outcome of its HTTP status. */
 export function readError(
   answer: Answer,
   code: number | null | undefined,
@@ -72,7 +72,7 @@ export function readError(
 }
 
 const errorsOfStatus: Record<number, TwilioError> = {
-  // A message that was made and failed at once: it did not go out, and another one may.
+  // The message was created and failed at once: it was not sent, and another provider may send it.
   201: notAllowed,
   401: credentials,
   403: credentials,

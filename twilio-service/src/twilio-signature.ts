@@ -1,9 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * Whether a request to this URL with this form comes from somebody who knows the auth token: X-Twilio-Signature is the
- * HMAC-SHA1 of the URL and the sorted parameters. Twilio leaves the port out of the URL at times and puts it in at others,
- * so both are tried, as the official package does.
+ * Whether the request was signed with the auth token: X-Twilio-Signature is the HMAC-SHA1 of the URL and the sorted parameters.
+ * Twilio sometimes omits the port from the URL, so both are tried, as the official package does.
  */
 export function isSignedByTwilio(
   authToken: string,
@@ -21,7 +20,7 @@ export function isSignedByTwilio(
   return matches.includes(true);
 }
 
-/** Each name and value, sorted by name; of a name that comes more than once, each value once, sorted. */
+/** Each name and value, sorted by name; a repeated name has each of its values once, sorted. */
 function sortedParameters(form: URLSearchParams): string {
   const names = [...new Set(form.keys())].sort();
   return names
@@ -29,7 +28,7 @@ function sortedParameters(form: URLSearchParams): string {
     .join('');
 }
 
-/** Written by hand, as URL would write the query anew, and Twilio signed it as it was. */
+/** Not by URL, which would normalize the query, while Twilio signs it as it is. */
 const origin = /^(https?:\/\/)(\[[^\]]*\]|[^:/?#]*)(:\d+)?/;
 const withoutPort = (url: string) => url.replace(origin, '$1$2');
 const withPort = (url: string) =>

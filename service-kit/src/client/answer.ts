@@ -1,30 +1,27 @@
 import type { Outcome } from '../contract/notification.ts';
 
-/** What came back over HTTP. */
+/** An HTTP response. */
 export interface Answer {
   status: number;
   retryAfter: string | undefined;
   body: string;
 }
 
-/** Not asked: as many sends as we allow are under way. */
+/** Not called, because the limit of concurrent sends is reached. */
 export const overloaded = { outcome: 'not_sent', reason: 'overloaded', no_outage: true } satisfies Outcome;
 
-/** It took the request, and nobody can tell what it says about it. */
+/** The request was received, and its answer can not be parsed. */
 export const unreadableAnswer = { outcome: 'unknown', reason: 'unreadable_answer' } satisfies Outcome;
 
-/** What an answer means that tells no more than its status. */
+/** The outcome of an answer by its status alone. */
 export function outcomeOfStatus({ status, retryAfter }: Answer, reason = `http_${status}`): Outcome {
   if (status === 400 || status === 409 || status === 413 || status === 422)
-    return { outcome: 'not_sent', reason, no_outage: true }; // it did not like this one request
+    return { outcome: 'not_sent', reason, no_outage: true }; // this one request is at fault
   if (status >= 400 && status < 500) return { outcome: 'not_sent', reason, ...retryAfterOf(retryAfter) };
   return { outcome: 'unknown', reason };
 }
 
-/**
- * What a failed call means. Nothing was sent as long as the request was not written to a connection; from then on
- * nobody knows.
- */
+/** The outcome of a call that failed. Nothing was sent unless the request was written to a connection; then it is unknown. */
 export function outcomeOfError(error: unknown, written: boolean): Outcome {
   const { code, name } = error as { code?: string; name?: string };
   if (written)
@@ -51,7 +48,7 @@ export function retryAfterOf(header: string | undefined): { retry_after_ms?: num
   return Number.isSafeInteger(ms) && ms >= 0 ? { retry_after_ms: ms } : {};
 }
 
-/** The value, or undefined for what is no JSON. */
+/** Undefined for text that is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

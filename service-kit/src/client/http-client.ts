@@ -7,11 +7,11 @@ import { type Answer, outcomeOfError, overloaded } from './answer.ts';
 export interface HttpClientOptions {
   /** Only the origin counts, because each request has a path of its own. */
   url: string;
-  /** The deadline of one call, over connect, headers and body. */
+  /** The deadline of one call, over connecting, headers and body. */
   timeoutMs: number;
-  /** Sends under way at the same time. One more is not made: it would spend its deadline waiting in our own queue. */
+  /** The limit of concurrent sends. One more is not made, because it would spend its deadline in our own queue. */
   maxConcurrency: number;
-  /** Sent with each request, whatever they are at that moment. */
+  /** Read anew for each request. */
   headers?: () => Record<string, string>;
 }
 
@@ -23,17 +23,17 @@ export interface HttpRequest {
 }
 
 export interface HttpClient {
-  /** One request that may send an SMS, and what is known after it. Whatever happens is an outcome; it never rejects. */
+  /** Makes one request that may send an SMS, and returns its outcome. Every failure is an outcome; it never rejects. */
   send(request: HttpRequest, read: (answer: Answer) => Outcome): Promise<Outcome>;
   /**
-   * One request that sends nothing; it rejects if there is no answer. Sends leave 16 connections for these, however many
-   * are under way: a 17th at the same time may wait for one, within its deadline.
+   * Makes one request that sends nothing. Rejects if there is no answer. 16 connections are left to these, however many
+   * sends there are; a 17th at the same time may wait for one, within its deadline.
    */
   call(request: HttpRequest): Promise<Answer>;
   close(): Promise<void>;
 }
 
-/** Calls one HTTP service over one pool of connections, each call with an exact deadline. Nothing is repeated. */
+/** A client of one HTTP service over one pool of connections. Each call has an exact deadline, and none is retried. */
 export function createHttpClient({
   url,
   timeoutMs,
@@ -42,15 +42,15 @@ export function createHttpClient({
 }: HttpClientOptions): HttpClient {
   const { origin, host } = new URL(url);
   const pool = new Pool(origin, {
-    connections: maxConcurrency + 16, // room for checks and questions, however busy the rest
+    connections: maxConcurrency + 16, // 16 beside the sends, for `call`
     connect: { timeout: timeoutMs },
-    // HTTP/1.1 alone: one request a connection, so that it is certain whether this one was written before it broke.
+    // HTTP/1.1 alone: with one request a connection it is certain whether this one was written before it broke.
     allowH2: false,
-    headersTimeout: 0, // the deadline of the call covers these, and it is exact: undici's timers are coarse
+    headersTimeout: 0, // the deadline of the call covers these; undici's timers are coarse
     bodyTimeout: 0,
     maxResponseSize: 64 * 1024,
   });
-  let underWay = 0;
+  let sending = 0;
   function call(request: HttpRequest, writing?: Writing): Promise<Answer> {
     const attributes = { 'http.request.method': request.method, 'server.address': host };
     return inSpan(request.method, { kind: SpanKind.CLIENT, attributes }, async (span) => {
@@ -63,19 +63,19 @@ export function createHttpClient({
 
   return {
     async send(request, read) {
-      if (underWay >= maxConcurrency) return overloaded;
-      underWay += 1;
+      if (sending >= maxConcurrency) return overloaded;
+      sending += 1;
       const writing = { begun: false };
       try {
         return read(await call(request, writing));
       } catch (error) {
         return outcomeOfError(error, writing.begun);
       } finally {
-        underWay -= 1;
+        sending -= 1;
       }
     },
     call: (request) => call(request),
-    // Not close(): the sends have ended when the app closes, and a check that still runs is nobody's loss.
+    // Not close(), which would wait for checks; all sends have ended when the app closes.
     close: () => pool.destroy(),
   };
 }
@@ -85,14 +85,14 @@ export const basicAuthorization = (user: string, password: string) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
 interface Writing {
-  /** Set when the request begins to be written to a connection: the moment from which it may have been taken. */
+  /** Set when the request begins to be written to a connection: from then on it may have been received. */
   begun: boolean;
 }
 
 /**
- * One request and its whole answer, or a TimeoutError when the deadline has passed. By undici's dispatch: its `request`
- * makes a stream of an answer of a few hundred bytes, which costs more than the rest of the exchange. Not by
- * AbortSignal.timeout either: those of thousands of calls would be kept until their time is up, as nobody can clear them.
+ * One request and its whole answer, or a TimeoutError when the deadline has passed. Uses undici's `dispatch`, because its
+ * `request` creates a stream for an answer of a few hundred bytes, which costs more than the rest of the exchange. Not
+ * AbortSignal.timeout, whose timers can not be cleared: those of thousands of calls would stay until their time is up.
  */
 function exchange(
   pool: Pool,
@@ -114,7 +114,7 @@ function exchange(
 
   pool.dispatch(request, {
     onRequestStart(controller) {
-      // One that was given up while it had no connection is not written.
+      // The deadline passed before there was a connection: the request is not written.
       if (late) return controller.abort(late);
       connection = controller;
       writing.begun = true;

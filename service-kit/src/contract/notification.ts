@@ -1,9 +1,6 @@
 import { z } from 'zod';
 
-/**
- * The contract between payment-service and the notification providers: what is asked of a provider, and what is
- * known after it was asked.
- */
+/** The contract between payment-service and the provider services: the request, its outcome and the delivery receipt. */
 
 export const providerSchema = z.enum(['Aldeamo', 'Twilio']);
 export type Provider = z.infer<typeof providerSchema>;
@@ -17,7 +14,7 @@ export const customerIdSchema = z
   .regex(/\S/, 'must not be blank')
   .meta({ description: "The customer's id", example: '123' });
 
-/** Twilio takes 1600 characters at most, and no provider takes more. */
+/** Twilio's limit is 1600 characters, and no provider's is higher. */
 export const messageSchema = z
   .string()
   .min(1, { error: 'must not be empty', abort: true })
@@ -57,13 +54,13 @@ const reasonSchema = z
   .string()
   .min(1)
   .max(200)
-  .meta({ description: 'Why, as a short word such as connection_refused' });
+  .meta({ description: 'A short code such as connection_refused' });
 
 /**
- * What is known after one call to one provider. Only `accepted` has a message id; everything else has a reason.
+ * The outcome of one call to one provider. Only `accepted` has a message id; the others have a reason.
  *
- * `retry_after_ms` is how long the provider asks to be left alone. `no_outage` says that this is no sign of an outage of
- * the provider: it declined just this message, or it was not asked at all.
+ * `retry_after_ms` is the pause that the provider asks for. With `no_outage` the outcome is no sign of an outage, because
+ * the provider declined just this message, or was not called at all.
  */
 const outcomeSchema = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('accepted'), message_id: z.string().min(1) }),
@@ -84,7 +81,7 @@ export type Outcome = z.infer<typeof outcomeSchema>;
 
 export const outcomes = outcomeSchema.options.map(({ shape }) => shape.outcome.value);
 
-/** How an outcome that is not `accepted` travels: as members of the problem document. */
+/** An outcome other than `accepted`, as members of a problem document. */
 export const outcomeMembersSchema = z.object({
   outcome: z.enum(['rejected', 'not_sent', 'unknown']),
   reason: reasonSchema,
@@ -92,19 +89,19 @@ export const outcomeMembersSchema = z.object({
 });
 
 /**
- * The 404 of DELETE /notify: every key that came within this time is known there, so what is younger never came. An age,
- * since the clocks of two hosts differ.
+ * The 404 of DELETE /notify: every key that came within this time is known there, so a younger request never came. A
+ * duration, not a timestamp, so that clocks of two hosts are never compared.
  */
 export const unknownKeySchema = z.object({ complete_for_ms: z.number().int().nonnegative() });
 
-/** What a provider reports later about an SMS that it has taken. */
+/** A provider's later report about an SMS that it accepted. */
 export const receiptSchema = z
   .strictObject({
     provider: providerSchema,
     message_id: z.string().min(1),
-    /** The key of the attempt, which the report carries back. */
+    /** The key of the attempt, which the report contains. */
     idempotency_key: z.string().min(1),
-    /** `rejected`: it failed because of the recipient, and no other provider must be asked. */
+    /** `rejected`: it failed because of the recipient, and must not be sent through another provider. */
     status: z.enum(['delivered', 'failed', 'rejected']),
     reason: reasonSchema.nullable(),
   })

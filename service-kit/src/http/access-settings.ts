@@ -4,7 +4,7 @@ import type { AdmissionOptions } from './admission.ts';
 import { flag, missing, wholeNumber } from './configuration.ts';
 import { createCredential } from './credentials.ts';
 
-/** What RFC 6750 lets a bearer token be, and long enough not to be guessed. */
+/** A bearer token as RFC 6750 has it, and too long to be guessed. */
 const keySchema = z
   .string()
   .min(16, { error: 'must have at least 16 characters', abort: true })
@@ -30,22 +30,22 @@ const clientsSchema = z
     ),
   );
 
-/** What every service takes from the environment. */
+/** The environment variables of every service. */
 export const accessSettings = () => ({
-  /** For resets, retries and levers. */
+  /** For resets, retries and sandbox controls. */
   ADMIN_API_KEY: keySchema.optional(),
-  /** What the services of a trio show each other. */
+  /** The key of the services among themselves. */
   SERVICE_TOKEN: keySchema.optional(),
-  /** To be reached from other machines by anybody: for a demo. Keys that are set hold all the same. */
+  /** Allows HOST beyond loopback without keys, for a demo. Keys that are set are still required. */
   ALLOW_ANONYMOUS: flag().default(false),
-  /** Requests under way at the same time; one more is answered with 503. */
+  /** The limit of concurrent requests; one more is answered with 503. */
   MAX_CONCURRENT_REQUESTS: wholeNumber({ min: 1, max: 100_000 }).default(1000),
 });
 
-/** What a service with a public API takes beside. A name may have several keys, so that they can be rotated. */
+/** The variables of a service with a public API. A name may have several keys, so that they can be rotated. */
 export const clientSettings = () => ({
   API_KEYS: clientsSchema.optional(),
-  /** Of one key; 0: as many as come. */
+  /** Of one key; 0: no limit. */
   RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 }).default(0),
 });
 
@@ -59,7 +59,7 @@ interface AccessSettings {
   MAX_CONCURRENT_REQUESTS: number;
 }
 
-/** For the check over the settings: all of the keys that the service knows, or none and nobody else can come. */
+/** The issues of the keys: all that the service has must be set, or none, and then only loopback reaches it. */
 export function wrongCredentials(
   settings: AccessSettings,
   names: readonly ('API_KEYS' | 'ADMIN_API_KEY' | 'SERVICE_TOKEN')[],
@@ -86,7 +86,7 @@ export function wrongCredentials(
 
 const isLoopback = (host: string) => /^(127(\.\d{1,3}){3}|::1|localhost)$/i.test(host);
 
-/** Who may ask a service that is configured like this, and how much. */
+/** The authentication, authorization and limits of a service with this configuration. */
 export const accessOptions = (config: AccessSettings): AccessOptions & AdmissionOptions => ({
   credentials: [
     ...(config.API_KEYS ?? []).map(({ name, key }) => createCredential(name, 'client', key)),

@@ -6,13 +6,13 @@ import { Problem } from './problem.ts';
 import type { Access, Server } from './types.ts';
 
 export interface AccessOptions {
-  /** None: anybody may ask anything. */
+  /** None: every request is allowed. */
   credentials: readonly Credential[];
-  /** For each key, or each address where there are none; 0: no limit. */
+  /** For each key, or each address if there are no keys; 0: no limit. */
   rateLimitPerMinute?: number;
 }
 
-/** To be called before the routes: a hook is for the routes after it. */
+/** Authentication, authorization and the rate limit. Called before the routes, because a hook applies to later routes. */
 export async function registerAccess(
   server: Server,
   { credentials, rateLimitPerMinute = 0 }: AccessOptions,
@@ -31,7 +31,7 @@ export async function registerAccess(
   if (rateLimitPerMinute > 0) await registerRateLimit(server, rateLimitPerMinute);
 }
 
-/** Of the public API alone: the services among themselves, and the admin, are not to be held up. */
+/** Limits the public API alone, so that it delays neither the services among themselves nor the admin. */
 async function registerRateLimit(server: Server, max: number): Promise<void> {
   await server.register(rateLimit, {
     global: false,
@@ -39,37 +39,37 @@ async function registerRateLimit(server: Server, max: number): Promise<void> {
     timeWindow: '1 minute',
     keyGenerator: ({ credential, ip }) => credential?.digest.toString('base64') ?? ip,
   });
-  const ask = server.createRateLimit();
+  const takeToken = server.createRateLimit();
   server.addHook('onRequest', async (request) => {
     const access = accessTo(request);
     if (access === 'anyone' || !access.includes('client') || request.credential?.role === 'admin') return;
-    const limit = await ask(request);
+    const limit = await takeToken(request);
     if (limit.isAllowed || !limit.isExceeded) return;
-    throw new Problem(429, 'too-many-requests', `More than ${max} requests in a minute. Ask again later.`, {
+    throw new Problem(429, 'too-many-requests', `More than ${max} requests in a minute. Retry later.`, {
       headers: { 'retry-after': String(limit.ttlInSeconds) },
     });
   });
 }
 
-/** Whoever asks for what is not there may hear so: what there is stands in /docs. */
+/** A 404 needs no key, because /docs lists the routes to all. */
 const accessTo = ({ is404, routeOptions }: FastifyRequest): Access =>
   is404 ? 'anyone' : (routeOptions.config.access ?? ['admin']);
 
 function authenticate({ headers }: FastifyRequest, credentials: readonly Credential[]): Credential {
   const [, key] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? [];
   if (key === undefined) {
-    throw new Problem(401, 'unauthorized', 'Send a key, as Authorization: Bearer <key>.', {
+    throw new Problem(401, 'unauthorized', 'A key is required, as Authorization: Bearer <key>.', {
       headers: { 'www-authenticate': 'Bearer' },
     });
   }
   const credential = findCredential(credentials, key);
   if (credential) return credential;
-  throw new Problem(401, 'unauthorized', 'This key is not known here.', {
+  throw new Problem(401, 'unauthorized', 'The key is unknown.', {
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
   });
 }
 
 const forbidden = () =>
-  new Problem(403, 'forbidden', 'This key is not for this request.', {
+  new Problem(403, 'forbidden', 'The key does not allow this request.', {
     headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
   });

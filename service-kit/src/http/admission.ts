@@ -4,21 +4,21 @@ import type { Server } from './types.ts';
 type Refusal = 'stopping' | 'overloaded';
 
 export interface AdmissionOptions {
-  /** Requests under way at the same time. One more is turned away: it would only make all of them late. */
+  /** One more request is refused, because it would only delay all of them. */
   maxConcurrentRequests?: number;
-  /** What the problem document says beside the usual. */
+  /** More members of the problem document. */
   refusalMembers?: (reason: Refusal) => Record<string, unknown>;
 }
 
 const details: Record<Refusal, string> = {
-  stopping: 'This service is stopping. Ask again soon.',
-  overloaded: 'This service has as much to do as it can. Ask again soon.',
+  stopping: 'The service is stopping. Retry later.',
+  overloaded: 'The concurrency limit is reached. Retry later.',
 };
 
 /**
- * Takes on requests up to the limit. Once the server stops, it turns away what still arrives, for as long as something is
- * under way; then it closes. What is under way takes its connection with it: an idle keep-alive connection would hold up
- * the stop for as long as the client likes.
+ * Admits requests up to the limit. Once the server stops, new requests are refused until those being handled have ended;
+ * then it closes. Each of those closes its connection, because an idle keep-alive connection would delay the stop for as long
+ * as the client likes.
  */
 export function registerAdmission(
   server: Server,
@@ -26,23 +26,23 @@ export function registerAdmission(
 ): void {
   const stopping = new AbortController();
   server.decorate('stopping', stopping.signal);
-  let underWay = 0;
+  let handled = 0;
   const ended = Promise.withResolvers<void>();
   server.addHook('preClose', async () => {
     stopping.abort();
-    if (underWay > 0) await ended.promise;
+    if (handled > 0) await ended.promise;
   });
   server.addHook('onRequest', (request, reply, done) => {
     const reason = stopping.signal.aborted
       ? 'stopping'
-      : underWay >= maxConcurrentRequests
+      : handled >= maxConcurrentRequests
         ? 'overloaded'
         : null;
     if (reason !== 'stopping' && (reason === null || isAboutHealth(request.url))) {
-      underWay += 1;
+      handled += 1;
       reply.raw.once('close', () => {
-        underWay -= 1;
-        if (stopping.signal.aborted && underWay === 0) ended.resolve();
+        handled -= 1;
+        if (stopping.signal.aborted && handled === 0) ended.resolve();
       });
       return done();
     }
@@ -58,5 +58,5 @@ export function registerAdmission(
   });
 }
 
-/** An orchestrator that hears nothing from a busy process would kill it. */
+/** Admitted beyond the limit, because an orchestrator would kill a busy process that does not answer. */
 const isAboutHealth = (url: string) => url === '/health/live' || url === '/health/ready';

@@ -22,34 +22,34 @@ export const share = () =>
 export const flag = () =>
   z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
 
-/** Where a service listens: a scheme, a host, perhaps a port. */
+/** The URL of a service: a scheme, a host, perhaps a port. */
 export const serviceUrl = () =>
   z
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
     .refine((url) => new URL(url).href === `${new URL(url).origin}/`, 'must have no path');
 
-/** A PostgreSQL database; TLS and what else pg-connection-string knows are in the query, such as `?sslmode=verify-full`. */
+/** A PostgreSQL database; TLS and other options of pg-connection-string are in the query, such as `?sslmode=verify-full`. */
 export const postgresUrl = (message = 'must be a postgres:// URL with a database') =>
   z.url({ protocol: /^postgres(ql)?$/, error: message, abort: true }).refine(
-    // Else it would be the one that is named like the user, or like whoever runs this.
+    // Without a name, pg connects to the database that is named like the user.
     (url) => new URL(url).pathname.length > 1,
     message,
   );
 
-/** What every service takes from the environment. */
+/** The environment variables of every service. */
 export const serviceSettings = ({ port }: { port: number }) => ({
   HOST: z.string().default('127.0.0.1'),
   PORT: wholeNumber({ min: 0, max: 65_535 }).default(port),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** How long a stop may take before the process gives up on what is still under way. */
+  /** How long a stop may take before the process exits, whatever still runs. */
   STOP_TIMEOUT_MS: milliseconds().default(10_000),
-  /** The OpenTelemetry collector that spans go to; nowhere if not set. */
+  /** The OpenTelemetry collector of the spans; they are not exported if not set. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
     .optional(),
 });
 
-/** For a check over several settings: names the ones that are missing, and why they are needed. */
+/** The issues of missing settings, for a check over several of them. */
 export const missing = (names: string[], why: string) =>
   names.map((name) => ({ code: 'custom' as const, path: [name], message: why, input: undefined }));
 
@@ -61,12 +61,12 @@ export interface ServiceSettings {
   OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined;
 }
 
-/** Its message names every setting that is wrong, and not the values: some are secrets. */
+/** The message names every wrong setting, and no values, because some are secrets. */
 export class ConfigurationError extends Error {}
 
 /**
- * Reads the configuration from environment variables. An empty one counts as not set, as Compose passes on the ones
- * that are not.
+ * Reads the configuration from environment variables. An empty one counts as not set, because Compose passes those that are
+ * not set as empty.
  *
  * @throws ConfigurationError
  */

@@ -1,10 +1,10 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { correlationHeaders } from '../telemetry/correlation.ts';
 
-/** `client`: whoever uses the public API; `admin`: who resets, retries and pulls levers; `service`: one of the trio. */
+/** `client`: users of the public API; `admin`: resets, retries, sandbox controls; `service`: the services among themselves. */
 export type Role = 'client' | 'admin' | 'service';
 
-/** Somebody who may ask, and the digest of the key that shows it: the key itself is not kept. */
+/** A name, its role, and the digest of its key: the key itself is not stored. */
 export interface Credential {
   name: string;
   role: Role;
@@ -17,7 +17,7 @@ export const createCredential = (name: string, role: Role, key: string): Credent
   digest: digestOf(key),
 });
 
-/** How long it takes says nothing of the keys: digests are compared, all of them, and each in constant time. */
+/** Compares the digests of all keys, each in constant time, so that the time it takes reveals nothing of them. */
 export function findCredential(credentials: readonly Credential[], key: string): Credential | undefined {
   const digest = digestOf(key);
   const [found] = credentials.filter((credential) => timingSafeEqual(credential.digest, digest));
@@ -26,7 +26,7 @@ export function findCredential(credentials: readonly Credential[], key: string):
 
 const digestOf = (key: string): Buffer => hash('sha256', key, 'buffer');
 
-/** What our services send each other with each request: the key that lets them in (RFC 6750), and what it is about. */
+/** The headers of a request to another of our services: the key (RFC 6750) and the correlation. */
 export const serviceHeaders = (key: string | undefined) => (): Record<string, string> => ({
   ...(key !== undefined && { authorization: `Bearer ${key}` }),
   ...correlationHeaders(),

@@ -3,29 +3,29 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problemContentType } from './problem.ts';
 import './validation-messages.ts';
 
-/** Turns whatever a handler or Fastify threw into a problem document. What was not foreseen is logged, and not told. */
-export function problemOfError(error: FastifyError | Problem): Problem {
+/** The problem of any error of a handler or of Fastify. An unexpected one is logged, and not described to the client. */
+function problemOfError(error: FastifyError | Problem): Problem {
   if (error instanceof Problem) return error;
   if (error.validation) return invalidInput(error);
-  // Of any other error the status is as little meant for clients as the message.
+  // The status of any other error is not meant for clients, and neither is its message.
   const statusCode = error.code?.startsWith('FST_') ? (error.statusCode ?? 500) : 500;
   switch (statusCode) {
     case 400:
-      return new Problem(400, 'malformed-request', 'The request can not be read.');
+      return new Problem(400, 'malformed-request', 'The request can not be parsed.');
     case 413:
-      return new Problem(413, 'body-too-large', 'The body is larger than this service takes.');
+      return new Problem(413, 'body-too-large', 'The body exceeds the limit.');
     case 415:
       return new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
     default:
       if (statusCode >= 400 && statusCode < 500)
         return new Problem(statusCode, 'refused', 'The request can not be carried out.');
-      return new Problem(500, 'internal-error', 'Something went wrong here. It has been logged.');
+      return new Problem(500, 'internal-error', 'An internal error occurred. It has been logged.');
   }
 }
 
 /**
- * The paths are those of the fields, joined by dots. An issue of the whole (no body, an array) is named by where it
- * is: `body`, `query`, `path` or `headers`; an unknown field by its own name.
+ * The paths are those of the fields, joined by dots. The path of an issue of the whole (no body, an array) is `body`, `query`,
+ * `path` or `headers`; that of an unknown field is its name.
  */
 function invalidInput(error: FastifyError): Problem {
   const place =
@@ -58,12 +58,12 @@ type ErrorHandler = (
   reply: FastifyReply,
 ) => FastifyReply;
 
-/** `translate` knows the service's own errors: the Problem that one of them is to the client. */
+/** `translate` returns the problem of one of the service's own errors. */
 export const createErrorHandler =
   (translate: (error: Error) => Problem | undefined): ErrorHandler =>
   (error, request, reply) => {
     const problem = translate(error) ?? problemOfError(error);
-    // Of a 4xx nothing is logged: the messages of parsers quote the body.
+    // A 4xx is not logged, because the messages of parsers quote the body.
     if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, problem);
   };
@@ -73,7 +73,7 @@ export function handleNotFound(request: FastifyRequest, reply: FastifyReply): Fa
   return sendProblem(reply, new Problem(404, 'not-found', detail));
 }
 
-/** For what is not HTTP enough to become a request: the socket is all there is. */
+/** For input that is not an HTTP request: there is nothing but the socket. */
 export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -81,7 +81,7 @@ export function handleClientError(error: Error & { code?: string }, socket: Sock
   }
   const problem =
     error.code === 'HPE_HEADER_OVERFLOW'
-      ? new Problem(431, 'headers-too-large', 'The headers are larger than this service takes.')
+      ? new Problem(431, 'headers-too-large', 'The headers exceed the limit.')
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? new Problem(408, 'request-timeout', 'The request did not arrive in time.')
         : new Problem(400, 'malformed-request', 'This is not an HTTP request.');

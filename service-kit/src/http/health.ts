@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Problem, problemResponse } from './problem.ts';
 import type { Server } from './types.ts';
 
-/** The two questions of an orchestrator: is the process alive (else restart it), can it do its job (else spare it). */
+/** For an orchestrator: `live` (else it restarts the process) and `ready` (else it routes no requests to it). */
 export function registerHealth(server: Server, ready: () => Promise<void> = async () => {}): void {
   server.get(
     '/health/live',
@@ -10,7 +10,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'The process runs',
+        summary: 'Whether the process runs',
         response: { 200: z.object({ status: z.literal('live') }) },
       },
     },
@@ -22,10 +22,10 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'It can do its job',
+        summary: 'Whether the service is ready',
         response: {
           200: z.object({ status: z.literal('ready') }),
-          503: problemResponse('It can not, or it is stopping'),
+          503: problemResponse('It is not ready, or it is stopping'),
         },
       },
     },
@@ -34,7 +34,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
         await ready();
       } catch (error) {
         request.log.warn({ err: error }, 'not ready');
-        throw new Problem(503, 'not-ready', 'This service can not do its job now.');
+        throw new Problem(503, 'not-ready', 'The service is not ready.');
       }
       return { status: 'ready' as const };
     },

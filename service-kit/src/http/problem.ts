@@ -14,7 +14,7 @@ export const problemSchema = z
 
 export type ProblemDocument = z.infer<typeof problemSchema>;
 
-/** An answer that is not a success, thrown from wherever it is found. What it carries is meant for the client to read. */
+/** An error response, thrown from any depth. All its fields are meant for the client. */
 export class Problem extends Error {
   readonly status: number;
   readonly document: ProblemDocument;
@@ -41,11 +41,11 @@ export class Problem extends Error {
 
 export const problemContentType = 'application/problem+json';
 
-/** For OpenAPI: a problem as the answer of a route. */
+/** For OpenAPI: a problem as the response of a route. */
 export const problemResponse = (description: string) => ({
   description,
   content: { [problemContentType]: { schema: problemSchema } },
 });
 
-/** For OpenAPI: the answer to input that does not fit the schemas. */
+/** For OpenAPI: the response to input that does not match the schemas. */
 export const badRequestResponse = problemResponse('The input is wrong; `errors` names each field');

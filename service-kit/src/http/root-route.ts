@@ -2,18 +2,18 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Server } from './types.ts';
 
-/** Answers with a page. */
+/** Replies with a page. */
 export type Page = (reply: FastifyReply) => FastifyReply;
 
-/** GET / says who is here: as JSON, and as a page to whoever prefers HTML, if there is one. */
-export function registerGreeting(server: Server, message: string, page?: Page): void {
+/** GET / names the service: in JSON, or as the page to a client that prefers HTML. */
+export function registerRootRoute(server: Server, message: string, page?: Page): void {
   const greeting = { message, status: 'online' as const };
   server.get(
     '/',
     {
       config: { access: 'anyone' },
       schema: {
-        summary: 'Who is here',
+        summary: 'The name of the service',
         response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
       },
     },
@@ -25,7 +25,7 @@ export function registerGreeting(server: Server, message: string, page?: Page): 
   );
 }
 
-/** HTML is for those who ask for it by name, and do not like JSON as well or better (RFC 9110 section 12.5.1). */
+/** Serves HTML only if `Accept` weighs text/html above JSON (RFC 9110 section 12.5.1). */
 export function prefersHtml(accept = ''): boolean {
   const weights = new Map(
     accept.split(',').map((range) => {

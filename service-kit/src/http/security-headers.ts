@@ -4,8 +4,8 @@ import helmet from 'helmet';
 import type { Server } from './types.ts';
 
 /**
- * For answers that are read by programs: a browser that is made to show one is to do nothing with it. A route that
- * answers something else says so itself.
+ * For responses to programs: a browser that is made to show one must do nothing with it. A route that serves a page sets its
+ * own.
  */
 export function registerSecurityHeaders(server: Server): void {
   const headers = { ...helmetHeaders(), 'cache-control': 'no-store' };
@@ -16,14 +16,14 @@ export function registerSecurityHeaders(server: Server): void {
 }
 
 /**
- * They are the same for each answer. @fastify/helmet builds them anew for each, which costs as much as routing does. Left out is
- * what says something only of a page, or only to browsers that are gone: each header costs whoever writes and reads it.
+ * Computed once, because they are the same for each response: @fastify/helmet builds them anew each time, which costs as much as
+ * routing. Without the headers that matter to pages or to obsolete browsers alone, because each costs time to write and read.
  */
 function helmetHeaders(): Record<string, unknown> {
   const request = new IncomingMessage(new Socket());
   const response = new ServerResponse(request);
   const setHeaders = helmet({
-    strictTransportSecurity: false, // for whoever terminates TLS to say, of their own domain
+    strictTransportSecurity: false, // set by the proxy that terminates TLS, for its own domain
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
     xDnsPrefetchControl: false,

@@ -10,47 +10,47 @@ import { type AdmissionOptions, registerAdmission } from './admission.ts';
 import { createErrorHandler, handleClientError, handleNotFound } from './error-handling.ts';
 import { registerHealth } from './health.ts';
 import { Problem } from './problem.ts';
-import { type Page, registerGreeting } from './root-route.ts';
+import { type Page, registerRootRoute } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 import type { Server } from './types.ts';
 
 export interface ServerOptions extends AccessOptions, AdmissionOptions {
   title: string;
-  /** What GET / says. */
+  /** The `message` of GET /. */
   greeting: string;
-  /** What GET / answers whoever prefers HTML. Default: the same as anybody else. */
+  /** The response of GET / to a client that prefers HTML. Default: JSON. */
   page?: Page;
   description: string;
   version: string;
   logger: FastifyBaseLogger;
-  /** Rejects while the service can not do its job; `/health/ready` then says 503. Default: it always can. */
+  /** Rejects while the service is not ready; `/health/ready` is 503 then. Default: always ready. */
   ready?: () => Promise<void>;
-  /** The problem that one of the service's own errors is to a client. */
+  /** Returns the problem of one of the service's own errors. */
   translateError?: (error: Error) => Problem | undefined;
-  /** Makes a value of a JSON body, or throws. Default: JSON.parse. */
+  /** Parses a JSON body, or throws. Default: JSON.parse. */
   parseJson?: (text: string) => unknown;
-  /** What GET /metrics shows, beside the requests, which are added to it. Default: nothing else. */
+  /** Gets the metrics of the requests, and is what GET /metrics returns. Default: a new one. */
   metrics?: Registry;
 }
 
 /**
- * Fastify with what every service here has: zod for input, problem documents for errors, OpenAPI, health, and a stop
- * that cuts nobody off. It does not listen.
+ * Fastify with zod for input, problem documents for errors, OpenAPI, health, metrics, and a stop that lets requests end. It
+ * does not listen.
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const handleError = createErrorHandler(options.translateError ?? (() => undefined));
   const server = Fastify({
     loggerInstance: options.logger,
-    childLoggerFactory: (logger) => logger, // what is a request's own is on every line, whoever writes it
-    // A service logs what it did, in one line of its own.
+    childLoggerFactory: (logger) => logger, // the correlation of a request is on every line already
+    // A service logs each request in one line of its own.
     logController: new LogController({ disableRequestLogging: true }),
-    // Against clients that are slow on purpose: to send their headers, the whole request, or to read the answer.
+    // Against clients that are slow on purpose with their headers, with the request, or in reading the response.
     bodyLimit: 64 * 1024,
     http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
     requestTimeout: 10_000,
     connectionTimeout: 60_000,
     routerOptions: { maxParamLength: 1024 }, // a customer's id has up to 255 characters, each up to four bytes
-    return503OnClosing: false, // not a problem document; registerAdmission sends one
+    return503OnClosing: false, // registerAdmission sends a problem document instead
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {
       handleError(error, request as never, reply as never);
@@ -59,7 +59,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
 
   parseJsonOnly(server, options.parseJson ?? JSON.parse);
   server.setValidatorCompiler(validatorCompiler);
-  // Answers are built by our own code and checked by the compiler and the tests: no second check for each request.
+  // Not validated again for each request, because the compiler and the tests check our own responses.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
   server.setErrorHandler(handleError);
   server.setNotFoundHandler(handleNotFound);
@@ -70,14 +70,14 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerAdmission(server, options);
   await registerAccess(server, options);
   await registerDocs(server, options);
-  registerGreeting(server, options.greeting, options.page);
+  registerRootRoute(server, options.greeting, options.page);
   registerHealth(server, options.ready);
   return server;
 }
 
 /**
- * Any other type is a 415. Schemas are strict, so that a __proto__ is named as an unknown field like any other. An empty
- * body is no body: whether that is wrong is for the route to say, if there is one.
+ * Any other type is a 415. Schemas are strict, so that __proto__ is reported as an unknown field like any other. An empty body
+ * is no body, so that the schema of the route decides whether one is required.
  */
 function parseJsonOnly(server: Server, parse: (text: string) => unknown): void {
   server.removeAllContentTypeParsers();
@@ -121,6 +121,6 @@ async function registerDocs(server: Server, { title, description, version }: Ser
   );
 }
 
-/** What the page needs, which has its styles inline. */
+/** For Swagger UI, whose styles are inline. */
 const docsPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

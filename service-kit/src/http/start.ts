@@ -10,16 +10,16 @@ import type { Server } from './types.ts';
 
 export interface Service<Schema extends z.ZodType<ServiceSettings>> {
   name: string;
-  /** The `process` of Node.js. Only a `main.ts` reaches for it. */
+  /** The `process` of Node.js, which only a `main.ts` imports. */
   process: NodeJS.Process;
   configSchema: Schema;
-  /** Builds the app. Whatever it opens, the app closes. `metrics` has those of the process, and takes the app's. */
+  /** Builds the app, which closes all that it opens. `metrics` has those of the process, and gets the app's. */
   build: (config: z.output<Schema>, logger: Logger, metrics: Registry) => Promise<Server>;
 }
 
 /**
- * Runs a service until it is told to stop: configuration, app, listen. A first SIGTERM or SIGINT lets what is under way
- * end and exits with 0; a second one, or the deadline, exits at once with 1.
+ * Runs a service until a signal stops it: configuration, app, listen. A first SIGTERM or SIGINT lets requests end and exits
+ * with 0; a second one, or the deadline, exits at once with 1.
  */
 export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   name,
@@ -34,9 +34,9 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   collectProcessMetrics(metrics);
   let app: Server | undefined;
   closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
-    if (err) logger.fatal({ err }, 'stopping after an error that nobody handled');
+    if (err) logger.fatal({ err }, 'stopping after an unhandled error');
     else logger.info({ signal }, 'stopping');
-    // A client that never sends the rest of its request must not make the deadline pass.
+    // Otherwise a client that never sends the rest of its request would let the deadline pass.
     const cut = setTimeout(() => app?.server.closeAllConnections(), config.STOP_TIMEOUT_MS * 0.9);
     await app?.close();
     await endExport();
@@ -45,9 +45,9 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   });
   try {
     app = await build(config, logger, metrics);
-    // What the start leaves, and the room that V8 has made for it, would be kept for good: at rest nothing is collected. The
-    // image exposes `gc`; a smaller young generation would do as well, at the cost of a quarter of the throughput.
-    // A tick waits meanwhile: where none does, V8 drops the shape of its object, and from then on a tick takes ten times as long.
+    // Otherwise the garbage of the start, and the heap that V8 has grown for it, would stay: an idle process collects nothing.
+    // The image exposes `gc`. A smaller young generation would do as well, at the cost of a quarter of the throughput.
+    // A tick waits meanwhile, because V8 otherwise drops the shape of its object, and each tick takes ten times as long then.
     process.nextTick(() => {});
     globalThis.gc?.({ type: 'major', flavor: 'last-resort', execution: 'sync' });
     await app.listen({
@@ -61,7 +61,7 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   }
 }
 
-/** Each line has the ids of the request that it is about. */
+/** Each line has the correlation ids of its request. */
 export const createLogger = (options: LoggerOptions, destination?: DestinationStream): Logger =>
   pino({ ...options, mixin: correlationFields }, destination ?? standardOutput());
 

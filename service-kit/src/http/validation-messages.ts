@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What clients and operators read where a schema says nothing itself: our words, not the library's. */
+/** The messages to clients and operators where a schema has none of its own. */
 z.config({
   customError: (issue) => {
     switch (issue.code) {

@@ -3,21 +3,21 @@ import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { DatabaseError } from './database-error.ts';
 
-/** Neither a statement nor a connection is waited for longer, in ms: whoever pays waits, too. */
+/** In ms. No longer, because the client of a payment waits for it. */
 const statementTimeoutMs = 3000;
 const connectTimeoutMs = 3000;
 
-/** A server that has become a standby: another one takes writes, and a new connection may find it. */
+/** The server has become a standby. A new connection may find the primary. */
 const readOnly = '25006';
 
-/** A connection was made for some request, whose ids are not those of what befalls it later. */
+/** Errors of a connection must not be logged with the ids of the request that opened it. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();
 
-/** Few: what arrives together shares a statement. */
+/** Few, because batches share a statement. */
 const maxConnections = 8;
 
 export interface Statement {
-  /** Statements with a name are prepared, once for each connection. */
+  /** A statement with a name is prepared once for each connection. */
   name?: string;
   text: string;
   values?: unknown[];
@@ -25,18 +25,18 @@ export interface Statement {
 
 export interface Database {
   /**
-   * Runs a statement, which is a transaction of its own, and returns its rows. Resolves when it is committed.
+   * Runs a statement as a transaction of its own, and returns its rows once it is committed.
    *
    * @throws DatabaseError
    */
   query<Row>(statement: Statement): Promise<Row[]>;
-  /** Waits for the statements that are under way. */
+  /** Waits for running statements. */
   close(): Promise<void>;
 }
 
 /**
- * A pool of connections to the database at the URL, with TLS if its `sslmode` says so. It connects when it is asked, and
- * again after whatever has happened to its connections.
+ * A pool of connections to the database at the URL, with TLS if its `sslmode` demands it. It connects on first use, and again
+ * when its connections are lost.
  */
 export function createDatabase(url: string, log: FastifyBaseLogger): Database {
   const pool = new pg.Pool({
@@ -44,7 +44,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
-    // For when the server does not answer at all; else it has said so itself before.
+    // For a server that does not respond at all; otherwise its own timeout comes first.
     query_timeout: statementTimeoutMs + 1000,
     keepAlive: true,
     types: { getTypeParser },
@@ -61,7 +61,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
         throw new DatabaseError(error, false);
       });
       let broken: DatabaseError | undefined;
-      // A client emits its errors beside rejecting the statement; without a listener they would end the process.
+      // pg also emits the error that rejects the statement; without a listener it would end the process.
       const onError = () => {};
       client.on('error', onError);
       try {
@@ -79,7 +79,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
   };
 }
 
-/** As JSON has them: no amount of money is more than 2^53-1, and a time is ISO 8601. */
+/** The types of JSON: no amount of money exceeds 2^53-1, and a time is ISO 8601. */
 const getTypeParser = ((oid: number, format?: 'text' | 'binary') => {
   if (oid === pg.types.builtins.INT8) return Number;
   if (oid === pg.types.builtins.TIMESTAMPTZ) return (text: string) => new Date(text).toISOString();

@@ -1,17 +1,17 @@
 import pg from 'pg';
 import { DatabaseError } from './database-error.ts';
 
-/** Any number that nobody else is likely to lock in this database. */
+/** An arbitrary number, unlikely to be locked by other programs in this database. */
 const lock = 7_236_412_907;
 
 const lockTimeoutMs = 10_000;
 
 /**
- * Brings the tables of one owner up to date. However many processes start together, each migration runs once: the others
- * wait for the lock, and find nothing left to do.
+ * Runs the pending migrations of one owner. However many processes start together, each migration runs once, because the others
+ * wait for the lock.
  *
- * While replicas are upgraded one after the other, the release before runs on this schema, too: a migration leaves what
- * that one needs. So a schema that is newer than this release is no error. A migration that was released never changes.
+ * While replicas are upgraded one after another, the previous release runs on this schema, too, so a migration must not remove
+ * what that one needs, and a schema newer than this release is no error. A released migration never changes.
  *
  * @throws DatabaseError
  */
@@ -20,8 +20,8 @@ export async function migratePostgres(
   owner: string,
   migrations: readonly string[],
 ): Promise<void> {
-  // Not of the pool, whose statements have a time limit: an index of many rows takes longer. Everything else has one, so that
-  // neither another one's lock nor a server that falls silent is waited for without end: whoever opens a store tries again.
+  // Not from the pool, whose statements have a timeout, because an index of many rows takes longer. The rest has timeouts, so
+  // that neither a lock nor a silent server blocks it for ever: opening is retried.
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: 3000,
@@ -32,7 +32,7 @@ export async function migratePostgres(
   });
   const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
     client.query<Row>({ text, values, query_timeout: 2 * lockTimeoutMs } as pg.QueryConfig);
-  client.on('error', () => {}); // the statement that it befalls rejects
+  client.on('error', () => {}); // the running statement rejects with it
   try {
     await client.connect();
     await query('BEGIN');
@@ -55,6 +55,6 @@ export async function migratePostgres(
   } catch (error) {
     throw new DatabaseError(error, false);
   } finally {
-    await client.end().catch(() => {}); // it ends the transaction, if there still is one
+    await client.end().catch(() => {}); // rolls back an open transaction
   }
 }

@@ -1,6 +1,6 @@
 /**
- * `unnest($1::text[], $2::bigint[])` for columns such as `{ id: 'text', amount: 'bigint' }`, and the arrays for it: rows
- * that go into a statement as one parameter for each column, of which the first has the number `first`.
+ * Passes rows to a statement as one array parameter a column: `unnest($1::text[], $2::bigint[])` for columns such as
+ * `{ id: 'text', amount: 'bigint' }`. `first` is the number of the first parameter.
  */
 export function rowsOf<Column extends string>(columns: Record<Column, string>, first = 1) {
   const names = Object.keys(columns) as Column[];
@@ -9,7 +9,7 @@ export function rowsOf<Column extends string>(columns: Record<Column, string>, f
     names,
     sql: `unnest(${parameters.join(', ')}) AS given (${names.join(', ')})`,
     values: (rows: Record<Column, unknown>[]) => names.map((name) => rows.map((row) => row[name])),
-    /** How many parameters it takes. */
+    /** The number of parameters. */
     count: names.length,
   };
 }

@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Provider } from '../contract/notification.ts';
 
-/** Trouble that ends only when a person acts: one line when it begins and one when it ends, however many sends it meets. */
+/** Faults that end only when a person acts: one log line at the beginning and one at the end, however many sends they fail. */
 export interface Alerts {
   begin(alert: string): void;
-  /** A send was accepted: whatever it was is over. */
+  /** Called after an accepted send, which ends all alerts. */
   end(): void;
 }
 
@@ -14,11 +14,11 @@ export function createAlerts(provider: Provider, log: FastifyBaseLogger): Alerts
     begin(alert) {
       if (begun.has(alert)) return;
       begun.add(alert);
-      log.error({ provider, alert }, 'the provider refuses to send until the account is put right');
+      log.error({ provider, alert }, 'the provider refuses all sends until the account is corrected');
     },
     end() {
       if (begun.size === 0) return;
-      log.info({ provider, alerts_ended: [...begun] }, 'the provider sends again');
+      log.info({ provider, alerts_ended: [...begun] }, 'the provider accepts sends again');
       begun.clear();
     },
   };

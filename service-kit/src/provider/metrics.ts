@@ -4,8 +4,8 @@ import { durationBuckets } from '../telemetry/metrics.ts';
 import type { Gateway } from './gateway.ts';
 
 /**
- * Counts what the gateway sends. A request that is answered from memory, or joins another, is no send; a send that ends
- * after its request was answered is counted with the outcome that it had in the end.
+ * Counts the sends of the gateway. A request whose outcome comes from the idempotency store is no send. A send that ends after
+ * its request was answered is counted with its final outcome.
  */
 export function measureSends(provider: Provider, send: Gateway['send'], registry: Registry): Gateway['send'] {
   const labelNames = ['provider', 'outcome'] as const;
@@ -17,12 +17,12 @@ export function measureSends(provider: Provider, send: Gateway['send'], registry
   });
   const durations = new Histogram({
     name: 'paysms_gateway_send_duration_seconds',
-    help: 'How long the gateway took to send, or not to send, one SMS',
+    help: 'Duration of one send of the gateway, whatever its outcome',
     labelNames,
     buckets: durationBuckets,
     registers: [registry],
   });
-  // From the start: a rate can not see the step from nothing to 1.
+  // Initialized, because a rate does not see a series that begins with 1.
   for (const outcome of outcomes) total.inc({ provider, outcome }, 0);
 
   return async (sms) => {

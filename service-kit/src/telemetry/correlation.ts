@@ -14,34 +14,34 @@ import {
 } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 
-/** What ties together all that is done for one request, in whichever service and however much later. */
+/** The ids of all work for one request, in each service and however much later. */
 export interface Correlation {
-  /** Where in which trace this is. */
+  /** The trace and the current span. */
   context: Context;
-  /** null for a payment of a release that did not keep it. */
+  /** null for a payment of a release that did not store it. */
   request_id: string | null;
-  /** Whose request it is, where it has shown a key. */
+  /** The name of the key that the request came with. */
   client?: string;
-  /** How it travels, once somebody has asked: that of a payment is asked for with each of its attempts. */
-  ids?: TravellingIds;
+  /** A cache of `currentIds`, which each attempt of a payment calls. */
+  ids?: PropagatedIds;
 }
 
-/** How a correlation is kept. */
+/** A correlation as it is stored. */
 export interface CorrelationIds {
   traceparent: string | null;
   request_id: string | null;
 }
 
-type TravellingIds = CorrelationIds & { tracestate?: string };
+type PropagatedIds = CorrelationIds & { tracestate?: string };
 
 const storage = new AsyncLocalStorage<Correlation>();
 const propagator = new W3CTraceContextPropagator();
-// Until tracing-export.ts is loaded, what it starts are spans that nobody records.
+// Its spans are not recorded until tracing-export.ts is loaded.
 const tracer = trace.getTracer('payments-with-sms');
 
 export const currentCorrelation = () => storage.getStore();
 
-/** For each log line. */
+/** The fields of each log line. */
 export function correlationFields(): Record<string, string> {
   const correlation = storage.getStore();
   if (!correlation) return {};
@@ -54,7 +54,7 @@ export function correlationFields(): Record<string, string> {
   return fields;
 }
 
-/** For each call to another of our services. */
+/** The headers of each call to another of our services. */
 export function correlationHeaders(): Record<string, string> {
   const { traceparent, tracestate, request_id } = currentIds();
   const headers: Record<string, string> = {};
@@ -64,46 +64,46 @@ export function correlationHeaders(): Record<string, string> {
   return headers;
 }
 
-/** To be kept with what will be gone on with later. */
-export function currentIds(): TravellingIds {
+/** Stored with work that is resumed later. */
+export function currentIds(): PropagatedIds {
   const correlation = storage.getStore();
   if (!correlation) return { traceparent: null, request_id: null };
   correlation.ids ??= idsOf(correlation);
   return correlation.ids;
 }
 
-function idsOf({ context, request_id }: Correlation): TravellingIds {
-  const carrier: Record<string, string> = {};
-  propagator.inject(context, carrier, defaultTextMapSetter);
-  const { traceparent = null, tracestate } = carrier;
+function idsOf({ context, request_id }: Correlation): PropagatedIds {
+  const headers: Record<string, string> = {};
+  propagator.inject(context, headers, defaultTextMapSetter);
+  const { traceparent = null, tracestate } = headers;
   return tracestate ? { traceparent, tracestate, request_id } : { traceparent, request_id };
 }
 
-/** Where the headers of a request, or what was kept, say that it comes from. */
+/** The parent span in the headers of a request, or in stored ids. */
 export const contextOf = (headers: Record<string, unknown>): Context =>
   propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter);
 
 export const runCorrelated = <T>(correlation: Correlation, work: () => T): T =>
   storage.run(correlation, work);
 
-/** A span, and what happens within it. One that nobody records and that has no parent gets ids of its own, for the log. */
+/** Starts a span. Without a recorder and a parent it gets random ids, for the log. */
 export function startSpan(
   name: string,
   options: SpanOptions,
   parent: Context,
 ): { span: Span; context: Context } {
   const started = tracer.startSpan(name, options, parent);
-  const span = isSpanContextValid(started.spanContext()) ? started : spanOfNobody();
+  const span = isSpanContextValid(started.spanContext()) ? started : unrecordedSpan();
   return { span, context: trace.setSpan(parent, span) };
 }
 
-/** The first of its trace: its id need not differ from that. Not by randomBytes, which asks for entropy each time. */
-function spanOfNobody(): Span {
+/** The root of its trace, so its id may be taken from the trace's. Not from randomBytes, which reads entropy each time. */
+function unrecordedSpan(): Span {
   const traceId = randomUUID().replaceAll('-', '');
   return trace.wrapSpanContext({ traceId, spanId: traceId.slice(16), traceFlags: TraceFlags.SAMPLED });
 }
 
-/** Does the work as a span of what is under way; within one that is ours and that nobody records, no other is made. */
+/** Runs the work in a child of the current span. No child is created in a span of ours that is not recorded. */
 export function inSpan<T>(name: string, options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T> {
   const correlation = storage.getStore() ?? { context: ROOT_CONTEXT, request_id: null };
   const parent = trace.getSpan(correlation.context);
@@ -122,7 +122,7 @@ async function inNewSpan<T>(
     const { ids: _, ...rest } = correlation;
     return await storage.run({ ...rest, context }, () => work(span));
   } catch (error) {
-    // The kind alone: a message may quote what no trace is to hold.
+    // The name alone, because the message may quote a text or a phone.
     span.setStatus({ code: SpanStatusCode.ERROR });
     span.setAttribute('error.type', error instanceof Error ? error.name : 'unknown');
     throw error;
@@ -131,6 +131,6 @@ async function inNewSpan<T>(
   }
 }
 
-/** Goes on with what was begun by the request with these ids. */
+/** Runs work of the request with these ids. */
 export const resumeCorrelation = <T>({ traceparent, request_id }: CorrelationIds, work: () => T): T =>
   storage.run({ context: contextOf({ traceparent: traceparent ?? undefined }), request_id }, work);

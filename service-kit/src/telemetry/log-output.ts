@@ -1,15 +1,15 @@
 import { type DestinationStream, pino } from 'pino';
 
-/** How long a line waits for others, in ms: no longer than anybody who watches would notice. */
-const gatherMs = 20;
+/** In ms. Too short to be noticed by a person who reads along. */
+const batchMs = 20;
 
 /**
- * Lines that come shortly after one another are one write: each write wakes a thread, which takes a tenth of the CPU time of a
- * payment where they come alone. What waits is written when the process exits; only a kill without warning loses it.
+ * Writes the lines of 20 ms at once, because each write wakes a thread, which takes a tenth of the CPU time of a payment. Lines
+ * that wait are written when the process exits; only a SIGKILL loses them.
  */
 export function standardOutput(): DestinationStream & { flushSync(): void } {
   const output = pino.destination({ minLength: 64 * 1024, maxWrite: 128 * 1024 });
-  /** Bytes that were given to the output, and are not written yet. */
+  /** Bytes that the output has not written yet. */
   let unwritten = 0;
   let isScheduled = false;
   const flush = () => {
@@ -19,7 +19,7 @@ export function standardOutput(): DestinationStream & { flushSync(): void } {
   output.on('write', (bytes: number) => {
     unwritten -= bytes;
   });
-  // A flush while a write is under way does nothing: what it was for goes when that has ended.
+  // A flush during a write does nothing, so it is repeated when that has ended.
   output.on('drain', () => {
     if (unwritten > 0) output.flush();
   });
@@ -29,9 +29,9 @@ export function standardOutput(): DestinationStream & { flushSync(): void } {
       output.write(line);
       if (isScheduled) return;
       isScheduled = true;
-      setTimeout(flush, gatherMs).unref();
+      setTimeout(flush, batchMs).unref();
     },
-    /** pino's, after a fatal line. */
+    /** Called by pino after a fatal line. */
     flushSync() {
       output.flushSync();
       unwritten = 0;

@@ -1,26 +1,26 @@
 import { collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
 import type { Server } from '../http/types.ts';
 
-/** In seconds. An answer takes a millisecond at best, and two deadlines of 3 s and what is around them at worst. */
+/** In seconds. From a millisecond, the fastest response, to more than two deadlines of 3 s, the slowest. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 10];
 
-/** What is asked of where there is nothing: whatever a scanner tries is one series. */
+/** One series for all unknown paths, because a scanner tries any number of them. */
 const noRoute = 'none';
 
-/** The client hung up before it had its answer; nginx's number for it. Else the slowest requests would go uncounted. */
+/** nginx's status for a client that disconnected before the response. Otherwise the slowest requests would not be counted. */
 const clientClosedRequest = 499;
 
-/** `GET /metrics`, and how long the requests take. To be called before the routes: a hook is for the routes after it. */
+/** `GET /metrics`, and the durations of requests. Called before the routes, because a hook applies to later routes. */
 export function registerMetrics(server: Server, registry: Registry): void {
   const durations = new Histogram({
     name: 'http_request_duration_seconds',
-    help: "How long requests took, by the route's pattern; status code 499: the client hung up",
+    help: "Durations of requests, by the route's pattern; status code 499: the client disconnected",
     labelNames: ['method', 'route', 'status_code'],
     buckets: durationBuckets,
     registers: [registry],
   });
   server.addHook('onRequest', (request, reply, done) => {
-    // Not onResponse, which does not come where the client has hung up.
+    // Not onResponse, which is not called if the client has disconnected.
     reply.raw.once('close', () => {
       const status_code = reply.raw.writableEnded ? reply.statusCode : clientClosedRequest;
       const route = request.routeOptions.url ?? noRoute;
@@ -36,12 +36,12 @@ export function registerMetrics(server: Server, registry: Registry): void {
 }
 
 /**
- * Memory, CPU, event loop and garbage collection. They are the process's, which has one set of them: what watches them
- * runs until the process ends, so no app that is built and closed again may ask for it.
+ * Memory, CPU, event loop and garbage collection. Once a process, because the observers run until it ends: an app that is built
+ * and closed must not call it.
  */
 export function collectProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry });
-  // Gauges, which must not be named _total. Their parts have names of their own, and can be added up.
+  // Gauges must not be named _total. The series of their parts can be summed instead.
   for (const name of ['handles', 'requests', 'resources'])
     registry.removeSingleMetric(`nodejs_active_${name}_total`);
 }

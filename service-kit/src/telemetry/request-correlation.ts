@@ -4,15 +4,14 @@ import type { Server } from '../http/types.ts';
 import { contextOf, runCorrelated, startSpan } from './correlation.ts';
 
 /**
- * What a log line and a grep can carry. Whatever else comes as an id is not taken over; neither is what may be a phone,
- * which no log is to hold.
+ * Short, without spaces, and not like a phone, because it is logged. Any other id is replaced.
  */
 const isRequestId = (id: unknown): id is string =>
   typeof id === 'string' && /^[\w.-]{1,128}$/.test(id) && !/^[\d.-]{7,20}$/.test(id);
 
 /**
- * Takes over the trace and the id that a request comes with, or gives it some; the answer has the id, too. To be called
- * before the other hooks, so that what they log and refuse has them.
+ * Continues the trace and the id that a request comes with, or creates them; the response has the id, too. Called before the
+ * other hooks, so that their log lines and refusals have them.
  */
 export function registerCorrelation(server: Server): void {
   server.addHook('onRequest', (request, reply, done) => {
@@ -27,7 +26,7 @@ export function registerCorrelation(server: Server): void {
       contextOf(request.headers),
     );
     if (span.isRecording()) {
-      const { url } = request.routeOptions; // which Fastify makes anew each time that it is asked for
+      const { url } = request.routeOptions; // a getter of Fastify that creates it anew each time
       if (url) span.updateName(`${method} ${url}`).setAttribute('http.route', url);
       reply.raw.once('close', () => {
         span.setAttribute('http.response.status_code', reply.statusCode);

@@ -3,14 +3,14 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 
-/** How long what is left of the spans may hold up a stop, in ms. */
+/** How long the last export may delay a stop, in ms. */
 const flushMs = 2000;
 
 /**
- * Sends the spans to an OpenTelemetry collector, in batches. One that can not be reached costs the spans, and nothing
- * else. To be imported only where there is one: the SDK takes memory, and time at the start.
+ * Sends the spans to an OpenTelemetry collector, in batches. If it can not be reached, the spans are lost, and nothing else.
+ * Imported only if there is one, because the SDK takes memory, and time at the start.
  *
- * @returns what sends the rest of them
+ * @returns a function that sends the remaining spans
  */
 export function exportSpans(endpoint: string, service: string): () => Promise<void> {
   const exporter = new OTLPTraceExporter({
