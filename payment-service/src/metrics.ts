@@ -1,7 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { outcomes } from 'service-kit/contract/notification.ts';
 import { durationBuckets } from 'service-kit/telemetry/metrics.ts';
-import { type Notifier, type NotifierObserver, providers } from './delivery/notifier.ts';
+import { type Notifier, providers } from './delivery/notifier.ts';
+import type { NotifierObserver } from './delivery/provider-breaker.ts';
 import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './domain/payment.ts';
 import { type CircuitState, circuitStates } from './providers/circuit-report.ts';
 import type { Store } from './store/store.ts';

@@ -6,11 +6,11 @@ import type { PaymentObserver } from '../domain/payment.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
 
 /**
- * Puts down what a provider reports of an SMS that it has taken.
+ * Records a provider's receipt for an SMS that it accepted.
  *
  * @throws Problem 404 if there is no such attempt, 409 while the notification is being handled
  */
-export async function takeReceipt(
+export async function recordReceipt(
   store: Store,
   receipt: Receipt,
   onChange: PaymentObserver,
@@ -21,7 +21,7 @@ export async function takeReceipt(
   if (!next) throw new Problem(404, 'attempt-not-found', 'There is no such attempt.');
   if (next === payment) return;
   try {
-    // Whoever handles the notification now would write over the receipt: it has to wait until nobody does.
+    // A worker that holds the lease would overwrite the receipt, so the receipt has to wait for its own claim.
     const { fence } = await store.claim(payment);
     await store.update({ ...next, fence }, undefined, payment);
     onChange(next, payment);
@@ -32,5 +32,5 @@ export async function takeReceipt(
     });
   }
   const { payment_id, notification_status, reason } = next;
-  log.info({ payment_id, provider: receipt.provider, notification_status, reason }, 'receipt taken');
+  log.info({ payment_id, provider: receipt.provider, notification_status, reason }, 'receipt recorded');
 }

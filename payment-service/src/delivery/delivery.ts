@@ -13,6 +13,7 @@ import {
 import { LeaseLost, type Store, type StoredAnswer } from '../store/store.ts';
 import { logPayment } from './log-payment.ts';
 import type { Notifier } from './notifier.ts';
+import { createTracker } from './tracker.ts';
 
 /** A payment at the end of a round, and the answer that was stored with it. */
 interface EndedRound {
@@ -149,22 +150,6 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
     },
     retry: (...args) => track(retry(...args)),
     drain,
-  };
-}
-
-/** Remembers the promises that are pending, so that a stop can wait for them. */
-function createTracker() {
-  const pending = new Set<Promise<unknown>>();
-  return {
-    track<T>(work: Promise<T>): Promise<T> {
-      pending.add(work);
-      const done = () => pending.delete(work);
-      work.then(done, done);
-      return work;
-    },
-    async drain() {
-      while (pending.size > 0) await Promise.allSettled(pending);
-    },
   };
 }
 

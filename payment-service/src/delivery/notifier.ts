@@ -1,162 +1,95 @@
-import type { FastifyBaseLogger } from 'fastify';
-import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
-import { inSpan } from 'service-kit/telemetry/correlation.ts';
+import type { Provider } from 'service-kit/contract/notification.ts';
 import {
   askedProvider,
   attemptKey,
   endAttempt,
   lastAttempt,
-  reasonOf,
   settleAttempt,
   startAttempt,
 } from '../domain/attempts.ts';
 import { circuitOpen, consequencesOf, throttled } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
-import { type CircuitBreakerParameters, createCircuitBreaker } from '../providers/circuit-breaker.ts';
-import type { CircuitState, ProviderReport } from '../providers/circuit-report.ts';
-import type { ProviderClient } from '../providers/provider-client.ts';
-
-/** Makes a payment durable as it now is. An attempt is on disk before its call is made. */
-type Save = (payment: Payment) => Promise<void>;
+import type { ProviderReport } from '../providers/circuit-report.ts';
+import { createProviderBreaker, type ProviderBreakerOptions, type Save } from './provider-breaker.ts';
+import { createThrottle } from './throttle.ts';
 
 export interface Notifier {
-  /** The payment with its next attempt: through Aldeamo, or Twilio if Aldeamo can not be asked now, or nobody. */
+  /**
+   * Adds the next attempt to a payment: through Aldeamo, or through Twilio if Aldeamo is not available. Skipped attempts are
+   * recorded: they explain the failover. If neither is available, no attempt runs.
+   */
   begin(payment: Payment): Payment;
   /**
-   * Makes the call that was begun and saved, and another through Twilio if that is what its outcome asks for. The end
-   * of the last attempt is the caller's to save.
+   * Makes the call of the attempt that was begun and saved, and fails over to Twilio if its outcome asks for it. The caller
+   * saves the end of the last attempt.
    *
-   * @throws what `save` throws; the call that it would have announced is not made
+   * @throws what `save` throws; the call of the attempt that was not saved is not made then
    */
   notify(payment: Payment, save: Save): Promise<Payment>;
   /**
-   * Asks the providers what became of the attempts that are `unknown`, and puts down what they know. Sends nothing, so an
-   * open circuit does not keep it from asking: what it hears may spare the customer a second SMS.
+   * Asks the providers about the attempts whose outcome is `unknown`, and settles those that they know. Open circuits do not
+   * prevent it, because nothing is sent and an answer may spare the customer a second SMS.
    */
   settleUnknown(payment: Payment): Promise<Payment>;
-  /** Who would be offered the next notification; null if nobody can be asked now. */
+  /** The active provider; null if none is available. */
   current(): Provider | null;
-  /** When somebody can be asked, in ms since the epoch: now, or when a circuit lets a probe through. */
+  /** When a provider is available, in ms since the epoch: now, or when a circuit lets a probe through. */
   availableAt(): number;
-  /** Asks Aldeamo now, and closes its circuit if it is well. */
+  /** Checks Aldeamo now, and closes its circuit if it is healthy. */
   recover(): Promise<boolean>;
   report(): Record<Provider, ProviderReport>;
   close(): Promise<void>;
 }
 
-/** Told of what happens to the providers. It never throws. */
-export interface NotifierObserver {
-  /** A provider was called, and this came of it. */
-  attemptEnded?(provider: Provider, outcome: Outcome, durationMs: number): void;
-  circuitChanged?(provider: Provider, state: CircuitState): void;
-}
-
-export interface NotifierOptions {
-  clients: Record<Provider, ProviderClient>;
-  parameters: CircuitBreakerParameters;
+export interface NotifierOptions extends ProviderBreakerOptions {
   policy: Pick<RetryPolicy, 'maxMs' | 'unknownOutcome'>;
-  observers?: NotifierObserver[];
-  log: FastifyBaseLogger;
 }
 
 export const providers = ['Aldeamo', 'Twilio'] as const;
 
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
-export function createNotifier({
-  clients,
-  parameters,
-  policy,
-  observers = [],
-  log,
-}: NotifierOptions): Notifier {
-  const throttledUntil: Record<Provider, number> = { Aldeamo: 0, Twilio: 0 };
+export function createNotifier(options: NotifierOptions): Notifier {
+  const { clients, policy } = options;
+  const throttle = createThrottle(policy.maxMs);
 
-  const breakerOf = (
-    provider: Provider,
-    fallback: (failed: Payment | undefined, payment: Payment, save: Save) => Promise<Payment>,
-  ) =>
-    createCircuitBreaker<[payment: Payment, save: Save], Payment>({
-      provider,
-      parameters,
-      log,
-      fallback,
-      check: clients[provider].check,
-      onChange: (state) => {
-        for (const { circuitChanged } of observers) circuitChanged?.(provider, state);
-      },
-      action: async (payment) => {
-        const started = performance.now();
-        const key = attemptKey(payment, payment.attempts.length - 1);
-        const outcome = await inSpan('attempt', { attributes: { provider } }, async (span) => {
-          const told = await clients[provider].notify(requestOf(payment), key);
-          span.setAttributes({ outcome: told.outcome, reason: reasonOf(told) ?? '' });
-          return told;
-        });
-        const durationMs = performance.now() - started;
-        heedRetryAfter(provider, outcome);
-        for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
-        return {
-          result: endAttempt(payment, outcome, durationMs),
-          countsAs: consequencesOf(outcome).breaker,
-          reason: reasonOf(outcome),
-        };
-      },
-    });
-
-  const aldeamo = breakerOf('Aldeamo', async (failed, payment, save) => {
-    const ended = failed ?? endAttempt(payment, circuitOpen, 0);
-    return failsOver(ended) ? handOver(ended, save) : ended;
-  });
-  // Behind Twilio there is nobody. Its breaker keeps a dead Twilio from costing every payment a deadline.
-  const twilio = breakerOf(
-    'Twilio',
-    async (failed, payment) => failed ?? endAttempt(payment, circuitOpen, 0),
+  const aldeamo = createProviderBreaker('Aldeamo', options, throttle, async (ended, save) =>
+    failsOver(ended) ? failOver(ended, save) : ended,
   );
+  // No provider comes after Twilio. Its breaker keeps a dead Twilio from costing every payment a deadline.
+  const twilio = createProviderBreaker('Twilio', options, throttle, async (ended) => ended);
   const breakers = { Aldeamo: aldeamo, Twilio: twilio };
 
-  async function handOver(payment: Payment, save: Save): Promise<Payment> {
-    const handedOver = offerTo('Twilio', payment);
-    if (!askedProvider(handedOver)) return handedOver;
-    await save(handedOver);
-    return twilio.fire(handedOver, save);
+  async function failOver(payment: Payment, save: Save): Promise<Payment> {
+    const begun = offerTo('Twilio', payment);
+    if (!askedProvider(begun)) return begun;
+    await save(begun);
+    return twilio.fire(begun, save);
   }
 
-  const failsOver = (payment: Payment) => {
+  function failsOver(payment: Payment): boolean {
     const { provider, outcome } = lastAttempt(payment);
-    return (
-      provider === 'Aldeamo' &&
-      outcome !== null &&
-      consequencesOf({ outcome }, policy.unknownOutcome).failOver
-    );
-  };
-
-  /** An attempt that is not made is put down as that: it is why another provider sends. */
-  function offerTo(provider: Provider, payment: Payment): Payment {
-    const offered = startAttempt(payment, provider);
-    if (!breakers[provider].isAvailable()) return endAttempt(offered, circuitOpen, 0);
-    return Date.now() < throttledUntil[provider] ? endAttempt(offered, throttled, 0) : offered;
+    if (provider !== 'Aldeamo' || outcome === null) return false;
+    return consequencesOf({ outcome }, policy.unknownOutcome).failOver;
   }
 
-  /** Retry-After is about the provider's account, not about one message: nobody asks it before. */
-  function heedRetryAfter(provider: Provider, outcome: Outcome): void {
-    if (outcome.outcome !== 'not_sent' || outcome.retry_after_ms === undefined) return;
-    const until = Date.now() + Math.min(outcome.retry_after_ms, policy.maxMs);
-    throttledUntil[provider] = Math.max(throttledUntil[provider], until);
+  function offerTo(provider: Provider, payment: Payment): Payment {
+    const begun = startAttempt(payment, provider);
+    if (!breakers[provider].isAvailable()) return endAttempt(begun, circuitOpen, 0);
+    return throttle.isPaused(provider) ? endAttempt(begun, throttled, 0) : begun;
   }
 
   const isAvailable = (provider: Provider) =>
-    breakers[provider].isAvailable() && Date.now() >= throttledUntil[provider];
+    breakers[provider].isAvailable() && !throttle.isPaused(provider);
 
-  const availableAt = (provider: Provider) => {
+  function availableAt(provider: Provider): number {
     const { next_probe_at } = breakers[provider].report();
-    return Math.max(throttledUntil[provider], next_probe_at ? Date.parse(next_probe_at) : 0);
-  };
+    return Math.max(throttle.endsAt(provider), next_probe_at ? Date.parse(next_probe_at) : 0);
+  }
 
   const reportOf = (provider: Provider): ProviderReport => ({
     ...breakers[provider].report(),
-    throttled_until:
-      Date.now() < throttledUntil[provider] ? new Date(throttledUntil[provider]).toISOString() : null,
+    throttled_until: throttle.isPaused(provider) ? new Date(throttle.endsAt(provider)).toISOString() : null,
   });
 
   return {
@@ -168,10 +101,9 @@ export function createNotifier({
     async notify(payment, save) {
       switch (askedProvider(payment)) {
         case 'Aldeamo': {
-          const settled = await aldeamo.fire(payment, save);
-          // Failures and an open circuit have been through the fallback. What is no sign of an outage has not: opossum
-          // has no fallback for what it does not count as a failure.
-          return failsOver(settled) ? handOver(settled, save) : settled;
+          const ended = await aldeamo.fire(payment, save);
+          // opossum runs its fallback after a failure and for an open circuit, but not for an ignored call.
+          return failsOver(ended) ? failOver(ended, save) : ended;
         }
         case 'Twilio':
           return twilio.fire(payment, save);
@@ -180,25 +112,13 @@ export function createNotifier({
       }
     },
 
-    async settleUnknown(payment) {
-      const found = await Promise.all(
-        payment.attempts.map(async ({ provider, outcome, started_at }, index) => {
-          if (outcome !== 'unknown') return undefined;
-          return clients[provider].ask(attemptKey(payment, index), Date.parse(started_at));
-        }),
-      );
-      return found.reduce<Payment>(
-        (known, outcome, index) => (outcome ? settleAttempt(known, index, outcome) : known),
-        payment,
-      );
-    },
-
+    settleUnknown: (payment) => settleUnknown(clients, payment),
     current: () => providers.find(isAvailable) ?? null,
-    // A half-open circuit does not say when: soon.
-    availableAt: () =>
-      providers.some(isAvailable)
-        ? Date.now()
-        : Math.max(Math.min(...providers.map(availableAt)), Date.now() + 1000),
+    availableAt() {
+      if (providers.some(isAvailable)) return Date.now();
+      // A half-open circuit has no time of its next probe: it is looked at again in a second.
+      return Math.max(Math.min(...providers.map(availableAt)), Date.now() + 1000);
+    },
     recover: aldeamo.recover,
     report: () => ({ Aldeamo: reportOf('Aldeamo'), Twilio: reportOf('Twilio') }),
 
@@ -210,7 +130,16 @@ export function createNotifier({
   };
 }
 
-function requestOf({ payment_id, customer_id, phone, message }: Payment): NotifyRequest {
-  if (message === null) throw new Error(`${payment_id} has no text: it was redacted`);
-  return { customer_id, message, ...(phone !== null && { phone }) };
+async function settleUnknown(clients: NotifierOptions['clients'], payment: Payment): Promise<Payment> {
+  const outcomes = await Promise.all(
+    payment.attempts.map(async ({ provider, outcome, started_at }, index) =>
+      outcome === 'unknown'
+        ? clients[provider].ask(attemptKey(payment, index), Date.parse(started_at))
+        : undefined,
+    ),
+  );
+  return outcomes.reduce<Payment>(
+    (known, outcome, index) => (outcome ? settleAttempt(known, index, outcome) : known),
+    payment,
+  );
 }

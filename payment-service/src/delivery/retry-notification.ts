@@ -11,7 +11,7 @@ export interface NotificationRetryOptions {
   policy: RetryPolicy;
 }
 
-/** A person wants the customer of this payment notified after all, perhaps at another phone. */
+/** A retry by hand: notifies the customer of this payment after all, perhaps at another phone. */
 export type RetryNotification = (
   paymentId: string,
   phone: string | undefined,
@@ -19,8 +19,8 @@ export type RetryNotification = (
 ) => Promise<Payment>;
 
 /**
- * @returns a function that throws a Problem: 404, or 409 if there is nothing to retry or to send, or the recipient was rejected and
- *   no other phone is known
+ * @returns a function that throws a Problem: 404, or 409 if there is nothing to retry or to send, or if the recipient was
+ *   rejected and no other phone is known
  */
 export function createNotificationRetry({
   store,
@@ -34,20 +34,20 @@ export function createNotificationRetry({
       throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
     }
     if (payment.message === null) {
-      throw new Problem(409, 'message-forgotten', 'The text is kept no longer: there is nothing to send.');
+      throw new Problem(409, 'message-forgotten', 'The text was redacted: there is nothing to send.');
     }
     const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment.customer_id)) ?? null;
-    const mustNotBeAsked = (known: Payment) => isRejected(known) && phone === known.phone;
-    if (mustNotBeAsked(payment)) {
+    const isFinal = (known: Payment) => isRejected(known) && phone === known.phone;
+    if (isFinal(payment)) {
       throw new Problem(
         409,
         'recipient-rejected',
         'The recipient was rejected. Give another phone to send to.',
       );
     }
-    // That it was rejected may become known only when the providers are asked.
+    // Checked again on what the providers answer: the rejection may become known only then.
     const reopen = (known: Payment): Payment | undefined =>
-      mustNotBeAsked(known)
+      isFinal(known)
         ? undefined
         : {
             ...known,
@@ -61,11 +61,11 @@ export function createNotificationRetry({
       return await delivery.retry(await store.claim(payment), reopen, log);
     } catch (error) {
       if (!(error instanceof LeaseLost)) throw error;
-      throw new Problem(409, 'nothing-to-retry', 'Somebody else is retrying the notification.');
+      throw new Problem(409, 'nothing-to-retry', 'The notification is already being retried.');
     }
   };
 }
 
-/** It has failed because a provider will not send to this recipient; what was before the last retry is history. */
+/** A provider has rejected the recipient since the last retry by hand. */
 const isRejected = ({ notification_status, attempts, reopened }: Payment) =>
   notification_status === 'failed' && attempts.slice(reopened).some(({ outcome }) => outcome === 'rejected');

@@ -1,18 +1,18 @@
 import type { Outcome } from 'service-kit/contract/notification.ts';
 
 export interface Consequences {
-  /** Whether the other provider is asked. */
+  /** Whether the next provider is called. */
   failOver: boolean;
-  /** What the circuit breaker learns about the provider. */
+  /** What the call counts as in the circuit breaker. */
   breaker: 'success' | 'failure' | 'ignored';
-  /** Where the notification stands if nobody else is asked. */
+  /** The notification status if no other provider is called. */
   status: 'sent' | 'failed' | 'pending';
 }
 
-/** What an attempt whose outcome nobody knows leads to: the SMS perhaps twice, or none until a person says so. */
+/** After an unknown outcome: `resend` may send the SMS twice; `hold` sends none until a person retries. */
 export type UnknownOutcomePolicy = 'resend' | 'hold';
 
-/** What follows from the outcome of an attempt. README.md has this as a table. */
+/** What follows from the outcome of an attempt; README.md has it as a table. */
 export function consequencesOf(
   outcome: { outcome: Outcome['outcome']; no_outage?: boolean | undefined },
   unknownOutcome: UnknownOutcomePolicy = 'resend',
@@ -21,7 +21,7 @@ export function consequencesOf(
     case 'accepted':
       return { failOver: false, breaker: 'success', status: 'sent' };
     case 'rejected':
-      // The provider is well, and another provider must not be used to get round its no.
+      // A success: the provider works. A rejection is final, so that no other provider is used.
       return { failOver: false, breaker: outcome.no_outage ? 'ignored' : 'success', status: 'failed' };
     case 'not_sent':
       return { failOver: true, breaker: outcome.no_outage ? 'ignored' : 'failure', status: 'pending' };
@@ -30,8 +30,8 @@ export function consequencesOf(
   }
 }
 
-/** Not asked: its circuit is open. */
+/** The provider was not called, because its circuit is open. */
 export const circuitOpen = { outcome: 'not_sent', reason: 'circuit_open', no_outage: true } satisfies Outcome;
 
-/** Not asked: it has asked to be left alone for a while. */
+/** The provider was not called, because it asked for a pause (Retry-After). */
 export const throttled = { outcome: 'not_sent', reason: 'throttled', no_outage: true } satisfies Outcome;

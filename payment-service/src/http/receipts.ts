@@ -2,7 +2,7 @@ import { receiptSchema } from 'service-kit/contract/notification.ts';
 import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { takeReceipt } from '../delivery/apply-receipt.ts';
+import { recordReceipt } from '../delivery/apply-receipt.ts';
 import type { PaymentObserver } from '../domain/payment.ts';
 import type { Store } from '../store/store.ts';
 import { storeUnavailableResponse } from './store-unavailable.ts';
@@ -29,7 +29,7 @@ export function registerReceipts(server: Server, store: Store, onChange: Payment
       },
     },
     async ({ body, log }, reply) => {
-      await takeReceipt(store, body, onChange, log);
+      await recordReceipt(store, body, onChange, log);
       return reply.code(204).send();
     },
   );

@@ -1,6 +1,6 @@
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
-import type { NotifierObserver } from '../delivery/notifier.ts';
+import type { NotifierObserver } from '../delivery/provider-breaker.ts';
 
 const bucketMs = 5000;
 const bucketsKept = 60;

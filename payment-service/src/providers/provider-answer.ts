@@ -15,8 +15,8 @@ import {
 import { z } from 'zod';
 
 /**
- * Reads the answer of a provider service. A provider service says itself what the outcome is; the status alone decides
- * where something else answers in its place, such as a proxy or an older release.
+ * Reads the answer of a provider service, which contains the outcome. The status alone decides if it does not, as in the answer
+ * of a proxy or of an older release.
  */
 export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
   const json = parseJson(answer.body);
@@ -26,9 +26,9 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
       return { outcome: 'accepted', message_id: reply.data.message_id };
     return unreadableAnswer;
   }
-  const told = outcomeMembersSchema.safeParse(json);
-  if (told.success) {
-    const { outcome, reason, no_outage } = told.data;
+  const members = outcomeMembersSchema.safeParse(json);
+  if (members.success) {
+    const { outcome, reason, no_outage } = members.data;
     if (outcome === 'unknown') return { outcome, reason };
     const sign = no_outage ? { no_outage } : {};
     if (outcome === 'rejected') return { outcome, reason, ...sign };
@@ -38,9 +38,9 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
 }
 
 /**
- * Reads the answer to what became of an attempt; undefined if nobody knows. A provider service that has never heard of an
- * attempt says for how long it has heard of all: one that is younger never came. Ages are compared, each by the clock of
- * its own host, and never the clocks of two.
+ * Reads the answer to DELETE /notify; undefined if the outcome is unknown. For an unknown key, a provider service returns for how
+ * long it has stored every key: an attempt that is younger never arrived. Durations are compared, each by the clock of its own
+ * host, and never the clocks of two.
  */
 export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: number): Outcome | undefined {
   if (answer.status === 404) {
@@ -49,13 +49,15 @@ export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: numb
       ? { outcome: 'not_sent', reason: 'never_received' }
       : undefined;
   }
-  // Any other problem is about the question, such as that the service is stopping.
-  const told = answer.status === 200 || toldSchema.safeParse(parseJson(answer.body)).success;
-  const outcome = told ? outcomeOfAnswer(provider, answer) : undefined;
+  // Any other problem is about this request, such as that the service is stopping.
+  const hasOutcome = answer.status === 200 || outcomeSchema.safeParse(parseJson(answer.body)).success;
+  const outcome = hasOutcome ? outcomeOfAnswer(provider, answer) : undefined;
   return outcome?.outcome === 'unknown' ? undefined : outcome;
 }
 
-const toldSchema = outcomeMembersSchema.extend({ type: z.string().startsWith('urn:problem:notification-') });
+const outcomeSchema = outcomeMembersSchema.extend({
+  type: z.string().startsWith('urn:problem:notification-'),
+});
 
-/** For a clock that is set while it is relied on, by NTP for one. */
+/** Allows for a clock that is adjusted meanwhile, such as by NTP. */
 const marginMs = 1000;

@@ -9,14 +9,14 @@ export interface ProviderClientOptions extends HttpClientOptions {
 }
 
 export interface ProviderClient {
-  /** Asks the provider for one SMS. The same key is the same SMS. Whatever happens is an outcome; it never rejects. */
+  /** Sends one SMS through the provider; a repeated key is the same SMS. Every error is an outcome: it never rejects. */
   notify(request: NotifyRequest, idempotencyKey: string): Promise<Outcome>;
   /**
-   * Asks what became of the call with this key, which began then (ms since the epoch), and withdraws it should it still be
-   * on its way. Undefined if nobody knows; it never rejects.
+   * Asks for the outcome of the call with this key, which began at `startedAt` (ms since the epoch), and cancels it if it has
+   * not arrived yet. Undefined if the outcome is unknown; it never rejects.
    */
   ask(idempotencyKey: string, startedAt: number): Promise<Outcome | undefined>;
-  /** Whether the provider's API is well. It never rejects. */
+  /** Whether the provider's API is healthy. It never rejects. */
   check(): Promise<boolean>;
   close(): Promise<void>;
 }

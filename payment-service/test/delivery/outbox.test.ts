@@ -238,7 +238,7 @@ describe('what fails is logged, and the outbox goes on', () => {
     await pass(2000);
     expect(taken).toHaveLength(1);
     expect(logged).toEqual(
-      Array(2).fill({ level: 'error', err: down, message: 'the outbox could not do its work' }),
+      Array(2).fill({ level: 'error', err: down, message: 'the outbox failed' }),
     );
   });
 
@@ -254,9 +254,9 @@ describe('what fails is logged, and the outbox goes on', () => {
   });
 
   test.each([
-    [new StoreUnavailable('disk full'), 'error', 'the outbox could not do its work'],
+    [new StoreUnavailable('disk full'), 'error', 'the outbox failed'],
     [new LeaseLost('pmt_1'), 'warn', 'another worker has claimed this notification'],
-    [new TypeError('a bug'), 'error', 'the outbox could not do its work'],
+    [new TypeError('a bug'), 'error', 'the outbox failed'],
   ])('a turn, %s; the notification is taken on again when its lease has run out', async (error, level, message) => {
     const { each, numbers, start, insertDue, logged } = await setUp({ leaseMs: 5000 });
     await insertDue(1, 2);

@@ -1,0 +1,70 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { inSpan } from 'service-kit/telemetry/correlation.ts';
+import { attemptKey, endAttempt, reasonOf } from '../domain/attempts.ts';
+import { circuitOpen, consequencesOf } from '../domain/outcome.ts';
+import type { Payment } from '../domain/payment.ts';
+import { type CircuitBreakerParameters, createCircuitBreaker } from '../providers/circuit-breaker.ts';
+import type { CircuitState } from '../providers/circuit-report.ts';
+import type { ProviderClient } from '../providers/provider-client.ts';
+import type { Throttle } from './throttle.ts';
+
+/** Commits a payment whose next attempt has begun: an attempt is on disk before its call is made. */
+export type Save = (payment: Payment) => Promise<void>;
+
+/** Called with what happens to the providers. It must not throw. */
+export interface NotifierObserver {
+  attemptEnded?(provider: Provider, outcome: Outcome, durationMs: number): void;
+  circuitChanged?(provider: Provider, state: CircuitState): void;
+}
+
+export interface ProviderBreakerOptions {
+  clients: Record<Provider, ProviderClient>;
+  parameters: CircuitBreakerParameters;
+  observers?: NotifierObserver[];
+  log: FastifyBaseLogger;
+}
+
+/** The breaker around the calls to one provider; `next` gets a payment whose attempt failed or was not made. */
+export function createProviderBreaker(
+  provider: Provider,
+  { clients, parameters, observers = [], log }: ProviderBreakerOptions,
+  throttle: Throttle,
+  next: (ended: Payment, save: Save) => Promise<Payment>,
+) {
+  return createCircuitBreaker<[payment: Payment, save: Save], Payment>({
+    provider,
+    parameters,
+    log,
+    fallback: (failed, payment, save) => next(failed ?? endAttempt(payment, circuitOpen, 0), save),
+    check: clients[provider].check,
+    onChange: (state) => {
+      for (const { circuitChanged } of observers) circuitChanged?.(provider, state);
+    },
+    action: async (payment) => {
+      const started = performance.now();
+      const outcome = await callProvider(clients[provider], provider, payment);
+      const durationMs = performance.now() - started;
+      throttle.heed(provider, outcome);
+      for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
+      return {
+        result: endAttempt(payment, outcome, durationMs),
+        countsAs: consequencesOf(outcome).breaker,
+        reason: reasonOf(outcome),
+      };
+    },
+  });
+}
+
+const callProvider = (client: ProviderClient, provider: Provider, payment: Payment): Promise<Outcome> =>
+  inSpan('attempt', { attributes: { provider } }, async (span) => {
+    const key = attemptKey(payment, payment.attempts.length - 1);
+    const outcome = await client.notify(requestOf(payment), key);
+    span.setAttributes({ outcome: outcome.outcome, reason: reasonOf(outcome) ?? '' });
+    return outcome;
+  });
+
+function requestOf({ payment_id, customer_id, phone, message }: Payment): NotifyRequest {
+  if (message === null) throw new Error(`${payment_id} has no text: it was redacted`);
+  return { customer_id, message, ...(phone !== null && { phone }) };
+}
