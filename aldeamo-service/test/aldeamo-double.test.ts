@@ -21,8 +21,8 @@ async function post(body: unknown, { path = '/SmsiWS/smsSendPost/', type = 'appl
   return { status: response.status, body: await response.text(), ...upstream };
 }
 
-describe('the Aldeamo of the tests', () => {
-  test('takes what is right', async () => {
+describe('the test double of Aldeamo', () => {
+  test('accepts a correct send', async () => {
     const { status, body, violations, ledger } = await post(right);
     expect(violations).toEqual([]);
     expect(status).toBe(200);
@@ -54,7 +54,7 @@ describe('the Aldeamo of the tests', () => {
     expect(ledger).toEqual([]);
   });
 
-  test('names a call without authorization', async () => {
+  test('reports a request without authorization', async () => {
     const upstream = await startAldeamoUpstream();
     onTestFinished(() => upstream[Symbol.asyncDispose]());
     expect((await fetch(upstream.url)).status).toBe(401);

@@ -7,7 +7,7 @@ import { startGateway } from './fixture.ts';
 type Answer = Parameters<Awaited<ReturnType<typeof startGateway>>['upstream']['answerNext']>[0];
 
 describe('a send', () => {
-  test('asks Aldeamo for the SMS, under its key, and is accepted', async () => {
+  test('is made with its key as the label, and is accepted', async () => {
     const { upstream, gateway } = await startGateway();
     const outcome = await gateway.send(sms);
     expect(upstream.violations).toEqual([]);
@@ -26,7 +26,7 @@ describe('a send', () => {
     });
   });
 
-  test('without a key has a label of its own', async () => {
+  test('given no key, has a random label', async () => {
     const { upstream, gateway } = await startGateway();
     await gateway.send({ ...sms, idempotency_key: null });
     await gateway.send({ ...sms, idempotency_key: null });
@@ -55,7 +55,7 @@ describe('a send', () => {
     '+5491123456789',
     '+4915112345678',
     '+50688881234',
-  ])('to %s has the calling code apart', async (to) => {
+  ])('given %s, has the calling code in a field of its own', async (to) => {
     const { upstream, gateway } = await startGateway();
     await gateway.send({ ...sms, phone: to });
     expect(upstream.ledger).toMatchObject([{ to }]);
@@ -64,15 +64,15 @@ describe('a send', () => {
   test.each<[string | undefined, string]>([
     [undefined, 'phone_unknown'],
     ['+999123456789', 'phone_invalid'],
-  ])('to %s is not made', async (to, reason) => {
+  ])('given %s as the phone, is not made', async (to, reason) => {
     const { upstream, gateway } = await startGateway();
-    const { phone: _phone, ...nobody } = sms;
-    const outcome = await gateway.send(to ? { ...nobody, phone: to } : nobody);
+    const { phone: _phone, ...withoutPhone } = sms;
+    const outcome = await gateway.send(to ? { ...withoutPhone, phone: to } : withoutPhone);
     expect(outcome).toEqual({ outcome: 'rejected', reason, no_outage: true });
     expect(upstream.sends).toBe(0);
   });
 
-  test('beyond the bound is not made, and is no outage', async () => {
+  test('beyond the concurrency limit is not made, and is no outage', async () => {
     const { upstream, gateway } = await startGateway({ maxConcurrency: 1, timeoutMs: 500 });
     upstream.answerAll(aldeamo.silence);
     const first = gateway.send(sms);
@@ -131,7 +131,7 @@ describe('each answer is an outcome', () => {
       aldeamo.error(-3, 'Saldo insuficiente'),
       { outcome: 'not_sent', reason: 'Saldo insuficiente' },
     ],
-    // The account, perhaps: no reason to give up on whoever the SMS is for.
+    // Perhaps about the account, so another provider may send it.
     [
       'the whole request blocked',
       aldeamo.error(-2, 'Bloqueado'),
@@ -183,30 +183,30 @@ describe('each answer is an outcome', () => {
     const { upstream, gateway } = await startGateway();
     upstream.answerNext(answer);
     await expect(gateway.send(sms)).resolves.toEqual(outcome);
-    expect(upstream.sends).toBe(1); // made once, whatever comes of it
+    expect(upstream.sends).toBe(1); // made once, without a retry
     expect(upstream.violations).toEqual([]);
   });
 
-  test('silence: unknown, by the deadline', async () => {
+  test('given silence, is unknown when the deadline has passed', async () => {
     const { upstream, gateway } = await startGateway({ timeoutMs: short });
     upstream.answerNext(aldeamo.silence);
     await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'unknown', reason: 'deadline_passed' });
   });
 
-  test('nobody listens: not sent', async () => {
+  test('given no listener, is not sent', async () => {
     const { upstream, gateway } = await startGateway();
     await upstream[Symbol.asyncDispose]();
     await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'not_sent', reason: 'connection_refused' });
   });
 
-  test('a wrong password: not sent', async () => {
+  test('given a wrong password, is not sent', async () => {
     const { upstream, gateway } = await startGateway({ password: 'wrong' });
     await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'not_sent', reason: 'credentials' });
     expect(upstream.ledger).toEqual([]);
   });
 });
 
-describe('the reason keeps no secret', () => {
+describe('the reason is redacted', () => {
   test.each([
     ['Numero 3001234567 invalido', 'Numero …67 invalido'],
     ['Número +57 300 123-4567 no válido', 'Número +…67 no válido'],
@@ -219,9 +219,9 @@ describe('the reason keeps no secret', () => {
     ['linea\r\n{level:60}', 'linea {level:60}'],
     ['x'.repeat(500), 'x'.repeat(200)],
     [`${'x'.repeat(199)}😀`, `${'x'.repeat(199)}\ufffd`],
-  ])('%j is %j', async (told, reason) => {
+  ])('%j is %j', async (text, reason) => {
     const { upstream, gateway } = await startGateway();
-    upstream.answerNext(aldeamo.refused(told));
+    upstream.answerNext(aldeamo.refused(text));
     await expect(gateway.send(sms)).resolves.toMatchObject({ reason });
   });
 
@@ -232,17 +232,17 @@ describe('the reason keeps no secret', () => {
       'Texto no permitido:…',
     ],
     ['Su clave es 4711, no la comparta con nadie', '(su clave es 4711, no la comp) error', '(…) error'],
-    // A word that both have is no quote.
+    // A word that is in both is not a quote.
     ['Su numero ha cambiado', 'Numero invalido', 'Numero invalido'],
     ['Hola', 'No enviado: "Hola"', 'No enviado: "…"'],
     ['Hola', 'Holanda no permitida', 'Holanda no permitida'],
-  ])('of %j, %j is %j', async (message, told, reason) => {
+  ])('of %j, %j is %j', async (message, text, reason) => {
     const { upstream, gateway } = await startGateway();
-    upstream.answerNext(aldeamo.refused(told));
+    upstream.answerNext(aldeamo.refused(text));
     await expect(gateway.send({ ...sms, message })).resolves.toMatchObject({ reason });
   });
 
-  test('however long the answer is, it takes no time', async () => {
+  test('given an answer of any length, takes no time', async () => {
     const { upstream, gateway } = await startGateway();
     upstream.answerNext(aldeamo.refused('ab'.repeat(20_000)));
     const started = performance.now();
@@ -260,15 +260,15 @@ describe('the check', () => {
     [403, false],
     [500, false],
     [503, false],
-  ])('of a host that answers %i: %s', async (status, well) => {
+  ])('given a host that answers %i, is %s', async (status, isHealthy) => {
     const { upstream, gateway } = await startGateway();
     upstream.front = (response) => response.writeHead(status).end();
-    await expect(gateway.check()).resolves.toBe(well);
+    await expect(gateway.check()).resolves.toBe(isHealthy);
     expect(upstream.violations).toEqual([]);
     expect(upstream.sends).toBe(0);
   });
 
-  test('of a host that is silent, or gone: false', async () => {
+  test('given a host that is silent or down, is false', async () => {
     const { upstream, gateway } = await startGateway({ timeoutMs: short });
     upstream.front = () => {};
     await expect(gateway.check()).resolves.toBe(false);
@@ -276,7 +276,7 @@ describe('the check', () => {
     await expect(gateway.check()).resolves.toBe(false);
   });
 
-  test('says no for a minute after a send was refused for its credentials', async () => {
+  test('is false for a minute after a send was refused for its credentials', async () => {
     let now = 1000;
     const { upstream, gateway } = await startGateway({ now: () => now });
     upstream.answerNext(aldeamo.unauthorized);
@@ -288,7 +288,7 @@ describe('the check', () => {
     await expect(gateway.check()).resolves.toBe(true);
   });
 
-  test('says yes as soon as a send was accepted again', async () => {
+  test('is true as soon as a send was accepted again', async () => {
     const { upstream, gateway } = await startGateway();
     upstream.answerNext(aldeamo.forbidden);
     await gateway.send(sms);
@@ -298,7 +298,9 @@ describe('the check', () => {
   });
 });
 
-test('refused credentials are one line when it begins and one when it ends', { timeout: ample }, async () => {
+test('refused credentials are one log line at the beginning and one at the end', {
+  timeout: ample,
+}, async () => {
   const { upstream, gateway, alerts } = await startGateway();
   upstream.answerAll(aldeamo.unauthorized);
   for (let send = 0; send < 5; send += 1) await gateway.send(sms);

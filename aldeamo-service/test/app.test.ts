@@ -6,7 +6,7 @@ import { aldeamoConfigSchema, aldeamoCredentials } from '../src/config.ts';
 import { startApp, startLiveApp } from './fixture.ts';
 
 describe('without credentials', () => {
-  test('it is the sandbox', async () => {
+  test('the service is a sandbox', async () => {
     const { app } = await startApp({ ALDEAMO_LATENCY_MS: '0' });
     expect((await app.inject('/health')).json()).toMatchObject({ mode: 'sandbox' });
     expect((await app.inject(notify('a', {}))).statusCode).toBe(200); // without any phone
@@ -15,7 +15,7 @@ describe('without credentials', () => {
 });
 
 describe('with credentials', () => {
-  test('it is live, and has no levers', async () => {
+  test('the service is live, and has no sandbox routes', async () => {
     const { app, upstream } = await startLiveApp();
     expect((await app.inject('/health')).json()).toMatchObject({ mode: 'live', provider: 'Aldeamo' });
     expect((await app.inject('/sandbox')).statusCode).toBe(404);
@@ -34,14 +34,14 @@ describe('with credentials', () => {
     expect(upstream.ledger).toHaveLength(1);
   });
 
-  test('its check is the upstream’s', async () => {
+  test('its health check is that of the upstream', async () => {
     const { app, upstream } = await startLiveApp();
     expect((await app.inject('/health/upstream')).statusCode).toBe(200);
     upstream.front = (response) => response.writeHead(503).end();
     expect((await app.inject('/health/upstream')).statusCode).toBe(503);
   });
 
-  test('no phone is a 422, and no call', async () => {
+  test('given no phone, replies with 422 and makes no call', async () => {
     const { app, upstream } = await startLiveApp();
     const response = await app.inject(notify('a', {}));
     expect(response.statusCode).toBe(422);
@@ -49,7 +49,7 @@ describe('with credentials', () => {
     expect(upstream.sends).toBe(0);
   });
 
-  test('its own deadline passes before the answer is due, and says what is known', async () => {
+  test('given silence, its own deadline passes before the answer is due, so the outcome has a reason', async () => {
     const { app, upstream } = await startLiveApp({ GATEWAY_TIMEOUT_MS: '400' });
     upstream.answerAll(aldeamo.silenceAfter);
     const response = await app.inject(notify('a'));
@@ -130,7 +130,7 @@ describe('the configuration', () => {
   });
 });
 
-test('when the app closes, so does every connection to Aldeamo', async () => {
+test('closing the app closes every connection to Aldeamo', async () => {
   const { app, upstream } = await startLiveApp();
   await app.inject(notify('a'));
   expect(await upstream.connections()).toBe(1);

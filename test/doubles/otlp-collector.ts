@@ -18,10 +18,10 @@ interface ExportRequest {
   }[];
 }
 
-/** An OpenTelemetry collector: takes spans as OTLP/HTTP in JSON, and keeps them. */
+/** An OpenTelemetry collector, which records spans that arrive as OTLP/HTTP in JSON. */
 export async function startCollector() {
   const spans: CollectedSpan[] = [];
-  /** All that it was sent, as text. */
+  /** All request bodies, as text. */
   let received = '';
   const server = createServer(async (request, response) => {
     const body = (await json(request)) as ExportRequest;

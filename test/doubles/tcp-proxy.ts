@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** Stands between a client and a server, and is the network's trouble when a test wants it. */
+/** A proxy between a client and a server that injects network faults. */
 export interface TcpProxy extends AsyncDisposable {
   port: number;
-  /** From now on what the server says is kept back. */
+  /** Withholds the server's data from now on. */
   stall(): void;
-  /** What was kept back is let through, and all that comes. */
+  /** Passes on the withheld data, and all later data. */
   flow(): void;
-  /** Cuts every connection that there is. */
+  /** Cuts every open connection. */
   cut(): void;
-  /** Resolves when the server has said something that is kept back. */
+  /** Resolves when data of the server is withheld. */
   answered(): Promise<void>;
 }
 
@@ -18,19 +18,19 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
   const clients = new Set<Socket>();
   let stalled = false;
   let answered = Promise.withResolvers<void>();
-  const kept: (() => void)[] = [];
+  const withheld: (() => void)[] = [];
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = connect(to, '127.0.0.1');
     clients.add(client);
     client.on('data', (data) => upstream.write(data));
     client.on('end', () => {
-      if (!stalled) client.destroy(); // else its goodbye is not answered either
+      if (!stalled) client.destroy(); // its FIN is not answered while stalled
     });
     upstream.on('data', (data) => {
       if (!stalled) client.write(data);
       else {
-        kept.push(() => client.write(data));
+        withheld.push(() => client.write(data));
         answered.resolve();
       }
     });
@@ -55,7 +55,7 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
     },
     flow() {
       stalled = false;
-      for (const send of kept.splice(0)) send();
+      for (const send of withheld.splice(0)) send();
     },
     cut() {
       for (const client of clients) client.destroy();

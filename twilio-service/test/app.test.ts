@@ -5,7 +5,7 @@ import { notify } from '../../test/provider-fixture.ts';
 import { receiptSettings, twilioAccount, twilioConfigSchema } from '../src/config.ts';
 import { startApp, startLiveApp } from './fixture.ts';
 
-test('without an account it is the sandbox', async () => {
+test('without an account, the service is a sandbox', async () => {
   const { app } = await startApp({ TWILIO_LATENCY_MS: '0' });
   expect((await app.inject('/health')).json()).toMatchObject({ mode: 'sandbox' });
   expect((await app.inject(notify('a', {}))).statusCode).toBe(200); // without any phone
@@ -13,7 +13,7 @@ test('without an account it is the sandbox', async () => {
 });
 
 describe('with an account', () => {
-  test('it is live, and has no levers', async () => {
+  test('the service is live, and has no sandbox routes', async () => {
     const { app, upstream } = await startLiveApp();
     expect((await app.inject('/health')).json()).toMatchObject({ mode: 'live', provider: 'Twilio' });
     expect((await app.inject('/sandbox')).statusCode).toBe(404);
@@ -31,14 +31,14 @@ describe('with an account', () => {
     expect(upstream.ledger).toHaveLength(1);
   });
 
-  test('its check is the upstream’s', async () => {
+  test('its health check is that of the upstream', async () => {
     const { app, upstream } = await startLiveApp();
     expect((await app.inject('/health/upstream')).statusCode).toBe(200);
     upstream.account = (response) => response.writeHead(503).end();
     expect((await app.inject('/health/upstream')).statusCode).toBe(503);
   });
 
-  test('its own deadline passes before the answer is due, and says what is known', async () => {
+  test('given silence, its own deadline passes before the answer is due, so the outcome has a reason', async () => {
     const { app, upstream } = await startLiveApp({ GATEWAY_TIMEOUT_MS: '400' });
     upstream.answerAll(twilio.silenceAfter);
     const response = await app.inject(notify('a'));
@@ -46,7 +46,7 @@ describe('with an account', () => {
     expect(response.json()).toMatchObject({ outcome: 'unknown', reason: 'deadline_passed' });
   });
 
-  test('when it closes, so does every connection to Twilio', async () => {
+  test('closing the app closes every connection to Twilio', async () => {
     const { app, upstream } = await startLiveApp();
     await app.inject(notify('a'));
     expect(await upstream.connections()).toBe(1);
@@ -92,10 +92,10 @@ describe('the configuration', () => {
       { ...token, ...key, ...from },
       { username: 'SK1', password: 'secret' },
     ],
-  ])('%j is an account', (env, told) => {
+  ])('%j is an account', (env, expected) => {
     expect(twilioAccount(readConfiguration(twilioConfigSchema, env))).toMatchObject({
       accountSid: 'AC1',
-      ...told,
+      ...expected,
     });
   });
 

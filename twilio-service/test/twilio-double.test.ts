@@ -18,8 +18,8 @@ async function post(
   return { status: response.status, body: await response.text(), ...upstream };
 }
 
-describe('the Twilio of the tests', () => {
-  test('takes what is right', async () => {
+describe('the test double of Twilio', () => {
+  test('accepts a correct send', async () => {
     const { status, body, violations, ledger } = await post({
       ...right,
       StatusCallback: 'https://a.example/s',

@@ -8,7 +8,7 @@ import { from, startGateway } from './fixture.ts';
 type Answer = Parameters<Awaited<ReturnType<typeof startGateway>>['upstream']['answerNext']>[0];
 
 describe('a send', () => {
-  test('asks Twilio for the SMS, and is accepted', async () => {
+  test('is made, and is accepted', async () => {
     const { upstream, gateway } = await startGateway();
     const outcome = await gateway.send(sms);
     expect(upstream.violations).toEqual([]);
@@ -41,13 +41,13 @@ describe('a send', () => {
   test.each([
     'á + b & c = 100% ✓ 😀\n#',
     'x'.repeat(1600),
-  ])('carries the text as it is: %.20j', async (message) => {
+  ])('has the text unchanged: %.20j', async (message) => {
     const { upstream, gateway } = await startGateway();
     await gateway.send({ ...sms, message });
     expect(upstream.ledger).toMatchObject([{ text: message }]);
   });
 
-  test('asks for receipts where there is a public URL, under its key', async () => {
+  test('given a public URL, requests receipts, with its key in the URL', async () => {
     const { upstream, gateway } = await startGateway({ publicUrl: 'https://sms.example.com:8443/t' });
     await gateway.send({ ...sms, idempotency_key: 'a&b=c d/1#?' });
     await gateway.send({ ...sms, idempotency_key: null });
@@ -57,10 +57,10 @@ describe('a send', () => {
     ]);
   });
 
-  test('to nobody is not made', async () => {
+  test('given no phone, is not made', async () => {
     const { upstream, gateway } = await startGateway();
-    const { phone: _phone, ...nobody } = sms;
-    await expect(gateway.send(nobody)).resolves.toEqual({
+    const { phone: _phone, ...withoutPhone } = sms;
+    await expect(gateway.send(withoutPhone)).resolves.toEqual({
       outcome: 'rejected',
       reason: 'phone_unknown',
       no_outage: true,
@@ -73,7 +73,7 @@ const notSent = (reason: string, more = {}): Outcome => ({ outcome: 'not_sent', 
 const unknown = (reason: string): Outcome => ({ outcome: 'unknown', reason });
 const noOutage = { no_outage: true };
 
-describe("each of Twilio's codes is an outcome", () => {
+describe("each of Twilio's codes has an outcome", () => {
   const expected: Record<string, Outcome> = {
     ...Object.fromEntries(
       [21211, 21610, 21614, 21635, 30005, 30006].map((code) => [
@@ -95,7 +95,7 @@ describe("each of Twilio's codes is an outcome", () => {
   };
   const alerting = [20003, 20005, 30002, 21212, 21606, 21659, 21660, 21703];
 
-  test('and every one in the table is here', () => {
+  test('these are all codes of the table', () => {
     expect([...twilioErrors.keys()].map(String).toSorted()).toEqual(Object.keys(expected).toSorted());
   });
 
@@ -117,7 +117,7 @@ describe("each of Twilio's codes is an outcome", () => {
   });
 });
 
-describe('each other answer is an outcome', () => {
+describe('each other answer has an outcome', () => {
   test.each<[what: string, answer: Answer, outcome: Outcome]>([
     [
       '429 with Retry-After',
@@ -161,23 +161,23 @@ describe('each other answer is an outcome', () => {
     const { upstream, gateway } = await startGateway();
     upstream.answerNext(answer);
     await expect(gateway.send(sms)).resolves.toEqual(outcome);
-    expect(upstream.sends).toBe(1); // made once, whatever comes of it
+    expect(upstream.sends).toBe(1); // made once, without a retry
     expect(upstream.violations).toEqual([]);
   });
 
-  test('silence: unknown, by the deadline', async () => {
+  test('given silence, is unknown when the deadline has passed', async () => {
     const { upstream, gateway } = await startGateway({ timeoutMs: short });
     upstream.answerNext(twilio.silence);
     await expect(gateway.send(sms)).resolves.toEqual(unknown('deadline_passed'));
   });
 
-  test('nobody listens: not sent', async () => {
+  test('given no listener, is not sent', async () => {
     const { upstream, gateway } = await startGateway();
     await upstream[Symbol.asyncDispose]();
     await expect(gateway.send(sms)).resolves.toEqual(notSent('connection_refused'));
   });
 
-  test('a wrong token: not sent', async () => {
+  test('given a wrong token, is not sent', async () => {
     const { upstream, gateway } = await startGateway({ password: 'wrong' });
     await expect(gateway.send(sms)).resolves.toEqual(notSent('twilio_20003'));
     expect(upstream.ledger).toEqual([]);
@@ -192,15 +192,15 @@ describe('the check', () => {
     [404, false],
     [429, false],
     [500, false],
-  ])('of an API that answers %i: %s', async (status, well) => {
+  ])('given an API that answers %i, is %s', async (status, isHealthy) => {
     const { upstream, gateway } = await startGateway();
     upstream.account = (response) => response.writeHead(status).end();
-    await expect(gateway.check()).resolves.toBe(well);
+    await expect(gateway.check()).resolves.toBe(isHealthy);
     expect(upstream.violations).toEqual([]);
     expect(upstream.sends).toBe(0);
   });
 
-  test('needs no more than a Standard API key may', async () => {
+  test('succeeds with a Standard API key', async () => {
     const { upstream, gateway } = await startGateway({ username: 'SK1', password: 'secret' });
     await expect(gateway.check()).resolves.toBe(false);
     upstream.apiKeys.set('SK1', 'secret');
@@ -211,7 +211,7 @@ describe('the check', () => {
     expect([response.status, await response.json()]).toMatchObject([401, { code: 20003 }]);
   });
 
-  test('with a wrong token, of one that is silent, or gone: false', async () => {
+  test('given a wrong token, or an API that is silent or down, is false', async () => {
     await expect((await startGateway({ password: 'wrong' })).gateway.check()).resolves.toBe(false);
     const { upstream, gateway } = await startGateway({ timeoutMs: short });
     upstream.account = () => {};
@@ -221,7 +221,7 @@ describe('the check', () => {
   });
 });
 
-test('trouble with the account is one line when it begins and one when it ends', {
+test('a fault of the account is one log line at the beginning and one at the end', {
   timeout: ample,
 }, async () => {
   const { upstream, gateway, alerts } = await startGateway();

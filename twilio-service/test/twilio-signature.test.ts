@@ -8,7 +8,7 @@ const { getExpectedTwilioSignature, validateRequest } = twilioPackage;
 const token = fc.string({ minLength: 1, maxLength: 40, unit: 'grapheme' });
 const form = fc.array(
   fc.tuple(
-    // Few names and values often, so that some come more than once.
+    // Often from few names and values, so that some come more than once.
     fc.oneof(fc.constantFrom('A', 'B'), fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' })),
     fc.oneof(fc.constantFrom('', 'a', 'b'), fc.string({ maxLength: 20, unit: 'grapheme' })),
   ),
@@ -31,7 +31,7 @@ const url = fc.tuple(origin, query).map(([before, pairs]) => {
   return `${before}/webhooks/twilio/status${search ? `?${search.join('&')}` : ''}`;
 });
 
-/** A form as the official package takes it. */
+/** A form as the official package expects it. */
 function asObject(pairs: [string, string][]): Record<string, string | string[]> {
   const entries = Map.groupBy(pairs, ([name]) => name);
   return Object.fromEntries(
@@ -48,7 +48,7 @@ const isSigned = (authToken: string, signature: string, at: string, pairs: [stri
 const safeForm = form.filter((pairs) => pairs.every(([name]) => name !== '__proto__'));
 
 describe('a signature', () => {
-  test('that the official package makes is taken, whatever is signed', () => {
+  test('of the official package is accepted, for any input', () => {
     fc.assert(
       fc.property(token, url, safeForm, (authToken, at, pairs) => {
         const signature = getExpectedTwilioSignature(authToken, at, asObject(pairs));
@@ -58,7 +58,7 @@ describe('a signature', () => {
     );
   });
 
-  test('is judged as the official package judges it, with and without the port', () => {
+  test('is verified as by the official package, with and without the port', () => {
     const other = fc.constantFrom(
       'https://sms.example.com',
       'https://sms.example.com:443',
@@ -107,7 +107,7 @@ describe('a signature', () => {
     'ñ'.repeat(14),
     'A'.repeat(28),
     'A'.repeat(10_000),
-  ])('%.30j is none', (signature) => {
+  ])('given %.30j, is refused', (signature) => {
     expect(isSigned('token', signature, 'https://a.example/s', [])).toBe(false);
   });
 });

@@ -16,7 +16,7 @@ describe('normalizePhone', () => {
     expect(normalizePhone(text, 'CO')).toBe('+573001234567');
   });
 
-  test('a number with a country is of that country', () => {
+  test('given a calling code, ignores the default country', () => {
     expect(normalizePhone('+1 (415) 555-2671', 'CO')).toBe('+14155552671');
   });
 
@@ -29,7 +29,7 @@ describe('normalizePhone', () => {
     'https://wa.me/573001234567',
     'pmt_3001234567',
     '3001234567, 3007654321',
-  ])('%j is other text with a number in it, and no phone', (text) => {
+  ])('%j is text with a number in it, and no phone', (text) => {
     expect(normalizePhone(text, 'CO')).toBeUndefined();
   });
 
@@ -42,13 +42,13 @@ describe('normalizePhone', () => {
     '+57 300 123 4567 ext. 5',
     '+999123456789',
     '0057 300 123 4567',
-    // Germany has room for 17 digits with the calling code, and E.164 for 15.
+    // Germany allows 17 digits with the calling code, and E.164 15.
     '+49151234567890123',
   ])('%j is no phone', (text) => {
     expect(normalizePhone(text, 'CO')).toBeUndefined();
   });
 
-  test('whatever it gives, a provider takes', () => {
+  test('its result always matches the schema of a phone', () => {
     for (let length = 1; length <= 20; length += 1) {
       for (const callingCode of ['+1', '+49', '+57', '+43', '+290', '+683']) {
         const phone = normalizePhone(callingCode + '3'.repeat(length), 'CO');

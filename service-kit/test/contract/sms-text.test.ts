@@ -2,14 +2,14 @@ import { SegmentedMessage } from 'sms-segments-calculator';
 import { describe, expect, test } from 'vitest';
 import { isGsm7, measureText, transliterate } from '../../src/contract/sms-text.ts';
 
-/** Each character below U+3000: all of GSM-7 is there, and most of what one may take for it. */
+/** Each character below U+3000: all of GSM-7, and most of those that resemble it. */
 const characters = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code));
 const inLibrary = (text: string) => {
   const { encodingName, segmentsCount } = new SegmentedMessage(text);
   return { encoding: encodingName, segments: segmentsCount };
 };
 
-test('isGsm7 is as the library of Twilio has it', () => {
+test('isGsm7 agrees with the library of Twilio', () => {
   const differing = characters.filter(
     (character) => isGsm7(character) !== (inLibrary(character).encoding === 'GSM-7'),
   );
@@ -17,7 +17,7 @@ test('isGsm7 is as the library of Twilio has it', () => {
 });
 
 describe('measureText', () => {
-  test('has fast paths that give what the library does', () => {
+  test('has fast paths that agree with the library', () => {
     const gsm7 = characters.filter(isGsm7);
     const texts = [
       ...gsm7.flatMap((one) => [80, 81, 160, 161].map((times) => one.repeat(times))),
@@ -74,7 +74,7 @@ describe('transliterate', () => {
     expect(transliterate(text)).toBe(text);
   });
 
-  test('makes nothing of no character, and leaves all of GSM-7 as it is', () => {
+  test('removes no character, and leaves all of GSM-7 unchanged', () => {
     for (const character of characters) {
       expect(transliterate(character)).not.toBe('');
       if (isGsm7(character)) expect(transliterate(character)).toBe(character);

@@ -36,22 +36,22 @@ async function build(options: Partial<ServerOptions> = {}) {
   return { server, ask };
 }
 
-test('a route that does not say who may ask it is for the admin', async () => {
+test('a route without an access rule is for the admin alone', async () => {
   const { ask } = await build();
   expect((await ask('/undeclared')).statusCode).toBe(401);
   expect((await ask('/undeclared', 'key-of-the-shop-1')).statusCode).toBe(403);
   expect((await ask('/undeclared', 'key-of-the-admin-1')).statusCode).toBe(200);
 });
 
-test('what is wrong with a key is said in the terms of RFC 6750', async () => {
+test('given a missing, unknown or insufficient key, WWW-Authenticate says so as in RFC 6750', async () => {
   const { ask } = await build();
   expect((await ask('/things')).headers['www-authenticate']).toBe('Bearer');
-  expect((await ask('/things', 'nobody-s-key')).headers['www-authenticate']).toBe(
+  expect((await ask('/things', 'an-unknown-key')).headers['www-authenticate']).toBe(
     'Bearer error="invalid_token"',
   );
 });
 
-test('a key is found only whole', () => {
+test('a part of a key is not a key', () => {
   expect(findCredential(credentials, 'key-of-the-portal')?.name).toBe('portal');
   expect(findCredential(credentials, 'key-of-the-porta')).toBeUndefined();
   expect(findCredential(credentials, '')).toBeUndefined();
@@ -66,7 +66,7 @@ describe('the limit of requests in a minute', () => {
     return statuses;
   };
 
-  test('is of each key, over all the routes of the public API, and ends with the minute', async () => {
+  test('is counted for each key, over all routes of the public API, and ends with the minute', async () => {
     const { ask } = await build({ rateLimitPerMinute: 3 });
     expect(await times(2, () => ask('/things', 'key-of-the-shop-1'))).toEqual([200, 200]);
     expect(await times(2, () => ask('/more', 'key-of-the-shop-1'))).toEqual([200, 429]);
@@ -81,25 +81,25 @@ describe('the limit of requests in a minute', () => {
     expect((await ask('/things', 'key-of-the-shop-1')).statusCode).toBe(200);
   });
 
-  test('is not for the admin, nor for what is for anyone', async () => {
+  test('applies neither to the admin nor to routes for anyone', async () => {
     const { ask } = await build({ rateLimitPerMinute: 1 });
     expect(await times(3, () => ask('/things', 'key-of-the-admin-1'))).toEqual([200, 200, 200]);
     expect(await times(3, () => ask('/public'))).toEqual([200, 200, 200]);
   });
 
-  test('without keys is of each address', async () => {
+  test('without keys, is counted for each address', async () => {
     const { ask } = await build({ credentials: [], rateLimitPerMinute: 1 });
     expect(await times(2, () => ask('/things'))).toEqual([200, 429]);
   });
 
   test('is not used up by wrong keys', async () => {
     const { ask } = await build({ rateLimitPerMinute: 1 });
-    expect(await times(3, () => ask('/things', 'nobody-s-key-at-all'))).toEqual([401, 401, 401]);
+    expect(await times(3, () => ask('/things', 'an-unknown-key-0001'))).toEqual([401, 401, 401]);
     expect((await ask('/things', 'key-of-the-shop-1')).statusCode).toBe(200);
   });
 });
 
-describe('more requests than can be under way', () => {
+describe('requests beyond the concurrency limit', () => {
   async function buildBusy(options: Partial<ServerOptions> = {}) {
     const { server, ask } = await build({ maxConcurrentRequests: 2, credentials: [], ...options });
     const held = Promise.withResolvers<object>();
@@ -115,7 +115,7 @@ describe('more requests than can be under way', () => {
     return { ask, letGo: () => held.resolve({}), under };
   }
 
-  test('are turned away, but for those about health, until others have ended', async () => {
+  test('are refused, but for those of the health, until others have ended', async () => {
     const { ask, letGo, under } = await buildBusy();
     const refused = await ask('/things');
     expect(refused.statusCode).toBe(503);
@@ -129,14 +129,14 @@ describe('more requests than can be under way', () => {
     expect((await ask('/things')).statusCode).toBe(200);
   });
 
-  test('are told what the service says beside', async () => {
+  test('are refused with the members of the service', async () => {
     const { ask, letGo } = await buildBusy({ refusalMembers: (reason) => ({ outcome: 'not_sent', reason }) });
     expect((await ask('/things')).json()).toMatchObject({ outcome: 'not_sent', reason: 'overloaded' });
     letGo();
   });
 });
 
-test('no answer may be framed, sniffed, kept, or do anything in a browser', async () => {
+test('no response may be framed, sniffed, cached, or run anything in a browser', async () => {
   const { ask } = await build();
   for (const url of ['/public', '/nope', '/things']) {
     expect((await ask(url)).headers, url).toMatchObject({
@@ -150,7 +150,7 @@ test('no answer may be framed, sniffed, kept, or do anything in a browser', asyn
   }
 });
 
-test('OpenAPI says which routes take a key', async () => {
+test('OpenAPI marks the routes that need a key', async () => {
   const { server } = await build();
   await server.ready();
   const { paths, components } = (await server.inject({ url: '/openapi.json' })).json();
@@ -171,7 +171,7 @@ describe('the settings', () => {
     SERVICE_TOKEN: 'token-0123456789',
   };
 
-  test.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('none are needed on %s', (HOST) => {
+  test.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('given HOST %s, keys are optional', (HOST) => {
     expect(() => read({ HOST })).not.toThrow();
   });
 
@@ -181,13 +181,13 @@ describe('the settings', () => {
     '10.0.0.1',
     'payments.example.com',
     '127.example.com',
-  ])('all are needed on %s, or the word that anybody may come', (HOST) => {
+  ])('given HOST %s, all keys are required, unless ALLOW_ANONYMOUS is set', (HOST) => {
     for (const name of all) expect(() => read({ HOST })).toThrow(name);
     expect(() => read({ HOST, ALLOW_ANONYMOUS: 'true' })).not.toThrow();
     expect(() => read({ HOST, ...keys })).not.toThrow();
   });
 
-  test.each(all)('%s must not be the only one that is missing', (name) => {
+  test.each(all)('given the other keys, %s is required', (name) => {
     expect(() => read({ ...keys, [name]: '', ALLOW_ANONYMOUS: 'true' })).toThrow(name);
   });
 
@@ -205,7 +205,7 @@ describe('the settings', () => {
     ['a short one among several', { API_KEYS: 'shop:0123456789abcdef,portal:short' }],
     ['a client with the name of another role', { API_KEYS: 'admin:0123456789abcdef' }],
     ['one for two roles', { API_KEYS: `shop:${keys.ADMIN_API_KEY}` }],
-  ])('%s is no key, and is not repeated in the error', (_name, wrong) => {
+  ])('%s is refused as a key, and not quoted in the error', (_name, wrong) => {
     expect(() => read({ ...keys, ...wrong })).toThrow(Object.keys(wrong)[0] === 'API_KEYS' ? /KEY/ : /must/);
     try {
       read({ ...keys, ...wrong });

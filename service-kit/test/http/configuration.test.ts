@@ -19,7 +19,7 @@ describe('readConfiguration', () => {
     expect(readConfiguration(schema, {})).toEqual(defaults);
   });
 
-  test('reads what is set, and leaves the rest of the environment alone', () => {
+  test('reads the variables that are set, and ignores others', () => {
     const env = { HOST: '0.0.0.0', PORT: '0', LOG_LEVEL: 'silent', STOP_TIMEOUT_MS: '1', PATH: '/bin' };
     expect(readConfiguration(schema, env)).toEqual({
       HOST: '0.0.0.0',
@@ -29,11 +29,11 @@ describe('readConfiguration', () => {
     });
   });
 
-  test('takes an empty variable for one that is not set', () => {
+  test('given an empty variable, uses the default', () => {
     expect(readConfiguration(schema, { HOST: '', PORT: '', LOG_LEVEL: '', TOKEN: '' })).toEqual(defaults);
   });
 
-  test('names every wrong variable at once, and no value, as some are secrets', () => {
+  test('names every wrong variable at once, and no values, because some are secrets', () => {
     const wrong = { PORT: '70001', LOG_LEVEL: 'loud', STOP_TIMEOUT_MS: '5 s', TOKEN: 'hunter2' };
     const error = catchError(() => readConfiguration(schema, wrong));
     expect(error).toBeInstanceOf(ConfigurationError);
@@ -45,7 +45,7 @@ describe('readConfiguration', () => {
   });
 });
 
-// What Number() would take beside plain digits, and would make something else of than was meant.
+// Texts that Number() parses, or almost, and that are not plain digits.
 const noWholeNumbers = ['1e3', '0x10', ' 5', '5 ', '5\n', '-1', '+1', '0.5', '1_000', 'NaN', 'Infinity', '٣'];
 
 describe('milliseconds', () => {
@@ -59,7 +59,7 @@ describe('milliseconds', () => {
 
   test.each([
     ['0', 'must be at least 1'],
-    // One more, and setTimeout would fire at once.
+    // With one more, setTimeout would fire at once.
     ['2147483648', 'must be at most 2147483647'],
     ...noWholeNumbers.map((text): [string, string] => [text, 'must be a whole number']),
   ])('refuses %j: %s', (text, message) => {

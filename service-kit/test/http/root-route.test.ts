@@ -12,8 +12,8 @@ test.each([
   ['one who prefers HTML', 'text/html, application/json;q=0.9', true],
   ['one who wants no HTML', 'text/html;q=0, */*', false],
   ['one who prefers something else to HTML', 'text/html;q=0.5, */*', false],
-  ['HTML or whatever', 'Text/HTML;level=1, */*', true],
-])('GET / as %s asks for it', async (_name, accept, isPage) => {
+  ['HTML or anything', 'Text/HTML;level=1, */*', true],
+])('GET / with an Accept for %s', async (_name, accept, isPage) => {
   const server = await buildServer({
     title: 'Test service',
     greeting: 'Servicio de prueba',

@@ -53,13 +53,13 @@ describe('problem documents', () => {
     expect(response.statusCode).toBe(415);
   });
 
-  test('a path parameter of more than 100 characters is no fault of the server', async () => {
+  test('given a path parameter of more than 100 characters, the status is not 500', async () => {
     const server = await build();
     const { statusCode } = await server.inject({ url: `/things/${'a'.repeat(101)}` });
     expect(statusCode).toBeLessThan(500);
   });
 
-  test('a forbidden path below /docs/static is no fault of the server', async () => {
+  test('given a forbidden path below /docs/static, the status is not 500', async () => {
     const server = await build();
     const { statusCode } = await server.inject({ url: '/docs/static/a%00b' });
     expect(statusCode).toBeLessThan(500);
@@ -84,7 +84,7 @@ describe('problem documents', () => {
     expect(response.json()).toMatchObject({ type: 'urn:problem:invalid-request', errors });
   });
 
-  test('an issue of the query is named by its parameter', async () => {
+  test('the path of an issue of the query is its parameter', async () => {
     const server = await build();
     const paths = async (url: string) =>
       (await server.inject(url)).json().errors.map(({ path }: { path: string }) => path);
@@ -110,7 +110,7 @@ describe('errors of a handler', () => {
     ['an error', new Error(secret)],
     ['an error with a status of its own', Object.assign(new Error(secret), { statusCode: 418 })],
     ['a string', secret],
-  ])('%s is a 500 that tells nothing, and is logged', async (_name, error) => {
+  ])('%s is a 500 without details, and is logged', async (_name, error) => {
     const { response, lines } = await fail(error);
     expect(response.statusCode).toBe(500);
     expect(response.headers['content-type']).toBe(problemContentType);
@@ -119,7 +119,7 @@ describe('errors of a handler', () => {
     expect(lines.join('')).toContain(secret);
   });
 
-  test('a Problem is the answer, with its headers and members, and is not logged', async () => {
+  test('a Problem is the response, with its headers and members, and is not logged', async () => {
     const problem = new Problem(503, 'busy', 'Too much to do.', { headers: { 'retry-after': '7' }, load: 9 });
     const { response, lines } = await fail(problem);
     expect(response.statusCode).toBe(503);
@@ -138,7 +138,7 @@ describe('errors of a handler', () => {
   const translateError = (error: Error) =>
     error instanceof OutOfPaper ? new Problem(503, 'out-of-paper', 'There is no paper.') : undefined;
 
-  test("one of the service's own is what translateError makes of it, and the cause is logged", async () => {
+  test("one of the service's own becomes the problem of translateError, and is logged", async () => {
     const { response, lines } = await fail(new OutOfPaper(secret), { translateError });
     expect(response.statusCode).toBe(503);
     expect(response.json()).toMatchObject({ type: 'urn:problem:out-of-paper', detail: 'There is no paper.' });
@@ -146,12 +146,12 @@ describe('errors of a handler', () => {
     expect(lines.join('')).toContain(secret);
   });
 
-  test('what translateError does not know stays a 500', async () => {
+  test('an error that translateError does not know is a 500', async () => {
     expect((await fail(new Error(secret), { translateError })).response.statusCode).toBe(500);
   });
 });
 
-test('of a bad request nothing is logged: it may quote the body', async () => {
+test('a bad request is not logged, because the error may quote the body', async () => {
   const { server, lines } = await buildTestServer();
   server.post('/things', { schema: { body: z.strictObject({}) } }, async () => ({}));
   for (const body of ['{"phone":', '{"phone":"+573001234567"}', '"+573001234567"'])
@@ -166,7 +166,7 @@ describe('health', () => {
     expect((await server.inject('/health/ready')).json()).toEqual({ status: 'ready' });
   });
 
-  test('a service that can not do its job is not ready, but alive', async () => {
+  test('a service that is not ready is live', async () => {
     let well = false;
     const { server, lines } = await buildTestServer({
       ready: async () => {
@@ -194,7 +194,7 @@ test('HEAD answers as GET does, without the body', async () => {
   expect(head.body).toBe('');
 });
 
-test('what a schema does not say itself is said in our words, not in those of the library', async () => {
+test('given a schema without messages, the errors have our messages, not those of the library', async () => {
   const schema = z.strictObject({ text: z.string(), kind: z.enum(['a', 'b']) });
   const messages = (value: unknown) =>
     schema.safeParse(value).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
@@ -223,7 +223,7 @@ test('the API is documented, with its zod schemas', async () => {
   expect(docs.headers['content-type']).toContain('text/html');
 });
 
-describe('what is not HTTP enough to become a request', () => {
+describe('input that is not an HTTP request', () => {
   test.each([
     ['garbage', 'hello\r\n\r\n', 400, 'malformed-request'],
     ['an unknown method', 'BREW / HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'malformed-request'],
@@ -251,7 +251,7 @@ describe('what is not HTTP enough to become a request', () => {
     expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ type: `urn:problem:${name}`, status });
   });
 
-  test('a client that hangs up in the middle disturbs nobody', async () => {
+  test('a client that disconnects during its request does not disturb others', async () => {
     const { server } = await buildTestServer();
     const socket = await connectTo(server);
     const gone = once(server.server, 'clientError');
@@ -278,7 +278,7 @@ describe('stop', () => {
     onTestFinished(() => client.destroy());
     const underWay = client.request({ method: 'GET', path: '/slow' });
     await entered.promise;
-    /** A keep-alive connection that has had an answer, and on which the next request has begun to arrive. */
+    /** A keep-alive connection that has had a response, and on which the next request has begun to arrive. */
     const open = await connectTo(server);
     open.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET ');
     await once(open, 'data');
@@ -286,7 +286,7 @@ describe('stop', () => {
     const closing = server.close().then(() => {
       closed = true;
     });
-    // Whoever comes anew is told so, for as long as something is under way.
+    // A new connection is refused with a problem for as long as a request runs.
     await vi.waitFor(async () => expect((await fetch(`${origin}/health/ready`)).status).toBe(503));
     const end = async () => {
       release.resolve();
@@ -298,7 +298,7 @@ describe('stop', () => {
     return { origin, open, isClosed: () => closed, end };
   }
 
-  test('lets a request that is under way end with its whole answer', async () => {
+  test('lets a running request end with its whole response', async () => {
     const { open, isClosed, end } = await stopWithRequestUnderWay();
     open.write('/health/live HTTP/1.1\r\nhost: x\r\n\r\n');
     await text(open);
@@ -314,7 +314,7 @@ describe('stop', () => {
     '/health/ready',
     '/things',
     '/nope',
-  ])('turns away a request for %s on an open connection', async (url) => {
+  ])('refuses a request for %s on an open connection', async (url) => {
     const { open, end } = await stopWithRequestUnderWay({
       refusalMembers: () => ({ outcome: 'not_sent' }),
     });
@@ -332,7 +332,7 @@ describe('stop', () => {
     await end();
   });
 
-  test('turns away whoever comes anew, until nothing is under way; then nobody is there', async () => {
+  test('refuses new connections until the last request has ended; then it does not listen', async () => {
     const { origin, open, end } = await stopWithRequestUnderWay();
     open.destroy();
     const response = await fetch(`${origin}/things`);
@@ -342,7 +342,7 @@ describe('stop', () => {
     await expect(fetch(`${origin}/things`)).rejects.toThrow('fetch failed');
   });
 
-  test('does not wait for the answer to somebody who has hung up', async () => {
+  test('does not wait for the response to a client that has disconnected', async () => {
     const { server } = await buildTestServer();
     const entered = Promise.withResolvers<void>();
     server.get('/never', () => {
@@ -356,14 +356,14 @@ describe('stop', () => {
     await server.close();
   });
 
-  test('is no sign of death: /health/live still answers', async () => {
+  test('leaves /health/live answering', async () => {
     const { open, end } = await stopWithRequestUnderWay();
     open.write('/health/live HTTP/1.1\r\nhost: x\r\n\r\n');
     expect(await text(open)).toMatch(/^HTTP\/1\.1 200 .*{"status":"live"}$/s);
     await end();
   });
 
-  test('is not held up by idle connections, nor by one that never asked anything', async () => {
+  test('is delayed neither by idle connections nor by one without a request', async () => {
     const { server } = await buildTestServer();
     const silent = await connectTo(server);
     const idle = await connectTo(server);
@@ -391,7 +391,7 @@ async function buildTestServer(options: Partial<ServerOptions> = {}) {
   return { server, lines };
 }
 
-/** A raw connection to the server, which listens then. */
+/** Listens, and opens a raw connection to the server. */
 async function connectTo(server: Server): Promise<Socket> {
   if (!server.server.listening) await server.listen({ host: '127.0.0.1', port: 0 });
   const socket = connect((server.server.address() as AddressInfo).port, '127.0.0.1');

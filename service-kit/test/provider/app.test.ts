@@ -15,7 +15,7 @@ const body = { message: 'Pago recibido', customer_id: '123' };
 const accepted: Outcome = { outcome: 'accepted', message_id: 'sms-1' };
 
 describe('POST /notify over the sandbox', () => {
-  test('an accepted SMS', async () => {
+  test('given success, replies with the message id of the ledger', async () => {
     const { app, sandbox } = await buildSandboxApp();
     const response = await app.inject(notify(body, 'key-1'));
     expect(response.statusCode).toBe(200);
@@ -29,7 +29,7 @@ describe('POST /notify over the sandbox', () => {
     expect(sandbox.messages).toMatchObject([{ customer_id: '123', idempotency_key: 'key-1' }]);
   });
 
-  test('a failure', async () => {
+  test('given failure rate 1, replies with not_sent', async () => {
     const { app, sandbox } = await buildSandboxApp({ failure_rate: 1 });
     const response = await app.inject(notify(body));
     expect(response.statusCode).toBe(503);
@@ -38,7 +38,7 @@ describe('POST /notify over the sandbox', () => {
   });
 });
 
-test('the gateway is given the whole request, and the key', async () => {
+test('the gateway gets the whole request, and the key', async () => {
   const { app, gateway } = await buildFakeApp();
   await app.inject(notify({ ...body, phone: '+573001234567' }, 'key-1'));
   await app.inject(notify(body));
@@ -48,7 +48,7 @@ test('the gateway is given the whole request, and the key', async () => {
   ]);
 });
 
-describe('a request that is not valid is a problem that names the field, and is not sent', () => {
+describe('an invalid request is a problem that names the field, and is not sent', () => {
   test.each<[string, unknown, string[]]>([
     ['no fields', {}, ['message', 'customer_id']],
     ['an array', [], ['body']],
@@ -90,13 +90,13 @@ test('the longest message, customer and key, with line breaks and emoji, are val
   expect(gateway.send).toHaveBeenCalledWith({ ...longest, idempotency_key: 'k'.repeat(255) });
 });
 
-describe('each outcome has its status, and carries its reason', () => {
+describe('each outcome has a status, and its reason as a member', () => {
   test.each<[Outcome, number, { retryAfter?: string }]>([
     [{ outcome: 'rejected', reason: 'opted_out' }, 422, {}],
     [{ outcome: 'not_sent', reason: 'unauthorized' }, 503, {}],
     [{ outcome: 'not_sent', reason: 'no_phone', no_outage: true }, 503, {}],
     [{ outcome: 'not_sent', reason: 'throttled', retry_after_ms: 2000 }, 429, { retryAfter: '2' }],
-    // Rounded up: a second too late is polite, a second too early is refused again.
+    // Rounded up, because a retry a second too early would be refused.
     [{ outcome: 'not_sent', reason: 'throttled', retry_after_ms: 1001 }, 429, { retryAfter: '2' }],
     [{ outcome: 'not_sent', reason: 'throttled', retry_after_ms: 0 }, 429, { retryAfter: '0' }],
     [{ outcome: 'not_sent', reason: 'busy', retry_after_ms: 1, no_outage: true }, 429, { retryAfter: '1' }],
@@ -109,14 +109,14 @@ describe('each outcome has its status, and carries its reason', () => {
     expect(response.headers['content-type']).toBe(problemContentType);
     expect(response.headers['retry-after']).toBe(retryAfter);
     const { type: _type, title: _title, detail: _detail, ...members } = problemSchema.parse(response.json());
-    // retry_after_ms travels as the header; nothing else is lost, and nothing is made up.
-    const { retry_after_ms: _ms, ...told } = { retry_after_ms: undefined, ...outcome };
-    expect(members).toEqual({ status, ...told });
+    // retry_after_ms is the header; all other members are the outcome's.
+    const { retry_after_ms: _ms, ...others } = { retry_after_ms: undefined, ...outcome };
+    expect(members).toEqual({ status, ...others });
   });
 });
 
 describe('a provider that does not answer in time', () => {
-  test('is a 504 with an unknown outcome; the same key asked later finds what came of it', async () => {
+  test('is a 504 with an unknown outcome; a later request with the same key gets the outcome of the send', async () => {
     const late = Promise.withResolvers<Outcome>();
     const { app, gateway } = await buildFakeApp({ send: () => late.promise }, { gatewayTimeoutMs: 10 });
     const first = await app.inject(notify(body, 'key-1'));
@@ -146,7 +146,7 @@ describe('the same Idempotency-Key', () => {
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('joins the request that is still running: one send for 20 at a time', async () => {
+  test('joins the request that is still running: 20 at a time are one send', async () => {
     const running = Promise.withResolvers<Outcome>();
     const { app, gateway } = await buildFakeApp({ send: () => running.promise });
     const allThere = Promise.withResolvers<void>();
@@ -162,7 +162,7 @@ describe('the same Idempotency-Key', () => {
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('with another body is a conflict that says no outcome, and is not sent', async () => {
+  test('with another body is a 409 without an outcome, and is not sent', async () => {
     const { app, gateway } = await buildFakeApp(numbered());
     await app.inject(notify(body, 'key-1'));
     const response = await app.inject(notify({ ...body, message: 'Otro' }, 'key-1'));
@@ -173,7 +173,7 @@ describe('the same Idempotency-Key', () => {
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('has no meaning where there is none: each request is a send', async () => {
+  test('is optional: without it each request is a send', async () => {
     const { app } = await buildFakeApp(numbered());
     const ids = [await app.inject(notify(body)), await app.inject(notify(body))].map(
       (response) => response.json().message_id,
@@ -182,8 +182,8 @@ describe('the same Idempotency-Key', () => {
   });
 });
 
-describe('DELETE /notify says what became of a key, and sends nothing', () => {
-  const withdraw = (key?: string): InjectOptions => ({
+describe('DELETE /notify returns the outcome of a key, and sends nothing', () => {
+  const cancel = (key?: string): InjectOptions => ({
     method: 'DELETE',
     url: '/notify',
     headers: key === undefined ? {} : { 'idempotency-key': key },
@@ -195,18 +195,18 @@ describe('DELETE /notify says what became of a key, and sends nothing', () => {
     [{ outcome: 'not_sent', reason: 'unauthorized' }, 503],
     [{ outcome: 'not_sent', reason: 'throttled', retry_after_ms: 2000 }, 429],
     [{ outcome: 'unknown', reason: 'connection_lost' }, 502],
-  ])('%j: %i, to the byte what the send was answered with', async (outcome, status) => {
+  ])('%j: %i, byte for byte the answer to the send', async (outcome, status) => {
     const { app, gateway } = await buildFakeApp({ send: async () => outcome });
     const first = await app.inject(notify(body, 'key-1'));
     for (const key of ['key-1', '"key-1"']) {
-      const found = await app.inject(withdraw(key));
+      const found = await app.inject(cancel(key));
       expect([found.statusCode, found.body]).toEqual([status, first.body]);
       expect(found.headers['retry-after']).toBe(first.headers['retry-after']);
     }
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('a send that still runs is waited for', async () => {
+  test('given a send that still runs, waits for it', async () => {
     const begun = Promise.withResolvers<void>();
     const running = Promise.withResolvers<Outcome>();
     const { app, gateway } = await buildFakeApp({
@@ -218,7 +218,7 @@ describe('DELETE /notify says what became of a key, and sends nothing', () => {
     const begin = async (request: InjectOptions) => await app.inject(request); // inject() itself waits to be awaited
     const first = begin(notify(body, 'key-1'));
     await begun.promise;
-    const found = begin(withdraw('key-1'));
+    const found = begin(cancel('key-1'));
     const early = vi.fn();
     void found.then(early);
     await app.inject('/health'); // which comes after both
@@ -229,27 +229,27 @@ describe('DELETE /notify says what became of a key, and sends nothing', () => {
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('one that takes too long is a 504, and is found later', async () => {
+  test('given a send that takes too long, is a 504, and later its outcome', async () => {
     const late = Promise.withResolvers<Outcome>();
     const { app, gateway } = await buildFakeApp({ send: () => late.promise }, { gatewayTimeoutMs: 10 });
     await app.inject(notify(body, 'key-1'));
-    const found = await app.inject(withdraw('key-1'));
+    const found = await app.inject(cancel('key-1'));
     expect([found.statusCode, found.json()]).toMatchObject([
       504,
       { outcome: 'unknown', reason: 'gateway_timeout' },
     ]);
     late.resolve(accepted);
-    expect((await app.inject(withdraw('key-1'))).json()).toMatchObject({ message_id: 'sms-1' });
+    expect((await app.inject(cancel('key-1'))).json()).toMatchObject({ message_id: 'sms-1' });
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('an unknown key is a 404 that says for how long all keys are known, and no outcome', async () => {
+  test('given an unknown key, is a 404 with the time for which all keys are known, and no outcome', async () => {
     const before = Date.now();
     const { app, gateway } = await buildFakeApp();
     const after = Date.now();
     await app.inject(notify(body, 'key-1'));
     const asked = Date.now();
-    const response = await app.inject(withdraw('key-2'));
+    const response = await app.inject(cancel('key-2'));
     expect(response.statusCode).toBe(404);
     expect(response.headers['content-type']).toBe(problemContentType);
     const problem = problemSchema.parse(response.json());
@@ -260,36 +260,32 @@ describe('DELETE /notify says what became of a key, and sends nothing', () => {
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('a key that was withdrawn is not sent, should it still come', async () => {
+  test('a send that comes after its key was cancelled is not sent', async () => {
     const { app, gateway } = await buildFakeApp();
-    expect((await app.inject(withdraw('key-1'))).statusCode).toBe(404);
+    expect((await app.inject(cancel('key-1'))).statusCode).toBe(404);
     const late = await app.inject(notify(body, 'key-1'));
     expect(late.statusCode).toBe(503);
     expect(late.json()).toMatchObject({ outcome: 'not_sent', reason: 'withdrawn', no_outage: true });
-    expect((await app.inject(withdraw('key-1'))).statusCode).toBe(404);
+    expect((await app.inject(cancel('key-1'))).statusCode).toBe(404);
     expect(gateway.send).not.toHaveBeenCalled();
   });
 
-  test('a question is no request for an SMS', async () => {
+  test('does not count as a request for an SMS', async () => {
     const { app, lines } = await buildSandboxApp();
-    await app.inject(withdraw('key-1'));
+    await app.inject(cancel('key-1'));
     expect((await app.inject('/health')).json().requests).toBe(0);
     expect(lines).toEqual([]);
   });
 
-  test.each([
-    [undefined],
-    ['""'],
-    ['x'.repeat(256)],
-  ])('without a key to ask about, %j, is a 400', async (key) => {
+  test.each([[undefined], ['""'], ['x'.repeat(256)]])('given the key %j, is a 400', async (key) => {
     const { app } = await buildFakeApp();
-    const response = await app.inject(withdraw(key));
+    const response = await app.inject(cancel(key));
     expect(response.statusCode).toBe(400);
     expect(response.json().errors).toMatchObject([{ path: 'idempotency-key' }]);
   });
 });
 
-test('GET / and GET /health say who is here, and how often it was asked', async () => {
+test('GET / and GET /health name the provider, and count its requests', async () => {
   const { app } = await buildSandboxApp();
   expect((await app.inject('/')).json()).toEqual({ message: 'Servicio de Aldeamo', status: 'online' });
   const health = async () => (await app.inject('/health')).json();
@@ -314,7 +310,7 @@ describe('GET /health/upstream', () => {
   });
 });
 
-describe('the levers of the sandbox', () => {
+describe('the routes of the sandbox', () => {
   const toggle = (query: string): InjectOptions => ({ method: 'POST', url: `/toggle-failure${query}` });
 
   test.each([
@@ -329,7 +325,7 @@ describe('the levers of the sandbox', () => {
     expect(sandbox.settings.failure_rate).toBe(rate);
   });
 
-  test('a failure rate of 1 makes sends and the upstream fail, 0 makes them well again', async () => {
+  test('a failure rate of 1 makes sends and checks fail, and 0 makes them succeed', async () => {
     const { app } = await buildSandboxApp();
     const statuses = async () => [
       (await app.inject(notify(body))).statusCode,
@@ -369,7 +365,7 @@ describe('the levers of the sandbox', () => {
     expect((await app.inject('/sandbox/messages?phone=1')).statusCode).toBe(400);
   });
 
-  test('do not exist where the gateway is no sandbox', async () => {
+  test('do not exist for a live gateway', async () => {
     const { app } = await buildFakeApp();
     expect((await app.inject(toggle('?failure_rate=1'))).statusCode).toBe(404);
     expect((await app.inject('/sandbox/messages')).statusCode).toBe(404);
@@ -412,7 +408,7 @@ describe('the log', () => {
     });
   });
 
-  test('says why a notification was not sent', async () => {
+  test('has the reason of a notification that was not sent', async () => {
     const { app, lines } = await buildFakeApp({
       send: async () => ({ outcome: 'rejected', reason: 'opted_out' }),
     });
@@ -420,7 +416,7 @@ describe('the log', () => {
     expect(only(lines)).toMatchObject({ outcome: 'rejected', reason: 'opted_out', idempotency_key: null });
   });
 
-  test('never holds the text or the phone, whatever happens', async () => {
+  test('never has the text or the phone, even after errors', async () => {
     const outcomes: Outcome[] = [accepted, { outcome: 'unknown', reason: 'connection_lost' }];
     const { app, lines } = await buildFakeApp({
       send: async () => outcomes.shift() ?? Promise.reject(new Error('a bug of the gateway')),
@@ -444,14 +440,14 @@ describe('the log', () => {
   });
 });
 
-test('while it stops it says that nothing was sent, so that the other provider is asked', async () => {
+test('while it stops, replies with not_sent, so that the other provider is used', async () => {
   const { app, gateway } = await buildFakeApp();
   const stopping = Promise.withResolvers<void>();
   app.addHook('preClose', async () => stopping.resolve());
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1');
-  // One request is answered, and the next has begun to arrive when the stop begins.
+  // The stop begins when one request is answered, and the next has begun to arrive.
   socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\nPOST /notify');
   await once(socket, 'data');
   const closing = app.close();
@@ -475,7 +471,7 @@ describe('metrics', () => {
     ].map(([, outcome, count]) => `${outcome} ${count}`);
   };
 
-  test('every outcome is there from the start', async () => {
+  test('have every outcome from the start', async () => {
     expect(await sends(await buildFakeApp())).toEqual([
       'accepted 0',
       'rejected 0',
@@ -484,14 +480,14 @@ describe('metrics', () => {
     ]);
   });
 
-  test('sends are counted by outcome; what is answered from memory is no send', async () => {
+  test('count sends by outcome; a request with a known key is no send', async () => {
     const outcomes: Outcome[] = [accepted, accepted, { outcome: 'rejected', reason: 'opted_out' }];
     const built = await buildFakeApp({ send: async () => outcomes.shift() as Outcome });
     for (const key of ['key-1', 'key-1', 'key-2', 'key-3']) await built.app.inject(notify(body, key));
     expect(await sends(built)).toEqual(['accepted 2', 'rejected 1', 'not_sent 0', 'unknown 0']);
   });
 
-  test('a send that ends after its request was answered counts with the outcome that it had in the end', async () => {
+  test('given a send that ends after its request was answered, count its final outcome', async () => {
     const sent = Promise.withResolvers<Outcome>();
     const built = await buildFakeApp({ send: () => sent.promise }, { gatewayTimeoutMs: 1 });
     expect((await built.app.inject(notify(body, 'key-1'))).statusCode).toBe(504);

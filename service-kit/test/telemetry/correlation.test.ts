@@ -22,7 +22,7 @@ async function build() {
     logger,
   });
   onTestFinished(() => server.close());
-  // The app's own logger, after a body that came in pieces and a pause: wherever a line is written.
+  // The app's own logger, after a body in pieces and a pause, because lines may be written anywhere.
   server.post('/things', { schema: { body: z.object({ name: z.string() }) } }, async ({ body, log }) => {
     log.info({ name: body.name }, 'by the request');
     await delay(1);
@@ -37,7 +37,7 @@ async function build() {
   return { server, lines, post };
 }
 
-test('the trace and the id of a request are on its lines, go on with its calls, and the id comes back', async () => {
+test('the trace and the id of a request are in its log lines and its calls, and the id in the response', async () => {
   const { lines, post } = await build();
   const headers = { traceparent, tracestate: 'vendor=1', 'x-request-id': 'order-17' };
   const response = await post('x', headers);
@@ -50,7 +50,7 @@ test('the trace and the id of a request are on its lines, go on with its calls, 
   expect(response.json().traceparent).toMatch(new RegExp(`^00-${trace_id}-[0-9a-f]{16}-01$`));
 });
 
-test('who brings none gets some', async () => {
+test('given a request without ids, creates them', async () => {
   const { lines, post } = await build();
   const { headers, ...response } = await post('x');
   expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
@@ -68,14 +68,14 @@ test.each([
   ['the forbidden version', `ff${traceparent.slice(2)}`],
   ['something behind it', `${traceparent}-x`],
   ['no trace at all', 'trace me'],
-])('a traceparent of %s is not taken over', async (_name, given) => {
+])('given a traceparent of %s, starts another trace', async (_name, given) => {
   const { lines, post } = await build();
   await post('x', { traceparent: given });
   expect(lines[0]?.trace_id).toMatch(/^[0-9a-f]{32}$/);
   expect(lines[0]?.trace_id).not.toBe(trace_id);
 });
 
-test('a trace that is not sampled is passed on as that', async () => {
+test('a trace that is not sampled is propagated as not sampled', async () => {
   const { post } = await build();
   const response = await post('x', { traceparent: `00-${trace_id}-b7ad6b7169203331-00` });
   expect(response.json().traceparent).toMatch(/-00$/);
@@ -89,7 +89,7 @@ test.each([
   'a,b',
   '<b>',
   '',
-])('%j is no id of a request', async (given) => {
+])('given x-request-id %j, creates another id', async (given) => {
   const { post } = await build();
   const { headers } = await post('x', { 'x-request-id': given });
   expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
@@ -103,7 +103,7 @@ test('requests that run at the same time do not mix their ids', async () => {
   for (const { name, request_id } of lines) expect(request_id).toBe(name);
 });
 
-test('requests of one connection, whose bodies come in pieces, have their own', async () => {
+test('requests of one connection, whose bodies arrive in pieces, have ids of their own', async () => {
   const { server, lines } = await build();
   await server.listen({ host: '127.0.0.1', port: 0 });
   const { port } = server.server.address() as AddressInfo;
@@ -130,7 +130,7 @@ test('requests of one connection, whose bodies come in pieces, have their own', 
   ]);
 });
 
-test('errors have them, too', async () => {
+test('the log lines of errors have the ids, too', async () => {
   const { server, lines } = await build();
   const broken = await server.inject({
     url: '/broken',
@@ -142,11 +142,11 @@ test('errors have them, too', async () => {
   expect(missing.headers['x-request-id']).toBe('order-18');
 });
 
-test('what is done for nobody has none', () => {
+test('work outside of a request has no ids', () => {
   expect(correlationHeaders()).toEqual({});
 });
 
-test('a span within a trace is of that trace, whoever records it', async () => {
+test('a span within a trace belongs to it, even if it is not recorded', async () => {
   const correlation = { context: contextOf({ traceparent }), request_id: 'order-17' };
   const within = await runCorrelated(correlation, () => inSpan('work', {}, async () => correlationHeaders()));
   expect(within['x-request-id']).toBe('order-17');

@@ -6,14 +6,14 @@ import { expect, onTestFinished, test } from 'vitest';
 
 const logger = new URL('../../src/http/start.ts', import.meta.url);
 
-/** What runs the statements, with a `log`, in a process of their own. */
+/** Runs the statements, with a `log`, in a process of their own. */
 const argumentsFor = (statements: string) => [
   '--input-type=module',
   '--eval',
   `import { createLogger } from '${logger}'; const log = createLogger({ level: 'info' }); ${statements}`,
 ];
 
-/** Resolves with what such a process wrote to its standard output, once it has ended. */
+/** The standard output of such a process, once it has ended. */
 async function linesOf(statements: string): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<string>();
   execFile(process.execPath, argumentsFor(statements), (_error, stdout) => resolve(stdout));
@@ -34,23 +34,23 @@ test.each([
   ['has nothing more to do', ''],
   ['exits', 'process.exit(1);'],
   ['ends by an error', "throw new Error('broken');"],
-])('no line is lost of a process that %s', async (_what, end) => {
+])('given a process that %s, loses no line', async (_what, end) => {
   expect(await linesOf(`${logThem(3)} ${end}`)).toEqual(numbers(3));
 });
 
-test('a fatal line is there before the process can end', async () => {
+test('a fatal line is written before the process can end', async () => {
   expect(await linesOf(`${logThem(2)} log.fatal('fatal'); process.kill(process.pid, 'SIGKILL');`)).toEqual([
     ...numbers(2),
     'fatal',
   ]);
 });
 
-test('more lines than one write takes are all there, in their order', async () => {
+test('given more lines than one write takes, writes all, in their order', async () => {
   expect(await linesOf(logThem(5000))).toEqual(numbers(5000));
 });
 
-test('a line that is written while another is on its way needs none after it to follow', async () => {
-  // More than a pipe takes: the first is on its way until somebody reads.
+test('given a line during a write, writes it without another line after it', async () => {
+  // More than a pipe holds, so that the first write ends only when it is read.
   const statements = `
     import { mock } from 'node:test';
     log.info('long'.padEnd(1e6));

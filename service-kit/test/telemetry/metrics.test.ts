@@ -25,7 +25,7 @@ async function build(metrics?: Registry): Promise<Server> {
 }
 
 const scrape = async (server: Server) => (await server.inject('/metrics')).body;
-/** How many requests were counted, by their labels. */
+/** The counted requests, by their labels. */
 const requestsOf = async (server: Server) =>
   Object.fromEntries(
     [...(await scrape(server)).matchAll(/^http_request_duration_seconds_count\{(.*)\} (\d+)$/gm)].map(
@@ -33,7 +33,7 @@ const requestsOf = async (server: Server) =>
     ),
   );
 
-test('requests are counted by method, pattern and status code; what has no route is one', async () => {
+test('requests are counted by method, pattern and status code; all without a route are one series', async () => {
   const server = await build();
   for (const url of ['/things/1', '/things/2', '/things/2?secret=3', '/nope/1', '/nope/2'])
     await server.inject(url);
@@ -49,7 +49,7 @@ test('requests are counted by method, pattern and status code; what has no route
   expect(await scrape(server)).not.toMatch(/secret|nope|things\/\d/);
 });
 
-test('a client that hung up is counted, as 499', async () => {
+test('a client that disconnected is counted, as 499', async () => {
   const server = await build();
   const { promise: never } = Promise.withResolvers();
   server.get('/slow', () => never);
@@ -76,7 +76,7 @@ test('durations are in seconds', async () => {
   expect(Number(sum)).toBeLessThan(1);
 });
 
-test("shows what is in the service's registry, in its content type; apps do not share one", async () => {
+test("GET /metrics returns the service's registry, in its content type; apps do not share one", async () => {
   const metrics = new Registry();
   new Gauge({ name: 'answer', help: 'Of a test', registers: [metrics] }).set(42);
   const [server, other] = [await build(metrics), await build()];
@@ -89,7 +89,7 @@ test("shows what is in the service's registry, in its content type; apps do not 
   expect(await scrape(other)).not.toMatch(/^answer/m);
 });
 
-test('the process has its memory, CPU and event loop, and no gauge with the name of a counter', async () => {
+test('the metrics of the process are memory, CPU and event loop, and no gauge has the name of a counter', async () => {
   const registry = new Registry();
   collectProcessMetrics(registry);
   const text = await registry.metrics();

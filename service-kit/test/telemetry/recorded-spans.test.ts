@@ -24,7 +24,7 @@ const recorded = () =>
     .getFinishedSpans()
     .map((span) => [span.name, span.spanContext().traceId, span.parentSpanContext?.spanId]);
 
-test('what is gone on with after a crash is recorded, each span within the one around it', async () => {
+test('work that is resumed after a crash is recorded, each span as a child of the outer one', async () => {
   await resumeCorrelation(kept('01'), work);
   const outer = exporter.getFinishedSpans().find(({ name }) => name === 'outer');
   expect(recorded()).toEqual([
@@ -33,7 +33,7 @@ test('what is gone on with after a crash is recorded, each span within the one a
   ]);
 });
 
-test('what nobody is to record is not, however deep within', async () => {
+test('a trace that is not sampled is not recorded, at any depth', async () => {
   await resumeCorrelation(kept('00'), work);
   const { context } = startSpan('request', { kind: SpanKind.SERVER }, contextOf(kept('00')));
   await runCorrelated({ context, request_id: null }, work);
