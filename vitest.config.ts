@@ -12,21 +12,27 @@ const system = {
   hookTimeout: 180_000,
 };
 
-/** They are about a process, its disk and its load: a container adds nothing to that but time. */
-const ofProcessesAlone = [
-  'test/backlog.test.ts',
-  'test/chaos.test.ts',
-  'test/disk.test.ts',
-  'test/hostile-clients.test.ts',
-  'test/live-page.test.ts',
-  'test/live.test.ts',
-  'test/metrics.test.ts',
-  'test/replicas.test.ts',
-  'test/rooms.test.ts',
+/** One file at a time, since each loads both cores or measures latencies. */
+const ofLoad = ['test/backlog.test.ts', 'test/chaos.test.ts', 'test/replicas.test.ts'];
+
+/** Here a container makes a difference: its image, its network, its signals, its volume. */
+const ofContainers = [
+  'test/failover.test.ts',
+  'test/keys.test.ts',
+  'test/readme.test.ts',
+  'test/replicas-of-containers.test.ts',
+  'test/stop.test.ts',
 ];
 
-/** They are about docker-compose.scale.yml. */
+/** About docker-compose.scale.yml. */
 const ofContainersAlone = ['test/replicas-of-containers.test.ts'];
+
+const processes = {
+  ...system,
+  provide: { trio: 'processes' as const },
+  globalSetup: 'test/compile-services.ts',
+  env: { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/services` },
+};
 
 export default defineConfig({
   test: {
@@ -49,23 +55,32 @@ export default defineConfig({
       {
         test: {
           name: 'processes',
-          ...system,
-          exclude: ofContainersAlone,
-          provide: { trio: 'processes' },
-          // One after the other: some of them are about load, and each has three services to run.
-          maxWorkers: 1,
+          ...processes,
+          exclude: [...ofLoad, ...ofContainersAlone],
+          // Two files at a time: they wait for deadlines more than they compute.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'load',
+          ...processes,
+          include: ofLoad,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {
         test: {
           name: 'containers',
           ...system,
-          exclude: withoutDocker ? ['**'] : ofProcessesAlone,
+          include: ofContainers,
+          exclude: withoutDocker ? ['**'] : [],
           provide: { trio: 'containers' },
           // One trio at a time: the containers of several would only wait for each other.
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           // The tests take their containers down themselves; the reaper would be one more image to pull.
           env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
         },

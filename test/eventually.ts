@@ -5,6 +5,7 @@ export async function eventually<T>(
   ask: () => Promise<T>,
   isRight: (answer: T) => boolean,
   withinMs: number,
+  everyMs = 25,
 ): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {
@@ -12,6 +13,6 @@ export async function eventually<T>(
     if (isRight(answer)) return answer;
     if (performance.now() > deadline)
       throw new Error(`after ${withinMs} ms still: ${JSON.stringify(answer)}`);
-    await delay(25);
+    await delay(everyMs);
   }
 }

@@ -132,7 +132,7 @@ test('when a replica is killed the others go on, and it is found again once it i
     await pay('back');
     return handledBy(replica);
   };
-  await eventually(payAndCount, (handled) => handled > before, 20_000);
+  await eventually(payAndCount, (handled) => handled > before, 20_000, 250);
 });
 
 test('while PostgreSQL restarts payments are refused, and none that was taken is lost', async () => {

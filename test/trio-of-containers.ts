@@ -22,7 +22,8 @@ export const logsOf = async (container: string): Promise<LogLine[]> =>
 export async function startContainer(container: string): Promise<void> {
   await docker('start', container);
   const health = () => docker('inspect', '--format', '{{.State.Health.Status}}', container);
-  await eventually(health, (status) => status === 'healthy', 30_000);
+  // Not more often: each question starts a process, on the cores that the container needs for its start.
+  await eventually(health, (status) => status === 'healthy', 30_000, 250);
 }
 
 /** What a service answers in its container: it may have no port on this machine. */

@@ -21,7 +21,7 @@ export interface ProcessOptions {
 }
 
 export async function startProcesses(
-  settings: Record<string, string>,
+  settings: Record<string, string> = {},
   { prelude = '', replicas = {} }: ProcessOptions = {},
 ): Promise<Trio<ReplicaName>> {
   const data = await mkdtemp(join(tmpdir(), 'trio-'));
@@ -47,6 +47,7 @@ export async function startProcesses(
       cwd: data, // not the repo's folder, whose .env is the developer's
       env: {
         PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         DATABASE_URL: `file:${data}/payments.db`,
         ...settings,
         ALDEAMO_SERVICE_URL: urlOf('aldeamo-service'),
