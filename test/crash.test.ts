@@ -1,23 +1,39 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
-import { type ServiceName, startTrio, type Trio } from './trio.ts';
+import type { ServiceName, Trio } from './trio.ts';
+import { startProcesses } from './trio-of-processes.ts';
 
 let trio: Trio;
-beforeEach(async () => {
-  trio = await startTrio({
+beforeAll(async () => {
+  trio = await startProcesses({
     ALDEAMO_LATENCY_MS: '0',
     NOTIFICATION_RETRY_BASE_MS: '500',
   });
 });
-afterEach(() => trio[Symbol.asyncDispose]());
+afterAll(() => trio[Symbol.asyncDispose]());
+
+/** Each test has one of its own, and one payment. */
+let customer_id: string;
+beforeEach(async ({ task }) => {
+  customer_id = task.id;
+  for (const service of ['aldeamo-service', 'twilio-service'] as const)
+    await setSandbox(service, { failure_rate: 0, late_rate: 0 });
+});
 
 const ledgerOf = async (service: ServiceName) =>
-  (await call<{ data: { idempotency_key: string }[] }>('GET', `${trio.url(service)}/sandbox/messages`)).body
-    .data;
+  (
+    await call<{ data: { idempotency_key: string }[] }>(
+      'GET',
+      `${trio.url(service)}/sandbox/messages?customer_id=${customer_id}`,
+    )
+  ).body.data;
 const theOnlyPayment = async () => {
-  const { body } = await call<{ data: PaymentView[] }>('GET', `${trio.url('payment-service')}/payments`);
+  const { body } = await call<{ data: PaymentView[] }>(
+    'GET',
+    `${trio.url('payment-service')}/payments?customer_id=${customer_id}`,
+  );
   expect(body.data.length).toBeLessThanOrEqual(1);
   return body.data[0];
 };
@@ -49,7 +65,7 @@ async function crashOnceAccepted(): Promise<void> {
 
 async function payAndCrash(): Promise<void> {
   await keepAnswersBack();
-  const lost = expect(pay(trio.url('payment-service'), { customer_id: 'crash' })).rejects.toThrow();
+  const lost = expect(pay(trio.url('payment-service'), { customer_id })).rejects.toThrow();
   await crashOnceAccepted();
   await lost;
 }
@@ -85,7 +101,7 @@ describe('payment-service is killed', () => {
   test('before its call is taken: what never arrived is sent, once', async () => {
     // A frozen Aldeamo has the call in its backlog, and dies before it has read it.
     await trio.freeze('aldeamo-service');
-    const lost = expect(pay(trio.url('payment-service'), { customer_id: 'crash' })).rejects.toThrow();
+    const lost = expect(pay(trio.url('payment-service'), { customer_id })).rejects.toThrow();
     await eventually(theOnlyPayment, (payment) => payment !== undefined, 5000);
     await trio.kill('payment-service');
     await trio.kill('aldeamo-service');
@@ -106,7 +122,7 @@ describe('payment-service is killed', () => {
   test("during the outbox's turn: the next turn finds what became of it", async () => {
     await setSandbox('aldeamo-service', { failure_rate: 1 });
     await setSandbox('twilio-service', { failure_rate: 1 });
-    const { body } = await pay(trio.url('payment-service'), { customer_id: 'crash' });
+    const { body } = await pay(trio.url('payment-service'), { customer_id });
     expect(body.notification_status).toBe('pending');
     await keepAnswersBack();
     await setSandbox('aldeamo-service', { failure_rate: 0 });
@@ -126,7 +142,7 @@ describe('payment-service is killed', () => {
 
 test('50 POSTs with one Idempotency-Key at once make one payment and one SMS', async () => {
   const url = `${trio.url('payment-service')}/payments`;
-  const body = { amount: 100, customer_id: 'crash' };
+  const body = { amount: 100, customer_id };
   const answers = await Promise.all(
     Array.from({ length: 50 }, () => call<PaymentView>('POST', url, body, { 'idempotency-key': 'one' })),
   );

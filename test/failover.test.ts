@@ -5,7 +5,7 @@ import { call, pay } from './http.ts';
 import { startTrio, type Trio } from './trio.ts';
 
 const timeoutMs = 1000;
-const resetTimeoutMs = 2000;
+const resetTimeoutMs = 1200;
 
 let trio: Trio;
 let payments: string;
@@ -14,6 +14,8 @@ beforeAll(async () => {
     PROVIDER_TIMEOUT_MS: String(timeoutMs),
     GATEWAY_TIMEOUT_MS: '800',
     CIRCUIT_RESET_TIMEOUT_MS: String(resetTimeoutMs),
+    NOTIFICATION_RETRY_BASE_MS: '500',
+    NOTIFICATION_LEASE_MS: '2500',
   });
   payments = trio.url('payment-service');
 });
@@ -160,8 +162,7 @@ test('with both providers dead a payment is kept over a restart, and sent when t
     expect(attemptsOf(body).slice(0, 2)).toEqual(attemptsOf(payment)); // the outbox may have tried again by now
   }
 
-  await trio.start('aldeamo-service');
-  await trio.start('twilio-service');
+  await Promise.all([trio.start('aldeamo-service'), trio.start('twilio-service')]);
   const pending = () =>
     call<{ data: PaymentView[] }>('GET', `${payments}/payments?notification_status=pending`);
   await eventually(pending, ({ body }) => body.data.length === 0, 40_000);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, pay } from './http.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
@@ -49,35 +49,38 @@ async function payments(count: number): Promise<void> {
   expect(paid.map(({ body }) => body.notification_status)).toEqual(Array(count).fill('sent'));
 }
 
-test('200 clients whose headers never end (slow loris) are cut off', async () => {
-  const slow = await openMany(200);
-  for (const socket of slow) socket.write('GET /health HTTP/1.1\r\n');
-  const told = Promise.all(slow.map((socket) => drip(socket, 'x-a: b\r\n')));
-  await payments(50);
-  for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-  await payments(10);
-});
+// Concurrent, since each waits for a deadline of the server.
+describe.concurrent('clients that do not end what they begin', () => {
+  test('200 clients whose headers never end (slow loris) are cut off', async () => {
+    const slow = await openMany(200);
+    for (const socket of slow) socket.write('GET /health HTTP/1.1\r\n');
+    const told = Promise.all(slow.map((socket) => drip(socket, 'x-a: b\r\n')));
+    await payments(50);
+    for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    await payments(10);
+  });
 
-test('50 clients whose body never ends are cut off', async () => {
-  const slow = await openMany(50);
-  const told = Promise.all(
-    slow.map((socket) => {
-      socket.write(
-        'POST /payments HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n',
-      );
-      return drip(socket, ' ');
-    }),
-  );
-  await payments(50);
-  for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-  await payments(10);
-});
+  test('50 clients whose body never ends are cut off', async () => {
+    const slow = await openMany(50);
+    const told = Promise.all(
+      slow.map((socket) => {
+        socket.write(
+          'POST /payments HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n',
+        );
+        return drip(socket, ' ');
+      }),
+    );
+    await payments(50);
+    for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    await payments(10);
+  });
 
-test('1000 connections that say nothing are let go', async () => {
-  const idle = await openMany(1000);
-  await payments(50);
-  await Promise.all(idle.map((socket) => text(socket).catch(() => '')));
-  await payments(10);
+  test('1000 connections that say nothing are let go', async () => {
+    const idle = await openMany(1000);
+    await payments(50);
+    await Promise.all(idle.map((socket) => text(socket).catch(() => '')));
+    await payments(10);
+  });
 });
 
 test('garbage behind a request ends that connection, and no other', async () => {

@@ -8,7 +8,8 @@ import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { call, pay } from './http.ts';
 import { scanForLeaks } from './leaks.ts';
-import { serviceNames, startTrio, type Trio } from './trio.ts';
+import { serviceNames, type Trio } from './trio.ts';
+import { startProcesses } from './trio-of-processes.ts';
 
 const without = reasonNotToUsePrometheus();
 if (without && process.env.REQUIRE_PROMETHEUS === '1')
@@ -20,7 +21,7 @@ interface Result {
 }
 
 test.skipIf(without)(`Prometheus counts the payments that were made${why}`, { timeout: 60_000 }, async () => {
-  await using trio = await startTrio({ ALDEAMO_LATENCY_MS: '5', TWILIO_LATENCY_MS: '5' });
+  await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '5', TWILIO_LATENCY_MS: '5' });
   const folder = await configure(trio);
   const prometheus = await startPrometheus(folder);
   const payments = trio.url('payment-service');

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call, pay } from './http.ts';
-import { linesAbout, startTrio, type Trio } from './trio.ts';
+import { linesAbout, type Trio } from './trio.ts';
+import { startProcesses } from './trio-of-processes.ts';
 
 let trio: Trio;
 let payments: string;
 beforeAll(async () => {
-  trio = await startTrio();
+  trio = await startProcesses();
   payments = trio.url('payment-service');
 });
 afterAll(() => trio[Symbol.asyncDispose]());

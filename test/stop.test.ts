@@ -5,7 +5,11 @@ import { type ServiceName, startTrio, type Trio } from './trio.ts';
 
 let trio: Trio;
 beforeAll(async () => {
-  trio = await startTrio({ ALDEAMO_LATENCY_MS: '2000' });
+  trio = await startTrio({
+    ALDEAMO_LATENCY_MS: '1000',
+    PROVIDER_TIMEOUT_MS: '2000',
+    GATEWAY_TIMEOUT_MS: '1800',
+  });
 });
 afterAll(() => trio[Symbol.asyncDispose]());
 
