@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
-import { startTrio, type Trio } from './trio.ts';
+import { startTrio } from './start-trio.ts';
+import type { Trio } from './trio.ts';
 
 const timeoutMs = 1000;
 const resetTimeoutMs = 1200;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { call } from './http.ts';
-import { serviceNames, startTrio, type Trio } from './trio.ts';
+import { startTrio } from './start-trio.ts';
+import { serviceNames, type Trio } from './trio.ts';
 
 /** The trio as it is run where others can reach it: each of its doors has a lock. */
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
-import { type ServiceName, startTrio, type Trio } from './trio.ts';
+import { startTrio } from './start-trio.ts';
+import type { ServiceName, Trio } from './trio.ts';
 
 let trio: Trio;
 beforeAll(async () => {

@@ -1,7 +1,4 @@
-import { inject } from 'vitest';
 import { eventually } from './eventually.ts';
-import { startContainers } from './trio-of-containers.ts';
-import { startProcesses } from './trio-of-processes.ts';
 
 export const serviceNames = ['payment-service', 'aldeamo-service', 'twilio-service'] as const;
 export type ServiceName = (typeof serviceNames)[number];
@@ -11,35 +8,24 @@ export type ReplicaName = ServiceName | `${ServiceName}-${number}`;
 
 export type LogLine = Record<string, unknown>;
 
-/** The three services, running. What a test needs to do to them, whatever they run in. */
+/** The three services, running as processes or in containers, and what a test does to them. */
 export interface Trio<Name extends string = ServiceName> extends AsyncDisposable {
   url(service: Name): string;
-  /** Stops the service where it stands: connections are accepted, and nothing is ever answered. */
+  /** Suspends the service: connections are accepted, and no request is answered. */
   freeze(service: Name): Promise<void>;
   thaw(service: Name): Promise<void>;
-  /** Ends it at once, as a crash does. */
+  /** Ends it at once, as a crash does (SIGKILL). */
   kill(service: Name): Promise<void>;
-  /** Asks it to stop (SIGTERM). */
+  /** Starts its ordinary stop (SIGTERM). */
   terminate(service: Name): Promise<void>;
-  /** Waits until it has ended, and tells its exit code. */
+  /** Resolves with its exit code when it has ended. */
   exitCode(service: Name): Promise<number>;
-  /** Starts it again, with what it had on disk, at the same URL or a new one. */
+  /** Starts it again with its disk, at the same URL or a new one. */
   start(service: Name): Promise<void>;
   logs(service: Name): Promise<LogLine[]>;
 }
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    trio: 'processes' | 'containers';
-  }
-}
-
-/** Starts the trio of this project (vitest.config.ts). The settings go to all three services. */
-export function startTrio(settings: Record<string, string> = {}): Promise<Trio> {
-  return inject('trio') === 'containers' ? startContainers(settings) : startProcesses(settings);
-}
-
-/** The lines of all three services that are about a payment, once there are so many: a line follows its answer. */
+/** The log lines of all three services about a payment, once there are `count`: a line comes after its response. */
 export const linesAbout = (trio: Trio, payment_id: string, count: number): Promise<LogLine[]> =>
   eventually(
     async () => {

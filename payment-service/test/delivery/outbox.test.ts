@@ -237,9 +237,7 @@ describe('what fails is logged, and the outbox goes on', () => {
     expect(claimDue).toHaveBeenCalledTimes(2); // it does not hammer at it, or fill the log
     await pass(2000);
     expect(taken).toHaveLength(1);
-    expect(logged).toEqual(
-      Array(2).fill({ level: 'error', err: down, message: 'the outbox failed' }),
-    );
+    expect(logged).toEqual(Array(2).fill({ level: 'error', err: down, message: 'the outbox failed' }));
   });
 
   test('the store, when keys are to be forgotten', async () => {
