@@ -1,8 +1,10 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../../domain/payment.ts';
-import { keyColumns, paymentColumns } from '../columns.ts';
-import { type KeyRow, recordOf } from '../key-row.ts';
-import type { PaymentQuery, StoredAnswer } from '../store.ts';
+import { paymentColumns } from '../columns.ts';
+import type { PaymentQuery } from '../store.ts';
+import { customerStatements } from './customer-statements.ts';
+import { keyStatements } from './key-statements.ts';
+import type { Query } from './query.ts';
 
 /** Without `due_at`, which is not part of a payment. */
 const selectedColumns = Object.keys(paymentColumns).filter((name) => name !== 'due_at');
@@ -23,10 +25,11 @@ const selectPayments = `
 
 /** The statements of the store. Those that take arrays serve many requests at once. */
 export function prepareStatements(database: Database) {
-  const query = <Row>(name: string, text: string, values: unknown[]) =>
-    database.query<Row>({ name, text, values });
+  const query: Query = (name, text, values) => database.query({ name, text, values });
 
   return {
+    ...keyStatements(query),
+    ...customerStatements(query),
     find: (ids: string[]) => query<Payment>('find', `${selectPayments} WHERE payment_id = ANY ($1)`, [ids]),
 
     /** Returns the payments of a page, and the next one if there is one. */
@@ -68,41 +71,6 @@ export function prepareStatements(database: Database) {
       return claims.length > 0 ? selectClaimed(claims) : [];
     },
 
-    findKeys: async (keys: string[]) =>
-      (
-        await query<KeyRow>(
-          'find_keys',
-          `SELECT ${Object.keys(keyColumns).join(', ')} FROM idempotency_keys WHERE key = ANY ($1)`,
-          [keys],
-        )
-      ).map(recordOf),
-
-    /** Returns the stored answer; undefined if there is no key. */
-    async storeAnswer(paymentId: string, { status, body }: StoredAnswer): Promise<StoredAnswer | undefined> {
-      const [stored] = await query<StoredAnswer>(
-        'store_answer',
-        `UPDATE idempotency_keys
-         SET answer_status = coalesce(answer_status, $2), answer_body = coalesce(answer_body, $3)
-         WHERE payment_id = $1
-         RETURNING answer_status AS status, answer_body AS body`,
-        [paymentId, status, body],
-      );
-      return stored;
-    },
-
-    async deleteKeys(before: Date, limit: number): Promise<number> {
-      const deleted = await query(
-        'delete_keys',
-        `WITH old AS MATERIALIZED (
-           SELECT key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
-           FOR UPDATE SKIP LOCKED
-         )
-         DELETE FROM idempotency_keys USING old WHERE idempotency_keys.key = old.key RETURNING 1`,
-        [before, limit],
-      );
-      return deleted.length;
-    },
-
     /** Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy. */
     async redact(before: Date, limit: number): Promise<number> {
       const redacted = await query(
@@ -131,25 +99,6 @@ export function prepareStatements(database: Database) {
       );
       return backlog ?? { size: 0, oldest_at: null };
     },
-
-    findCustomers: (customerIds: string[]) =>
-      query<{ customer_id: string; phone: string }>(
-        'find_customers',
-        'SELECT customer_id, phone FROM customers WHERE customer_id = ANY ($1)',
-        [customerIds],
-      ),
-
-    putPhone: (customerId: string, phone: string) =>
-      query(
-        'put_phone',
-        `INSERT INTO customers (customer_id, phone) VALUES ($1, $2)
-         ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`,
-        [customerId, phone],
-      ),
-
-    deletePhone: async (customerId: string) =>
-      (await query('delete_phone', 'DELETE FROM customers WHERE customer_id = $1 RETURNING 1', [customerId]))
-        .length > 0,
 
     /** A write that changes nothing. Returns the server's time. */
     async touch(owner: string): Promise<string | undefined> {
