@@ -1,9 +1,7 @@
 import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import type { SandboxSettings } from '../../../src/contract/sandbox-settings.ts';
-import { buildProviderApp } from '../../../src/provider/app.ts';
-import { createSandbox } from '../../../src/provider/sandbox/sandbox.ts';
+import { buildSandboxApp } from '../fixture.ts';
 
 /** The deadline of a client where an answer comes. */
 export const ample = 5000;
@@ -18,21 +16,9 @@ export const silence = 'silence';
 
 /** A sandbox behind HTTP, and a client of it. */
 export async function serve(settings: Partial<SandboxSettings> = {}) {
-  const sandbox = createSandbox({ provider: 'Aldeamo', settings });
-  const app = await buildProviderApp({
-    provider: 'Aldeamo',
-    version: '1.2.3',
-    access: { credentials: [] },
-    gateway: sandbox,
-    sandbox,
-    gatewayTimeoutMs: ample,
-    logger: pino({ level: 'silent' }),
-  });
+  const { app, sandbox } = await buildSandboxApp(settings);
   await app.listen({ host: '127.0.0.1', port: 0 });
-  onTestFinished(() => {
-    app.server.closeAllConnections();
-    return app.close();
-  });
+  onTestFinished(() => app.server.closeAllConnections());
   const { port } = app.server.address() as AddressInfo;
 
   async function call(

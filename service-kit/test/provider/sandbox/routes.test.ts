@@ -1,8 +1,55 @@
+import type { InjectOptions } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { sandboxSettingsSchema } from '../../../src/contract/sandbox-settings.ts';
 import { problemSchema } from '../../../src/http/problem.ts';
 import { defaultSandboxSettings } from '../../../src/provider/sandbox/sandbox.ts';
+import { body, buildFakeApp, buildSandboxApp, notify } from '../fixture.ts';
 import { answer, jsonOf, serve } from './fixture.ts';
+
+const toggle = (query: string): InjectOptions => ({ method: 'POST', url: `/toggle-failure${query}` });
+
+describe('POST /toggle-failure', () => {
+  test.each([
+    ['0', 0],
+    ['0.5', 0.5],
+    ['1', 1],
+  ])('given failure_rate=%s, sets it', async (text, rate) => {
+    const { app, sandbox } = await buildSandboxApp({ failure_rate: 0.25 });
+    const response = await app.inject(toggle(`?failure_rate=${text}`));
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toEqual({ status: 'updated', failure_rate: rate });
+    expect(sandbox.settings.failure_rate).toBe(rate);
+  });
+
+  test('with 1 makes sends and checks fail, and with 0 makes them succeed', async () => {
+    const { app } = await buildSandboxApp();
+    const statuses = async () => [
+      (await app.inject(notify(body))).statusCode,
+      (await app.inject('/health/upstream')).statusCode,
+    ];
+    await app.inject(toggle('?failure_rate=1'));
+    expect(await statuses()).toEqual([503, 503]);
+    await app.inject(toggle('?failure_rate=0'));
+    expect(await statuses()).toEqual([200, 200]);
+  });
+
+  test.each([
+    ['', 'failure_rate'],
+    ['?failure_rate=', 'failure_rate'],
+    ['?failure_rate=1.1', 'failure_rate'],
+    ['?failure_rate=-1', 'failure_rate'],
+    ['?failure_rate=abc', 'failure_rate'],
+    ['?failure_rate=1e-1', 'failure_rate'],
+    ['?failure_rate=0&failure_rate=1', 'failure_rate'],
+    ['?failure_rate=0&rate=1', 'rate'],
+  ])('given the query %j, is a 400 and changes nothing', async (query, path) => {
+    const { app, sandbox } = await buildSandboxApp({ failure_rate: 0.25 });
+    const response = await app.inject(toggle(query));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().errors).toMatchObject([{ path }]);
+    expect(sandbox.settings.failure_rate).toBe(0.25);
+  });
+});
 
 describe('POST /sandbox', () => {
   test('changes the given settings alone, and returns all of them', async () => {
@@ -94,4 +141,26 @@ describe('POST /sandbox', () => {
       expect(description).toMatch(/./);
     expect(Object.keys(paths['/sandbox'].get.responses)).toEqual(['200']);
   });
+});
+
+test('GET /sandbox/messages is the ledger, in order, and one customer’s on request', async () => {
+  const { app, sandbox } = await buildSandboxApp();
+  for (const customer_id of ['a', 'b', 'a']) await app.inject(notify({ ...body, customer_id }));
+  const ledger = async (query = '') => (await app.inject(`/sandbox/messages${query}`)).json();
+  expect(await ledger()).toEqual({ data: sandbox.messages });
+  expect(sandbox.messages.map(({ customer_id }) => customer_id)).toEqual(['a', 'b', 'a']);
+  expect(await ledger('?customer_id=a')).toEqual({ data: [sandbox.messages[0], sandbox.messages[2]] });
+  expect(await ledger('?customer_id=c')).toEqual({ data: [] });
+  expect((await app.inject('/sandbox/messages?phone=1')).statusCode).toBe(400);
+});
+
+test('a live gateway has no routes of a sandbox', async () => {
+  const { app } = await buildFakeApp();
+  expect((await app.inject(toggle('?failure_rate=1'))).statusCode).toBe(404);
+  expect((await app.inject('/sandbox/messages')).statusCode).toBe(404);
+  expect((await app.inject('/sandbox')).statusCode).toBe(404);
+  expect((await app.inject({ method: 'POST', url: '/sandbox', payload: {} })).statusCode).toBe(404);
+  expect((await app.inject('/health')).json().mode).toBe('live');
+  const { paths } = (await app.inject('/openapi.json')).json();
+  expect(Object.keys(paths).filter((path) => /toggle|sandbox/.test(path))).toEqual([]);
 });
