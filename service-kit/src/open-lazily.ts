@@ -4,7 +4,7 @@ const retryMs = 1000;
 /** A request does not wait longer for an open, such as one that waits for another replica's migration. */
 const waitMs = 3000;
 
-export interface Lazy<T> {
+interface Lazy<T> {
   /** Undefined until an open has succeeded. Read without a promise, since a store is asked twice a payment. */
   readonly opened: T | undefined;
   /** Rejects with the error of `open`, or with `unavailable`. */

@@ -58,7 +58,7 @@ export interface Upstream<Message> extends HttpDouble {
 }
 
 /** What differs between two upstreams. */
-export interface UpstreamApi<Message> {
+interface UpstreamApi<Message> {
   accepted: UpstreamAnswer<Message>;
   /** Whether the user and password of HTTP Basic are right. */
   isAuthorized(user: string | undefined): boolean;

@@ -20,7 +20,7 @@ const callTimeoutMs = 3000;
 const firstPauseMs = 100;
 const longestPauseMs = 2000;
 
-export interface ReceiptForwarderOptions {
+interface ReceiptForwarderOptions {
   paymentServiceUrl: string;
   serviceToken: string | undefined;
 }

@@ -8,7 +8,7 @@ import { twilioErrors } from './twilio-errors.ts';
 import { statusPath } from './twilio-gateway.ts';
 import { isSignedByTwilio } from './twilio-signature.ts';
 
-export interface StatusWebhookOptions {
+interface StatusWebhookOptions {
   publicUrl: string;
   authToken: string;
 }

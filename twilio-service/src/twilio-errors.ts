@@ -2,7 +2,7 @@ import { type Answer, outcomeOfStatus, retryAfterOf } from 'service-kit/client/a
 import type { Outcome } from 'service-kit/contract/notification.ts';
 
 /** The outcome of an error of Twilio. https://www.twilio.com/docs/api/errors */
-export interface TwilioError {
+interface TwilioError {
   outcome: 'rejected' | 'not_sent' | 'unknown';
   /** Twilio is healthy: it declined just this message, or this kind of message. */
   no_outage?: true;

@@ -43,7 +43,7 @@ function invalidInput(error: FastifyError): Problem {
   return new Problem(400, 'invalid-request', `The ${place} of the request is not valid.`, { errors });
 }
 
-export function sendProblem(reply: FastifyReply, { status, headers, document }: Problem): FastifyReply {
+function sendProblem(reply: FastifyReply, { status, headers, document }: Problem): FastifyReply {
   return reply
     .code(status)
     .headers(headers)

@@ -12,7 +12,7 @@ export const problemSchema = z
   })
   .meta({ description: 'A problem document (RFC 9457)' });
 
-export type ProblemDocument = z.infer<typeof problemSchema>;
+type ProblemDocument = z.infer<typeof problemSchema>;
 
 /** An error response, thrown from any depth. All its fields are meant for the client. */
 export class Problem extends Error {

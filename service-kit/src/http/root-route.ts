@@ -26,7 +26,7 @@ export function registerRootRoute(server: Server, message: string, page?: Page):
 }
 
 /** Serves HTML only if `Accept` weighs text/html above JSON (RFC 9110 section 12.5.1). */
-export function prefersHtml(accept = ''): boolean {
+function prefersHtml(accept = ''): boolean {
   const weights = new Map(
     accept.split(',').map((range) => {
       const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());

@@ -16,7 +16,7 @@ const outsideOfRequests = AsyncLocalStorage.snapshot();
 /** Few, because batches share a statement. */
 const maxConnections = 8;
 
-export interface Statement {
+interface Statement {
   /** A statement with a name is prepared once for each connection. */
   name?: string;
   text: string;

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Provider } from '../contract/notification.ts';
 
 /** Faults that end only when a person acts: one log line at the beginning and one at the end, however many sends they fail. */
-export interface Alerts {
+interface Alerts {
   begin(alert: string): void;
   /** Called after an accepted send, which ends all alerts. */
   end(): void;

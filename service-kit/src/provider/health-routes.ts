@@ -7,7 +7,7 @@ import type { Gateway } from './gateway.ts';
 
 const modeSchema = z.enum(['sandbox', 'live']);
 
-export interface ProviderHealthOptions {
+interface ProviderHealthOptions {
   provider: Provider;
   mode: z.infer<typeof modeSchema>;
   gateway: Gateway;

@@ -11,7 +11,7 @@ import { withDeadline } from './deadline.ts';
 import type { IdempotencyStore } from './idempotency/store.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
 
-export interface NotifyRoutesOptions {
+interface NotifyRoutesOptions {
   provider: Provider;
   store: IdempotencyStore;
   gatewayTimeoutMs: number;

@@ -15,7 +15,7 @@ import {
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 
 /** The ids of all work for one request, in each service and however much later. */
-export interface Correlation {
+interface Correlation {
   /** The trace and the current span. */
   context: Context;
   /** null for a payment of a release that did not store it. */

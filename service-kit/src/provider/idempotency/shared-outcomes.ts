@@ -8,7 +8,7 @@ import { keyReused } from './store.ts';
 const pollMs = 100;
 const retryMs = 1000;
 
-export interface SharedOutcomesOptions {
+interface SharedOutcomesOptions {
   table: SendsTable;
   /** The deadline of the request that waits for the outcome. */
   timeoutMs: number;

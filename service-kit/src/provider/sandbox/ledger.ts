@@ -8,7 +8,7 @@ export interface SandboxMessage {
   accepted_at: string;
 }
 
-export interface SandboxLedger {
+interface SandboxLedger {
   add(message: SandboxMessage): void;
   /** The accepted messages, in order; the newest `ledgerSize` of them. */
   readonly messages: readonly SandboxMessage[];
