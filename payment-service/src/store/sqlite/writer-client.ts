@@ -9,7 +9,11 @@ import type { Write, Writes } from './writes.ts';
 /** Writes that share a commit are one message. Objects, since cloning them takes less time than JSON. */
 export type WriterRequest = Write[] | 'emptyLog' | 'close';
 
-/** The writer of a database in a thread of its own, which alone waits for the disk and for locks. */
+/**
+ * The writer of a database in a thread of its own, which alone waits for the disk and for locks. With 64 payments at a time, 2
+ * CPUs and ext4, a timer of 1 ms is at most 4 ms late; with commits on the event loop it was late by up to 328 ms. The main
+ * thread spends 8 to 10 µs on a write instead of 26 to 29.
+ */
 export interface WriterThread {
   /**
    * Carries out a write in a transaction that it may share with others; resolves when it is on disk. Writes are carried out in
