@@ -1,6 +1,6 @@
 /**
- * The value of a JSON text in which each `amount` that is a number is its decimal text as written: a double would change
- * 90071992547409.91 and 1e2 before they can be validated.
+ * Parses JSON, with each number named `amount` as the text that was written, because a double would change 90071992547409.91
+ * and 1e2 before they are validated.
  *
  * @throws SyntaxError
  */

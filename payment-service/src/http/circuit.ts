@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 
-/** Two paths of one operation, since scripts use both. It never closes the circuit of a provider that is not healthy. */
+/** Two paths of one operation, because scripts use both. It closes the circuit only if the provider is healthy. */
 export function registerCircuit(server: Server, notifier: Notifier): void {
   for (const path of ['/force-recovery', '/reset-circuit']) {
     server.post(

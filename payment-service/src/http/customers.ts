@@ -8,9 +8,11 @@ import { storeUnavailableResponse } from './store-unavailable.ts';
 
 const paramsSchema = z.object({ customer_id: customerIdSchema });
 const customerSchema = z.object({ customer_id: customerIdSchema, phone: phoneSchema });
-const notFound = problemResponse('No phone of this customer is known');
+const notFound = problemResponse('No phone is stored for this customer');
 
-/** The phones of customers, for payments that come without one. */
+const failures = { 400: badRequestResponse, 503: storeUnavailableResponse };
+
+/** The phones of customers, used for payments without one. */
 export function registerCustomers(server: Server, store: Store, rules: RequestRules): void {
   const path = '/customers/:customer_id';
   const tags = ['customers'];
@@ -24,7 +26,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         summary: "Set a customer's phone",
         params: paramsSchema,
         body: z.strictObject({ phone: phoneRequestSchema(rules) }),
-        response: { 200: customerSchema, 400: badRequestResponse, 503: storeUnavailableResponse },
+        response: { 200: customerSchema, ...failures },
       },
     },
     async ({ params: { customer_id }, body: { phone } }) => {
@@ -41,12 +43,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         tags,
         summary: "A customer's phone",
         params: paramsSchema,
-        response: {
-          200: customerSchema,
-          400: badRequestResponse,
-          404: notFound,
-          503: storeUnavailableResponse,
-        },
+        response: { 200: customerSchema, 404: notFound, ...failures },
       },
     },
     async ({ params: { customer_id } }) => {
@@ -62,14 +59,9 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
       config: { access: ['client', 'admin'] },
       schema: {
         tags,
-        summary: "Forget a customer's phone",
+        summary: "Delete a customer's phone",
         params: paramsSchema,
-        response: {
-          204: z.undefined(),
-          400: badRequestResponse,
-          404: notFound,
-          503: storeUnavailableResponse,
-        },
+        response: { 204: z.undefined(), 404: notFound, ...failures },
       },
     },
     async ({ params: { customer_id } }, reply) => {
@@ -79,4 +71,5 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
   );
 }
 
-const customerNotFound = () => new Problem(404, 'customer-not-found', 'No phone of this customer is known.');
+const customerNotFound = () =>
+  new Problem(404, 'customer-not-found', 'No phone is stored for this customer.');

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 
-/** How it is doing, for people and scripts; orchestrators ask /health/live and /health/ready. */
+/** The active provider and the circuits, for people and scripts; orchestrators use /health/live and /health/ready. */
 export function registerHealthReport(server: Server, notifier: Notifier): void {
   server.get(
     '/health',
@@ -12,13 +12,13 @@ export function registerHealthReport(server: Server, notifier: Notifier): void {
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'Who sends now, and the circuits',
+        summary: 'The active provider, and the circuits',
         response: {
           200: z.object({
             status: z.literal('healthy'),
             current_notification_service: providerSchema
               .nullable()
-              .meta({ description: 'Who is offered the next notification; null if nobody can be asked' }),
+              .meta({ description: 'The provider of the next notification; null if none is available' }),
             circuit_breaker: providerReportSchema.meta({ description: "Aldeamo's" }),
             fallback_circuit_breaker: providerReportSchema.meta({ description: "Twilio's" }),
           }),

@@ -1,10 +1,10 @@
-/** JSON.parse source text access, which Node.js has and TypeScript's library does not yet declare. */
+/** JSON.parse source text access: Node.js has it, TypeScript's library does not declare it yet. */
 interface JSON {
-  /** The text of a primitive as it was written; undefined for objects and arrays. */
+  /** `source` is the text of a primitive as it was written; undefined for objects and arrays. */
   parse(
     text: string,
     reviver: (key: string, value: unknown, context: { source: string | undefined }) => unknown,
   ): unknown;
-  /** A value that JSON.stringify writes as this text. */
+  /** Returns a value that JSON.stringify writes as this text. */
   rawJSON(text: string): object;
 }

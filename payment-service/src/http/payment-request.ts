@@ -4,13 +4,13 @@ import { measureText, transliterate } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
 import { currencyCodes, parseAmount } from '../domain/money.ts';
 
-/** What an operator decides about requests. */
+/** Validation settings of an operator. */
 export interface RequestRules {
-  /** Of phones that are given without a calling code. */
+  /** The country of phones without a calling code. */
   defaultCountry: z.infer<typeof countrySchema>;
-  /** Whether texts are written in GSM-7 as far as they can be. */
+  /** Replaces characters by those of GSM-7 where there is an equivalent. */
   transliterate: boolean;
-  /** How many SMS a text may take. */
+  /** The limit of SMS per text. */
   maxSegments: number;
 }
 
@@ -33,7 +33,7 @@ export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
       example: '+573001234567',
     });
 
-/** The body of POST /payments, with `amount` as the text that was sent. */
+/** The body of POST /payments. `amount` is the text of the request (`parseWithAmountAsText`). */
 export const paymentRequestSchema = (rules: RequestRules) =>
   z
     .strictObject({

@@ -7,7 +7,7 @@ import type { PaymentObserver } from '../domain/payment.ts';
 import type { Store } from '../store/store.ts';
 import { storeUnavailableResponse } from './store-unavailable.ts';
 
-/** For the provider services: what a provider reports about an SMS that it has taken. */
+/** For the provider services, which forward the delivery receipts of their providers. */
 export function registerReceipts(server: Server, store: Store, onChange: PaymentObserver): void {
   server.post(
     '/receipts',
@@ -15,15 +15,15 @@ export function registerReceipts(server: Server, store: Store, onChange: Payment
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
-        summary: 'A provider reports that an SMS was delivered, or was not',
+        summary: 'Record a delivery receipt: an accepted SMS was delivered, or was not',
         description:
-          'A notification only moves forward: a receipt that comes again, or too late to matter, changes nothing.',
+          'Idempotent: a receipt that was applied before, or that arrives after a later status, changes nothing.',
         body: receiptSchema,
         response: {
           204: z.undefined(),
           400: badRequestResponse,
           404: problemResponse('There is no such attempt'),
-          409: problemResponse('The notification is being handled; report again soon'),
+          409: problemResponse('The notification is being handled; retry soon'),
           503: storeUnavailableResponse,
         },
       },

@@ -1,17 +1,17 @@
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
 import { CommitUnknown, StoreUnavailable } from '../store/store.ts';
 
-/** For OpenAPI: the answer of any route that needs the store. */
+/** For OpenAPI: the response of any route that needs the store. */
 export const storeUnavailableResponse = problemResponse(
-  'The store does not answer. Unless `detail` says otherwise, this request has changed nothing',
+  'The store is unavailable. Unless `detail` says otherwise, this request has changed nothing',
 );
 
-/** What a store that does not answer is to a client. */
+/** The problem of an unavailable store; undefined for other errors. */
 export function toStoreProblem(error: Error): Problem | undefined {
   if (!(error instanceof StoreUnavailable)) return undefined;
   const detail =
     error instanceof CommitUnknown
-      ? 'The store was lost while it was taking this request. It may have been taken: ask again soon, with the same Idempotency-Key.'
-      : 'The store does not answer. This request has changed nothing; ask again soon.';
+      ? 'The connection to the store was lost during the commit, so this request may have been recorded. Retry soon with the same Idempotency-Key.'
+      : 'The store is unavailable. This request has changed nothing. Retry soon.';
   return new Problem(503, 'store-unavailable', detail, { headers: { 'retry-after': '1' } });
 }

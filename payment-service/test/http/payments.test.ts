@@ -299,7 +299,7 @@ describe('a payment is on disk before anything is sent', () => {
     expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1']);
     expect(response.json()).toMatchObject({
       type: 'urn:problem:store-unavailable',
-      detail: expect.stringContaining('It may have been taken'),
+      detail: expect.stringContaining('may have been recorded'),
     });
     expect(calls).toEqual([]);
   });

@@ -1,0 +1,66 @@
+import { idempotencyKeySchema } from 'service-kit/contract/notification.ts';
+import type { Credential } from 'service-kit/http/credentials.ts';
+import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import type { Server } from 'service-kit/http/types.ts';
+import { z } from 'zod';
+import type { PaymentCreation } from '../delivery/create-payment.ts';
+import { paymentViewSchema } from '../domain/payment-view.ts';
+import { paymentRequestSchema, type RequestRules } from './payment-request.ts';
+import { storeUnavailableResponse } from './store-unavailable.ts';
+
+export function registerPaymentCreation(
+  server: Server,
+  creation: PaymentCreation,
+  rules: RequestRules,
+): void {
+  server.post(
+    '/payments',
+    {
+      config: { access: ['client', 'admin'] },
+      schema: {
+        tags: ['payments'],
+        summary: 'Record a payment and notify its customer',
+        description:
+          'Responds 201 when the payment is recorded and the providers were tried, whatever the outcome, because a failing provider never fails a payment.',
+        headers: z.object({
+          'idempotency-key': idempotencyKeySchema.optional().meta({
+            description:
+              'Makes a retry safe: a repeated request gets the first response again, until its retention time has passed',
+          }),
+          prefer: z.string().optional().meta({
+            description:
+              '`respond-async`: respond 202 when the payment is durable, and notify the customer afterwards',
+          }),
+        }),
+        body: paymentRequestSchema(rules),
+        response: {
+          201: paymentViewSchema,
+          202: paymentViewSchema,
+          400: badRequestResponse,
+          409: problemResponse('The first request with this Idempotency-Key is still being handled'),
+          422: problemResponse('This Idempotency-Key came with another payment before'),
+          503: storeUnavailableResponse,
+        },
+      },
+    },
+    async ({ body, headers, credential, log }, reply) => {
+      const create = prefersAsync(headers.prefer) ? creation.createDurable : creation.createNotified;
+      const key = scopedKey(headers['idempotency-key'], credential);
+      const { payment_id, answer, replayed } = await create(body, key, log);
+      reply.header('location', `/payments/${payment_id}`);
+      if (answer.status === 202) reply.header('preference-applied', 'respond-async');
+      if (replayed) reply.header('idempotent-replayed', 'true');
+      // The body is sent as it was stored, so that a replay is the first response byte for byte.
+      reply.code(answer.status as 201).type('application/json; charset=utf-8');
+      return reply.serializer((text: unknown) => text as string).send(answer.body as never);
+    },
+  );
+}
+
+/** Keys are scoped to their client, so that the same key of two clients means two payments. */
+const scopedKey = (key: string | undefined, client: Credential | undefined) =>
+  key !== undefined && client ? `${client.name}:${key}` : key;
+
+/** RFC 7240: a list of preferences, each with optional parameters. */
+const prefersAsync = (prefer = '') =>
+  prefer.split(',').some((preference) => /^\s*respond-async\s*(;|$)/i.test(preference));

@@ -1,0 +1,37 @@
+import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import type { Server } from 'service-kit/http/types.ts';
+import { z } from 'zod';
+import type { RetryNotification } from '../delivery/retry-notification.ts';
+import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
+import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
+import { storeUnavailableResponse } from './store-unavailable.ts';
+
+export function registerNotificationRetry(
+  server: Server,
+  retryNotification: RetryNotification,
+  rules: RequestRules,
+): void {
+  server.post(
+    '/payments/:payment_id/notification/retry',
+    {
+      config: { access: ['admin'] },
+      schema: {
+        tags: ['payments'],
+        summary: 'Retry a notification that has failed or is held',
+        description:
+          'A recipient that a provider has rejected is not tried again, unless there is a new `phone`.',
+        params: z.object({ payment_id: z.string() }),
+        body: z.strictObject({ phone: phoneRequestSchema(rules).optional() }).nullish(),
+        response: {
+          200: paymentViewSchema,
+          400: badRequestResponse,
+          404: problemResponse('There is no payment with this id'),
+          409: problemResponse('There is nothing to retry, or the recipient was rejected'),
+          503: storeUnavailableResponse,
+        },
+      },
+    },
+    async ({ params, body, log }) =>
+      viewPayment(await retryNotification(params.payment_id, body?.phone, log)),
+  );
+}
