@@ -4,15 +4,15 @@ import type { Count } from './store/copy/copy-counts.ts';
 import { type CopyProgress, copySqliteToPostgres } from './store/copy/sqlite-to-postgres.ts';
 
 /**
- * `npm run migrate:sqlite-to-postgres`: moves an installation to PostgreSQL. It may be interrupted and run again. Exits with 0
- * once both databases have the same.
+ * `npm run migrate:sqlite-to-postgres`: copies the database of an installation to PostgreSQL. It can be interrupted and run
+ * again. The exit code is 0 if both databases have the same content.
  */
 
 const usage = `Usage: npm run migrate:sqlite-to-postgres -- file:<path> postgres://<user>:<password>@<host>/<database>
 
 Stop payment-service first, and start it with the new DATABASE_URL afterwards.`;
 
-/** How often a table that is not done is reported on, in ms. */
+/** The interval of progress reports within a table, in ms. */
 const reportEveryMs = 1000;
 
 process.exitCode = await run(process.argv.slice(2));
@@ -34,8 +34,8 @@ async function run([source = '', target = '', ...others]: string[]): Promise<num
       return 0;
     }
     process.stderr.write(
-      'The databases differ: a service has written to one of them since the copy began. ' +
-        'Stop it, and start again with an empty PostgreSQL database.\n',
+      'The databases differ, because a service has written to one of them since the copy began. ' +
+        'Stop the service, and start again with an empty PostgreSQL database.\n',
     );
   } catch (error) {
     process.stderr.write(`The payments could not be copied: ${(error as Error).message}\n`);

@@ -5,19 +5,19 @@ type Row = Record<string, SQLOutputValue>;
 
 interface CopiedTable {
   name: string;
-  /** With the types that they have in PostgreSQL. */
+  /** The PostgreSQL types by column. */
   columns: Record<string, string>;
-  /** A row of SQLite as PostgreSQL has it. */
+  /** Converts a row of SQLite to one of PostgreSQL. */
   convert(row: Row): Row;
 }
 
-/** Rows with a key of their own, and those of other tables that are theirs by this key. */
+/** Tables that are copied together by one key: the first has it as its primary key, the others refer to it. */
 export interface CopiedGroup {
   key: string;
   tables: [CopiedTable, ...CopiedTable[]];
 }
 
-/** In this order each row comes after those that it refers to. */
+/** Ordered by foreign keys: a group comes after those that it refers to. */
 export const copiedGroups: CopiedGroup[] = [
   {
     key: 'customer_id',

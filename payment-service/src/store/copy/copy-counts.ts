@@ -1,6 +1,6 @@
 import { notificationStatusSchema } from '../../domain/payment.ts';
 
-/** How much of something both databases have. */
+/** A count, or a sum, in both databases. */
 export interface Count {
   of: string;
   source: bigint;
@@ -9,7 +9,7 @@ export interface Count {
 
 export type CountsRow = Record<string, string>;
 
-/** SQLite adds up to 2^63-1, and 1025 of the largest amounts are more: they are added in two parts. */
+/** Amounts are added in two parts, because 1025 of the largest exceed 2^63-1, the largest integer of SQLite. */
 const part = 1_000_000;
 
 const counted = {
@@ -22,19 +22,19 @@ const counted = {
     ]),
   ),
   attempts: 'SELECT count(*) FROM attempts',
-  // What was copied before a service went on with it has fewer attempts than now, or more that run.
+  // Finds a payment that a service has changed since it was copied: the copy has fewer attempts, or more that run.
   'attempts running': 'SELECT count(*) FROM attempts WHERE outcome IS NULL',
   idempotency_keys: 'SELECT count(*) FROM idempotency_keys',
   millions: `SELECT coalesce(sum(amount_minor / ${part}), 0) FROM payments`,
   rest: `SELECT coalesce(sum(amount_minor % ${part}), 0) FROM payments`,
 };
 
-/** The same for SQLite and PostgreSQL. Returns one row, a CountsRow. */
+/** A query that both SQLite and PostgreSQL run. It returns one row, a CountsRow. */
 export const countSql = `SELECT ${Object.entries(counted)
   .map(([name, sql]) => `CAST((${sql}) AS text) AS "${name}"`)
   .join(', ')}`;
 
-/** Puts side by side what `countSql` has returned of both. */
+/** Pairs the results of `countSql` of both databases. */
 export function compareCounts(source: CountsRow, target: CountsRow): Count[] {
   const [ofSource, ofTarget] = [withAmount(source), withAmount(target)];
   return Object.entries(ofSource).map(([of, count]) => ({ of, source: count, target: ofTarget[of] ?? 0n }));

@@ -8,42 +8,42 @@ import { migrateSqlite } from '../sqlite/migrate.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
 
-/** How long the source is waited for while somebody else writes to it, in ms. */
+/** The limit of the wait for a process that writes to the source, in ms. */
 const busyTimeoutMs = 5000;
 
 export interface CopyProgress {
   table: string;
-  /** Rows that the target has, those of earlier runs among them. */
+  /** Rows in the target, those of earlier runs included. */
   copied: number;
   total: number;
 }
 
 export interface CopyOptions {
-  /** Of the SQLite database. */
+  /** The path of the SQLite database. */
   path: string;
-  /** Of the PostgreSQL database. */
+  /** The URL of the PostgreSQL database. */
   url: string;
-  /** So many payments, keys or customers are read and committed at once. */
+  /** The number of payments, keys or customers per transaction. */
   batchSize?: number;
-  /** Told of each table that is begun, and of each batch that was committed. What it throws ends the copy. */
+  /** Called at the start of each table and after each committed batch. If it throws, the copy ends. */
   report?: (progress: CopyProgress) => void;
 }
 
-/** The rows of a table that the target has, and the greatest key among them. */
+/** The number of rows of a table in the target, and the greatest key among them. */
 interface Copied {
   count: number;
   last: string | null;
 }
 
 /**
- * Copies all that a SQLite store keeps into PostgreSQL, and goes on where an earlier run was interrupted. Returns how much of
- * what both have in the end: the copy is whole if nothing differs.
+ * Copies a SQLite store to PostgreSQL, and resumes where an earlier run was interrupted. Returns the counts of both: the copy is
+ * complete if they are equal.
  *
- * The schemas of both are brought up to date. The source is locked until the end: whoever still runs on it can not write,
- * and what it would have written is not missing here. Leases are copied as they are; they run out.
+ * Both schemas are migrated first. The source is locked until the end, so that a service that still runs on it can not write
+ * what the copy would miss. Leases are copied unchanged, because they expire.
  *
- * @throws Error if there is no such source, it is in use, or the target has what it has not
- * @throws DatabaseError if the target does not take it
+ * @throws Error if the source does not exist or is in use, or the target has rows that the source has not
+ * @throws DatabaseError if a statement on the target fails
  */
 export async function copySqliteToPostgres({
   path,
@@ -55,14 +55,14 @@ export async function copySqliteToPostgres({
   await migrateSchema(url);
   await using target = await openTarget(url);
 
-  // All of them before the first row is copied: a wrong target stays as it is.
+  // All groups are checked before the first row is copied, so that a wrong target stays unchanged.
   const begun: [CopiedGroup, Copied][] = [];
   for (const group of copiedGroups) begun.push([group, await findCopied(group)]);
   for (const [group, copied] of begun) await copy(group, copied);
   const [counts] = await target.query<CountsRow>(countSql);
   return compareCounts(source.prepare(countSql).get() as CountsRow, counts as CountsRow);
 
-  /** Rows are copied in the order of their keys, so those up to the greatest one in the target are there. */
+  /** Rows are copied in the order of their keys, so the target has all rows up to its greatest key. */
   async function findCopied({ key, tables: [{ name }] }: CopiedGroup): Promise<Copied> {
     const sql = `SELECT CAST(count(*) AS integer) AS count, max(${key}) AS last FROM ${name}`;
     const [copied] = (await target.query<Copied>(sql)) as [Copied];
@@ -105,7 +105,7 @@ export async function copySqliteToPostgres({
   }
 }
 
-/** Closing it ends the transaction that locks it, in which nothing is written. */
+/** Opens and locks the source by a transaction that writes nothing; closing the source ends it. */
 function openSource(path: string): DatabaseSync {
   if (!existsSync(path)) throw new Error(`there is no database at ${path}`);
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
@@ -121,10 +121,10 @@ function openSource(path: string): DatabaseSync {
   }
 }
 
-/** Not of the pool, whose statements have a time limit: to count many rows takes longer. */
+/** A connection of its own, because statements of the pool have a time limit, and counting many rows takes longer. */
 async function openTarget(url: string) {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, keepAlive: true });
-  client.on('error', () => {}); // the statement that it befalls rejects
+  client.on('error', () => {}); // the statement in progress rejects
   const guard = async <T>(operation: Promise<T>) =>
     operation.catch((error: unknown) => {
       throw new DatabaseError(error, true);
@@ -133,6 +133,6 @@ async function openTarget(url: string) {
   return {
     query: async <Row>(text: string, values: unknown[] = []) =>
       (await guard(client.query(text, values))).rows as Row[],
-    [Symbol.asyncDispose]: () => client.end().catch(() => {}), // it ends the transaction, if there still is one
+    [Symbol.asyncDispose]: () => client.end().catch(() => {}), // also ends an open transaction
   };
 }
