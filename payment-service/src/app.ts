@@ -25,7 +25,7 @@ import { type LiveViewSources, registerLiveView } from './live/live.ts';
 import { createLivePage } from './live/page-files.ts';
 import { createReplicas, type ReplicasOptions } from './live/replicas.ts';
 import { createStoreView } from './live/store-view.ts';
-import { countPayments, showCircuits, showStore } from './metrics.ts';
+import { countPayments, exportCircuits, exportStore } from './metrics.ts';
 import type { Store } from './store/store.ts';
 
 export interface Dependencies {
@@ -34,25 +34,25 @@ export interface Dependencies {
   policy: RetryPolicy;
   rules: RequestRules;
   outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
-  /** What GET /metrics shows; the payments, the circuits and the store are added to it. */
+  /** The registry of GET /metrics. The metrics of payments, circuits and store are added to it. */
   metrics: Registry;
-  /** What this process is called among its replicas, and how they hear of each other. */
+  /** The name of this process among its replicas, and the channel between them. */
   replica: Pick<ReplicasOptions, 'name' | 'openChannel'>;
-  /** What people are shown who watch, beside the store and the notifier. */
+  /** What the live page shows beside the store and the notifier. */
   live: LiveViewSources;
   access: AccessOptions & AdmissionOptions;
   logger: FastifyBaseLogger;
   version: string;
 }
 
-/** The payment service. It takes over store and notifier, and closes them when it closes. */
+/** Builds the payment service. It owns the store and the notifier: it closes them when it closes. */
 export async function buildApp(dependencies: Dependencies): Promise<Server> {
   const { store, notifier, policy, rules, metrics, logger, version } = dependencies;
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
     page: createLivePage(),
-    description: 'Takes payments and notifies their customers, through Aldeamo or Twilio.',
+    description: 'Records payments and notifies their customers through Aldeamo or Twilio.',
     version,
     logger,
     metrics,
@@ -61,8 +61,8 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     parseJson: parseWithAmountAsText,
     translateError: toStoreProblem,
   });
-  showCircuits(metrics, notifier.report);
-  showStore(metrics, store);
+  exportCircuits(metrics, notifier.report);
+  exportStore(metrics, store);
   const count = countPayments(metrics);
   const storeView = createStoreView(store);
   const replica = dependencies.replica.name;
@@ -97,7 +97,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   });
 
   const outbox = startOutbox({ ...dependencies.outbox, store, delivery, log: logger });
-  // The outbox takes on nothing more from the first moment; what is under way ends before its tools are taken away.
+  // The outbox claims nothing from the start of the stop; rounds in progress end before their dependencies are closed.
   server.stopping.addEventListener('abort', () => void outbox.stop());
   server.addHook('onClose', async () => {
     await outbox.stop();

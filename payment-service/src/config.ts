@@ -19,19 +19,19 @@ const databaseUrl = z.union(
   databaseRule,
 );
 
-export const configSchema = z
+export const paymentConfigSchema = z
   .object({
     ...serviceSettings({ port: 8000 }),
     ...accessSettings(),
     ...clientSettings(),
     ALDEAMO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8001'),
     TWILIO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8002'),
-    /** What this one is called among its replicas; the name of its host if not set. */
+    /** The name of this process among its replicas; the host's name if not set. */
     REPLICA_NAME: z.string().max(100, 'must have at most 100 characters').optional(),
     DATABASE_URL: databaseUrl.default('file:./data/payments.db'),
     /** The deadline of one call to a provider service. */
     PROVIDER_TIMEOUT_MS: milliseconds().default(3000),
-    /** Calls to one provider service under way at the same time. */
+    /** The limit of concurrent calls to one provider service. */
     PROVIDER_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 }).default(256),
     CIRCUIT_ERROR_THRESHOLD_PERCENTAGE: wholeNumber({ min: 1, max: 99 }).default(
       circuitBreakerDefaults.errorThresholdPercentage,
@@ -47,33 +47,33 @@ export const configSchema = z
     CIRCUIT_CONSECUTIVE_FAILURES: wholeNumber({ min: 1, max: 1_000_000 }).default(
       circuitBreakerDefaults.consecutiveFailures,
     ),
-    /** The first retry comes within this time, later ones within twice as much each, up to the maximum. */
+    /** The first retry comes within this time; the time doubles with each retry, up to the maximum. */
     NOTIFICATION_RETRY_BASE_MS: milliseconds().default(5000),
     NOTIFICATION_RETRY_MAX_MS: milliseconds().default(900_000),
-    /** How long after the payment its notification is given up. */
+    /** The time after the payment at which its notification expires. */
     NOTIFICATION_TTL_MS: milliseconds().default(86_400_000),
-    /** How long a notification is left to the one that handles it; then somebody else takes it on. */
+    /** The lease of a claimed notification. After it another worker may claim the notification. */
     NOTIFICATION_LEASE_MS: milliseconds().default(15_000),
     UNKNOWN_OUTCOME: z.enum(['resend', 'hold']).default('resend'),
     OUTBOX_CONCURRENCY: wholeNumber({ min: 1, max: 1000 }).default(16),
     OUTBOX_RATE_PER_SECOND: wholeNumber({ min: 10, max: 10_000 }).default(100),
-    /** Of phones that are given without a calling code. */
+    /** The country of phones without a calling code. */
     DEFAULT_COUNTRY: countrySchema.default('CO'),
     SMS_TRANSLITERATE: flag().default(false),
-    /** 1600 characters of GSM-7, which is what a message may have, are 11 SMS. */
+    /** The default allows the longest message: 1600 characters of GSM-7 are 11 SMS. */
     SMS_MAX_SEGMENTS: wholeNumber({ min: 1, max: 100 }).default(11),
     IDEMPOTENCY_RETENTION_MS: milliseconds().default(86_400_000),
-    /** How long after the payment its text and phone are blanked, up to ten years; 0: never. */
+    /** The time after the payment at which its text and phone are redacted, up to ten years; 0: never. */
     PAYMENT_RETENTION_MS: wholeNumber({ min: 0, max: 315_576_000_000 }).default(0),
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN']));
     const wrong = (name: keyof typeof value, message: string) =>
       issues.push({ code: 'custom', path: [name], message, input: value[name] });
-    // A call that outlives the open time would be news of the last outage to a circuit that is probing.
+    // Otherwise a call made before the circuit opened could end in half-open and be taken for the probe.
     if (value.PROVIDER_TIMEOUT_MS >= value.CIRCUIT_RESET_TIMEOUT_MS)
       wrong('CIRCUIT_RESET_TIMEOUT_MS', 'must be more than PROVIDER_TIMEOUT_MS');
-    // Calls that end by their deadline, one after the other, must still be in the window when the last one counts.
+    // Otherwise calls that end by their deadline, one after the other, leave the window before there are enough of them.
     if (
       value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS <
       2 * value.CIRCUIT_VOLUME_THRESHOLD * value.PROVIDER_TIMEOUT_MS
@@ -82,15 +82,15 @@ export const configSchema = z
         'CIRCUIT_ROLLING_COUNT_TIMEOUT_MS',
         'must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
       );
-    // A turn of the outbox that has begun asks what became of a call, then makes two.
+    // One outbox turn makes up to three calls: a status query and two sends.
     if (value.STOP_TIMEOUT_MS <= 3 * value.PROVIDER_TIMEOUT_MS)
       wrong('STOP_TIMEOUT_MS', 'must be more than 3 * PROVIDER_TIMEOUT_MS');
-    // A lease is renewed before each call, and a question may come before a call.
+    // A lease is renewed before each send, and a status query may precede the send.
     if (value.NOTIFICATION_LEASE_MS <= 2 * value.PROVIDER_TIMEOUT_MS)
       wrong('NOTIFICATION_LEASE_MS', 'must be more than 2 * PROVIDER_TIMEOUT_MS');
     if (value.NOTIFICATION_RETRY_MAX_MS < value.NOTIFICATION_RETRY_BASE_MS)
       wrong('NOTIFICATION_RETRY_MAX_MS', 'must be at least NOTIFICATION_RETRY_BASE_MS');
-    // Until then the text may have to be sent, or is in an answer that is kept.
+    // Until then the text may still have to be sent, or is in a stored response.
     const needed = Math.max(value.NOTIFICATION_TTL_MS, value.IDEMPOTENCY_RETENTION_MS);
     if (value.PAYMENT_RETENTION_MS > 0 && value.PAYMENT_RETENTION_MS < needed)
       wrong(
@@ -100,9 +100,9 @@ export const configSchema = z
     if (value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS < value.CIRCUIT_ROLLING_COUNT_BUCKETS)
       wrong('CIRCUIT_ROLLING_COUNT_BUCKETS', 'must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS');
   });
-export type Config = z.infer<typeof configSchema>;
+export type PaymentConfig = z.infer<typeof paymentConfigSchema>;
 
-export function circuitBreakerParameters(config: Config): CircuitBreakerParameters {
+export function circuitBreakerParameters(config: PaymentConfig): CircuitBreakerParameters {
   return {
     errorThresholdPercentage: config.CIRCUIT_ERROR_THRESHOLD_PERCENTAGE,
     volumeThreshold: config.CIRCUIT_VOLUME_THRESHOLD,
@@ -113,7 +113,7 @@ export function circuitBreakerParameters(config: Config): CircuitBreakerParamete
   };
 }
 
-export function requestRules(config: Config): RequestRules {
+export function requestRules(config: PaymentConfig): RequestRules {
   return {
     defaultCountry: config.DEFAULT_COUNTRY,
     transliterate: config.SMS_TRANSLITERATE,
@@ -121,7 +121,7 @@ export function requestRules(config: Config): RequestRules {
   };
 }
 
-export function retryPolicy(config: Config): RetryPolicy {
+export function retryPolicy(config: PaymentConfig): RetryPolicy {
   return {
     baseMs: config.NOTIFICATION_RETRY_BASE_MS,
     maxMs: config.NOTIFICATION_RETRY_MAX_MS,

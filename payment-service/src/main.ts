@@ -6,7 +6,7 @@ import { serviceHeaders } from 'service-kit/http/credentials.ts';
 import { startService } from 'service-kit/http/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
-import { circuitBreakerParameters, configSchema, requestRules, retryPolicy } from './config.ts';
+import { circuitBreakerParameters, paymentConfigSchema, requestRules, retryPolicy } from './config.ts';
 import { createNotifier } from './delivery/notifier.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
 import { replicaChannelOf } from './live/replica-channel.ts';
@@ -19,7 +19,7 @@ import { createReopeningStore } from './store/reopening-store.ts';
 await startService({
   name: packageJson.name,
   process,
-  configSchema,
+  configSchema: paymentConfigSchema,
   build: async (config, logger, metrics) => {
     const limits = {
       timeoutMs: config.PROVIDER_TIMEOUT_MS,

@@ -8,11 +8,11 @@ import { type CircuitState, circuitStates } from './providers/circuit-report.ts'
 import type { Store } from './store/store.ts';
 
 /**
- * What counts is counted where it happens; what merely is, is read when somebody looks. Counters begin at 0 and not with
- * their first event: a rate can not see the step from nothing to 1.
+ * Counters are incremented where the event happens; gauges are read at each scrape. Counters are exported as 0 before their
+ * first event, because `rate()` does not see the step from no sample to 1.
  */
 
-/** Counts the calls to the providers, and the changes of their circuits. */
+/** Counts the calls to the providers, and the transitions of their circuits. */
 export function countAttempts(registry: Registry): NotifierObserver {
   const registers = [registry];
   const attempts = new Counter({
@@ -23,14 +23,14 @@ export function countAttempts(registry: Registry): NotifierObserver {
   });
   const durations = new Histogram({
     name: 'paysms_notification_attempt_duration_seconds',
-    help: 'How long the calls to a provider took, by outcome',
+    help: 'Duration of the calls to a provider, by outcome',
     labelNames: ['provider', 'outcome'],
     buckets: durationBuckets,
     registers,
   });
   const transitions = new Counter({
     name: 'paysms_circuit_transitions_total',
-    help: "How often a provider's circuit came into a state, in this process",
+    help: "Transitions of a provider's circuit into a state, in this process",
     labelNames: ['provider', 'state'],
     registers,
   });
@@ -47,11 +47,11 @@ export function countAttempts(registry: Registry): NotifierObserver {
   };
 }
 
-/** Counts the payments as they come into a notification status, whoever brings that about. */
+/** Counts the payments that enter a notification status, by a request, the outbox or a receipt. */
 export function countPayments(registry: Registry): PaymentObserver {
   const payments = new Counter({
     name: 'paysms_payments_total',
-    help: 'Payments that came into a notification status; each begins as pending, and a retry by hand makes it pending again',
+    help: 'Payments that entered a notification status; each starts as pending, and a manual retry makes it pending again',
     labelNames: ['notification_status'],
     registers: [registry],
   });
@@ -71,8 +71,8 @@ export function countPayments(registry: Registry): PaymentObserver {
   };
 }
 
-/** The circuits as they are when somebody looks. */
-export function showCircuits(registry: Registry, report: Notifier['report']): void {
+/** Reads the state of the circuits at each scrape. */
+export function exportCircuits(registry: Registry, report: Notifier['report']): void {
   new Gauge({
     name: 'paysms_circuit_state',
     help: "1 for the state that a provider's circuit is in, in this process; 0 for the others",
@@ -90,26 +90,26 @@ export function showCircuits(registry: Registry, report: Notifier['report']): vo
 const isIn = (circuit: { state: CircuitState }, state: CircuitState) => (circuit.state === state ? 1 : 0);
 
 /**
- * The store as it is when somebody looks, which is the same for all processes that share it. What a store that does not
- * answer would say is left out, not shown as 0.
+ * Reads the store at each scrape. Its values are the same in all processes that share it. A gauge has no sample while the
+ * database is down, because 0 would look like an empty backlog.
  */
-export function showStore(registry: Registry, store: Pick<Store, 'check' | 'backlog'>): void {
+export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'backlog'>): void {
   const registers = [registry];
-  // Both gauges of one scrape ask at the same moment, and share the answer.
-  let asked: ReturnType<Store['backlog']> | undefined;
+  // Both gauges of a scrape are collected at the same time, and share one query.
+  let query: ReturnType<Store['backlog']> | undefined;
   const backlog = async () => {
     try {
-      asked ??= store.backlog();
-      return await asked;
+      query ??= store.backlog();
+      return await query;
     } catch {
       return undefined;
     } finally {
-      asked = undefined;
+      query = undefined;
     }
   };
   new Gauge({
     name: 'paysms_store_up',
-    help: '1 if the store takes a durable write, else 0: then payments are refused',
+    help: '1 if the store accepts a durable write, else 0, and payments are refused',
     registers,
     async collect() {
       this.set(
@@ -122,7 +122,7 @@ export function showStore(registry: Registry, store: Pick<Store, 'check' | 'back
   });
   new Gauge({
     name: 'paysms_notification_backlog',
-    help: 'Payments in the store whose notification is pending, those that are handled at this moment among them',
+    help: 'Payments in the store whose notification is pending, claimed ones included',
     registers,
     async collect() {
       const current = await backlog();
@@ -132,7 +132,7 @@ export function showStore(registry: Registry, store: Pick<Store, 'check' | 'back
   });
   new Gauge({
     name: 'paysms_notification_backlog_oldest_age_seconds',
-    help: 'How long ago the oldest payment of the backlog was made; 0 if there is none',
+    help: 'Age of the oldest payment of the backlog; 0 if there is none',
     registers,
     async collect() {
       const current = await backlog();

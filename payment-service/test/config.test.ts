@@ -3,10 +3,10 @@ import { ConfigurationError, readConfiguration } from 'service-kit/http/configur
 import { describe, expect, test } from 'vitest';
 import { aldeamoConfigSchema } from '../../aldeamo-service/src/config.ts';
 import { twilioConfigSchema } from '../../twilio-service/src/config.ts';
-import { circuitBreakerParameters, configSchema, retryPolicy } from '../src/config.ts';
+import { circuitBreakerParameters, paymentConfigSchema, retryPolicy } from '../src/config.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 
-const read = (env: Record<string, string>) => readConfiguration(configSchema, env);
+const read = (env: Record<string, string>) => readConfiguration(paymentConfigSchema, env);
 
 describe('the circuit breaker', () => {
   test('has its own defaults where nothing is set', () => {
@@ -172,7 +172,7 @@ test.each(['ALDEAMO_SERVICE_URL', 'TWILIO_SERVICE_URL'])('%s with a path is refu
 test('.env.example has every variable of the three services with its default, and nothing else', () => {
   const settings = new Map<string, string>();
   for (const [service, schema] of [
-    ['PAYMENT_SERVICE', configSchema],
+    ['PAYMENT_SERVICE', paymentConfigSchema],
     ['ALDEAMO_SERVICE', aldeamoConfigSchema],
     ['TWILIO_SERVICE', twilioConfigSchema],
   ] as const) {

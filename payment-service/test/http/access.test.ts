@@ -9,7 +9,7 @@ import { buildProvider, type ProviderService } from 'service-kit/provider/start-
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { aldeamoService } from '../../../aldeamo-service/src/app.ts';
 import { twilioService } from '../../../twilio-service/src/app.ts';
-import { configSchema } from '../../src/config.ts';
+import { paymentConfigSchema } from '../../src/config.ts';
 import { build, keyed, paymentOf, post } from '../fixture.ts';
 
 const keys = {
@@ -24,7 +24,7 @@ const settings = {
   ADMIN_API_KEY: keys.admin,
   SERVICE_TOKEN: keys.service,
 };
-const access = accessOptions(readConfiguration(configSchema, settings));
+const access = accessOptions(readConfiguration(paymentConfigSchema, settings));
 const logger = pino({ level: 'silent' });
 
 async function closed(building: Promise<Server>): Promise<Server> {
