@@ -75,7 +75,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   const onChange: PaymentObserver = (payment, before) => {
     count(payment, before);
     storeView.invalidate();
-    replicas.paymentChanged();
+    replicas.publishChange();
   };
   const delivery = createDelivery({ store, notifier, policy, onChange });
   const creation = createPaymentCreation({ store, delivery, policy, onChange });

@@ -10,7 +10,7 @@ import { circuitBreakerParameters, paymentConfigSchema, requestRules, retryPolic
 import { createNotifier } from './delivery/notifier.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
 import { replicaChannelOf } from './live/replica-channel.ts';
-import { createLevers } from './live/sandbox-controls.ts';
+import { createSandboxControls } from './live/sandbox-controls.ts';
 import { countAttempts } from './metrics.ts';
 import { createProviderClient } from './providers/provider-client.ts';
 import { openStore } from './store/open-store.ts';
@@ -29,7 +29,7 @@ await startService({
     const policy = retryPolicy(config);
     const leaseMs = config.NOTIFICATION_LEASE_MS;
     const recentAttempts = createRecentAttempts();
-    const levers = createLevers({
+    const sandboxControls = createSandboxControls({
       Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
       Twilio: createHttpClient({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
     });
@@ -60,7 +60,7 @@ await startService({
         name: config.REPLICA_NAME ?? hostname(),
         openChannel: await replicaChannelOf(config.DATABASE_URL, logger),
       },
-      live: { recentAttempts, levers },
+      live: { recentAttempts, sandboxControls },
       logger,
       version: packageJson.version,
     });

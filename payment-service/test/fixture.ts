@@ -21,7 +21,7 @@ import { type PaymentView, paymentViewSchema } from '../src/domain/payment-view.
 import type { RetryPolicy } from '../src/domain/retry-policy.ts';
 import type { RequestRules } from '../src/http/payment-request.ts';
 import { createRecentAttempts } from '../src/live/recent-attempts.ts';
-import { createLevers } from '../src/live/sandbox-controls.ts';
+import { createSandboxControls } from '../src/live/sandbox-controls.ts';
 import { countAttempts } from '../src/metrics.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 import { openSqliteStore } from '../src/store/sqlite/store.ts';
@@ -118,7 +118,7 @@ export async function build({
     metrics,
     access,
     replica: { name: 'replica-1' },
-    live: { recentAttempts, levers: createLevers(sandboxes) },
+    live: { recentAttempts, sandboxControls: createSandboxControls(sandboxes) },
     logger,
     version: '1.2.3',
   });

@@ -4,7 +4,7 @@ import type { Server } from 'service-kit/http/types.ts';
 import { snapshotSchema } from './snapshot.ts';
 import type { SnapshotFeed } from './snapshot-feed.ts';
 
-/** More watchers than this would cost the payments too much. */
+/** The limit of watchers, because each of them takes time from the payments. */
 const maxWatchers = 100;
 
 export function registerEvents(server: Server, feed: SnapshotFeed): void {
@@ -14,21 +14,21 @@ export function registerEvents(server: Server, feed: SnapshotFeed): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['live'],
-        summary: 'What happens, as server-sent events',
+        summary: 'The state of the service, as server-sent events',
         description:
-          'Each event is a whole snapshot, at most two in a second, and at least one in 15 seconds: nothing of what came before is needed to read it.',
+          'Each event is a complete snapshot, so earlier events are not needed. There are at most two a second, and at least one in 15 seconds.',
         response: {
           200: {
-            description: 'Events without a name, whose data is a snapshot as JSON',
+            description: 'Unnamed events, with a snapshot as JSON for data',
             content: { 'text/event-stream': { schema: snapshotSchema } },
           },
-          503: problemResponse('As many watch as can be; see Retry-After'),
+          503: problemResponse('The limit of watchers is reached; see Retry-After'),
         },
       },
     },
     async (_request, reply) => {
       if (feed.watchers() >= maxWatchers) {
-        throw new Problem(503, 'too-many-watchers', 'As many watch as can be. Ask again later.', {
+        throw new Problem(503, 'too-many-watchers', 'The limit of watchers is reached. Retry later.', {
           headers: { 'retry-after': '10' },
         });
       }
@@ -37,7 +37,7 @@ export function registerEvents(server: Server, feed: SnapshotFeed): void {
       const { stopping } = server;
       const endWithServer = () => {
         end.abort();
-        // The last of it would wait for a reader that does not read, and the stop with it.
+        // Otherwise the stop would wait for a client that does not read.
         if (reply.raw.writableNeedDrain) reply.raw.destroy();
       };
       stopping.addEventListener('abort', endWithServer);

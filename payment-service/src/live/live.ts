@@ -3,31 +3,31 @@ import type { Server } from 'service-kit/http/types.ts';
 import { registerEvents } from './events-route.ts';
 import { registerLivePageFiles } from './page-files.ts';
 import type { RecentAttempts } from './recent-attempts.ts';
-import type { Levers } from './sandbox-controls.ts';
-import { registerSandboxLevers } from './sandbox-route.ts';
+import type { SandboxControls } from './sandbox-controls.ts';
+import { registerSandboxControls } from './sandbox-route.ts';
 import { type SnapshotSources, takeSnapshot } from './snapshot.ts';
 import { createSnapshotFeed } from './snapshot-feed.ts';
 
-/** Somebody may have pulled the levers elsewhere. That is seen within this time. */
-const leversAgeMs = 2000;
+/** The sandboxes can be changed through their own services, too, so their settings are read again after this time. */
+const settingsMaxAgeMs = 2000;
 
 export interface LiveViewSources {
   recentAttempts: RecentAttempts;
-  levers: Levers;
+  sandboxControls: SandboxControls;
 }
 
-/** What the live page needs: its files, its events and its levers. It takes over the levers. */
+/** Registers the files, the events and the sandbox controls of the live page. Closes the controls with the server. */
 export async function registerLiveView(
   server: Server,
   { log, ...sources }: SnapshotSources & LiveViewSources & { log: FastifyBaseLogger },
 ): Promise<void> {
-  const { levers } = sources;
-  let askedAt = Number.NEGATIVE_INFINITY;
+  const { sandboxControls } = sources;
+  let refreshedAt = Number.NEGATIVE_INFINITY;
   const feed = createSnapshotFeed({
     take: () => {
-      if (performance.now() - askedAt >= leversAgeMs) {
-        askedAt = performance.now();
-        void levers.refresh(); // a provider service that hangs must not hold up what is known of the others
+      if (performance.now() - refreshedAt >= settingsMaxAgeMs) {
+        refreshedAt = performance.now();
+        void sandboxControls.refresh(); // not awaited, because a provider service that hangs must not delay the snapshot
       }
       return takeSnapshot(sources);
     },
@@ -35,6 +35,6 @@ export async function registerLiveView(
   });
   await registerLivePageFiles(server);
   registerEvents(server, feed);
-  registerSandboxLevers(server, levers);
-  server.addHook('onClose', levers.close);
+  registerSandboxControls(server, sandboxControls);
+  server.addHook('onClose', sandboxControls.close);
 }

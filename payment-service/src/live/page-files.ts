@@ -11,7 +11,7 @@ import { z } from 'zod';
 const folder = fileURLToPath(new URL('./page/', import.meta.url));
 const require = createRequire(import.meta.url);
 
-/** What is served under which path. The packages' files are for browsers as they are: nothing is built. */
+/** The served folders by path. The packages publish files for browsers, so nothing is built. */
 const served = [
   { prefix: '/live/', root: folder, files: /^[a-z-]+\.(js|css)$/ },
   { prefix: '/live/uplot/', root: dirname(require.resolve('uplot')), files: /^uPlot\.(esm\.js|min\.css)$/ },
@@ -22,7 +22,7 @@ const served = [
   },
 ];
 
-/** Nothing but this service's own files, and nothing inline: text that found a way to be markup could do nothing. */
+/** Only own scripts and styles run, so injected markup is inert. */
 const headers = {
   'content-security-policy': [
     "default-src 'none'",
@@ -37,16 +37,16 @@ const headers = {
   'cross-origin-opener-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
-  'cache-control': 'no-cache', // asked for again after each release, and answered with 304 between them
+  'cache-control': 'no-cache', // revalidated each time (304), so that a new release is loaded at once
 };
 
-/** The page itself, for GET /. It holds no data: what it shows it asks for, as anybody else. */
+/** The page of GET /. It contains no data: it requests the events like any other client. */
 export function createLivePage(): Page {
   const html = readFileSync(`${folder}index.html`, 'utf8');
   return (reply: FastifyReply) => reply.headers(headers).type('text/html; charset=utf-8').send(html);
 }
 
-/** The files that the page consists of. */
+/** The scripts and styles of the page. */
 export async function registerLivePageFiles(server: Server): Promise<void> {
   await server.register(fastifyStatic, { serve: false });
   for (const { prefix, root, files } of served) {

@@ -3,29 +3,26 @@ import { z } from 'zod';
 import type { NotifierObserver } from '../delivery/provider-breaker.ts';
 
 const bucketMs = 5000;
-const bucketsKept = 60;
+const ringSize = 60;
 
 /** The calls to one provider that ended within 5 s. */
 export const recentBucketSchema = z.object({
   from: z.iso.datetime(),
   attempts: z.number().int(),
   accepted: z.number().int(),
-  failed: z
-    .number()
-    .int()
-    .meta({ description: '`not_sent` or `unknown`; a rejected recipient is no failure' }),
+  failed: z.number().int().meta({ description: '`not_sent` or `unknown`; a rejection is not a failure' }),
   mean_ms: z.number().int(),
   max_ms: z.number().int(),
 });
 type RecentBucket = z.infer<typeof recentBucketSchema>;
 
 export interface RecentAttempts extends Required<Pick<NotifierObserver, 'attemptEnded'>> {
-  /** The last five minutes, oldest first; where nothing was sent there is no bucket. */
+  /** The buckets of the last five minutes, oldest first. A bucket without attempts is left out. */
   series(): Record<Provider, RecentBucket[]>;
 }
 
 interface Bucket {
-  /** Which one it is, counted from the epoch. */
+  /** Its number since the epoch. */
   number: number;
   attempts: number;
   accepted: number;
@@ -34,23 +31,23 @@ interface Bucket {
   maxMs: number;
 }
 
-/** Keeps the outcomes of the last five minutes, in memory that does not grow. `now` is in ms since the epoch. */
+/** Aggregates the attempts of the last five minutes in memory of constant size. `now` is in ms since the epoch. */
 export function createRecentAttempts(now: () => number = Date.now): RecentAttempts {
   const rings: Record<Provider, (Bucket | undefined)[]> = { Aldeamo: [], Twilio: [] };
   const currentNumber = () => Math.floor(now() / bucketMs);
 
   function currentBucket(provider: Provider): Bucket {
     const number = currentNumber();
-    const place = number % bucketsKept;
-    const there = rings[provider][place];
-    if (there?.number === number) return there;
+    const index = number % ringSize;
+    const existing = rings[provider][index];
+    if (existing?.number === number) return existing;
     const bucket = { number, attempts: 0, accepted: 0, failed: 0, totalMs: 0, maxMs: 0 };
-    rings[provider][place] = bucket;
+    rings[provider][index] = bucket;
     return bucket;
   }
 
   function seriesOf(provider: Provider): RecentBucket[] {
-    const oldest = currentNumber() - bucketsKept;
+    const oldest = currentNumber() - ringSize;
     return rings[provider]
       .filter((bucket): bucket is Bucket => bucket !== undefined && bucket.number > oldest)
       .sort((one, other) => one.number - other.number)

@@ -9,19 +9,19 @@ const retryMs = 1000;
 const timeoutMs = 3000;
 const endTimeoutMs = 500;
 
-/** The channel of the replicas on this database; undefined for SQLite, which has one process. */
+/** Opens the channel between the replicas on this database; undefined for SQLite, which serves one process. */
 export async function replicaChannelOf(
   url: string,
   log: FastifyBaseLogger,
 ): Promise<OpenChannel | undefined> {
   if (url.startsWith('file:')) return undefined;
-  const { default: driver } = await import('pg'); // imported here, so that SQLite does not load it
+  const { default: driver } = await import('pg'); // imported here, so that it is not loaded for SQLite
   return (onMessage) => createReplicaChannel(driver.Client, url, onMessage, log);
 }
 
 /**
- * A channel over LISTEN and NOTIFY on a connection of its own, which is opened again when it is lost. Messages that are
- * published meanwhile are lost.
+ * A channel over LISTEN and NOTIFY. It has a connection of its own, and reconnects when that is lost. Messages published in
+ * between are lost.
  */
 function createReplicaChannel(
   Client: typeof pg.Client,
@@ -50,7 +50,7 @@ function createReplicaChannel(
       await Promise.race([lost, aborted(closing.signal)]);
     } finally {
       listening = undefined;
-      // Bounded: a server that does not answer would never end the connection.
+      // Bounded, because with a server that does not answer the connection never ends.
       await Promise.race([client.end().catch(() => {}), delay(endTimeoutMs, undefined, { ref: false })]);
     }
   }
@@ -58,10 +58,7 @@ function createReplicaChannel(
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       await listen().catch((error: unknown) => {
-        log.debug(
-          { err: new DatabaseError(error, false) },
-          'messages of the other replicas can not be received',
-        );
+        log.debug({ err: new DatabaseError(error, false) }, 'messages of other replicas can not be received');
       });
       await delay(retryMs, undefined, { signal: closing.signal }).catch(() => {});
     }
@@ -73,7 +70,7 @@ function createReplicaChannel(
       try {
         await listening?.query('SELECT pg_notify($1, $2)', [name, text]);
       } catch (error) {
-        // A connection without answers is not reported as lost, so it is ended here.
+        // The driver does not report a silent connection as lost, so it is ended here, and opened again.
         void listening?.end().catch(() => {});
         throw new DatabaseError(error, true);
       }

@@ -6,16 +6,16 @@ import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { circuitReportSchema } from '../providers/circuit-report.ts';
 
-/** At most this often a replica says what has changed. */
-const tickMs = 500;
-/** At least this often it says that it is there. */
+/** The shortest time between two messages of a replica. */
+const publishIntervalMs = 500;
+/** The longest time between two messages. */
 const heartbeatMs = 5000;
-/** So long after it was last heard of it is taken to be gone. */
-const forgottenAfterMs = 15_000;
+/** A replica is removed this long after its last message. */
+const expiryMs = 15_000;
 
 const circuitSchema = circuitReportSchema.pick({ state: true, since: true });
 
-/** What a replica says of itself: each has circuits of its own. */
+/** The state of one replica. Each has circuits of its own. `current_notification_service` is its active provider. */
 export const replicaSchema = z.object({
   name: z.string(),
   current_notification_service: providerSchema.nullable(),
@@ -24,12 +24,12 @@ export const replicaSchema = z.object({
 type Replica = z.infer<typeof replicaSchema>;
 
 const messageSchema = replicaSchema.extend({
-  /** Of the process: two may have the same name. */
+  /** Identifies the process, because two may have the same name. */
   id: z.string(),
   payments_changed: z.boolean(),
 });
 
-/** Carries texts of less than 8000 bytes to all replicas, their sender included. */
+/** Delivers texts of less than 8000 bytes to all replicas, the publisher included. */
 export interface Channel {
   publish(text: string): Promise<void>;
   close(): Promise<void>;
@@ -37,38 +37,38 @@ export interface Channel {
 export type OpenChannel = (onMessage: (text: string) => void) => Channel;
 
 export interface Replicas {
-  /** All that are there, by name. */
+  /** All replicas, this one included, ordered by name. */
   all(): Replica[];
-  /** Tells the others, soon, that a payment has changed. */
-  paymentChanged(): void;
+  /** Publishes, with the next message, that a payment has changed. */
+  publishChange(): void;
   close(): Promise<void>;
 }
 
 export interface ReplicasOptions {
   name: string;
   notifier: Pick<Notifier, 'current' | 'report'>;
-  /** Where there is none, this process is the only one. */
+  /** Undefined if this process is the only one. */
   openChannel?: OpenChannel | undefined;
-  /** Another replica says that a payment has changed. */
+  /** Called when another replica has published a change of a payment. */
   onPaymentChanged: () => void;
   log: FastifyBaseLogger;
 }
 
 /**
- * What the replicas tell each other: that payments have changed, and how their circuits are. It is for those who watch, and
- * nothing is decided by it; so it is not told with each payment, which would have them all wait for one lock of PostgreSQL,
- * but at most twice in a second.
+ * Publishes changes of payments and the state of the circuits to the other replicas, for the live page alone: no decision depends
+ * on it. Publishes at most twice a second and not with each payment, because NOTIFY takes a lock of PostgreSQL for which all
+ * payments would wait.
  */
 export function createReplicas(options: ReplicasOptions): Replicas {
   const { name, notifier, openChannel, onPaymentChanged, log } = options;
   const id = randomUUID();
-  const others = new Map<string, { replica: Replica; heardAt: number }>();
-  const channel = openChannel?.(hear);
+  const others = new Map<string, { replica: Replica; lastMessageAt: number }>();
+  const channel = openChannel?.(receive);
   let paymentsChanged = false;
-  let told = '';
-  let toldAt = Number.NEGATIVE_INFINITY;
+  let published = '';
+  let publishedAt = Number.NEGATIVE_INFINITY;
 
-  function itself(): Replica {
+  function own(): Replica {
     const { Aldeamo, Twilio } = notifier.report();
     return {
       name,
@@ -80,43 +80,46 @@ export function createReplicas(options: ReplicasOptions): Replicas {
     };
   }
 
-  function hear(text: string): void {
+  function receive(text: string): void {
     const message = messageSchema.safeParse(parseJson(text)).data;
-    if (!message || message.id === id) return; // its own, or that of a later release, which may say it differently
+    if (!message || message.id === id) return; // its own, or one of another release in another format
     const { id: sender, payments_changed, ...replica } = message;
-    others.set(sender, { replica, heardAt: performance.now() });
+    others.set(sender, { replica, lastMessageAt: performance.now() });
     if (payments_changed) onPaymentChanged();
   }
 
-  async function tell(to: Channel): Promise<void> {
-    const replica = itself();
-    const news = JSON.stringify(replica);
-    if (!paymentsChanged && news === told && performance.now() - toldAt < heartbeatMs) return;
+  async function publish(to: Channel): Promise<void> {
+    const replica = own();
+    const state = JSON.stringify(replica);
+    if (!paymentsChanged && state === published && performance.now() - publishedAt < heartbeatMs) return;
     const payments_changed = paymentsChanged;
     paymentsChanged = false;
-    told = news;
-    toldAt = performance.now();
+    published = state;
+    publishedAt = performance.now();
     await to.publish(JSON.stringify({ ...replica, id, payments_changed }));
   }
-  const telling =
+  const timer =
     channel &&
     setInterval(() => {
-      tell(channel).catch((err: unknown) => log.debug({ err }, 'the other replicas could not be told'));
-    }, tickMs).unref();
+      publish(channel).catch((err: unknown) =>
+        log.debug({ err }, 'a message to the other replicas could not be published'),
+      );
+    }, publishIntervalMs).unref();
 
   return {
     all() {
       const now = performance.now();
-      for (const [sender, { heardAt }] of others) if (now - heardAt > forgottenAfterMs) others.delete(sender);
-      return [itself(), ...[...others.values()].map(({ replica }) => replica)].sort((one, other) =>
+      for (const [sender, { lastMessageAt }] of others)
+        if (now - lastMessageAt > expiryMs) others.delete(sender);
+      return [own(), ...[...others.values()].map(({ replica }) => replica)].sort((one, other) =>
         one.name.localeCompare(other.name),
       );
     },
-    paymentChanged() {
+    publishChange() {
       paymentsChanged = true;
     },
     async close() {
-      clearInterval(telling);
+      clearInterval(timer);
       await channel?.close();
     },
   };

@@ -4,24 +4,26 @@ import type { Provider } from 'service-kit/contract/notification.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
 import { Problem, problemSchema } from 'service-kit/http/problem.ts';
 
-/** The settings of the providers' sandboxes, for people who watch a failover. A live provider has none. */
-export interface Levers {
-  /** As they were when they were last asked for; null where there is no sandbox, or nobody answers. */
+/** Reads and changes the settings of the providers' sandboxes, for demonstrations of a failover. A live provider has none. */
+export interface SandboxControls {
+  /** The settings as of the last refresh; null if the provider is live, or its service can not be reached. */
   settings(): Record<Provider, SandboxSettings | null>;
-  /** Asks for them again. It never rejects. */
+  /** Reads the settings again. It never rejects. */
   refresh(): Promise<void>;
   /** @throws Problem */
   set(provider: Provider, changes: Partial<SandboxSettings>): Promise<SandboxSettings>;
   close(): Promise<void>;
 }
 
-export function createLevers(services: Record<Provider, Pick<HttpClient, 'call' | 'close'>>): Levers {
+export function createSandboxControls(
+  services: Record<Provider, Pick<HttpClient, 'call' | 'close'>>,
+): SandboxControls {
   const known: Record<Provider, SandboxSettings | null> = { Aldeamo: null, Twilio: null };
 
-  async function ask(provider: Provider): Promise<void> {
+  async function read(provider: Provider): Promise<void> {
     try {
       const { status, body } = await services[provider].call({ method: 'GET', path: '/sandbox' });
-      known[provider] = status === 200 ? readSettings(body) : null;
+      known[provider] = status === 200 ? parseSettings(body) : null;
     } catch {
       known[provider] = null;
     }
@@ -31,7 +33,7 @@ export function createLevers(services: Record<Provider, Pick<HttpClient, 'call' 
     settings: () => ({ ...known }),
 
     async refresh() {
-      await Promise.all([ask('Aldeamo'), ask('Twilio')]);
+      await Promise.all([read('Aldeamo'), read('Twilio')]);
     },
 
     async set(provider, changes) {
@@ -46,8 +48,8 @@ export function createLevers(services: Record<Provider, Pick<HttpClient, 'call' 
           throw new Problem(503, 'provider-unreachable', `The service of ${provider} can not be reached.`);
         });
       if (answer.status !== 200) throw problemOf(provider, answer);
-      const settings = readSettings(answer.body);
-      if (!settings) throw unreadable(provider);
+      const settings = parseSettings(answer.body);
+      if (!settings) throw unexpectedAnswer(provider);
       known[provider] = settings;
       return settings;
     },
@@ -58,15 +60,14 @@ export function createLevers(services: Record<Provider, Pick<HttpClient, 'call' 
   };
 }
 
-const readSettings = (body: string) => sandboxSettingsSchema.safeParse(parseJson(body)).data ?? null;
+const parseSettings = (body: string) => sandboxSettingsSchema.safeParse(parseJson(body)).data ?? null;
 
 function problemOf(provider: Provider, { status, body }: Answer): Problem {
-  if (status === 404)
-    return new Problem(404, 'no-sandbox', `${provider} is live: there is no sandbox to set.`);
-  if (status !== 400) return unreadable(provider);
+  if (status === 404) return new Problem(404, 'no-sandbox', `${provider} is live, so it has no sandbox.`);
+  if (status !== 400) return unexpectedAnswer(provider);
   const { errors } = problemSchema.safeParse(parseJson(body)).data ?? {};
   return new Problem(400, 'invalid-request', 'The body of the request is not valid.', { errors });
 }
 
-const unreadable = (provider: Provider) =>
-  new Problem(502, 'provider-answer', `The service of ${provider} did not do what it was asked.`);
+const unexpectedAnswer = (provider: Provider) =>
+  new Problem(502, 'provider-answer', `The service of ${provider} returned an unexpected answer.`);

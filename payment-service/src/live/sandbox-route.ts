@@ -3,29 +3,29 @@ import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts'
 import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import type { Levers } from './sandbox-controls.ts';
+import type { SandboxControls } from './sandbox-controls.ts';
 
-/** For the live page, which talks to this service alone. */
-export function registerSandboxLevers(server: Server, levers: Pick<Levers, 'set'>): void {
+/** For the live page, whose requests all go to this service. */
+export function registerSandboxControls(server: Server, controls: Pick<SandboxControls, 'set'>): void {
   server.post(
     '/sandbox/:provider',
     {
       config: { access: ['admin'] },
       schema: {
         tags: ['live'],
-        summary: "From now on the provider's sandbox misbehaves like this; what is not given stays as it is",
+        summary: "Change the faults of the provider's sandbox; a setting that is not given stays unchanged",
         params: z.object({ provider: providerSchema }),
         body: sandboxSettingsSchema.partial(),
         response: {
           200: sandboxSettingsSchema,
           400: badRequestResponse,
-          404: problemResponse('The provider is live: it has no sandbox'),
-          502: problemResponse("The provider's service did not do it"),
+          404: problemResponse('The provider is live, so it has no sandbox'),
+          502: problemResponse("The provider's service returned an unexpected answer"),
           503: problemResponse("The provider's service can not be reached"),
         },
       },
     },
-    async ({ params, body }) => levers.set(params.provider, definedOf(body)),
+    async ({ params, body }) => controls.set(params.provider, definedOf(body)),
   );
 }
 

@@ -3,27 +3,27 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Snapshot } from './snapshot.ts';
 
 export interface SnapshotFeed {
-  /** How many watch now. */
+  /** The number of watchers. */
   watchers(): number;
   /**
-   * Server-sent events: a snapshot at once, then one for each change, until the signal is aborted. A watcher that reads
-   * slowly gets the newest when it comes to it, and never those between.
+   * Server-sent events: a snapshot at once, then one for each change, until the signal is aborted. A slow reader gets the newest
+   * snapshot only, because those between are dropped.
    */
   watch(signal: AbortSignal): AsyncGenerator<string>;
 }
 
 export interface SnapshotFeedOptions {
   take: () => Promise<Omit<Snapshot, 'at'>>;
-  /** How often it looks whether something has changed, in ms. */
+  /** The interval between two snapshots, in ms. */
   intervalMs?: number;
-  /** After this time without a change, in ms, the same comes again: a sign of life, for proxies as much as for people. */
+  /** After this time without a change, in ms, the snapshot is sent again, so that neither proxies nor clients time out. */
   silenceMs?: number;
   log: FastifyBaseLogger;
 }
 
 /**
- * One look, one text, whatever the number of watchers; and none while nobody watches. It looks again and again, since in
- * a store that several processes share, nobody hears of what the others do.
+ * Takes and serializes one snapshot for all watchers, and none without watchers. It polls, because other processes that share the
+ * store change it, too.
  */
 export function createSnapshotFeed({
   take,
@@ -37,31 +37,31 @@ export function createSnapshotFeed({
 
   async function run(): Promise<void> {
     isRunning = true;
-    let seen = '';
+    let published = '';
     let publishedAt = performance.now();
     while (watchers.size > 0) {
       const content = await take().then(JSON.stringify, (err) => {
-        log.error({ err }, 'no snapshot could be taken');
-        return seen;
+        log.error({ err }, 'the snapshot failed');
+        return published;
       });
-      if (content !== seen || (content && performance.now() - publishedAt >= silenceMs)) {
-        seen = content;
+      if (content !== published || (content && performance.now() - publishedAt >= silenceMs)) {
+        published = content;
         publishedAt = performance.now();
         newest = `data: {"at":"${new Date().toISOString()}",${content.slice(1)}\n\n`;
         for (const { wake } of watchers) wake();
       }
       await delay(intervalMs, undefined, { ref: false });
     }
-    newest = undefined; // it would be old news to the next one
+    newest = undefined; // outdated by the time of the next watcher
     isRunning = false;
   }
 
   async function* read(watcher: { wake: () => void }, signal: AbortSignal): AsyncGenerator<string> {
-    let seen: string | undefined;
+    let sent: string | undefined;
     while (!signal.aborted) {
-      if (newest !== undefined && newest !== seen) {
-        seen = newest;
-        yield seen;
+      if (newest !== undefined && newest !== sent) {
+        sent = newest;
+        yield sent;
       } else {
         await new Promise<void>((resolve) => {
           watcher.wake = resolve;

@@ -1,5 +1,5 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
-import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
+import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
 import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { formatAmount } from '../domain/money.ts';
@@ -7,11 +7,12 @@ import { isPossibleDuplicate, type Payment, paymentSchema } from '../domain/paym
 import { providerReportSchema } from '../providers/circuit-report.ts';
 import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
 import { type Replicas, replicaSchema } from './replicas.ts';
+import type { SandboxControls } from './sandbox-controls.ts';
 import type { StoreView } from './store-view.ts';
 
 const ofEach = <Schema extends z.ZodType>(schema: Schema) => z.object({ Aldeamo: schema, Twilio: schema });
 
-/** A payment without its text and its phone, which people who only watch are not authorized to read. */
+/** A payment without its text and its phone, so that the page shows neither. */
 const watchedPaymentSchema = paymentSchema
   .pick({
     payment_id: true,
@@ -29,26 +30,27 @@ const watchedPaymentSchema = paymentSchema
   });
 export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
 
-/** All that the live page shows, at one moment. */
+/** The state that the live page shows, at one moment. */
 export const snapshotSchema = z.object({
   at: z.iso.datetime(),
-  replica: z.string().meta({ description: 'Who tells this' }),
+  replica: z.string().meta({ description: 'The replica that has sent this' }),
   current_notification_service: providerSchema.nullable(),
   circuits: ofEach(providerReportSchema),
-  replicas: z.array(replicaSchema).meta({ description: 'All that are there, this one among them' }),
+  replicas: z.array(replicaSchema).meta({ description: 'All replicas, this one included' }),
   recent: ofEach(z.array(recentBucketSchema)).meta({
-    description: 'What this process saw of each provider in the last five minutes',
+    description: 'The calls of this process to each provider in the last five minutes',
   }),
   backlog: z
     .object({ size: z.number().int(), oldest_at: z.iso.datetime().nullable() })
     .nullable()
-    .meta({ description: 'null while the store does not answer' }),
+    .meta({ description: 'null while the store is unavailable' }),
   payments: z
     .array(watchedPaymentSchema)
     .nullable()
-    .meta({ description: 'The latest, newest first; null while the store does not answer' }),
+    .meta({ description: 'The latest, newest first; null while the store is unavailable' }),
+  // The settings of the sandbox controls. The field keeps its first name, because pages and services of two releases meet.
   levers: ofEach(sandboxSettingsSchema.nullable()).meta({
-    description: 'How the sandboxes behave; null where a provider is live, or can not be reached',
+    description: 'The settings of the sandboxes; null if a provider is live, or can not be reached',
   }),
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;
@@ -59,12 +61,12 @@ export interface SnapshotSources {
   storeView: Pick<StoreView, 'read'>;
   notifier: Pick<Notifier, 'current' | 'report'>;
   recentAttempts: Pick<RecentAttempts, 'series'>;
-  levers: { settings: () => Record<'Aldeamo' | 'Twilio', SandboxSettings | null> };
+  sandboxControls: Pick<SandboxControls, 'settings'>;
 }
 
-/** A snapshot but for its time, so that two of them can be compared. A store that does not answer is part of it. */
+/** A snapshot without its time, so that two can be compared. An unavailable store is shown in it, and is no error. */
 export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snapshot, 'at'>> {
-  const { replica, replicas, storeView, notifier, recentAttempts, levers } = sources;
+  const { replica, replicas, storeView, notifier, recentAttempts, sandboxControls } = sources;
   const stored = await storeView.read();
   return {
     replica,
@@ -73,12 +75,12 @@ export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snaps
     replicas: replicas.all(),
     recent: recentAttempts.series(),
     backlog: stored?.backlog ?? null,
-    payments: stored?.payments.map(watch) ?? null,
-    levers: levers.settings(),
+    payments: stored?.payments.map(watchedPaymentOf) ?? null,
+    levers: sandboxControls.settings(),
   };
 }
 
-const watch = (payment: Payment): WatchedPayment => ({
+const watchedPaymentOf = (payment: Payment): WatchedPayment => ({
   payment_id: payment.payment_id,
   amount: formatAmount(payment.amount_minor, payment.currency),
   currency: payment.currency,

@@ -4,14 +4,15 @@ import type { Backlog, Store } from '../store/store.ts';
 const paymentsShown = 20;
 const maxAgeMs = 5000;
 
-/** What those who watch are shown of the store; null while it does not answer. */
+/** A cache of what the live page shows of the store. */
 export interface StoreView {
+  /** Null while the store is unavailable. */
   read(): Promise<{ payments: Payment[]; backlog: Backlog } | null>;
-  /** What was read is no longer how it is. */
+  /** Marks the cache as outdated, because a payment has changed. */
   invalidate(): void;
 }
 
-/** Reads the store only when somebody says that it has changed; and when nobody has for 5 s, in case it was not heard. */
+/** Reads the store after `invalidate`, and at the latest every 5 s, because messages of other replicas can be lost. */
 export function createStoreView(store: Pick<Store, 'list' | 'backlog'>): StoreView {
   const latest = {
     limit: paymentsShown,
@@ -19,24 +20,24 @@ export function createStoreView(store: Pick<Store, 'list' | 'backlog'>): StoreVi
     customer_id: undefined,
     notification_status: undefined,
   };
-  let known: Awaited<ReturnType<StoreView['read']>> = null;
+  let cached: Awaited<ReturnType<StoreView['read']>> = null;
   let readAt = Number.NEGATIVE_INFINITY;
   let reads = 0;
 
   return {
     async read() {
-      if (performance.now() - readAt < maxAgeMs) return known;
-      readAt = performance.now(); // what changes from here on may not be in it
+      if (performance.now() - readAt < maxAgeMs) return cached;
+      readAt = performance.now(); // set before the read, because a change during it may be missing in the result
       reads += 1;
       const read = reads;
       const found = await Promise.all([store.list(latest), store.backlog()]).then(
         ([page, backlog]) => ({ payments: page?.payments ?? [], backlog }),
         () => null,
       );
-      if (read !== reads) return found; // a later one knows better
+      if (read !== reads) return found; // a later read has replaced it
       if (!found) readAt = Number.NEGATIVE_INFINITY;
-      known = found;
-      return known;
+      cached = found;
+      return cached;
     },
     invalidate() {
       readAt = Number.NEGATIVE_INFINITY;

@@ -83,7 +83,7 @@ describe('the replicas', () => {
     const [a, b] = [startReplica('a', open), startReplica('b', open)];
     await vi.advanceTimersByTimeAsync(500);
     published.length = 0;
-    for (let count = 0; count < 100; count += 1) a.paymentChanged();
+    for (let count = 0; count < 100; count += 1) a.publishChange();
     await vi.advanceTimersByTimeAsync(500);
     expect(b.onPaymentChanged).toHaveBeenCalledTimes(1);
     expect(a.onPaymentChanged).not.toHaveBeenCalled();
