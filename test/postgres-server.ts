@@ -114,7 +114,7 @@ export async function startPostgres({
   await own(data);
   await run('initdb', [
     ...['-D', data, '--username', user, '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
-    ...['--encoding', 'UTF8', '--no-locale'],
+    ...['--encoding', 'UTF8', '--no-locale', '--no-sync'],
   ]);
   for (const [name, text] of Object.entries(files)) {
     await writeFile(join(data, name), text, { mode: 0o600 });
