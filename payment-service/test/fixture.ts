@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { InjectOptions } from 'fastify';
 import { Registry } from 'prom-client';
 import type { Answer } from 'service-kit/client/answer.ts';
@@ -24,7 +20,8 @@ import { createRecentAttempts } from '../src/live/recent-attempts.ts';
 import { createSandboxControls } from '../src/live/sandbox-controls.ts';
 import { countAttempts } from '../src/metrics.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
-import { openSqliteStore } from '../src/store/sqlite/store.ts';
+import { createMemoryStore } from './store/memory-store.ts';
+
 export const body = { amount: 100, customer_id: '123' };
 export const refused: Outcome = { outcome: 'not_sent', reason: 'connection_refused' };
 
@@ -79,7 +76,7 @@ export interface RigOptions {
 export const day = 86_400_000;
 
 /**
- * The app as it is, but for the network. What is pending waits for up to a day: the outbox is there, and has no part in
+ * The app as it is, but for the network and the disk. What is pending waits for up to a day: the outbox is there, and has no part in
  * these tests.
  */
 export async function build({
@@ -87,9 +84,6 @@ export async function build({
   rules = {},
   access = { credentials: [] },
 }: RigOptions = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'payment-api-'));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
-  const path = join(directory, 'payments.db');
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger(
     { level: 'info' },
@@ -97,7 +91,7 @@ export async function build({
   );
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
-  const store = await openSqliteStore({ path, leaseMs: 15_000 });
+  const store = createMemoryStore({ leaseMs: 15_000 });
   const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome };
   const metrics = new Registry();
   const recentAttempts = createRecentAttempts();
@@ -128,7 +122,7 @@ export async function build({
     const metricsText = await metrics.metrics();
     expect(leaksIn([...lines.map((line) => JSON.stringify(line)), metricsText])).toEqual([]);
   });
-  return { app, store, clients, sandboxes, calls, lines, path };
+  return { app, store, clients, sandboxes, calls, lines };
 }
 
 /** Keeps a provider's calls until they are let go, all with the same outcome. */
@@ -159,12 +153,6 @@ export function keyed(
 ): InjectOptions {
   const request = post(payload);
   return { ...request, headers: { ...request.headers, 'idempotency-key': key, ...headers } };
-}
-
-export function connectTo(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 5000 }); // the writer may be at work
-  onTestFinished(() => db.close());
-  return db;
 }
 
 export function post(payload: unknown, type = 'application/json'): InjectOptions {

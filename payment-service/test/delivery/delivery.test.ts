@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -10,8 +7,8 @@ import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attemp
 import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
 import { isHeld, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
-import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
+import { createMemoryStore } from '../store/memory-store.ts';
 
 const noIds = { traceparent: null, request_id: null };
 
@@ -25,7 +22,7 @@ const now = Date.parse('2026-03-01T12:00:00.000Z');
 const hour = 3_600_000;
 const leaseMs = 10_000;
 
-// Only the clock is a fake, and the retries come when half of their time has passed: timers and the disk are as they are.
+// Only the clock is a fake, and the retries come when half of their time has passed: timers are as they are.
 beforeEach(() => {
   vi.useFakeTimers({ now, toFake: ['Date'] });
   vi.spyOn(Math, 'random').mockReturnValue(0.5);
@@ -36,15 +33,12 @@ afterEach(() => {
 });
 const pass = (ms: number) => void vi.setSystemTime(Date.now() + ms);
 
-/** A delivery over a store on disk. Whoever is asked answers by what `answers` and `known` say at that moment. */
+/** A delivery over a store in memory. The providers answer by what `answers` and `known` contain at that moment. */
 async function setUp({
   answers: given = {},
   ...policyChanges
 }: Partial<RetryPolicy> & { answers?: Partial<Record<Provider, Outcome | Promise<Outcome>>> } = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'delivery-'));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
-  const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs });
-  onTestFinished(() => store.close());
+  const store = createMemoryStore({ leaseMs });
   const policy: RetryPolicy = {
     baseMs: 5000,
     maxMs: 900_000,

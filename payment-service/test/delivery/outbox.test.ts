@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Delivery } from '../../src/delivery/delivery.ts';
 import { type Outbox, type OutboxOptions, startOutbox } from '../../src/delivery/outbox.ts';
 import type { Payment } from '../../src/domain/payment.ts';
-import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { LeaseLost, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { createMemoryStore } from '../store/memory-store.ts';
 import { paymentNumber, recordOf } from '../store/store-contract.ts';
 
 const now = Date.parse('2026-03-01T12:00:00.000Z');
@@ -42,10 +39,7 @@ async function work(): Promise<void> {
 }
 
 async function setUp({ leaseMs = hour } = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'outbox-'));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
-  const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs });
-  onTestFinished(() => store.close());
+  const store = createMemoryStore({ leaseMs });
   open = store;
   const logged: { level: string; err?: unknown; message: string }[] = [];
   const logger = (level: string) => (line: { err?: unknown }, message: string) =>

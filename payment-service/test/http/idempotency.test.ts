@@ -1,24 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createPaymentCreation } from '../../src/delivery/create-payment.ts';
 import type { Delivery } from '../../src/delivery/delivery.ts';
 import { askedProvider, startAttempt } from '../../src/domain/attempts.ts';
 import type { Payment } from '../../src/domain/payment.ts';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../../src/domain/retry-policy.ts';
-import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import {
   begin,
   body,
   build,
-  connectTo,
   day,
   hold,
   keyed,
@@ -28,6 +23,7 @@ import {
   type Response,
   refused,
 } from '../fixture.ts';
+import { createMemoryStore } from '../store/memory-store.ts';
 import { everything, paymentNumber, recordOf, running } from '../store/store-contract.ts';
 
 describe('Idempotency-Key', () => {
@@ -177,11 +173,10 @@ describe('Idempotency-Key', () => {
   });
 
   test('of a payment that could not be kept is still free', async () => {
-    const { app, path, calls } = await build();
-    const other = connectTo(path);
-    other.exec('BEGIN EXCLUSIVE');
+    const { app, store, calls } = await build();
+    store.locked = true;
     expect((await app.inject(keyed('key-1'))).statusCode).toBe(503);
-    other.exec('ROLLBACK');
+    store.locked = false;
     const first = await app.inject(keyed('key-1'));
     expect([first.statusCode, replayed(first)]).toEqual([201, undefined]);
     expect(calls).toHaveLength(1);
@@ -258,18 +253,18 @@ describe('Idempotency-Key', () => {
   // The late answer is written under the worker's own fence, and writes over the lease: the next worker finds an attempt
   // that looks cut short while its call is under way, and sends a second SMS.
   test('a late answer leaves the lease of whoever has taken the notification on', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'payment-api-'));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs: 15_000 });
-    onTestFinished(() => store.close());
+    const store = createMemoryStore({ leaseMs: 15_000 });
     const delivery = { begin: (payment: Payment) => postpone(payment, Date.now() - 1) } as Delivery;
     const policy: RetryPolicy = { baseMs: 1, maxMs: 1, ttlMs: day, unknownOutcome: 'resend' };
     const { createNotified } = createPaymentCreation({ store, delivery, policy });
     const request = { amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null };
     const log = pino({ level: 'silent' });
+    // As a crash leaves it: without the answer.
+    const insert = store.insert.bind(store);
+    vi.spyOn(store, 'insert').mockImplementationOnce((payment, record) =>
+      insert(payment, record && { ...record, answer: null }),
+    );
     const { payment_id } = await createNotified(request, 'key-1', log);
-    // As a crash would leave it: without the answer.
-    connectTo(join(directory, 'payments.db')).exec('UPDATE idempotency_keys SET answer_status = NULL');
 
     const find = store.find.bind(store);
     vi.spyOn(store, 'find').mockImplementationOnce(async (id) => {
@@ -288,7 +283,7 @@ describe('Prefer: respond-async', () => {
   const asking = (prefer: string) => ({ ...post(body), headers: { ...post(body).headers, prefer } });
 
   test('answers 202 when the payment is durable, and notifies afterwards', async () => {
-    const { app, clients, calls, path } = await build();
+    const { app, store, clients, calls } = await build();
     const { letGo, called } = hold(clients.Aldeamo);
     const response = await app.inject(asking('respond-async'));
     expect(response.statusCode).toBe(202);
@@ -304,18 +299,21 @@ describe('Prefer: respond-async', () => {
         next_attempt_at: null,
       },
     });
-    const attempts = connectTo(path).prepare('SELECT payment_id, provider, outcome FROM attempts');
     const { payment_id } = payment;
-    expect(attempts.all()).toEqual([{ payment_id, provider: 'Aldeamo', outcome: null }]);
+    expect(store.recorded()).toMatchObject([
+      { payment_id, attempts: [{ provider: 'Aldeamo', outcome: null }] },
+    ]);
     await called;
     letGo();
     await app.close();
-    expect(attempts.all()).toEqual([{ payment_id, provider: 'Aldeamo', outcome: 'accepted' }]);
+    expect(store.recorded()).toMatchObject([
+      { payment_id, attempts: [{ provider: 'Aldeamo', outcome: 'accepted' }] },
+    ]);
     expect(calls).toHaveLength(1);
   });
 
   test('closing the app waits for what was only answered so far', async () => {
-    const { app, clients, path } = await build();
+    const { app, store, clients } = await build();
     const { letGo, called } = hold(clients.Aldeamo);
     clients.Twilio.answer = async () => {
       expect(clients.Twilio.closed).toBe(false);
@@ -331,13 +329,12 @@ describe('Prefer: respond-async', () => {
     letGo(refused);
     await closing;
     expect([clients.Aldeamo.closed, clients.Twilio.closed]).toEqual([true, true]);
-    const status = connectTo(path).prepare('SELECT notification_service, notification_status FROM payments');
-    expect(status.all()).toEqual([{ notification_service: 'Twilio', notification_status: 'sent' }]);
+    expect(store.recorded()).toMatchObject([{ notification_service: 'Twilio', notification_status: 'sent' }]);
   });
 
   test('if the payment can not be kept, the answer is 503', async () => {
-    const { app, path, calls } = await build();
-    connectTo(path).exec('BEGIN EXCLUSIVE');
+    const { app, store, calls } = await build();
+    store.locked = true;
     expect((await app.inject(asking('respond-async'))).statusCode).toBe(503);
     expect(calls).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test } from 'vitest';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
-import { body, build, connectTo, paymentOf, post, refused } from '../fixture.ts';
+import { body, build, paymentOf, post, refused } from '../fixture.ts';
 import { everything } from '../store/store-contract.ts';
 
 describe('POST /payments', () => {
@@ -250,16 +250,18 @@ describe('a payment does not fail because a provider does', () => {
 
 describe('a payment is on disk before anything is sent', () => {
   test('with the attempt, which has no outcome yet, at the moment of each call', async () => {
-    const { app, clients, path } = await build();
-    const reader = connectTo(path);
-    const attempts = reader.prepare('SELECT provider, outcome FROM attempts ORDER BY number');
+    const { app, store, clients } = await build();
+    const attempts = () =>
+      store
+        .recorded()
+        .flatMap((payment) => payment.attempts.map(({ provider, outcome }) => ({ provider, outcome })));
     const seen: unknown[] = [];
     clients.Aldeamo.answer = async () => {
-      seen.push(attempts.all());
+      seen.push(attempts());
       return refused;
     };
     clients.Twilio.answer = async () => {
-      seen.push(attempts.all());
+      seen.push(attempts());
       return { outcome: 'accepted', message_id: 'sms-1' };
     };
     await app.inject(post(body));
@@ -270,13 +272,12 @@ describe('a payment is on disk before anything is sent', () => {
         { provider: 'Twilio', outcome: null },
       ],
     ]);
-    expect(attempts.all().at(-1)).toEqual({ provider: 'Twilio', outcome: 'accepted' });
+    expect(attempts().at(-1)).toEqual({ provider: 'Twilio', outcome: 'accepted' });
   });
 
   test('if it can not be, the answer is 503 and nothing is sent', async () => {
-    const { app, store, calls, path } = await build();
-    const other = connectTo(path);
-    other.exec('BEGIN EXCLUSIVE');
+    const { app, store, calls } = await build();
+    store.locked = true;
     const response = await app.inject(post(body));
     expect(response.statusCode).toBe(503);
     expect(response.headers['content-type']).toBe(problemContentType);
@@ -285,7 +286,7 @@ describe('a payment is on disk before anything is sent', () => {
     expect(response.body).not.toMatch(/locked|sqlite/i);
     expect((await app.inject('/health/ready')).statusCode).toBe(503);
     expect((await app.inject('/health/live')).statusCode).toBe(200);
-    other.exec('ROLLBACK');
+    store.locked = false;
     expect(await store.list(everything)).toEqual({ payments: [], has_more: false });
     expect(calls).toEqual([]);
     expect((await app.inject('/health/ready')).statusCode).toBe(200);
@@ -315,10 +316,9 @@ describe('a payment is on disk before anything is sent', () => {
   });
 
   test('if it fails after a provider has accepted, the client is told that it was sent', async () => {
-    const { app, clients, path, lines } = await build();
-    const other = connectTo(path);
+    const { app, store, clients, lines } = await build();
     clients.Aldeamo.answer = async () => {
-      other.exec('BEGIN EXCLUSIVE');
+      store.locked = true;
       return { outcome: 'accepted', message_id: 'sms-1' };
     };
     const response = await app.inject(post(body));
@@ -326,7 +326,7 @@ describe('a payment is on disk before anything is sent', () => {
     const payment = paymentOf(response);
     expect(payment).toMatchObject({ notification_status: 'sent', notification_service: 'Aldeamo' });
     expect(lines.map(({ msg }) => msg)).toContain('an outcome could not be recorded');
-    other.exec('ROLLBACK');
+    store.locked = false;
     // What is on record is an attempt that may have happened.
     const found = paymentOf(await app.inject(`/payments/${payment.payment_id}`));
     expect(found.notification_status).toBe('pending');
@@ -334,14 +334,13 @@ describe('a payment is on disk before anything is sent', () => {
   });
 
   test('if it fails between the two providers, the second one is not asked', async () => {
-    const { app, clients, calls, path } = await build();
-    const other = connectTo(path);
+    const { app, store, clients, calls } = await build();
     clients.Aldeamo.answer = async () => {
-      other.exec('BEGIN EXCLUSIVE');
+      store.locked = true;
       return refused;
     };
     const response = await app.inject(post(body));
-    other.exec('ROLLBACK');
+    store.locked = false;
     expect(response.statusCode).toBe(201);
     expect(paymentOf(response)).toMatchObject({ notification_status: 'pending', notification_service: null });
     expect(calls.map(({ provider }) => provider)).toEqual(['Aldeamo']);

@@ -4,7 +4,7 @@ import { problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test } from 'vitest';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
-import { begin, body, build, connectTo, day, hold, paymentOf, post, refused } from '../fixture.ts';
+import { begin, body, build, day, hold, paymentOf, post, refused } from '../fixture.ts';
 import { paymentNumber, running } from '../store/store-contract.ts';
 
 describe('POST /payments/{id}/notification/retry', () => {
@@ -256,9 +256,9 @@ describe('POST /payments/{id}/notification/retry', () => {
   });
 
   test('where the store does not answer: 503', async () => {
-    const { app, store, path, calls } = await build();
+    const { app, store, calls } = await build();
     await store.insert(expired);
-    connectTo(path).exec('BEGIN EXCLUSIVE');
+    store.locked = true;
     expect((await app.inject(retry(expired.payment_id))).statusCode).toBe(503);
     expect(calls).toEqual([]);
   });

@@ -393,6 +393,26 @@ describe('the log, once a text was blanked', () => {
     expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
   });
 
+  test('has neither text nor phone of 100 payments once the store is closed, nor has the database', async () => {
+    const path = newPath();
+    const store = await openSqliteStore({ path, leaseMs });
+    const message = 'Un texto que un día se olvida';
+    const [attempt] = running() as [Attempt];
+    const pay = async (number: number) => {
+      await store.insert(paymentNumber(number, { phone, message, attempts: [attempt] }));
+      const accepted: Attempt = { ...attempt, outcome: 'accepted', message_id: 'sms-1', duration_ms: 7 };
+      await store.update({ ...sent(number), message, attempts: [accepted] });
+    };
+    await Promise.all(Array.from({ length: 100 }, (_, number) => pay(number)));
+    expect(await store.redact(now, 1000)).toBe(100);
+    await store.close();
+    for (const file of [path, `${path}-wal`].filter((name) => existsSync(name))) {
+      const bytes = readFileSync(file);
+      expect(bytes.includes(message), file).toBe(false);
+      expect(bytes.includes(phone), file).toBe(false);
+    }
+  });
+
   test('is emptied once a minute, and not while more is to be blanked', async () => {
     const path = newPath();
     const store = await open(path);

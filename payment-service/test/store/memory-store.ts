@@ -1,0 +1,190 @@
+import { promisify } from 'node:util';
+import type { Payment } from '../../src/domain/payment.ts';
+import { dueAt } from '../../src/domain/retry-policy.ts';
+import {
+  type IdempotencyRecord,
+  LeaseLost,
+  type PaymentQuery,
+  type Store,
+  StoreUnavailable,
+} from '../../src/store/store.ts';
+
+export interface MemoryStore extends Store {
+  /** Rejects writes, as a database does that another connection has locked or whose disk is full. */
+  locked: boolean;
+  /** Returns the payments on record, newest first, also once the store is closed. */
+  recorded(): Payment[];
+}
+
+interface StoredPayment {
+  payment: Payment;
+  /** In ms since the epoch; null if no worker needs to look at it. */
+  due: number | null;
+}
+
+interface StoredKey {
+  record: IdempotencyRecord;
+  created: number;
+}
+
+/** Taken at once, so that a test which fakes it stops no write. */
+const nextTurn = promisify(setImmediate);
+
+/**
+ * A store for tests of what is built on one. It follows the rules of the other two (store-contract.ts), without a disk, a thread
+ * or a network. A write takes effect in a later turn of the event loop, so that a caller which does not await it is found out.
+ * Arguments and results are copies, as a database's are.
+ */
+export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore {
+  const payments = new Map<string, StoredPayment>();
+  const keys = new Map<string, StoredKey>();
+  const phones = new Map<string, string>();
+  let closed = false;
+
+  const read =
+    <Args extends unknown[], Result>(work: (...args: Args) => Result) =>
+    async (...args: Args): Promise<Result> => {
+      if (closed) throw new StoreUnavailable('the store is closed');
+      return structuredClone(work(...args));
+    };
+
+  const write =
+    <Args extends unknown[], Result>(work: (...args: Args) => Result) =>
+    async (...args: Args): Promise<Result> => {
+      const copies = structuredClone(args);
+      await nextTurn();
+      if (closed) throw new StoreUnavailable('the store is closed');
+      if (store.locked)
+        throw new StoreUnavailable('the store does not answer', { cause: new Error('database is locked') });
+      return structuredClone(work(...copies));
+    };
+
+  const newestFirst = () =>
+    [...payments.values()]
+      .map(({ payment }) => payment)
+      .sort((a, b) => (a.payment_id < b.payment_id ? 1 : -1));
+
+  /** Raises the fencing token, so that writers which hold an older copy are rejected. */
+  function lease(stored: StoredPayment): Payment {
+    stored.payment = { ...stored.payment, fence: stored.payment.fence + 1 };
+    stored.due = Date.now() + leaseMs;
+    return stored.payment;
+  }
+
+  /** @throws LeaseLost */
+  function findCurrent({ payment_id, fence }: Payment): StoredPayment {
+    const stored = payments.get(payment_id);
+    if (stored?.payment.fence !== fence) throw new LeaseLost(payment_id);
+    return stored;
+  }
+
+  const findRecord = (paymentId: string) =>
+    [...keys.values()].find(({ record }) => record.payment_id === paymentId)?.record;
+
+  const store: MemoryStore = {
+    locked: false,
+    recorded: () => structuredClone(newestFirst()),
+
+    insert: write((payment: Payment, record?: IdempotencyRecord) => {
+      const known = record && keys.get(record.key)?.record;
+      if (known) return { known };
+      if (payments.has(payment.payment_id)) throw new StoreUnavailable('the payment exists');
+      const phone = payment.phone ?? phones.get(payment.customer_id) ?? null;
+      payments.set(payment.payment_id, { payment: { ...payment, phone }, due: dueAt(payment, leaseMs) });
+      if (record) keys.set(record.key, { record, created: Date.now() });
+      return { phone };
+    }),
+
+    update: write((payment, answer) => {
+      const stored = findCurrent(payment);
+      const { amount_minor, currency, customer_id, message, encoding, segments } = stored.payment;
+      const { created_at, traceparent, request_id } = stored.payment;
+      stored.payment = {
+        ...payment,
+        ...{ amount_minor, currency, customer_id, message, encoding, segments },
+        ...{ created_at, traceparent, request_id },
+      };
+      stored.due = dueAt(payment, leaseMs);
+      const record = findRecord(payment.payment_id);
+      if (record && answer) record.answer = answer;
+    }),
+
+    storeAnswer: write((paymentId, answer) => {
+      const record = findRecord(paymentId);
+      if (!record) return answer;
+      record.answer ??= answer;
+      return record.answer;
+    }),
+
+    find: read((paymentId) => payments.get(paymentId)?.payment),
+
+    list: read((query: PaymentQuery) => {
+      const { starting_after, customer_id, notification_status, limit } = query;
+      if (starting_after !== undefined && !payments.has(starting_after)) return undefined;
+      const found = newestFirst().filter(
+        (payment) =>
+          (starting_after === undefined || payment.payment_id < starting_after) &&
+          (customer_id === undefined || payment.customer_id === customer_id) &&
+          (notification_status === undefined || payment.notification_status === notification_status),
+      );
+      return { payments: found.slice(0, limit), has_more: found.length > limit };
+    }),
+
+    backlog: read(() => {
+      const pending = newestFirst().filter(({ notification_status }) => notification_status === 'pending');
+      return { size: pending.length, oldest_at: pending.at(-1)?.created_at ?? null };
+    }),
+
+    putPhone: write((customerId, phone) => void phones.set(customerId, phone)),
+    findPhone: read((customerId) => phones.get(customerId)),
+    deletePhone: write((customerId) => phones.delete(customerId)),
+
+    claimDue: write((limit) =>
+      [...payments.values()]
+        .filter(({ due }) => due !== null && due <= Date.now())
+        .sort((a, b) => Number(a.due) - Number(b.due))
+        .slice(0, limit)
+        .map(lease),
+    ),
+
+    claim: write((payment) => {
+      const stored = findCurrent(payment);
+      if (stored.due !== dueAt(payment, leaseMs)) throw new LeaseLost(payment.payment_id);
+      return lease(stored);
+    }),
+
+    deleteKeys: write((before, limit) => {
+      const old = [...keys.values()]
+        .filter(({ created }) => created < before)
+        .sort((a, b) => a.created - b.created)
+        .slice(0, limit);
+      for (const { record } of old) keys.delete(record.key);
+      return old.length;
+    }),
+
+    redact: write((before, limit) => {
+      const old = [...payments.values()]
+        .filter(
+          ({ payment, due }) =>
+            payment.message !== null &&
+            Date.parse(payment.created_at) < before &&
+            payment.notification_status !== 'pending' &&
+            due === null,
+        )
+        .sort((a, b) => Date.parse(a.payment.created_at) - Date.parse(b.payment.created_at))
+        .slice(0, limit);
+      for (const stored of old) {
+        const fence = stored.payment.fence + 1;
+        stored.payment = { ...stored.payment, message: null, phone: null, fence };
+      }
+      return old.length;
+    }),
+
+    check: write(() => {}),
+    async close() {
+      await nextTurn();
+      closed = true;
+    },
+  };
+  return store;
+}
