@@ -6,7 +6,7 @@ import { newPayment, type Payment } from '../../src/domain/payment.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { LeaseLost, type Store } from '../../src/store/store.ts';
-import { type LeasingStore, openLeasingStore } from './lease-store.ts';
+import { createMemoryStore } from '../store/memory-store.ts';
 import { type LeaseWatch, watchLeases } from './lease-watch.ts';
 
 export const leaseMs = 10_000;
@@ -34,7 +34,7 @@ function createLife() {
 type Life = ReturnType<typeof createLife>;
 
 /** Both providers. A call lasts until the test ends it. */
-function createProviders(store: LeasingStore, watch: LeaseWatch) {
+function createProviders(store: Store, watch: LeaseWatch) {
   const calls: { end(outcome: Outcome, isSent: boolean): void }[] = [];
   const clientOf = (provider: Provider, life: Life) => ({
     async notify(_request: NotifyRequest, key: string): Promise<Outcome> {
@@ -58,7 +58,7 @@ function createProviders(store: LeasingStore, watch: LeaseWatch) {
 }
 
 /** The store as one worker sees it: a commit takes a while, and so does its answer. */
-function slowDown(store: LeasingStore, watch: LeaseWatch, life: Life, pause: () => Promise<void>) {
+function slowDown(store: Store, watch: LeaseWatch, life: Life, pause: () => Promise<void>) {
   const slow =
     <Args extends unknown[], Result>(operation: (...args: Args) => Promise<Result>) =>
     async (...args: Args): Promise<Result> => {
@@ -93,7 +93,7 @@ function slowDown(store: LeasingStore, watch: LeaseWatch, life: Life, pause: () 
 
 /** Two workers at a time on one store. A worker that crashes is replaced by a new one. */
 export function createWorld(delays: number[]) {
-  const shared = openLeasingStore(leaseMs);
+  const shared = createMemoryStore({ leaseMs });
   const watch = watchLeases(leaseMs);
   const { calls, clientOf } = createProviders(shared, watch);
   const error = (line: unknown) => watch.rule(false, `nothing fails: ${JSON.stringify(line)}`);
