@@ -64,7 +64,7 @@ async function seriousFaults(page: Page): Promise<string[]> {
 }
 
 const carrier = (page: Page, text: string | RegExp) =>
-  page.locator('#carrier-name', { hasText: text }).waitFor();
+  page.locator('#current-provider-name', { hasText: text }).waitFor();
 const card = (page: Page, provider: string) => page.getByRole('region', { name: provider });
 /** Whether the plot of a provider shows what was taken: something green. */
 const isPlotted = (page: Page, provider: string) =>
@@ -121,8 +121,8 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     await carrier(page, 'Twilio sends');
     await card(page, 'Aldeamo').getByText('circuit open').waitFor();
     await card(page, 'Aldeamo').getByText('next probe at').waitFor();
-    expect(await page.locator('#carrier-why').textContent()).toMatch(
-      /failures in a row, the last: the sandbox was told to fail.*asked (again in \d s|now)/,
+    expect(await page.locator('#current-provider-reason').textContent()).toMatch(
+      /failures in a row, the last: the sandbox was set to fail.*asked (again in \d s|now)/,
     );
     await page.locator('#payments > li').first().getByText('Twilio', { exact: true }).waitFor();
     await page.locator('#payments > li:nth-child(20)').waitFor();
@@ -134,14 +134,14 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     await failedOver.locator('summary').click();
     expect(await failedOver.locator('.attempts li').allTextContents()).toEqual([
       expect.stringMatching(
-        /Aldeamo: not sent · (not asked: its circuit is open|the sandbox was told to fail)/,
+        /Aldeamo: not sent · (not asked: its circuit is open|the sandbox was set to fail)/,
       ),
       expect.stringMatching(/Twilio: taken/),
     ]);
     expect(await seriousFaults(page)).toEqual([]);
     await picture(page, 'circuit-open');
 
-    await press(page, 'Aldeamo', 'Heal');
+    await press(page, 'Aldeamo', 'Recover');
     await carrier(page, 'Aldeamo sends');
     await card(page, 'Aldeamo').getByText('circuit closed').waitFor();
     expect(await page.locator('#announcement').textContent()).toContain('Aldeamo sends');
@@ -155,8 +155,8 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     await page.getByRole('button', { name: 'Send a payment' }).click();
     await page.locator('#payments > li').first().getByText('pending').waitFor();
     await page.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
-    await press(page, 'Aldeamo', 'Heal');
-    await card(page, 'Aldeamo').getByRole('button', { name: 'Heal', pressed: true }).waitFor();
+    await press(page, 'Aldeamo', 'Recover');
+    await card(page, 'Aldeamo').getByRole('button', { name: 'Recover', pressed: true }).waitFor();
   });
 
   test('levers do not wait behind the payments that a slow Aldeamo holds up', async () => {
@@ -174,13 +174,13 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
       (count) => count >= 30,
       6000,
     );
-    await press(page, 'Aldeamo', 'Heal');
+    await press(page, 'Aldeamo', 'Recover');
     await card(page, 'Aldeamo')
-      .getByRole('button', { name: 'Heal', pressed: true })
+      .getByRole('button', { name: 'Recover', pressed: true })
       .waitFor({ timeout: 2000 });
     await page.getByRole('button', { name: 'Ten a second' }).click();
     expect(new Set(answers)).toEqual(new Set([202]));
-    expect(await page.locator('#trouble').textContent()).toBe('');
+    expect(await page.locator('#error').textContent()).toBe('');
     await page.locator('#backlog', { hasText: /^0$/ }).waitFor();
     expect(await page.locator('#payments > li', { hasText: 'Twilio' }).count()).toBe(0);
   });
@@ -188,7 +188,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
   test('with nothing but the keyboard', async () => {
     const page = await open(url);
     await carrier(page, 'Aldeamo sends');
-    await card(page, 'Twilio').getByRole('button', { name: 'Heal' }).waitFor();
+    await card(page, 'Twilio').getByRole('button', { name: 'Recover' }).waitFor();
     const focused = () => page.evaluate<string | undefined>('document.activeElement?.textContent?.trim()');
     const tabTo = async (text: string) => {
       for (let step = 0; step < 40; step += 1) {

@@ -1,8 +1,8 @@
-/** Asks payment-service, which is where the page came from, with the key that was given to it. */
+/** Requests to payment-service, the origin of the page, with the key that was entered. */
 
 const storageKey = 'key';
 
-/** @param {string} key kept until this tab is closed, and nowhere else */
+/** @param {string} key stored in this tab alone, until it is closed */
 export const useKey = (key) => sessionStorage.setItem(storageKey, key);
 
 export const hasKey = () => sessionStorage.getItem(storageKey) !== null;
@@ -11,7 +11,7 @@ export const hasKey = () => sessionStorage.getItem(storageKey) !== null;
  * @param {string} path
  * @param {RequestInit} [init]
  */
-export function ask(path, init = {}) {
+export function request(path, init = {}) {
   const key = sessionStorage.getItem(storageKey);
   return fetch(path, {
     ...init,
@@ -25,7 +25,7 @@ export function ask(path, init = {}) {
  * @param {Record<string, string>} [headers]
  */
 export const post = (path, body, headers) =>
-  ask(path, {
+  request(path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),

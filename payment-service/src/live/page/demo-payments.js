@@ -1,10 +1,10 @@
 import { post } from './api.js';
 import { get } from './elements.js';
-import { showTrouble } from './error-message.js';
+import { showError } from './error-message.js';
 
 const everyMs = 100;
 
-/** Sends payments by hand, or ten a second for as long as somebody looks. */
+/** Sends single payments, or ten a second while the page is visible. */
 export function createDemoPayments() {
   const many = /** @type {HTMLButtonElement} */ (get('#send-many'));
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -16,11 +16,12 @@ export function createDemoPayments() {
       customer_id: `demo-${Math.ceil(Math.random() * 99)}`,
     };
     try {
-      // A browser has six connections to a host: payments that wait for a slow provider would hold up the levers.
+      // Asynchronous, because a browser has six connections to a host: payments that wait for a slow provider would block the
+      // sandbox controls.
       const { status } = await post('/payments', payment, { prefer: 'respond-async' });
-      showTrouble(status === 202 ? null : 'refused', { status });
+      showError(status === 202 ? null : 'refused', { status });
     } catch {
-      showTrouble('unreachable');
+      showError('unreachable');
     }
   }
 

@@ -1,10 +1,11 @@
 /**
- * The element with this selector, which the page has.
+ * The element with this selector.
  *
  * @template {Element} [T=HTMLElement]
  * @param {string} selector
  * @param {ParentNode} [root]
  * @returns {T}
+ * @throws Error if there is none
  */
 export function get(selector, root = document) {
   const element = root.querySelector(selector);
@@ -13,7 +14,7 @@ export function get(selector, root = document) {
 }
 
 /**
- * What is in the template, once more.
+ * A copy of the template's element.
  *
  * @param {string} id
  * @returns {HTMLElement}
@@ -26,7 +27,7 @@ export function copyOf(id) {
 }
 
 /**
- * Sets a text only if it is another: a screen reader is not told twice, and a selection stays.
+ * Sets a text only if it differs, so that a screen reader does not repeat it, and a selection stays.
  *
  * @param {Element} element
  * @param {string} text

@@ -1,10 +1,10 @@
 import { get, setText } from './elements.js';
-import { say } from './language.js';
+import { textOf } from './language.js';
 
 /**
- * Says why what was asked for did not work; null: it did.
+ * Shows why an action failed; null clears the message.
  *
  * @param {import('./language.js').TextKey | null} key
  * @param {Record<string, number>} [values]
  */
-export const showTrouble = (key, values) => setText(get('#trouble'), key ? say(key, values) : '');
+export const showError = (key, values) => setText(get('#error'), key ? textOf(key, values) : '');

@@ -26,42 +26,42 @@ export function chooseLanguage(next) {
  * @param {TextKey} key
  * @param {Record<string, string | number>} [values]
  */
-export const say = (key, values = {}) =>
+export const textOf = (key, values = {}) =>
   texts[language][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 
 /**
- * The reason of an attempt or a payment: in words where there are some, else as it is.
+ * The reason of an attempt or a payment as a text; a reason without a text is returned unchanged.
  *
  * @param {string} reason
  */
-export function sayReason(reason) {
+export function textOfReason(reason) {
   const key = reason === 'throttled' ? 'throttled_reason' : reason;
-  return key in texts.en ? say(/** @type {TextKey} */ (key)) : reason;
+  return key in texts.en ? textOf(/** @type {TextKey} */ (key)) : reason;
 }
 
-/** @param {string} reason why a circuit came into its state */
-export function sayCircuitReason(reason) {
-  const told = reason.replace(/(?<=the last: )\w+$/, sayReason);
-  if (language === 'en') return told;
-  const [pattern, spanish] = circuitReasons.find(([pattern]) => pattern.test(told)) ?? [];
-  return pattern && spanish ? told.replace(pattern, spanish) : told;
+/** @param {string} reason the reason of a circuit's state */
+export function textOfCircuitReason(reason) {
+  const english = reason.replace(/(?<=the last: )\w+$/, textOfReason);
+  if (language === 'en') return english;
+  const [pattern, spanish] = circuitReasons.find(([pattern]) => pattern.test(english)) ?? [];
+  return pattern && spanish ? english.replace(pattern, spanish) : english;
 }
 
 /** @param {string} iso */
-export const sayTime = (iso) => new Date(iso).toLocaleTimeString(language);
+export const formatTime = (iso) => new Date(iso).toLocaleTimeString(language);
 
 /** @param {number} share of 1 */
-export const sayShare = (share) =>
+export const formatPercent = (share) =>
   share.toLocaleString(language, { style: 'percent', maximumFractionDigits: 1 });
 
 /**
- * What the page says by itself: the elements with `data-text`, and the labels of those with `data-label`.
+ * Sets the text of elements with `data-text`, and the label of elements with `data-label`.
  *
  * @param {ParentNode} root
  */
 export function translate(root) {
   for (const element of root.querySelectorAll('[data-text]'))
-    element.textContent = say(/** @type {TextKey} */ (element.getAttribute('data-text')));
+    element.textContent = textOf(/** @type {TextKey} */ (element.getAttribute('data-text')));
   for (const element of root.querySelectorAll('[data-label]'))
-    element.setAttribute('aria-label', say(/** @type {TextKey} */ (element.getAttribute('data-label'))));
+    element.setAttribute('aria-label', textOf(/** @type {TextKey} */ (element.getAttribute('data-label'))));
 }

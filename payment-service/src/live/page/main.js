@@ -1,15 +1,15 @@
 import { hasKey, useKey } from './api.js';
-import { createCarrier } from './current-provider.js';
+import { createCurrentProvider } from './current-provider.js';
 import { createDemoPayments } from './demo-payments.js';
 import { get, setText } from './elements.js';
-import { chooseLanguage, currentLanguage, say, translate } from './language.js';
+import { chooseLanguage, currentLanguage, textOf, translate } from './language.js';
 import { createPaymentsList } from './payments-list.js';
 import { createProviderCard } from './provider-card.js';
-import { watch } from './stream.js';
+import { streamSnapshots } from './stream.js';
 
 /** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
 
-const carrier = createCarrier();
+const currentProvider = createCurrentProvider();
 const cards = [
   createProviderCard(get('#providers'), 'Aldeamo'),
   createProviderCard(get('#providers'), 'Twilio'),
@@ -22,17 +22,17 @@ const keyForm = get('#key-form');
 let latest;
 /** @type {import('./stream.js').Connection} */
 let connection = 'connecting';
-/** How far this clock is ahead of the service's, in ms. */
-let ahead = 0;
+/** The difference between this clock and the service's, in ms. */
+let aheadMs = 0;
 
 function show() {
-  setText(get('#connection'), connection === 'keyNeeded' ? '' : say(connection));
+  setText(get('#connection'), connection === 'keyNeeded' ? '' : textOf(connection));
   get('#connection').dataset.connection = connection;
   keyForm.hidden = connection !== 'keyNeeded';
-  setText(get('#key-wrong'), connection === 'keyNeeded' && hasKey() ? say('keyWrong') : '');
+  setText(get('#key-wrong'), connection === 'keyNeeded' && hasKey() ? textOf('keyWrong') : '');
   get('#view').hidden = latest === undefined || connection === 'keyNeeded';
   if (!latest) return;
-  carrier.show(latest, Date.now() - ahead);
+  currentProvider.show(latest, Date.now() - aheadMs);
   for (const card of cards) card.show(latest);
   if (latest.payments) payments.show(latest.payments);
   const isDemo = latest.levers.Aldeamo !== null && latest.levers.Twilio !== null;
@@ -42,7 +42,7 @@ function show() {
 
 function showLanguage() {
   document.documentElement.lang = currentLanguage();
-  document.title = say('title');
+  document.title = textOf('title');
   translate(document);
   for (const card of cards) card.translate();
   for (const button of document.querySelectorAll('[data-language]'))
@@ -51,10 +51,10 @@ function showLanguage() {
 }
 
 function start() {
-  void watch({
+  void streamSnapshots({
     snapshot(snapshot) {
       latest = snapshot;
-      ahead = Date.now() - Date.parse(snapshot.at);
+      aheadMs = Date.now() - Date.parse(snapshot.at);
       show();
     },
     connection(next) {
@@ -78,8 +78,8 @@ keyForm.addEventListener('submit', (event) => {
   input.value = '';
   start();
 });
-// The countdown goes on between two events.
-setInterval(() => latest && carrier.show(latest, Date.now() - ahead), 500);
+// The countdown to the next probe runs between two events.
+setInterval(() => latest && currentProvider.show(latest, Date.now() - aheadMs), 500);
 
 showLanguage();
 start();

@@ -1,9 +1,9 @@
 import { copyOf, get, setText } from './elements.js';
-import { currentLanguage, say, sayReason, sayTime, translate } from './language.js';
+import { currentLanguage, formatTime, textOf, textOfReason, translate } from './language.js';
 
 /** @typedef {import('../snapshot.ts').WatchedPayment} Payment */
 
-/** The latest payments, newest first. One that is open stays where it is until it is closed, so that it can be read. */
+/** The latest payments, newest first. An open row stays until it is closed, so that it can be read. */
 export function createPaymentsList() {
   const list = get('#payments');
   /** @type {Map<string, HTMLElement>} */
@@ -24,7 +24,7 @@ export function createPaymentsList() {
         if (!row) {
           row = copyOf('payment');
           rows.set(payment.payment_id, row);
-          list.prepend(row); // ids are ordered by time: one that is new here is newer than those below
+          list.prepend(row); // ids are ordered by time, so a new one is newer than those below
         }
         fill(row, payment);
       }
@@ -44,15 +44,18 @@ function fill(row, payment) {
   const { notification_service: provider, notification_status: status, reason } = payment;
   const part = (/** @type {string} */ selector) => get(selector, row);
   row.dataset.status = status;
-  setText(part('time'), sayTime(payment.created_at));
+  setText(part('time'), formatTime(payment.created_at));
   setText(part('.amount'), `${payment.amount} ${payment.currency}`);
   setText(part('.customer'), payment.customer_id);
-  setText(part('.provider-name'), provider ?? say('nobody'));
+  setText(part('.provider-name'), provider ?? textOf('noProviderYet'));
   part('.provider-name').dataset.provider = provider ?? 'none';
-  setText(part('.status'), say(status === 'failed' ? 'status-failed' : status));
+  setText(part('.status'), textOf(status === 'failed' ? 'status-failed' : status));
   part('.duplicate').hidden = !payment.possible_duplicate;
   setText(part('.payment-id'), payment.payment_id);
-  setText(part('.why'), reason ? sayReason(reason) : payment.attempts.length === 0 ? say('noAttempts') : '');
+  setText(
+    part('.why'),
+    reason ? textOfReason(reason) : payment.attempts.length === 0 ? textOf('noAttempts') : '',
+  );
   part('.attempts').replaceChildren(...payment.attempts.map(attemptOf));
 }
 
@@ -60,9 +63,9 @@ function fill(row, payment) {
 function attemptOf({ provider, outcome, reason, started_at, duration_ms }) {
   const item = document.createElement('li');
   item.dataset.outcome = outcome ?? 'running';
-  const told = outcome ? say(`outcome-${outcome}`) : say('running');
-  const parts = [sayTime(started_at), `${provider}: ${told}`];
-  if (reason) parts.push(sayReason(reason));
+  const result = outcome ? textOf(`outcome-${outcome}`) : textOf('running');
+  const parts = [formatTime(started_at), `${provider}: ${result}`];
+  if (reason) parts.push(textOfReason(reason));
   if (duration_ms !== null) parts.push(`${duration_ms} ms`);
   item.textContent = parts.join(' · ');
   return item;

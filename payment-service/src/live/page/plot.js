@@ -7,62 +7,18 @@ const buckets = 60;
 const height = 120;
 
 /**
- * The last five minutes of a provider: bars of what was taken and what failed, and a line of how long it took.
+ * Plots the last five minutes of a provider: accepted and failed calls as bars, their mean duration as a line.
  *
  * @param {HTMLElement} root
  */
 export function createPlot(root) {
-  const color = (/** @type {string} */ name) => getComputedStyle(root).getPropertyValue(name);
-  const bars = uPlot.paths.bars?.({ size: [0.9, 12] });
-  const axis = {
-    stroke: () => color('--faint'),
-    grid: { show: false },
-    ticks: { show: false },
-    font: '11px system-ui',
-  };
-  const plot = new uPlot(
-    {
-      width: 300,
-      height,
-      legend: { show: false },
-      cursor: { show: false },
-      padding: [8, 0, 0, 0],
-      scales: {
-        x: { time: true },
-        count: { range: (_, _min, max) => [0, Math.max(5, max)] },
-        ms: { range: (_, _min, max) => [0, Math.max(100, max)] },
-      },
-      axes: [
-        { ...axis, size: 22, values: (_, at) => at.map((s) => minutesAgo(s)) },
-        { ...axis, scale: 'count', size: 32 },
-        { ...axis, scale: 'ms', side: 1, size: 42 },
-      ],
-      series: [
-        {},
-        // Both together, and in front of them what was taken: the rest is what failed.
-        {
-          scale: 'count',
-          fill: () => color('--failed'),
-          ...(bars && { paths: bars }),
-          points: { show: false },
-        },
-        {
-          scale: 'count',
-          fill: () => color('--accepted'),
-          ...(bars && { paths: bars }),
-          points: { show: false },
-        },
-        { scale: 'ms', stroke: () => color('--line'), width: 1.5, points: { show: false } },
-      ],
-    },
-    [[], [], [], []],
-    root,
-  );
   let now = 0;
   const minutesAgo = (/** @type {number} */ s) => {
     const minutes = Math.round((now - s) / 60);
     return minutes === 0 ? '0' : `-${minutes} min`;
   };
+  const color = (/** @type {string} */ name) => getComputedStyle(root).getPropertyValue(name);
+  const plot = new uPlot(optionsOf(color, minutesAgo), [[], [], [], []], root);
   new ResizeObserver(([entry]) => {
     if (entry) plot.setSize({ width: Math.floor(entry.contentRect.width), height });
   }).observe(root);
@@ -71,7 +27,7 @@ export function createPlot(root) {
   return {
     /**
      * @param {Bucket[]} recent
-     * @param {string} at when that was so
+     * @param {string} at the time of the snapshot
      */
     show(recent, at) {
       now = Math.floor(Date.parse(at) / 1000 / bucketS) * bucketS;
@@ -85,5 +41,50 @@ export function createPlot(root) {
         found.map((bucket) => bucket?.mean_ms ?? null),
       ]);
     },
+  };
+}
+
+/**
+ * @param {(name: string) => string} color read at each drawing, because the colour scheme can change
+ * @param {(s: number) => string} minutesAgo the label of a time on the axis
+ * @returns {uPlot.Options}
+ */
+function optionsOf(color, minutesAgo) {
+  const bars = uPlot.paths.bars?.({ size: [0.9, 12] });
+  const axis = {
+    stroke: () => color('--faint'),
+    grid: { show: false },
+    ticks: { show: false },
+    font: '11px system-ui',
+  };
+  const barSeries = (/** @type {string} */ fill) => ({
+    scale: 'count',
+    fill: () => color(fill),
+    ...(bars && { paths: bars }),
+    points: { show: false },
+  });
+  return {
+    width: 300,
+    height,
+    legend: { show: false },
+    cursor: { show: false },
+    padding: [8, 0, 0, 0],
+    scales: {
+      x: { time: true },
+      count: { range: (_, _min, max) => [0, Math.max(5, max)] },
+      ms: { range: (_, _min, max) => [0, Math.max(100, max)] },
+    },
+    axes: [
+      { ...axis, size: 22, values: (_, at) => at.map((s) => minutesAgo(s)) },
+      { ...axis, scale: 'count', size: 32 },
+      { ...axis, scale: 'ms', side: 1, size: 42 },
+    ],
+    series: [
+      {},
+      // All calls, and in front of them the accepted ones, so that the visible rest has failed.
+      barSeries('--failed'),
+      barSeries('--accepted'),
+      { scale: 'ms', stroke: () => color('--line'), width: 1.5, points: { show: false } },
+    ],
   };
 }

@@ -1,13 +1,13 @@
 import { copyOf, get, setText } from './elements.js';
-import { say, sayCircuitReason, sayShare, sayTime, translate } from './language.js';
+import { formatPercent, formatTime, textOf, textOfCircuitReason, translate } from './language.js';
 import { createPlot } from './plot.js';
-import { leverOf, pullLever } from './sandbox-controls.js';
+import { activeControl, applyControl } from './sandbox-controls.js';
 
 /** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
 /** @typedef {'Aldeamo' | 'Twilio'} Provider */
 
 /**
- * One provider: its circuit, what came of the calls to it, and its levers if it is a sandbox.
+ * One provider: its circuit, the outcomes of its calls, and the controls of its sandbox.
  *
  * @param {HTMLElement} parent
  * @param {Provider} provider
@@ -22,48 +22,48 @@ export function createProviderCard(parent, provider) {
   card.setAttribute('aria-labelledby', title.id);
   card.dataset.provider = provider;
   const plot = createPlot(part('.plot'));
-  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (card.querySelectorAll('[data-lever]'));
+  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (card.querySelectorAll('[data-control]'));
   for (const button of buttons)
-    button.addEventListener('click', () => void pullLever(provider, button.dataset.lever ?? ''));
+    button.addEventListener('click', () => void applyControl(provider, button.dataset.control ?? ''));
 
   return {
-    /** In the language that is now chosen. */
+    /** Sets all texts in the current language. */
     translate() {
       translate(card);
-      setText(part('.role'), say(provider === 'Aldeamo' ? 'primary' : 'fallback'));
-      part('.levers').setAttribute('aria-label', say('levers', { provider }));
+      setText(part('.role'), textOf(provider === 'Aldeamo' ? 'primary' : 'fallback'));
+      part('.controls').setAttribute('aria-label', textOf('controls', { provider }));
     },
     /** @param {Snapshot} snapshot */
-    show({ at, circuits, recent, levers, replica, replicas }) {
+    show({ at, circuits, recent, levers: sandboxSettings, replica, replicas }) {
       const { state, since, reason, next_probe_at } = circuits[provider];
       card.dataset.circuit = state;
-      setText(part('.state'), say(state));
-      const told = [say('since', { time: sayTime(since), reason: sayCircuitReason(reason) })];
-      if (next_probe_at) told.push(say('nextProbe', { time: sayTime(next_probe_at) }));
-      setText(part('.reason'), told.join(' · '));
+      setText(part('.state'), textOf(state));
+      const reasons = [textOf('since', { time: formatTime(since), reason: textOfCircuitReason(reason) })];
+      if (next_probe_at) reasons.push(textOf('nextProbe', { time: formatTime(next_probe_at) }));
+      setText(part('.reason'), reasons.join(' · '));
 
       const isOnlyOne = replicas.length < 2;
       part('.replicas').hidden = isOnlyOne;
-      setText(part('.told-by'), say('toldBy', { replica }));
+      setText(part('.replica-hint'), textOf('seenBy', { replica }));
       showReplicas(part('.replicas ul'), provider, isOnlyOne ? [] : replicas);
 
       const calls = sumUp(recent[provider]);
-      setText(part('.success'), calls.judged > 0 ? sayShare(calls.accepted / calls.judged) : '–');
+      setText(part('.success'), calls.judged > 0 ? formatPercent(calls.accepted / calls.judged) : '–');
       setText(
         part('.latency'),
         calls.attempts > 0 ? `${Math.round(calls.totalMs / calls.attempts)} ms` : '–',
       );
       setText(part('.count'), String(calls.attempts));
       const label = { provider, count: calls.attempts, failed: calls.failed };
-      part('.plot').setAttribute('aria-label', say('plot', label));
+      part('.plot').setAttribute('aria-label', textOf('plot', label));
       plot.show(recent[provider], at);
 
-      const settings = levers[provider];
-      part('.levers').hidden = settings === null;
-      part('.no-levers').hidden = settings !== null;
-      const pulled = settings && leverOf(settings);
+      const settings = sandboxSettings[provider];
+      part('.controls').hidden = settings === null;
+      part('.no-controls').hidden = settings !== null;
+      const active = settings && activeControl(settings);
       for (const button of buttons)
-        button.setAttribute('aria-pressed', String(button.dataset.lever === pulled));
+        button.setAttribute('aria-pressed', String(button.dataset.control === active));
     },
   };
 }
@@ -80,7 +80,7 @@ function showReplicas(list, provider, replicas) {
     const row = /** @type {HTMLElement} */ (list.children[index]);
     row.dataset.circuit = circuits[provider].state;
     setText(get('.name', row), name);
-    setText(get('.state', row), say(circuits[provider].state));
+    setText(get('.state', row), textOf(circuits[provider].state));
   });
 }
 

@@ -1,9 +1,9 @@
 import { post } from './api.js';
-import { showTrouble } from './error-message.js';
+import { showError } from './error-message.js';
 
 /** @typedef {NonNullable<import('../snapshot.ts').Snapshot['levers']['Aldeamo']>} SandboxSettings */
 
-const well = {
+const noFaults = {
   failure_rate: 0,
   slow_rate: 0,
   hang_rate: 0,
@@ -15,23 +15,23 @@ const well = {
 };
 
 /**
- * What each lever makes of a sandbox. Slow is well within the deadline: it still sends.
+ * The settings of each control. `slow` stays within the deadline, so the provider still sends.
  *
  * @type {Record<string, Partial<SandboxSettings>>}
  */
-const levers = {
-  break: { ...well, failure_rate: 1 },
-  slow: { ...well, slow_rate: 1, slow_ms: 1500 },
-  heal: well,
+const controls = {
+  break: { ...noFaults, failure_rate: 1 },
+  slow: { ...noFaults, slow_rate: 1, slow_ms: 1500 },
+  recover: noFaults,
 };
 
 /**
- * The lever that a sandbox obeys, if it is one of these.
+ * The control whose settings the sandbox has; null if none matches.
  *
  * @param {SandboxSettings} settings
  */
-export const leverOf = (settings) =>
-  Object.entries(levers).find(([, wanted]) =>
+export const activeControl = (settings) =>
+  Object.entries(controls).find(([, wanted]) =>
     Object.entries(wanted).every(
       ([name, value]) => settings[/** @type {keyof SandboxSettings} */ (name)] === value,
     ),
@@ -39,15 +39,15 @@ export const leverOf = (settings) =>
 
 /**
  * @param {string} provider
- * @param {string} lever
+ * @param {string} control
  */
-export async function pullLever(provider, lever) {
+export async function applyControl(provider, control) {
   try {
-    const { status } = await post(`/sandbox/${provider}`, levers[lever]);
-    showTrouble(status === 200 ? null : status === 401 || status === 403 ? 'adminNeeded' : 'leverFailed', {
+    const { status } = await post(`/sandbox/${provider}`, controls[control]);
+    showError(status === 200 ? null : status === 401 || status === 403 ? 'adminNeeded' : 'controlFailed', {
       status,
     });
   } catch {
-    showTrouble('unreachable');
+    showError('unreachable');
   }
 }

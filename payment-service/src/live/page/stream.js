@@ -1,23 +1,23 @@
 import { createParser } from '/live/eventsource-parser/index.js';
-import { ask } from './api.js';
+import { request } from './api.js';
 
 /** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
 /** @typedef {'connecting' | 'connected' | 'lost' | 'full' | 'keyNeeded'} Connection */
 
 const firstPauseMs = 500;
 const longestPauseMs = 5000;
-/** The service speaks at least every 15 s. Who is silent for longer is gone, whatever the network says. */
+/** The service sends an event at least every 15 s. After this time without one the connection is taken to be lost. */
 const silenceMs = 20_000;
 
 /**
- * Reads the events, again and again: each is all there is to know, so nothing is missed over a lost connection. Not with
- * EventSource, which can send no key. It ends when a key is needed.
+ * Reads the events, and reconnects. Each event is a complete snapshot, so a lost connection loses nothing. Not EventSource,
+ * because it can not send a key. Resolves when a key is needed.
  *
  * @param {object} on
  * @param {(snapshot: Snapshot) => void} on.snapshot
  * @param {(connection: Connection) => void} on.connection
  */
-export async function watch(on) {
+export async function streamSnapshots(on) {
   on.connection('connecting');
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     /** @type {Connection} */
@@ -31,7 +31,7 @@ export async function watch(on) {
       if (status === 401 || status === 403) return on.connection('keyNeeded');
       if (status === 503) state = 'full';
     } catch {
-      // A connection that breaks, or can not be made.
+      // The connection failed or was lost.
     }
     on.connection(state);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -40,14 +40,14 @@ export async function watch(on) {
 
 /**
  * @param {(snapshot: Snapshot) => void} onSnapshot
- * @returns {Promise<number>} the status of the answer, when it has ended
+ * @returns {Promise<number>} the status of the response, after its end
  */
 async function readEvents(onSnapshot) {
   const silence = new AbortController();
   const giveUp = () => silence.abort();
   let timer = setTimeout(giveUp, silenceMs);
   try {
-    const { status, body } = await ask('/events', { signal: silence.signal });
+    const { status, body } = await request('/events', { signal: silence.signal });
     if (status !== 200 || !body) return status;
     const parser = createParser({ onEvent: ({ data }) => onSnapshot(JSON.parse(data)) });
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
