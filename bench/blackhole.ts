@@ -1,18 +1,18 @@
 import process from 'node:process';
 import { startServices } from './services.ts';
-import { trio } from './throughput.ts';
+import { trio } from './systems.ts';
 
 export interface Blackhole {
   connections: number;
   deadlineMs: number;
-  /** The longest that a payment took, in ms. */
+  /** The longest duration of a payment, in ms. */
   maxMs: number;
-  /** Payments that waited for Aldeamo, for half a deadline or longer. */
+  /** Payments that took half a deadline or longer, because they waited for Aldeamo. */
   waited: number;
   payments: number;
 }
 
-/** From the first payment that Aldeamo does not answer: its connections are taken, and nothing ever comes back. */
+/** Measures from the moment at which Aldeamo accepts connections and never answers. */
 export async function measureBlackhole(): Promise<Blackhole> {
   const deadlineMs = 3000;
   const connections = 64;

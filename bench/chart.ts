@@ -3,7 +3,7 @@ import type { Measured } from './throughput.ts';
 const [width, height, left, bottom, top] = [760, 320, 56, 34, 58];
 const colors = ['#8a8f98', '#2563eb', '#0ea5e9', '#d97706', '#16a34a'];
 
-/** Payments in a second, by system and connections; the line over a bar goes from the least of the rounds to the most. */
+/** Payments per second by system and connections. The line over a bar spans the lowest and the highest round. */
 export function throughputChart(measured: readonly Measured[]): string {
   const systems = [...new Set(measured.map(({ system }) => system))];
   const connections = [...new Set(measured.map((row) => row.connections))];
@@ -38,7 +38,7 @@ ${[...grid, ...legend, ...labels, ...bars].join('\n')}
 `;
 }
 
-/** 1, 2 or 5 times a power of ten, not below the value. */
+/** The lowest of 1, 2, 5 or 10 times a power of ten that is not below the value. */
 function niceStep(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return (([1, 2, 5].find((factor) => factor * power >= value) ?? 10) as number) * power;

@@ -2,15 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startServices } from './services.ts';
 import { type Spread, spreadOf } from './spread.ts';
-import { trio } from './throughput.ts';
+import { trio } from './systems.ts';
 
 export interface Footprint {
   service: string;
-  /** From the start of the process to /health/ready, in ms. */
+  /** From the start of the process to a 200 of /health/ready, in ms. */
   readyMs: Spread;
-  /** At rest, 5 s after the start. */
+  /** Without load, 5 s after the start. */
   residentMb: Spread;
-  /** What the image adds to its base; null where there is no Docker Engine. */
+  /** The size of the image without its base; null without a Docker Engine. */
   imageMb: number | null;
 }
 
@@ -22,7 +22,7 @@ export async function measureFootprint(): Promise<Footprint[]> {
     const usages = await Promise.all(trio.map((name) => services.usage(name)));
     starts.push(
       trio.map((name, index) => ({
-        readyMs: services.readyMs.get(name) as number,
+        readyMs: services.readyMs(name),
         residentMb: usages[index]?.residentMb as number,
       })),
     );

@@ -1,19 +1,19 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-/** A tenth of all payments is its. */
+/** The customer of a tenth of all payments. */
 export const largeCustomer = 'customer_0';
 
 const chunk = 100_000;
 const startedAt = Date.parse('2026-01-01T00:00:00Z');
 
-/** Ordered by time as a UUIDv7 is, and for one number always the same. */
+/** An SQL expression for the id of a payment: ordered by time like a UUIDv7, and deterministic. */
 const idOf = (number: string) =>
   `printf('pmt_%012x7%03x8%015x', ${startedAt} + ${number} * 100, ${number} % 4096, (${number} * 6364136223) & 1152921504606846975)`;
 
 /**
- * Most customers have a handful of payments, some have thousands, and one has a tenth of all. Of its payments a handful
- * failed: its oldest, so that who walks from the newest in search of them walks over all others. A hundred notifications
- * are pending, five of which are due: how many are does not grow with the store.
+ * Most customers have few payments, some have thousands, and one has a tenth of all. The ten oldest of that customer failed, so
+ * that a query from the newest in search of them passes all others. A hundred notifications are pending, five of them due,
+ * whatever the size of the store.
  */
 const insertPayments = `
   WITH RECURSIVE
@@ -40,7 +40,7 @@ const insertPayments = `
     printf('+57300%07d', n % 10000000), printf('Se ha procesado un pago de $%d.00 con éxito.', n), 'GSM-7', 1,
     CASE WHEN status IN ('sent', 'delivered') THEN iif(n % 20 = 1, 'Twilio', 'Aldeamo') END, status,
     iif(status = 'failed', 'opted_out', NULL), iif(status = 'pending', given_up_at, NULL), given_up_at,
-    -- In an hour, unless it is one of the five.
+    -- Five are due now, the others in an hour.
     iif(status = 'pending', (unixepoch() + iif(n <= 50, 0, 3600)) * 1000, NULL), made_at,
     json_array(json_object(
       'provider', iif(status IN ('sent', 'delivered') AND n % 20 = 1, 'Twilio', 'Aldeamo'),
@@ -51,20 +51,20 @@ const insertPayments = `
     ))
   FROM dealt`;
 
-/** Adds payments, as the service would have left them, until there are so many. */
+/** Inserts payments as the service would have stored them, up to `size`. */
 export function growTo(db: DatabaseSync, size: number): void {
-  // Nobody's money: the disk need not be waited for.
+  // Not durable, because the data can be generated again.
   db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000');
   const insert = db.prepare(insertPayments);
-  const { kept } = db.prepare('SELECT count(*) AS kept FROM payments').get() as { kept: number };
-  for (let first = kept + 1; first <= size; first += chunk) {
+  const { stored } = db.prepare('SELECT count(*) AS stored FROM payments').get() as { stored: number };
+  for (let first = stored + 1; first <= size; first += chunk) {
     db.exec('BEGIN');
     insert.run({ first, last: Math.min(first + chunk - 1, size) });
     db.exec('COMMIT');
   }
 }
 
-/** The ids of payments that are spread over the middle half of so many. */
+/** The ids of payments spread evenly over the middle half of a store of this size. */
 export function deepIds(db: DatabaseSync, size: number, count: number): string[] {
   const number = `(${Math.floor(size / 4)} + value * ${Math.floor(size / 2 / count)})`;
   const numbers = JSON.stringify(Array.from({ length: count }, (_, index) => index));

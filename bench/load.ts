@@ -3,35 +3,35 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 
-/** What makes the load: a process of its own, which shares no event loop with what is measured. */
+/** Generates load, in a process of its own, so that it shares no event loop with the measured service. */
 
 export interface Order {
   url: string;
   connections: number;
   forMs: number;
-  /** Default: a payment. */
+  /** The path of a GET. Default: POST /payments. */
   get?: string;
   headers?: Record<string, string>;
-  /** The answer to each request. */
+  /** The expected status of each response. */
   status: number;
-  /** The time from one request of a connection to its next, if the first takes no longer. Default: none. */
+  /** The interval between the requests of a connection. A slower request delays the next. Default: 0. */
   everyMs?: number;
-  /** Requests that take at least so long are counted. */
+  /** Requests that take at least this long are counted as `waited`. */
   waitMs?: number;
 }
 
 export interface Load {
   count: number;
   perSecond: number;
-  /** In ms, as the next two. */
+  /** In ms, like p99 and max. */
   p50: number;
   p99: number;
   max: number;
-  /** How many took at least `waitMs`. */
+  /** The number of requests that took at least `waitMs`. */
   waited: number;
 }
 
-/** Makes one request after the other on each connection, for so long. Throws if one is answered otherwise than expected. */
+/** Sends one request after the other on each connection, for `forMs`. Throws if a response has another status. */
 async function load(order: Order): Promise<Load> {
   const { url, connections, forMs, everyMs = 0, waitMs = Number.POSITIVE_INFINITY } = order;
   const pool = new Pool(url, { connections, headersTimeout: 0, bodyTimeout: 0 });
@@ -40,17 +40,17 @@ async function load(order: Order): Promise<Load> {
   const started = performance.now();
   const end = started + forMs;
 
-  async function ask(lane: number): Promise<void> {
+  async function request(lane: number): Promise<void> {
     const { statusCode, body } = await pool.request(requestOf(order, lane));
     const text = await body.text();
     if (statusCode !== order.status) throw new Error(`answered ${statusCode}: ${text}`);
   }
 
-  async function askOneAfterTheOther(lane: number): Promise<void> {
-    if (everyMs > 0) await delay(Math.random() * everyMs); // else all of them would ask at the same moment
+  async function requestOneAfterTheOther(lane: number): Promise<void> {
+    if (everyMs > 0) await delay(Math.random() * everyMs); // spreads the first requests over the interval
     while (performance.now() < end) {
       const began = performance.now();
-      await ask(lane);
+      await request(lane);
       const tookMs = performance.now() - began;
       latencies.record(Math.max(1, Math.round(tookMs * 1e6)));
       if (tookMs >= waitMs) waited += 1;
@@ -58,7 +58,7 @@ async function load(order: Order): Promise<Load> {
     }
   }
 
-  await Promise.all(Array.from({ length: connections }, (_, lane) => askOneAfterTheOther(lane)));
+  await Promise.all(Array.from({ length: connections }, (_, lane) => requestOneAfterTheOther(lane)));
   const seconds = (performance.now() - started) / 1000;
   await pool.destroy();
   return {

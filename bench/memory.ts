@@ -1,12 +1,12 @@
 import { startServices } from './services.ts';
-import { trio } from './throughput.ts';
+import { trio } from './systems.ts';
 
 export interface Memory {
   payments: number;
   residentMb: Record<(typeof trio)[number], number>;
 }
 
-/** What the services hold in memory as the payments go through them, from the first 50 000 to a million. */
+/** Measures the resident memory of the services after 50 000 payments and more, up to a million. */
 export async function measureMemory(): Promise<Memory[]> {
   await using services = await startServices({ names: trio });
   const measured: Memory[] = [];

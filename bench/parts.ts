@@ -20,7 +20,7 @@ import type { Answer } from '../service-kit/src/client/answer.ts';
 import type { Outcome } from '../service-kit/src/contract/notification.ts';
 import { createLogger } from '../service-kit/src/http/start.ts';
 
-/** `npm run bench:parts`: the parts of a payment alone, in one process and without a network. */
+/** `npm run bench:parts`: measures the parts of a payment in one process, without a network. */
 
 const logger = createLogger({ level: 'info' }, { write: () => {} });
 
@@ -62,7 +62,7 @@ test('outcome mapping', async ({ bench }) => {
     retryAfter: undefined,
     body: JSON.stringify(body),
   });
-  const taken = answer(200, { provider: 'Aldeamo', status: 'sent', message_id: 'msg_1' });
+  const sent = answer(200, { provider: 'Aldeamo', status: 'sent', message_id: 'msg_1' });
   const problem = answer(502, {
     type: 'urn:problem:notification-not-sent',
     title: 'Bad Gateway',
@@ -71,7 +71,7 @@ test('outcome mapping', async ({ bench }) => {
     ...notSent,
   });
   await bench.compare(
-    bench('accepted', () => void outcomeOfAnswer('Aldeamo', taken)),
+    bench('accepted', () => void outcomeOfAnswer('Aldeamo', sent)),
     bench('problem with an outcome', () => void outcomeOfAnswer('Aldeamo', problem)),
     bench('consequences', () => void consequencesOf(notSent)),
   );
@@ -110,7 +110,7 @@ test('serialisation', async ({ bench }) => {
   );
 });
 
-test('store, by how many inserts come together', async ({ bench }) => {
+test('store, by the number of concurrent inserts', async ({ bench }) => {
   const directory = await mkdtemp(join(tmpdir(), 'bench-parts-'));
   const store = await openSqliteStore({ path: join(directory, 'payments.db'), leaseMs: 30_000 });
   onTestFinished(async () => {

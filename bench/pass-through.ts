@@ -6,8 +6,8 @@ import { collectProcessMetrics } from 'service-kit/telemetry/metrics.ts';
 import { Pool } from 'undici';
 
 /**
- * The ceiling that payment-service is measured against: Fastify and undici alone, which ask the same aldeamo-service for
- * the same SMS. Nothing is checked, kept, protected or logged. GET /metrics tells what the process takes, as the services do.
+ * The ceiling for payment-service: Fastify and undici alone, which request the same SMS from the same aldeamo-service, without
+ * validation, store, access control or logs. GET /metrics reports the resources of the process, as in the services.
  */
 const pool = new Pool(process.env.ALDEAMO_SERVICE_URL as string, { connections: 80 });
 const metrics = new Registry();

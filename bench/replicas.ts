@@ -6,10 +6,10 @@ import type { ReplicaName, Trio } from '../test/trio.ts';
 import { replicaNames, startProcesses } from '../test/trio-of-processes.ts';
 
 /**
- * `npm run bench:replicas`: what one, two and three replicas of payment-service take on one PostgreSQL, in which the provider
- * services remember their sends, too; and one on SQLite, with sends in memory, for comparison. All of it, and what makes the
- * load, shares this machine, so that it shows what a payment costs rather than what more machines bring. The configurations
- * take turns, and the middle one of their rounds counts.
+ * `npm run bench:replicas`: measures one, two and three replicas of payment-service on one PostgreSQL, which also has the
+ * idempotency stores of the provider services; and for comparison one on SQLite, with idempotency stores in memory. Services,
+ * database and load share this machine, so the result is the cost of a payment, not the gain of more machines. The
+ * configurations take turns, and the median of their rounds is reported.
  */
 
 const rounds = 3;
@@ -21,7 +21,7 @@ interface Round {
   perSecond: number;
   p50: number;
   p99: number;
-  /** CPU time of all replicas of payment-service for one payment. */
+  /** CPU time of all replicas of payment-service per payment, in ms. */
   cpuMs: number;
 }
 
@@ -47,7 +47,7 @@ async function measure(replicas: number, databaseUrl: string | undefined): Promi
   };
 }
 
-/** Pays one after the other on each connection, for so long. Returns how long each payment took, in ms. */
+/** Sends one payment after the other on each connection, for `forMs`. Returns the duration of each, in ms. */
 async function load(trio: Trio<ReplicaName>, names: ReplicaName[], forMs: number): Promise<number[]> {
   const pools = names.map((name) => new Pool(trio.url(name), { connections: concurrency }));
   const latencies: number[] = [];
@@ -81,7 +81,7 @@ async function cpuSeconds(trio: Trio<ReplicaName>, names: ReplicaName[]): Promis
   );
 }
 
-const middle = (results: Round[], of: (round: Round) => number) =>
+const median = (results: Round[], of: (round: Round) => number) =>
   results.map(of).sort((a, b) => a - b)[Math.floor(results.length / 2)] as number;
 
 await using postgres = await startPostgres();
@@ -97,10 +97,10 @@ for (let round = 0; round < rounds; round += 1) {
 }
 const rows = configurations.map(({ name, results }) => [
   name,
-  middle(results, ({ perSecond }) => perSecond).toFixed(0),
-  middle(results, ({ p50 }) => p50).toFixed(1),
-  middle(results, ({ p99 }) => p99).toFixed(1),
-  middle(results, ({ cpuMs }) => cpuMs).toFixed(2),
+  median(results, ({ perSecond }) => perSecond).toFixed(0),
+  median(results, ({ p50 }) => p50).toFixed(1),
+  median(results, ({ p99 }) => p99).toFixed(1),
+  median(results, ({ cpuMs }) => cpuMs).toFixed(2),
 ]);
 process.stdout.write(
   `${availableParallelism()} CPUs, ${concurrency} payments at a time, ${rounds} rounds of ${roundMs / 1000} s\n\n` +

@@ -13,8 +13,8 @@ import {
 } from './tables.ts';
 
 /**
- * Puts the figures into the documents, each between `<!-- bench: name -->` and `<!-- /bench -->`. A test holds the
- * documents against the results, so that no figure is anybody's own.
+ * Writes the figures into the documents, each between `<!-- bench: name -->` and `<!-- /bench -->`. A test compares the
+ * documents with the results, so that no figure is edited by hand.
  */
 export async function writeReports(results: Partial<Results>): Promise<void> {
   for (const path of reports) await writeFile(path, report(path, await readFile(path, 'utf8'), results));
@@ -24,7 +24,7 @@ export async function writeReports(results: Partial<Results>): Promise<void> {
 export const reports = ['README.md', 'README.es.md', 'docs/performance.md'] as const;
 export const chartPath = 'docs/performance.svg';
 
-/** The document with the figures of the results in it. */
+/** Replaces the figures in the text of a document by those of the results. */
 export function report(path: (typeof reports)[number], text: string, results: Partial<Results>): string {
   const blocks = path === 'README.es.md' ? blocksOf(results, spanish) : blocksOf(results, english);
   return text.replace(
@@ -37,7 +37,7 @@ export function report(path: (typeof reports)[number], text: string, results: Pa
 }
 
 interface Words {
-  say: (text: string) => string;
+  translate: (text: string) => string;
   summary: (figures: ReturnType<typeof comparison>) => string;
   origin: (part: Part<unknown>) => string;
 }
@@ -50,9 +50,9 @@ function blocksOf(results: Partial<Results>, words: Words): Partial<Record<keyof
   return {
     ...block(
       'throughput',
-      (data) => `${throughputTable(data, words.say)}\n${words.summary(comparison(data))}`,
+      (data) => `${throughputTable(data, words.translate)}\n${words.summary(comparison(data))}`,
     ),
-    ...block('latency', (data) => throughputTable(data, words.say)),
+    ...block('latency', (data) => throughputTable(data, words.translate)),
     ...block('blackhole', blackholeTable),
     ...block('slow-disk', slowDiskTable),
     ...block('footprint', footprintTable),
@@ -63,7 +63,7 @@ function blocksOf(results: Partial<Results>, words: Words): Partial<Record<keyof
 }
 
 const english: Words = {
-  say: (text) => text,
+  translate: (text) => text,
   summary: ({ percent, p99Times, p50OverMs, downP50Ms, upP50Ms }) =>
     `- At 64 connections payment-service takes ${percent} of the payments that the pass-through takes, with ${p99Times} times its p99.
 - At 1 connection a payment takes ${p50OverMs} ms longer.
@@ -85,7 +85,7 @@ const inSpanish: Record<string, string> = {
 };
 
 const spanish: Words = {
-  say: (text) => inSpanish[text] ?? text,
+  translate: (text) => inSpanish[text] ?? text,
   summary: ({ percent, p99Times, p50OverMs, downP50Ms, upP50Ms }) =>
     `- Con 64 conexiones payment-service acepta el ${percent} de los pagos que acepta el pass-through, con ${p99Times} veces su p99.
 - Con 1 conexión un pago tarda ${p50OverMs} ms más.

@@ -10,7 +10,7 @@ import type { Soak } from './soak.ts';
 import type { StoreSize } from './store-size.ts';
 import type { Measured } from './throughput.ts';
 
-/** What was measured, by part: each with where and of which commit, since they need not be of one run. */
+/** The results by part. Each has its machine and commit, because the parts can be of different runs. */
 export interface Results {
   throughput: Part<Measured[]>;
   latency: Part<Measured[]>;
@@ -51,7 +51,7 @@ export async function writeResult<Name extends keyof Results>(
   return updated;
 }
 
-/** Its hash, with a + if there are changes that it does not have. What this program writes is none. */
+/** The hash of HEAD, with a + if there are uncommitted changes, except in the files that this program writes. */
 function commit(): string {
   const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim();
   const isOwn = /(bench\/results\.json|docs\/performance.*|README.*\.md)$/;

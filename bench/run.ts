@@ -7,15 +7,16 @@ import { type Results, writeResult } from './results.ts';
 import { measureSlowDisk } from './slow-disk.ts';
 import { soak } from './soak.ts';
 import { measureStoreSize } from './store-size.ts';
-import { measureThroughput, systems } from './throughput.ts';
+import { systems } from './systems.ts';
+import { measureThroughput } from './throughput.ts';
 
 /**
- * `npm run bench`: measures, writes bench/results.json, and from that the tables and the chart of the documents. The parts
- * that take the longest run only when they are named: `npm run bench -- memory soak store-size`. Nothing else should run
- * on the machine meanwhile.
+ * `npm run bench`: measures, writes bench/results.json, and from it the tables and the chart of the documents. The longest parts
+ * run only when they are named: `npm run bench -- memory soak store-size`. Nothing else should run on the machine during
+ * the run.
  */
 
-/** V8 goes on making the code faster for about so long. */
+/** V8 optimizes the code for about this long. */
 const warmUpMs = 15_000;
 const rounds = { starts: 3, rounds: 5, turnMs: 1500, warmUpMs };
 

@@ -1,19 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import type { Load } from './load.ts';
 import { startServices } from './services.ts';
-import { trio } from './throughput.ts';
+import { trio } from './systems.ts';
 
 type Figures = Pick<Load, 'perSecond' | 'p50' | 'p99'>;
 
 export interface SlowDisk {
-  /** What is added to each sync of the disk, in ms. */
+  /** The delay added to each sync of the disk, in ms. */
   delayMs: number;
   payments: Figures;
   reads: Figures;
   health: Figures;
 }
 
-/** strace holds up the calls that wait for the disk. */
+/** strace delays the system calls that wait for the disk. */
 const wrapperOf = (delayMs: number) =>
   delayMs === 0
     ? []
@@ -22,9 +22,9 @@ const wrapperOf = (delayMs: number) =>
         ...['-e', `inject=fsync,fdatasync:delay_exit=${delayMs * 1000}`],
       ];
 
-/** What reads and health checks do while 64 connections pay, on the disk as it is and on a slower one. */
+/** Measures reads and health checks while 64 connections pay, on the disk as it is and on a slower one. */
 export async function measureSlowDisk(): Promise<SlowDisk[]> {
-  execFileSync('strace', ['--version']); // throws where there is none
+  execFileSync('strace', ['--version']); // throws if strace is not installed
   const measured: SlowDisk[] = [];
   for (const delayMs of [0, 50]) {
     await using services = await startServices({ names: trio, wrapper: wrapperOf(delayMs) });

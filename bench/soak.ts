@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Services, startServices, type Usage } from './services.ts';
-import { trio } from './throughput.ts';
+import { trio } from './systems.ts';
 
 interface SoakedMinute extends Pick<Usage, 'residentMb' | 'descriptors' | 'resources'> {
   payments: number;
@@ -10,7 +10,7 @@ interface SoakedMinute extends Pick<Usage, 'residentMb' | 'descriptors' | 'resou
 }
 
 export interface Soak {
-  /** Payments that were asked for in a second. */
+  /** The requested rate of payments. */
   perSecond: number;
   minutes: SoakedMinute[];
 }
@@ -19,14 +19,14 @@ const minutes = 10;
 const share = 0.7;
 const connections = 64;
 
-/** What befalls Aldeamo in each minute, so that the minutes can be compared. The last third is for the recovery. */
+/** The faults of Aldeamo in each minute, the same in all so that minutes can be compared. The last third is the recovery. */
 const faults = [
   { failure_rate: 1, slow_rate: 0, slow_ms: 200 },
   { failure_rate: 0, slow_rate: 0.05, slow_ms: 200 },
   { failure_rate: 0, slow_rate: 0, slow_ms: 0 },
 ];
 
-/** Ten minutes at 70% of what it takes, with faults that come and go. */
+/** Runs ten minutes at 70% of the highest rate, with recurring faults. */
 export async function soak(): Promise<Soak> {
   await using services = await startServices({ names: trio });
   await services.load({ forMs: 15_000 });

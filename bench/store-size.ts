@@ -7,13 +7,13 @@ import { openSqliteStore } from '../payment-service/src/store/sqlite/store.ts';
 import type { PaymentQuery, Store } from '../payment-service/src/store/store.ts';
 import { deepIds, growTo, largeCustomer } from './grow-store.ts';
 
-/** Of each operation, in each store, in each round. */
+/** Calls per operation, store and round. */
 const calls = 500;
 const rounds = 5;
 
 export interface StoreSize {
   payments: number;
-  /** Of the database on disk. */
+  /** The size of the database file. */
   bytes: number;
   /** By operation, in ms. */
   latencies: Record<string, { p50: number; p99: number }>;
@@ -52,9 +52,8 @@ const operations: [name: string, run: Operation][] = [
 ];
 
 /**
- * How long reads take in SQLite stores of so many payments, side by side: each operation in turn in each of them, as the
- * machine may be half as fast a minute later. Up to ten million payments that takes six minutes, and 7 GB in the temporary
- * directory.
+ * Measures reads in SQLite stores of these sizes. Each operation runs in all stores in turn, because the speed of the machine can
+ * halve within a minute. Up to ten million payments that takes six minutes, and 7 GB in the temporary directory.
  */
 export async function measureStoreSize(sizes: readonly number[]): Promise<StoreSize[]> {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'store-size-'));
@@ -66,11 +65,11 @@ export async function measureStoreSize(sizes: readonly number[]): Promise<StoreS
     if (smaller) await copyFile(smaller.path, path);
     grown.push({ path, payments, deepIds: grow(path, payments) });
   }
-  // Only now, as each was copied for the next: a file that is open is not all there is of a store.
+  // Opened after all copies, because the file of an open store is not complete without its write-ahead log.
   const stores: Measured[] = [];
   for (const { path, payments, deepIds } of grown) {
     const bytes = (await stat(path)).size;
-    // With a lease of no time what was claimed is due again at once: each claim finds what the one before has found.
+    // Leases expire at once, so that each claim finds the same notifications.
     const store = stack.adopt(await openSqliteStore({ path, leaseMs: 0 }), ({ close }) => close());
     stores.push({ store, deepIds, size: { payments, bytes, latencies: {} } });
   }
@@ -105,7 +104,7 @@ async function measure(name: string, run: Operation, stores: readonly Measured[]
       for (const id of deepIds) {
         const started = performance.now();
         await run(store, id);
-        // The first round is for the caches.
+        // The first round only warms the caches.
         if (round > 0) durations.push(performance.now() - started);
       }
     }

@@ -7,9 +7,9 @@ import type { Spread } from './spread.ts';
 import type { StoreSize } from './store-size.ts';
 import type { Measured } from './throughput.ts';
 
-/** What was measured, as Markdown. */
+/** The results as Markdown tables. */
 
-export function throughputTable(measured: readonly Measured[], say: (text: string) => string): string {
+export function throughputTable(measured: readonly Measured[], translate: (text: string) => string): string {
   const columns = [
     'system',
     'connections',
@@ -22,11 +22,11 @@ export function throughputTable(measured: readonly Measured[], say: (text: strin
     'MB',
   ];
   return table(
-    columns.map(say),
+    columns.map(translate),
     measured.map(({ system, connections, perSecond, p50, p99, cpuMs, residentMb, beside }) => {
       const { 'aldeamo-service': aldeamo = 0, 'twilio-service': twilio = 0, ...own } = cpuMs;
       return [
-        say(system),
+        translate(system),
         connections,
         spread(perSecond),
         spread(beside.share, percent),
@@ -38,7 +38,7 @@ export function throughputTable(measured: readonly Measured[], say: (text: strin
   );
 }
 
-/** How payment-service stands beside the pass-through, which is what it is to be judged by. */
+/** Compares payment-service with the pass-through, its ceiling. */
 export function comparison(measured: readonly Measured[]) {
   const at = (system: string, connections: number) => {
     const found = measured.find((row) => row.system === system && row.connections === connections);
@@ -106,7 +106,7 @@ export const soakTable = ({ minutes }: Soak) =>
     ]),
   );
 
-/** A row for each operation, so that what should stay flat can be read along a line. */
+/** One row per operation, so that its growth with the store can be read along the row. */
 export const storeSizeTable = (measured: readonly StoreSize[]) =>
   table(
     ['p50 / p99 ms', ...measured.map(({ payments }) => payments.toLocaleString('en').replaceAll(',', ' '))],
@@ -121,8 +121,8 @@ export const storeSizeTable = (measured: readonly StoreSize[]) =>
 
 const whole = (value: number) => value.toFixed(0);
 const percent = (share: number) => `${whole(100 * share)}%`;
-const spread = ({ median, min, max }: Spread, say = whole) =>
-  min === max ? say(median) : `${say(median)} (${say(min)}–${say(max)})`;
+const spread = ({ median, min, max }: Spread, format = whole) =>
+  min === max ? format(median) : `${format(median)} (${format(min)}–${format(max)})`;
 
 function table(columns: readonly string[], rows: readonly (string | number)[][]): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |\n`;

@@ -1,36 +1,8 @@
 import { startPostgres } from '../test/postgres-server.ts';
-import { type Name, type Services, startServices } from './services.ts';
+import type { Name } from './service-process.ts';
+import { type Services, startServices } from './services.ts';
 import { type Spread, spreadOf } from './spread.ts';
-
-/** The systems that are compared, side by side and in turn. */
-
-export const trio = ['aldeamo-service', 'twilio-service', 'payment-service'] as const;
-
-interface System {
-  name: string;
-  names: readonly Name[];
-  headers?: Record<string, string>;
-  status?: number;
-  /** Twilio sends: Aldeamo's sandbox fails, and its circuit is open. */
-  aldeamoFails?: boolean;
-  usesPostgres?: boolean;
-  settings?: Record<string, string>;
-}
-
-export const systems = [
-  { name: 'pass-through', names: ['aldeamo-service', 'pass-through'] },
-  { name: 'payment-service', names: trio },
-  {
-    name: 'payment-service, async',
-    names: trio,
-    headers: { prefer: 'respond-async' },
-    status: 202,
-    // What it leaves to the outbox would load the machine while the others have their turn: as little as can be set.
-    settings: { OUTBOX_RATE_PER_SECOND: '10' },
-  },
-  { name: 'payment-service, Aldeamo down', names: trio, aldeamoFails: true },
-  { name: 'payment-service, PostgreSQL', names: trio, usesPostgres: true },
-] as const satisfies System[];
+import type { System } from './systems.ts';
 
 export interface Measured {
   system: string;
@@ -38,22 +10,22 @@ export interface Measured {
   perSecond: Spread;
   p50: Spread;
   p99: Spread;
-  /** CPU time of each process for one payment, in ms. */
+  /** CPU time of each process per payment, in ms. */
   cpuMs: Partial<Record<Name, number>>;
-  /** Of the process that takes the payments, at the end of a turn. */
+  /** The memory of the process that receives the payments, at the end of a turn. */
   residentMb: number;
-  /** Beside the first system in the same round, a few seconds before or after: what slows the machine down slows down both. */
+  /** Compared with the first system in the same round, so that a slower machine slows down both. */
   beside: { share: Spread; p50OverMs: Spread; p99Times: Spread };
 }
 
 export interface ThroughputOptions {
   systems: readonly System[];
   connections: readonly number[];
-  /** How often all systems are started anew: V8 compiles the same code now a little better, now a little worse. */
+  /** How often all systems are started, because V8 does not optimize the same code equally well each time. */
   starts: number;
-  /** Of each start. */
+  /** Rounds per start. */
   rounds: number;
-  /** How long a system is measured at a time. */
+  /** The duration of one measurement of a system. */
   turnMs: number;
   warmUpMs: number;
   settings?: Record<string, string>;
@@ -67,10 +39,10 @@ interface Turn {
   residentMb: number;
 }
 
-/** A system's, by connections; one of each round. */
+/** The turns of a system by connections, one per round. */
 type Turns = Map<number, Turn[]>;
 
-/** Load that is not measured, for the caches to be the system's again after the others had their turn. */
+/** Load that is not measured, so that the caches of the CPU are the system's again after the turns of the others. */
 const leadInMs = 200;
 
 export async function measureThroughput(options: ThroughputOptions): Promise<Measured[]> {
@@ -86,8 +58,8 @@ export async function measureThroughput(options: ThroughputOptions): Promise<Mea
 }
 
 /**
- * All systems run from the beginning of a start to its end, and take short turns: one that is not measured has next to nothing
- * to do. In each round another one is the first.
+ * All systems run for the whole start and take short turns; without load they are nearly idle. Each round starts with another
+ * system.
  */
 async function takeTurns(options: ThroughputOptions, turns: Map<System, Turns>): Promise<void> {
   const { systems, connections, rounds, turnMs } = options;

@@ -1,6 +1,6 @@
 # For docs/operations.md. In bash, in the folder of docker-compose.yml: . ops/helpers.sh
 
-# each <service> <method> <path>: asks every replica of a service, with the key that its container has
+# each <service> <method> <path>: sends a request to every replica of a service, with the key of its container
 each() {
   local container
   for container in $(docker compose ps -q "$1"); do
@@ -15,7 +15,7 @@ each() {
   done
 }
 
-# sql <statement>: asks the database; SQLite is opened to be read alone
+# sql <statement>: runs a statement on the database; SQLite is opened read-only
 sql() {
   if docker compose config --services | grep -qx postgres; then
     docker compose exec -T postgres psql -U payments -c "$1"
@@ -27,7 +27,7 @@ sql() {
   fi
 }
 
-# roll <service> <replicas>: starts new ones beside the old; once they are healthy the old go, else the new
+# roll <service> <replicas>: starts new replicas beside the old; removes the old once the new are healthy, else the new
 roll() {
   local old new gone status
   old=$(docker compose ps -q "$1")

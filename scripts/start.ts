@@ -6,17 +6,17 @@ import { styleText } from 'node:util';
 import pinoPretty from 'pino-pretty';
 
 /**
- * `npm start`: the three services as one foreground job, for a machine without Docker. Each log line has its service's
- * name in front, and Ctrl-C stops them all.
+ * `npm start`: runs the three services as one foreground job, for a machine without Docker. Each log line starts with the
+ * service's name, and Ctrl-C stops all of them.
  *
- * The npm script says `exec`, since a shell between npm and this process would die of the Ctrl-C and make its exit code
- * 130. Where there is no `exec` (Windows) the second half of the script runs.
+ * The npm script uses `exec`, because a shell between npm and this process would be killed by Ctrl-C, with exit code 130. On a
+ * shell without `exec` (Windows) the second half of the script runs.
  */
 
 try {
   process.loadEnvFile(); // for the ports; the services read the rest
 } catch {
-  // There is none.
+  // There is no .env.
 }
 
 const services = [
@@ -38,11 +38,11 @@ let stopping = false;
 const listening = services.map(() => Promise.withResolvers<void>());
 const children = services.map(run);
 
-// A Ctrl-C may come twice, from the terminal and from npm. The services have process groups of their own, and get one
-// signal, from here.
+// Ctrl-C can arrive twice, from the terminal and from npm. The services have process groups of their own, so that they receive
+// one signal, from here.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
 announce().catch((error: unknown) => {
-  // It is only a greeting: the services run, whether it can be said or not.
+  // Not fatal, because the services run without the announcement.
   process.stderr.write(`the services could not be announced: ${String(error)}\n`);
 });
 
@@ -67,12 +67,12 @@ function run({ name, port, color }: Service, index: number): ChildProcess {
   }
   child.once('close', (code) => {
     if (code !== 0) process.exitCode = 1;
-    void stop(); // one that is gone takes the others with it: two thirds of a demo would only puzzle
+    void stop(); // one that ends stops the others, because an incomplete demo would mislead
   });
   return child;
 }
 
-/** One after the other, payment-service first: it may still be waiting for an answer of the others. */
+/** Stops payment-service first, because it may still wait for a response of the others. */
 async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
@@ -83,14 +83,14 @@ async function stop(): Promise<void> {
   }
 }
 
-/** Once each has said itself that it listens: at its port somebody else may answer, while it finds the port taken. */
+/** Waits for each service's own log line, because another process may answer on a port that is in use. */
 async function announce(): Promise<void> {
   await Promise.all(listening.map(({ promise }) => promise));
   if (stopping) return;
   const [aldeamoMode, twilioMode] = await Promise.all([describeMode(aldeamoUrl), describeMode(twilioUrl)]);
   if (stopping) return;
   process.stdout.write(`
-  payment-service  ${paymentUrl}   watch it there; its API to try out: ${paymentUrl}/docs
+  payment-service  ${paymentUrl}   the live page; its API to try out: ${paymentUrl}/docs
   aldeamo-service  ${aldeamoUrl}   ${aldeamoMode}
   twilio-service   ${twilioUrl}   ${twilioMode}
 
