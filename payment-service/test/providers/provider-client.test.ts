@@ -239,10 +239,14 @@ describe('nothing was sent', () => {
     const seen: string[] = [];
     const url = await serve(({ url }) => seen.push(String(url)));
     const client = clientOf(url, { timeoutMs: short, maxConcurrency: 1 });
-    // Hold the one connection of the calls, and the 16 that are kept for checks and questions, for longer than the deadline.
-    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(new AbortController().signal);
+    // 17 checks hold the connection of the sends and the 16 beside it. Their deadline is longer, so that none is free in time.
+    const { setTimeout } = globalThis;
+    const timer = vi
+      .spyOn(globalThis, 'setTimeout')
+      .mockImplementation(((run: () => void, ms: number) =>
+        setTimeout(run, ms === short ? ample : ms)) as typeof setTimeout);
     const checks = Array.from({ length: 17 }, () => client.check());
-    timeout.mockRestore();
+    timer.mockRestore();
     const outcome = await client.notify(request, 'pmt_1-1');
     await client.close();
     await Promise.all(checks);
