@@ -12,10 +12,10 @@ const system = {
   hookTimeout: 180_000,
 };
 
-/** One file at a time, since each loads both cores or measures latencies. */
+/** One file at a time, because each loads both cores or measures latencies. */
 const ofLoad = ['test/backlog.test.ts', 'test/chaos.test.ts', 'test/replicas.test.ts'];
 
-/** Here a container makes a difference: its image, its network, its signals, its volume. */
+/** Tests of what a container adds: its image, its network, its signals or its volume. */
 const ofContainers = [
   'test/failover.test.ts',
   'test/keys.test.ts',
@@ -24,7 +24,7 @@ const ofContainers = [
   'test/stop.test.ts',
 ];
 
-/** About docker-compose.scale.yml. */
+/** Tests of docker-compose.scale.yml, which only containers run. */
 const ofContainersAlone = ['test/replicas-of-containers.test.ts'];
 
 const processes = {
@@ -57,7 +57,7 @@ export default defineConfig({
           name: 'processes',
           ...processes,
           exclude: [...ofLoad, ...ofContainersAlone],
-          // Two files at a time: they wait for deadlines more than they compute.
+          // Two files at a time, because they wait for deadlines more than they compute.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
@@ -78,10 +78,10 @@ export default defineConfig({
           include: ofContainers,
           exclude: withoutDocker ? ['**'] : [],
           provide: { trio: 'containers' },
-          // One trio at a time: the containers of several would only wait for each other.
+          // One trio at a time, because the containers of several would compete for the cores.
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
-          // The tests take their containers down themselves; the reaper would be one more image to pull.
+          // No reaper, because the tests remove their containers and it would be one more image to pull.
           env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
         },
       },
@@ -89,9 +89,9 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: [],
-          // Not by a name that the other projects would take for a benchmark of theirs, and bring up PostgreSQL for.
+          // Not named *.bench.ts, because the other projects would include it and start PostgreSQL for it.
           benchmark: { include: ['bench/parts.ts'] },
-          // The modules as Node.js runs them: what Vite puts between them would be measured, too.
+          // Node.js runs the modules itself, because Vite's module runner would be measured, too.
           experimental: { viteModuleRunner: false },
         },
       },

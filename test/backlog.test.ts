@@ -7,7 +7,7 @@ import { startProcesses } from './trio-of-processes.ts';
 const backlog = 2000;
 const freshAtATime = 4;
 
-test(`a backlog of ${backlog} drains beside fresh payments, whose latency does not double`, {
+test(`given a backlog of ${backlog}, fresh payments take less than twice as long while it drains`, {
   timeout: 180_000,
 }, async () => {
   await using trio = await startProcesses({
@@ -27,7 +27,7 @@ test(`a backlog of ${backlog} drains beside fresh payments, whose latency does n
   expect(await isPending(trio)).toBe(true);
   await trio.start('aldeamo-service');
   await trio.start('twilio-service');
-  // With an open circuit a fresh payment waits for no provider: its latency would show nothing.
+  // An open circuit would skip the provider's call, whose latency is measured here.
   await eventually(
     () => circuitsOf(trio),
     (states) => states.every((state) => state === 'closed'),
@@ -35,7 +35,7 @@ test(`a backlog of ${backlog} drains beside fresh payments, whose latency does n
   );
 
   const during = await medianOfFresh(trio);
-  expect(await isPending(trio)).toBe(true); // or it was not measured beside the backlog
+  expect(await isPending(trio)).toBe(true); // otherwise the median was measured without a backlog
   await eventually(
     () => isPending(trio),
     (pending) => !pending,

@@ -12,7 +12,7 @@ const load = isLong
   ? { payments: 10_000, kills: 50, width: 16, seed }
   : { payments: 600, kills: 6, width: 16, seed };
 const timeout = isLong ? 1_800_000 : 240_000;
-const what = `${load.payments} payments, ${load.kills} kills, faults of every kind (seed ${seed})`;
+const scenario = `${load.payments} payments, ${load.kills} kills and faults of every kind (seed ${seed})`;
 
 const settings = {
   ALDEAMO_LATENCY_MS: '5',
@@ -26,12 +26,14 @@ const settings = {
   OUTBOX_RATE_PER_SECOND: '500',
 };
 
-test(what, { timeout }, async () => {
+test(`given ${scenario}, loses no payment and flags every duplicate`, { timeout }, async () => {
   await using trio = await startProcesses(settings);
-  await show(trio, { ...load, paymentServices: ['payment-service'] });
+  await runAndCheck(trio, { ...load, paymentServices: ['payment-service'] });
 });
 
-test(`${what}, three replicas, and PostgreSQL dies in the middle`, { timeout }, async () => {
+test(`given ${scenario}, on three replicas whose PostgreSQL crashes, loses no payment and flags every duplicate`, {
+  timeout,
+}, async () => {
   await using postgres = await startPostgres();
   const url = await postgres.createDatabase();
   const replicas = { 'payment-service': 3 };
@@ -39,23 +41,23 @@ test(`${what}, three replicas, and PostgreSQL dies in the middle`, { timeout }, 
     { ...settings, DATABASE_URL: url, SENDS_DATABASE_URL: url },
     { replicas },
   );
-  await show(trio, {
+  await runAndCheck(trio, {
     ...load,
     paymentServices: replicaNames('payment-service', replicas['payment-service']),
     async halfway() {
       await postgres.kill();
-      await delay(500); // it is away for a while
+      await delay(500); // so that payments are made while it is down
       await postgres.start();
     },
   });
 });
 
-async function show(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<void> {
+async function runAndCheck(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<void> {
   const figures = await runChaos(trio, options);
 
   process.stdout.write(
     `\n${Object.entries(figures)
-      .map(([what, figure]) => `${String(figure).padStart(7)}  ${what}\n`)
+      .map(([label, figure]) => `${String(figure).padStart(7)}  ${label}\n`)
       .join('')}\n`,
   );
   expect(figures).toMatchObject({
@@ -67,5 +69,5 @@ async function show(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<voi
     'of them flagged as possible duplicates': figures['accepted more than once, with one'],
     'kills survived': options.kills,
   });
-  expect(figures['with an attempt whose outcome nobody knew']).toBeGreaterThan(0);
+  expect(figures['with an attempt whose outcome was unknown']).toBeGreaterThan(0);
 }

@@ -10,23 +10,23 @@ import type { ReplicaName, Trio } from './trio.ts';
 export interface ChaosOptions {
   payments: number;
   kills: number;
-  /** Payments under way at the same time. */
+  /** Concurrent payments. */
   width: number;
   seed: number;
-  /** The replicas of payment-service. Each payment, and each try of it, goes to any of them. */
+  /** The replicas of payment-service. Each request goes to a random one. */
   paymentServices: readonly ReplicaName[];
-  /** Happens once, when half of the payments are under way; meanwhile nothing is killed. */
+  /** Runs once, when half of the payments have started. No service is killed meanwhile. */
   halfway?: () => Promise<void>;
 }
 
-/** What a run has shown. Of the payments answered 2xx all must be in every line down to "notified". */
+/** The result of a run. The first three must be equal: each payment that was answered 2xx is stored and notified. */
 export interface Figures {
   'answered 2xx': number;
   'of them in the store': number;
   'of them notified': number;
   'in the store in all': number;
-  /** That the faults were met at all. */
-  'with an attempt whose outcome nobody knew': number;
+  /** Above 0, otherwise the faults have met no payment. */
+  'with an attempt whose outcome was unknown': number;
   'accepted more than once, without an unknown attempt on record': number;
   'accepted more than once, with one': number;
   'of them flagged as possible duplicates': number;
@@ -37,8 +37,8 @@ export interface Figures {
 const providerServices = ['aldeamo-service', 'twilio-service'] as const;
 
 /**
- * Lets payments flow while faults of every kind come and go and services are killed, then heals all and counts: what the
- * clients were told, what the store says, and what the providers' own ledgers say.
+ * Makes payments while faults of every kind come and go and services are killed. Then resets the faults, and counts what the
+ * clients received, what is in the store, and what is in the providers' own ledgers.
  */
 export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<Figures> {
   const { payments, kills, width, seed, paymentServices, halfway } = options;
@@ -48,11 +48,11 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
   let started = 0;
   let killed = 0;
   let flowing = true;
-  /** One service is restarted at a time; the others' killers wait. */
+  /** Serializes the restarts, so that one service at a time is down. */
   let killing: Promise<void> = Promise.resolve();
   const killable = [...paymentServices, ...providerServices];
 
-  async function payOneAfterTheOther(): Promise<void> {
+  async function payInSequence(): Promise<void> {
     while (started < payments) {
       started += 1;
       if (halfway && started === Math.ceil(payments / 2)) killing = killing.then(halfway);
@@ -71,7 +71,7 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
     await trio.start(service);
   }
 
-  async function letFaultsComeAndGo(): Promise<void> {
+  async function varyFaults(): Promise<void> {
     while (flowing) {
       await setSandbox(
         trio,
@@ -82,8 +82,8 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
     }
   }
 
-  const faults = letFaultsComeAndGo();
-  await Promise.all(Array.from({ length: width }, payOneAfterTheOther));
+  const faults = varyFaults();
+  await Promise.all(Array.from({ length: width }, payInSequence));
   await killing;
   flowing = false;
   await faults;
@@ -98,7 +98,7 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
   return { ...count(answered, await listAll(url), await readLedgers(trio)), 'kills survived': killed };
 }
 
-/** As a client with an Idempotency-Key does: again and again, until there is an answer. */
+/** Retries with one Idempotency-Key until a 2xx, as a client does. */
 async function payUntilAnswered(anyUrl: () => string, key: string, respondAsync: boolean): Promise<string> {
   for (;;) {
     try {
@@ -111,7 +111,7 @@ async function payUntilAnswered(anyUrl: () => string, key: string, respondAsync:
       if (status < 300) return body.payment_id;
       if (status !== 409 && status !== 503) throw new Error(`${key} was answered ${status}`);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // fetch's error for a connection that is refused or lost
+      if (!(error instanceof TypeError)) throw error; // fetch throws it for a refused or lost connection
     }
     await delay(50);
   }
@@ -134,7 +134,7 @@ function rollFaults(roll: () => number): Partial<SandboxSettings> {
   };
 }
 
-/** A sandbox that is dead just now has no faults to be set. */
+/** Ignores a failed request, because the service may be down. */
 async function setSandbox(
   trio: Trio<ReplicaName>,
   service: ReplicaName,
@@ -157,7 +157,7 @@ async function listAll(url: string): Promise<PaymentView[]> {
   }
 }
 
-/** How often the providers accepted each payment's SMS. A key is the payment's id and the number of the attempt. */
+/** Counts the SMS that the providers accepted, by payment. A key is the payment's id and the number of the attempt. */
 async function readLedgers(trio: Trio<ReplicaName>): Promise<Map<string, number>> {
   const accepted = new Map<string, number>();
   for (const service of providerServices) {
@@ -173,23 +173,23 @@ async function readLedgers(trio: Trio<ReplicaName>): Promise<Map<string, number>
   return accepted;
 }
 
-function count(answered: Set<string>, kept: PaymentView[], accepted: Map<string, number>) {
+function count(answered: Set<string>, stored: PaymentView[], accepted: Map<string, number>) {
   const times = ({ payment_id }: PaymentView) => accepted.get(payment_id) ?? 0;
-  // One that was found to be taken after all has a reason, too: that nobody knew.
+  // An unknown attempt that was later found to be accepted has kept its reason.
   const isUnknown = ({ notification }: PaymentView) =>
     notification.attempts.some(
       ({ outcome, reason }) => outcome === 'unknown' || (outcome === 'accepted' && reason !== null),
     );
-  const answeredAndKept = kept.filter(({ payment_id }) => answered.has(payment_id));
-  const twice = kept.filter((payment) => times(payment) > 1);
+  const answeredAndStored = stored.filter(({ payment_id }) => answered.has(payment_id));
+  const twice = stored.filter((payment) => times(payment) > 1);
   return {
     'answered 2xx': answered.size,
-    'of them in the store': answeredAndKept.length,
-    'of them notified': answeredAndKept.filter(
+    'of them in the store': answeredAndStored.length,
+    'of them notified': answeredAndStored.filter(
       (payment) => payment.notification_status === 'sent' && times(payment) > 0,
     ).length,
-    'in the store in all': kept.length,
-    'with an attempt whose outcome nobody knew': kept.filter(isUnknown).length,
+    'in the store in all': stored.length,
+    'with an attempt whose outcome was unknown': stored.filter(isUnknown).length,
     'accepted more than once, without an unknown attempt on record': twice.filter(
       (payment) => !isUnknown(payment),
     ).length,
@@ -197,7 +197,8 @@ function count(answered: Set<string>, kept: PaymentView[], accepted: Map<string,
     'of them flagged as possible duplicates': twice.filter(
       (payment) => isUnknown(payment) && payment.possible_duplicate,
     ).length,
-    'flagged, but accepted once': kept.filter((payment) => payment.possible_duplicate && times(payment) === 1)
-      .length,
+    'flagged, but accepted once': stored.filter(
+      (payment) => payment.possible_duplicate && times(payment) === 1,
+    ).length,
   };
 }

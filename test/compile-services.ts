@@ -11,7 +11,7 @@ const services = ['payment-service', 'aldeamo-service', 'twilio-service'];
 
 /**
  * Starts and stops each service once, as the Dockerfile does, so that its compiled code is in the cache that the project's
- * `env` names: a start from there takes a third less CPU. A service that a test kills writes no cache.
+ * `env` names: a start with that cache takes a third less CPU. The tests do not fill it, because a killed service writes none.
  */
 export default async function setup({ config }: TestProject) {
   const directory = await mkdtemp(join(tmpdir(), 'compile-'));

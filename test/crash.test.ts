@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => trio[Symbol.asyncDispose]());
 
-/** Each test has one of its own, and one payment. */
+/** Differs in each test, which makes one payment. */
 let customer_id: string;
 beforeEach(async ({ task }) => {
   customer_id = task.id;
@@ -46,13 +46,13 @@ const untilSent = async () =>
 const attemptsOf = ({ notification }: PaymentView) =>
   notification.attempts.map(({ provider, outcome, reason }) => [provider, outcome, reason]);
 
-/** From now on Aldeamo accepts, and keeps its answers back for longer than anybody waits. */
-const keepAnswersBack = () => setSandbox('aldeamo-service', { late_rate: 1 });
-const answerAgain = () => setSandbox('aldeamo-service', { late_rate: 0 });
+/** Makes Aldeamo accept, and answer only after the deadlines. */
+const delayAnswers = () => setSandbox('aldeamo-service', { late_rate: 1 });
+const answerAtOnce = () => setSandbox('aldeamo-service', { late_rate: 0 });
 const setSandbox = (service: ServiceName, settings: Record<string, number>) =>
   call('POST', `${trio.url(service)}/sandbox`, settings);
 
-/** Kills payment-service while it waits for the answer to what Aldeamo has accepted. */
+/** Kills payment-service once Aldeamo has accepted its call, and before the answer. */
 async function crashOnceAccepted(): Promise<void> {
   await eventually(
     () => ledgerOf('aldeamo-service'),
@@ -60,18 +60,18 @@ async function crashOnceAccepted(): Promise<void> {
     5000,
   );
   await trio.kill('payment-service');
-  await answerAgain();
+  await answerAtOnce();
 }
 
 async function payAndCrash(): Promise<void> {
-  await keepAnswersBack();
+  await delayAnswers();
   const lost = expect(pay(trio.url('payment-service'), { customer_id })).rejects.toThrow();
   await crashOnceAccepted();
   await lost;
 }
 
-describe('payment-service is killed', () => {
-  test('between call and outcome: it asks what became of the call, and nothing is sent twice', async () => {
+describe('payment-service', () => {
+  test('given a kill between call and outcome, asks Aldeamo for the outcome and sends no second SMS', async () => {
     await payAndCrash();
     await trio.start('payment-service');
 
@@ -83,7 +83,7 @@ describe('payment-service is killed', () => {
     expect(await ledgerOf('twilio-service')).toEqual([]);
   });
 
-  test('between call and outcome, and aldeamo-service with it: the SMS may come twice, and the payment says so', async () => {
+  test('given a kill of it and aldeamo-service between call and outcome, resends and flags a possible duplicate', async () => {
     await payAndCrash();
     await trio.kill('aldeamo-service');
     await trio.start('aldeamo-service');
@@ -98,8 +98,8 @@ describe('payment-service is killed', () => {
     expect(payment.possible_duplicate).toBe(true);
   });
 
-  test('before its call is taken: what never arrived is sent, once', async () => {
-    // A frozen Aldeamo has the call in its backlog, and dies before it has read it.
+  test('given a kill before Aldeamo reads the call, sends the SMS once', async () => {
+    // The frozen Aldeamo holds the call in its socket's backlog, and is killed before it reads it.
     await trio.freeze('aldeamo-service');
     const lost = expect(pay(trio.url('payment-service'), { customer_id })).rejects.toThrow();
     await eventually(theOnlyPayment, (payment) => payment !== undefined, 5000);
@@ -119,12 +119,12 @@ describe('payment-service is killed', () => {
     expect(await ledgerOf('twilio-service')).toEqual([]);
   });
 
-  test("during the outbox's turn: the next turn finds what became of it", async () => {
+  test('given a kill during an outbox round, finds the outcome in the next round', async () => {
     await setSandbox('aldeamo-service', { failure_rate: 1 });
     await setSandbox('twilio-service', { failure_rate: 1 });
     const { body } = await pay(trio.url('payment-service'), { customer_id });
     expect(body.notification_status).toBe('pending');
-    await keepAnswersBack();
+    await delayAnswers();
     await setSandbox('aldeamo-service', { failure_rate: 0 });
     await crashOnceAccepted();
     await trio.start('payment-service');
@@ -140,7 +140,7 @@ describe('payment-service is killed', () => {
   });
 });
 
-test('50 POSTs with one Idempotency-Key at once make one payment and one SMS', async () => {
+test('given 50 concurrent POSTs with one Idempotency-Key, POST /payments makes one payment and one SMS', async () => {
   const url = `${trio.url('payment-service')}/payments`;
   const body = { amount: 100, customer_id };
   const answers = await Promise.all(

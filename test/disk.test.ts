@@ -19,8 +19,8 @@ const sent = async (trio: Trio) =>
   (await call<{ data: unknown[] }>('GET', `${trio.url('aldeamo-service')}/sandbox/messages`)).body.data
     .length;
 
-test('a disk that is full: payments are 503, the log says why, and nothing is sent for them', async () => {
-  // No file may grow beyond 200 KiB. Without the trap the kernel would kill the process that tries.
+test('given a full disk, POST /payments returns 503, logs the reason and sends nothing', async () => {
+  // Limits files to 200 KiB. The trap ignores SIGXFSZ, which would kill the process instead of failing its write.
   await using trio = await startProcesses(
     { ALDEAMO_LATENCY_MS: '0' },
     { prelude: "trap '' XFSZ; ulimit -f 200;" },
@@ -47,8 +47,8 @@ test('a disk that is full: payments are 503, the log says why, and nothing is se
   );
 });
 
-test('a data directory that can not be written: payments are 503 until it can, without a restart', async () => {
-  // A file in the way of the directory stops root, too, which a read-only directory does not.
+test('given a data directory that can not be written, POST /payments returns 503 until it can, without a restart', async () => {
+  // A file in place of the directory, because a read-only directory does not stop root.
   const obstacle = join(folder, 'data');
   await writeFile(obstacle, '');
   await using trio = await startProcesses({ DATABASE_URL: `file:${obstacle}/payments.db` });

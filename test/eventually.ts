@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Asks again and again until the answer is right; gives up with the last answer when the time is over. */
+/**
+ * Polls until the answer is right, and returns it.
+ * @throws Error with the last answer after `withinMs`
+ */
 export async function eventually<T>(
   ask: () => Promise<T>,
   isRight: (answer: T) => boolean,

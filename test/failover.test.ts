@@ -57,8 +57,8 @@ beforeEach(async () => {
   await untilClosed(resetTimeoutMs + 2000);
 });
 
-describe('Aldeamo fails', () => {
-  test('50 payments, 10 at a time, are all sent by Twilio, and the circuit leaves Aldeamo alone', async () => {
+describe('payment-service, given a failing Aldeamo,', () => {
+  test('sends 50 payments, 10 at a time, by Twilio, and calls Aldeamo no more once the circuit is open', async () => {
     await failAldeamo(1);
 
     const made = await payMany(50, 10);
@@ -69,7 +69,7 @@ describe('Aldeamo fails', () => {
     );
     for (const payment of made) {
       expect(payment).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });
-      // What the payment says of itself is what the provider's own ledger says of it.
+      // The payment's record matches the provider's own ledger.
       const accepted = ledger.data.filter(({ idempotency_key }) =>
         idempotency_key.startsWith(payment.payment_id),
       );
@@ -91,7 +91,7 @@ describe('Aldeamo fails', () => {
     expect(await requestsOfAldeamo()).toBe(before);
   });
 
-  test('the circuit stays open while checks fail, and closes without a payment once they do not', async () => {
+  test('keeps the circuit open while probes fail, and closes it without a payment once a probe succeeds', async () => {
     await failAldeamo(1);
     await payMany(3, 1);
     const states = new Set<string>();
@@ -110,7 +110,7 @@ describe('Aldeamo fails', () => {
     expect(next?.notification_service).toBe('Aldeamo');
   });
 
-  test('a person can have the circuit closed, but only to an Aldeamo that is well', async () => {
+  test('closes the circuit on request only if Aldeamo is healthy', async () => {
     await failAldeamo(1);
     await payMany(3, 1);
     expect((await call('POST', `${payments}/force-recovery`)).status).toBe(503);
@@ -122,7 +122,7 @@ describe('Aldeamo fails', () => {
   });
 });
 
-test('an Aldeamo that accepts and never answers costs a payment one deadline, then nothing', async () => {
+test('given an Aldeamo that never answers, payment-service waits one deadline per payment until the circuit opens, then none', async () => {
   await trio.freeze('aldeamo-service');
   try {
     for (let n = 0; n < 3; n += 1) {
@@ -131,7 +131,7 @@ test('an Aldeamo that accepts and never answers costs a payment one deadline, th
         ['Aldeamo', 'unknown', 'deadline_passed'],
         ['Twilio', 'accepted', null],
       ]);
-      // Aldeamo may have taken it before it fell silent.
+      // Aldeamo may have accepted the SMS without an answer.
       expect(payment?.possible_duplicate).toBe(true);
       expect(payment?.notification.attempts[0]?.duration_ms).toBeLessThan(2 * timeoutMs);
     }
@@ -145,7 +145,7 @@ test('an Aldeamo that accepts and never answers costs a payment one deadline, th
   }
 });
 
-test('with both providers dead a payment is kept over a restart, and sent when they are back', async () => {
+test('given both providers down, payment-service stores payments over a restart and sends them once the providers are back', async () => {
   await trio.kill('aldeamo-service');
   await trio.kill('twilio-service');
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
-// Below where Linux takes the local ports of outgoing connections from: one of those could come in between.
+// Below Linux's ephemeral ports, because an outgoing connection could be assigned a port before its test listens on it.
 const lowest = 20_000;
 const highest = 32_000;
 
-/** Ports that nobody listens on now, and that nobody is given by chance. */
+/** Finds ports that no process listens on. */
 export async function freePorts(count: number): Promise<number[]> {
   const taken = new Map<number, Server>();
   while (taken.size < count) {

@@ -6,7 +6,7 @@ import { call, pay } from './http.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
-/** What is done to a service by those who mean it no good. Whatever it is, payments are taken beside it. */
+/** Attacks on a service. During and after each of them the payments of honest clients are sent. */
 
 let trio: Trio;
 let url: string;
@@ -25,14 +25,14 @@ afterAll(async () => {
 async function open(): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   sockets.add(socket);
-  socket.on('error', () => {}); // the service may cut it at any moment
+  socket.on('error', () => {}); // the service may reset the connection at any moment
   await once(socket, 'connect');
   return socket;
 }
 
 const openMany = (count: number) => Promise.all(Array.from({ length: count }, open));
 
-/** Sends one byte after the other until the service has had enough; tells what it said. */
+/** Sends one byte every 100 ms until the service closes the connection; returns what it answered. */
 async function drip(socket: Socket, bytes: string): Promise<string> {
   let at = 0;
   const timer = setInterval(() => void socket.write(bytes[at++ % bytes.length] ?? ''), 100);
@@ -43,26 +43,26 @@ async function drip(socket: Socket, bytes: string): Promise<string> {
   }
 }
 
-async function payments(count: number): Promise<void> {
+async function expectPayments(count: number): Promise<void> {
   const paid = await Promise.all(Array.from({ length: count }, () => pay(url, { customer_id: 'honest' })));
   expect(paid.map(({ status }) => status)).toEqual(Array(count).fill(201));
   expect(paid.map(({ body }) => body.notification_status)).toEqual(Array(count).fill('sent'));
 }
 
-// Concurrent, since each waits for a deadline of the server.
-describe.concurrent('clients that do not end what they begin', () => {
-  test('200 clients whose headers never end (slow loris) are cut off', async () => {
+// Concurrent, because each waits for a deadline of the server.
+describe.concurrent('the HTTP server', () => {
+  test('given 200 clients whose headers never end (slow loris), answers 408 and closes their connections', async () => {
     const slow = await openMany(200);
     for (const socket of slow) socket.write('GET /health HTTP/1.1\r\n');
-    const told = Promise.all(slow.map((socket) => drip(socket, 'x-a: b\r\n')));
-    await payments(50);
-    for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-    await payments(10);
+    const answers = Promise.all(slow.map((socket) => drip(socket, 'x-a: b\r\n')));
+    await expectPayments(50);
+    for (const answer of await answers) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    await expectPayments(10);
   });
 
-  test('50 clients whose body never ends are cut off', async () => {
+  test('given 50 clients whose body never ends, answers 408 and closes their connections', async () => {
     const slow = await openMany(50);
-    const told = Promise.all(
+    const answers = Promise.all(
       slow.map((socket) => {
         socket.write(
           'POST /payments HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n',
@@ -70,22 +70,22 @@ describe.concurrent('clients that do not end what they begin', () => {
         return drip(socket, ' ');
       }),
     );
-    await payments(50);
-    for (const answer of await told) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-    await payments(10);
+    await expectPayments(50);
+    for (const answer of await answers) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    await expectPayments(10);
   });
 
-  test('1000 connections that say nothing are let go', async () => {
+  test('given 1000 idle connections, closes them', async () => {
     const idle = await openMany(1000);
-    await payments(50);
+    await expectPayments(50);
     await Promise.all(idle.map((socket) => text(socket).catch(() => '')));
-    await payments(10);
+    await expectPayments(10);
   });
 });
 
-test('garbage behind a request ends that connection, and no other', async () => {
+test('given garbage after a request, the HTTP server answers 400 and closes only that connection', async () => {
   const sent = await openMany(50);
-  const told = await Promise.all(
+  const answers = await Promise.all(
     sent.map((socket, seed) => {
       const garbage = Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 31 + seed * 7 + 13) % 256));
       socket.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n');
@@ -93,29 +93,29 @@ test('garbage behind a request ends that connection, and no other', async () => 
       return text(socket).catch(() => '');
     }),
   );
-  for (const answer of told) {
+  for (const answer of answers) {
     expect(answer).toContain('HTTP/1.1 400 ');
     expect(answer).toContain('urn:problem:malformed-request');
   }
-  await payments(10);
+  await expectPayments(10);
 });
 
-test('headers without measure are refused', async () => {
+test('given headers of 100 kB, the HTTP server answers 431', async () => {
   const socket = await open();
   socket.write(`GET /health/live HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(100_000)}\r\n\r\n`);
   const answer = await text(socket);
   expect(answer).toMatch(/^HTTP\/1\.1 431 /);
   expect(answer).toContain('urn:problem:headers-too-large');
-  await payments(10);
+  await expectPayments(10);
 });
 
-test('10 000 requests that are sent and never read do not hold anybody up', async () => {
-  const deaf = await openMany(10);
-  for (const socket of deaf) {
+test('given 10 000 requests whose responses are never read, the HTTP server serves other clients', async () => {
+  const neverReading = await openMany(10);
+  for (const socket of neverReading) {
     socket.pause();
     socket.write('GET /payments?limit=100 HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1000));
   }
-  await payments(50);
+  await expectPayments(50);
   const { status } = await call('GET', `${url}/health/ready`);
   expect(status).toBe(200);
 });

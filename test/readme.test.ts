@@ -15,23 +15,23 @@ import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { noteSecrets, scanForLeaks } from './leaks.ts';
 
-/** Runs what README.md tells a newcomer to run, in a copy of the repository, and compares what it prints. */
+/** Runs the commands of README.md in a copy of the repository, and compares their output with the page. */
 
 const run = promisify(execFile);
 const readme = await readFile('README.md', 'utf8');
-/** By replicas-of-containers.test.ts. */
+/** Run by replicas-of-containers.test.ts. */
 const scaled =
   'docker compose -f docker-compose.yml -f docker-compose.scale.yml up --build --scale payment-service=3';
-const ways = { processes: 'npm start', containers: 'docker compose up --build' };
-const start = ways[inject('trio')];
+const startCommands = { processes: 'npm start', containers: 'docker compose up --build' };
+const start = startCommands[inject('trio')];
 
 interface Step {
   command: string;
-  /** What it prints, where README.md shows it. A text with … in it stands for any value. */
+  /** Its output, where README.md shows it. A text with … in it stands for any value. */
   prints?: unknown;
 }
 
-/** The commands of the `sh` blocks in order; a `json` block is what the command before it prints. */
+/** The commands of the `sh` blocks in order; a `json` block is the output of the command before it. */
 function stepsOf(markdown: string): Step[] {
   const steps: Step[] = [];
   for (const [, language, text = ''] of markdown.matchAll(/^```(sh|json)\n(.*?)^```$/gms)) {
@@ -63,8 +63,8 @@ let output = '';
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'readme-'));
-  const left = ['node_modules', '.git', 'data', '.env'];
-  await cp('.', folder, { recursive: true, filter: (path) => !left.includes(basename(path)) });
+  const excluded = ['node_modules', '.git', 'data', '.env'];
+  await cp('.', folder, { recursive: true, filter: (path) => !excluded.includes(basename(path)) });
   [ports[8000], ports[8001], ports[8002]] = (await freePorts(3)) as [number, number, number];
   environment = {
     ...newcomersEnvironment(),
@@ -73,15 +73,15 @@ beforeAll(async () => {
     TWILIO_SERVICE_PORT: String(ports[8002]),
     COMPOSE_PROJECT_NAME: `readme-${randomUUID()}`,
   };
-  // What `npm ci` installs: .ci/run has run it for all tests.
+  // Instead of `npm ci`, which .ci/run runs once for all tests.
   if (inject('trio') === 'processes') await symlink(resolve('node_modules'), join(folder, 'node_modules'));
-  await startThem();
+  await startServices();
 });
 
-async function startThem(): Promise<void> {
+async function startServices(): Promise<void> {
   if (output) scanOutput();
   output = '';
-  // A process group of its own, as a terminal gives it.
+  // A process group of its own, as in a terminal, so that a signal reaches all its processes.
   running = spawn('bash', ['-c', `exec ${start}`], { cwd: folder, env: environment, detached: true });
   for (const stream of [running.stdout, running.stderr]) {
     stream?.on('data', (chunk) => {
@@ -98,7 +98,7 @@ async function pressCtrlC(): Promise<void> {
   await once(running, 'close');
 }
 
-/** What the services say, each with its name in front: what start itself prints may show a text as an example. */
+/** Scans the services' lines, which start with a name. The other lines may show an example's text. */
 function scanOutput(): void {
   const lines = output.split('\n').filter((line) => /^\S+ +\| /.test(line));
   scanForLeaks(start, lines);
@@ -121,11 +121,11 @@ afterAll(async () => {
   scanOutput();
 });
 
-test('every command is run by a test', async () => {
+test('every command of README.md is run by a test or by .ci/run', async () => {
   const ci = await readFile('.ci/run', 'utf8');
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
   const partsOfTest = Object.keys(scripts).filter((name) => scripts[name].startsWith(`${scripts.test} `));
-  const setUp = [...Object.values(ways), scaled, ...partsOfTest.map((name) => `npm run ${name}`)];
+  const setUp = [...Object.values(startCommands), scaled, ...partsOfTest.map((name) => `npm run ${name}`)];
   const steps = stepsOf(readme);
   const elsewhere = steps
     .map(({ command }) => command)
@@ -134,7 +134,7 @@ test('every command is run by a test', async () => {
   expect(steps.length).toBeGreaterThan(10);
 });
 
-test('the page in Spanish has the same commands, which print the same, and names the same things', async () => {
+test('README.es.md has the commands, the output and the names of README.md', async () => {
   const spanish = await readFile('README.es.md', 'utf8');
   const blocks = (page: string) => page.match(/^```(sh|json|env)\n.*?^```$/gms);
   const names = (page: string) =>
@@ -146,7 +146,7 @@ test('the page in Spanish has the same commands, which print the same, and names
   expect(names(spanish)).toEqual(names(readme));
 });
 
-test('the figures of the pages, and the chart, are those that were measured', async () => {
+test('the pages and the chart show the measured figures', async () => {
   const results = await readResults();
   for (const path of reports) {
     const page = await readFile(path, 'utf8');
@@ -156,10 +156,10 @@ test('the figures of the pages, and the chart, are those that were measured', as
   expect(await readFile(chartPath, 'utf8')).toBe(throughputChart(results.throughput?.data ?? []));
 });
 
-test('the commands print what the page shows', () => follow(beforeLive + afterLive));
+test('the commands of README.md print what it shows', () => follow(beforeLive + afterLive));
 
 if (inject('trio') === 'processes') {
-  test('npm start tells where to go on, and Ctrl-C ends it all', async () => {
+  test('npm start prints the next command, and Ctrl-C ends all services', async () => {
     expect(output).toContain(`curl -X POST http://localhost:${ports[8000]}/payments`);
     expect(output).toMatch(/^payment \| .*INFO: notification handled/m);
 
@@ -170,8 +170,8 @@ if (inject('trio') === 'processes') {
       await expect(fetch(`http://localhost:${port}/`)).rejects.toThrow();
   });
 
-  // Not from within containers, which do not reach a server of this process.
-  test('going live: the steps of the page, against servers that speak the APIs of Aldeamo and Twilio', async () => {
+  // Not in containers, because they can not reach a server of this process.
+  test("given servers that speak the providers' APIs, the steps of Going live send an SMS", async () => {
     const [, dotenv = ''] = /^```env\n(.*?)^```$/ms.exec(goingLive) ?? [];
     const { ALDEAMO_USERNAME, ALDEAMO_PASSWORD, TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN } = parseEnv(dotenv);
     await using aldeamo = await startAldeamoUpstream({
@@ -186,7 +186,7 @@ if (inject('trio') === 'processes') {
       join(folder, '.env'),
       `${dotenv}ALDEAMO_BASE_URL=${aldeamo.url}\nTWILIO_BASE_URL=${twilio.url}\n`,
     );
-    await startThem();
+    await startServices();
 
     await follow(goingLive);
 
@@ -211,11 +211,11 @@ async function isReady(): Promise<boolean> {
   }
 }
 
-/** Without what npm adds for the script that runs this test: its variables, and this repository's Node.js on the PATH. */
+/** Without npm's variables and this repository's Node.js on the PATH, which npm adds for the script that runs this test. */
 function newcomersEnvironment(): NodeJS.ProcessEnv {
-  const foreign = Object.entries(process.env).filter(
+  const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(npm_|VITEST|NODE_ENV$|NODE_COMPILE_CACHE$|INIT_CWD$)/i.test(name),
   );
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.includes('node_modules'));
-  return { ...Object.fromEntries(foreign), PATH: path.join(delimiter) };
+  return { ...Object.fromEntries(inherited), PATH: path.join(delimiter) };
 }

@@ -23,7 +23,7 @@ const pay = (customer_id: string, key: string = randomUUID()) =>
     { 'idempotency-key': key },
   );
 
-/** All of them, page by page. */
+/** Reads all pages of the list. */
 async function paymentsOf(customer_id: string): Promise<PaymentView[]> {
   const all: PaymentView[] = [];
   for (let more = true; more; ) {
@@ -48,7 +48,7 @@ const untilSent = (customer_id: string) =>
 const handledBy = async (replica: string) =>
   (await logsOf(replica)).filter(({ msg }) => msg === 'notification handled').length;
 
-/** How many SMS the sandboxes of all replicas have accepted. */
+/** Counts the SMS that the sandboxes of all replicas have accepted. */
 async function messagesTo(customer_id: string): Promise<number> {
   const ledgers = await Promise.all(
     [...replicas.of('aldeamo-service'), ...replicas.of('twilio-service')].map((replica) =>
@@ -60,15 +60,15 @@ async function messagesTo(customer_id: string): Promise<number> {
 
 const idsOf = (payments: PaymentView[]) => payments.map(({ payment_id }) => payment_id).sort();
 
-/** Eight clients pay before, during and after it, and repeat a payment that was not taken with the same key. */
-async function payDuring(customer_id: string, happening: (refusals: Answer<unknown>[]) => Promise<unknown>) {
+/** Eight clients pay before, during and after the disturbance, and repeat a refused payment with its key. */
+async function payDuring(customer_id: string, disturb: (refusals: Answer<unknown>[]) => Promise<unknown>) {
   const paid: PaymentView[] = [];
   const refusals: Answer<unknown>[] = [];
   let over = false;
   const clients = Array.from({ length: 8 }, async () => {
     while (!over) {
       const key = randomUUID();
-      const taken = await eventually(
+      const accepted = await eventually(
         () => pay(customer_id, key),
         (answer) => {
           if (answer.status !== 201) refusals.push(answer);
@@ -76,10 +76,10 @@ async function payDuring(customer_id: string, happening: (refusals: Answer<unkno
         },
         30_000,
       );
-      paid.push(taken.body);
+      paid.push(accepted.body);
     }
   });
-  await happening(refusals);
+  await disturb(refusals);
   const enough = paid.length + 50;
   await eventually(
     async () => paid.length,
@@ -91,8 +91,8 @@ async function payDuring(customer_id: string, happening: (refusals: Answer<unkno
   return { paid, refusals };
 }
 
-test('all replicas take payments, and each knows the payments of all', async () => {
-  // Not at once: nginx has the same order of replicas for all who wait for one answer of the DNS.
+test('all replicas accept payments, and each one notifies some', async () => {
+  // Not in one burst, because nginx tries the replicas in the same order for all requests that wait for one DNS answer.
   const { paid, refusals } = await payDuring('everybody', async () => {});
 
   expect(refusals).toEqual([]);
@@ -101,7 +101,7 @@ test('all replicas take payments, and each knows the payments of all', async () 
   expect(await messagesTo('everybody')).toBe(paid.length);
 });
 
-test('20 POSTs with one Idempotency-Key at once make one payment and one SMS', async () => {
+test('given 20 concurrent POSTs with one Idempotency-Key, POST /payments makes one payment and one SMS', async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => pay('once', 'one')));
 
   expect(answers.filter(({ status }) => status === 201).length).toBeGreaterThanOrEqual(1);
@@ -111,7 +111,7 @@ test('20 POSTs with one Idempotency-Key at once make one payment and one SMS', a
   expect(await messagesTo('once')).toBe(1);
 });
 
-test('/events has its first event at once', async () => {
+test('GET /events sends its first event at once', async () => {
   const { headers, body } = await fetch(`${replicas.url}/events`, { signal: AbortSignal.timeout(10_000) });
   expect(headers.get('content-type')).toMatch('text/event-stream');
   const reader = (body as ReadableStream<Uint8Array>).getReader();
@@ -119,7 +119,7 @@ test('/events has its first event at once', async () => {
   await reader.cancel();
 });
 
-test('when a replica is killed the others go on, and it is found again once it is back', async () => {
+test('given a killed replica, the others accept the payments, and it serves again after its restart', async () => {
   const [replica] = replicas.of('payment-service') as [string];
   const { paid, refusals } = await payDuring('killed', () => docker('kill', replica));
 
@@ -135,7 +135,7 @@ test('when a replica is killed the others go on, and it is found again once it i
   await eventually(payAndCount, (handled) => handled > before, 20_000, 250);
 });
 
-test('while PostgreSQL restarts payments are refused, and none that was taken is lost', async () => {
+test('given a restart of PostgreSQL, POST /payments returns 503, and no accepted payment is lost', async () => {
   const { paid, refusals } = await payDuring('restart', async (refusals) => {
     await docker('stop', replicas.postgres);
     await eventually(
@@ -156,9 +156,9 @@ test('while PostgreSQL restarts payments are refused, and none that was taken is
   expect(new Set(restarts.split('\n'))).toEqual(new Set(['0']));
 });
 
-test('what Twilio reports goes to twilio-service', async () => {
+test("nginx forwards Twilio's status callbacks to twilio-service", async () => {
   const { status } = await call('POST', `${replicas.url}/webhooks/twilio/status`, {});
-  expect(status).toBe(404); // as it is a sandbox here
+  expect(status).toBe(404); // a sandbox has no such route
   const asked = await Promise.all(
     replicas.of('twilio-service').map(async (replica) => {
       const metrics = await ask(replica, '/metrics');
@@ -170,7 +170,7 @@ test('what Twilio reports goes to twilio-service', async () => {
   expect(asked.filter(Boolean)).toHaveLength(1);
 });
 
-test('what nginx answers itself is a problem document', async () => {
+test("nginx's own errors are problem documents", async () => {
   const expectProblem = async (answer: Promise<Answer<unknown>>, status: number, name: string) => {
     const { headers, body } = await answer;
     expect(headers.get('content-type')).toBe('application/problem+json');
@@ -190,8 +190,8 @@ test('what nginx answers itself is a problem document', async () => {
   );
 
   await docker('kill', ...replicas.of('payment-service'));
-  const headers = await expectProblem(pay('nobody'), 503, 'unavailable');
+  const headers = await expectProblem(pay('refused'), 503, 'unavailable');
   expect(headers.get('retry-after')).toBe('1');
   await Promise.all(replicas.of('payment-service').map(startContainer));
-  expect((await pay('somebody')).status).toBe(201);
+  expect((await pay('accepted')).status).toBe(201);
 });

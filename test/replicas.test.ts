@@ -66,13 +66,13 @@ describe('three replicas of payment-service', () => {
   const setSandbox = (service: ReplicaName, changes: Record<string, number>) =>
     call('POST', `${trio.url(service)}/sandbox`, changes);
 
-  test('have the same payments', async () => {
+  test('return the same payments', async () => {
     const { body } = await pay(trio.url(first), { customer_id: 'ana' });
     expect(await find(second, body.payment_id)).toEqual(body);
     expect((await listOf(third, 'ana')).body.data).toEqual([body]);
   });
 
-  test('make one payment and one SMS of 60 POSTs with one Idempotency-Key at once', async () => {
+  test('given 60 concurrent POSTs with one Idempotency-Key, make one payment and one SMS', async () => {
     const body = { amount: 100, customer_id: 'berta' };
     const answers = await Promise.all(
       Array.from({ length: 60 }, (_, index) =>
@@ -81,9 +81,9 @@ describe('three replicas of payment-service', () => {
         }),
       ),
     );
-    const taken = answers.filter(({ status }) => status === 201);
-    expect(taken.length).toBeGreaterThanOrEqual(1);
-    expect(new Set(taken.map(({ body }) => body.payment_id)).size).toBe(1);
+    const created = answers.filter(({ status }) => status === 201);
+    expect(created.length).toBeGreaterThanOrEqual(1);
+    expect(new Set(created.map(({ body }) => body.payment_id)).size).toBe(1);
     for (const { status, headers } of answers.filter(({ status }) => status !== 201))
       expect([status, headers.get('retry-after')]).toEqual([409, '1']);
     expect(await ledgerOf('aldeamo-service', 'berta')).toHaveLength(1);
@@ -91,13 +91,13 @@ describe('three replicas of payment-service', () => {
       'idempotency-key': 'one',
     });
     expect(replay.headers.get('idempotent-replayed')).toBe('true');
-    expect(replay.body.payment_id).toBe(taken[0]?.body.payment_id);
+    expect(replay.body.payment_id).toBe(created[0]?.body.payment_id);
   });
 
-  test('tell whoever watches any of them of all their payments, and of all their circuits', async () => {
+  test('stream the payments and the circuits of all replicas from each of them', async () => {
     const watching = await watch(trio.url(second));
-    const isThere = ({ replicas }: Snapshot) => replicas.length === 3;
-    const { replica, replicas } = await watching.until(isThere);
+    const isComplete = ({ replicas }: Snapshot) => replicas.length === 3;
+    const { replica, replicas } = await watching.until(isComplete);
     expect(replica).toBe(second);
     expect(replicas.map(({ name }) => name)).toEqual(paymentServices);
     const { body } = await pay(trio.url(first), { customer_id: 'dora' });
@@ -109,20 +109,20 @@ describe('three replicas of payment-service', () => {
 
     await setSandbox('aldeamo-service', { failure_rate: 1 });
     for (let failure = 0; failure < 3; failure += 1) await pay(trio.url(third), { customer_id: 'dora' });
-    const told = await watching.until(({ replicas }) =>
+    const snapshot = await watching.until(({ replicas }) =>
       replicas.some(({ circuits }) => circuits.Aldeamo.state === 'open'),
     );
-    expect(told.replicas.map(({ name, circuits }) => [name, circuits.Aldeamo.state])).toEqual([
+    expect(snapshot.replicas.map(({ name, circuits }) => [name, circuits.Aldeamo.state])).toEqual([
       [first, 'closed'],
       [second, 'closed'],
       [third, 'open'],
     ]);
-    expect(told.circuits.Aldeamo.state).toBe('closed'); // its own
+    expect(snapshot.circuits.Aldeamo.state).toBe('closed'); // the circuit of the replica that streams
     await watching.end();
   });
 
-  test('take over what one had in hand that was killed, and nothing is sent twice', async () => {
-    await setSandbox('aldeamo-service', { late_rate: 1 }); // it accepts, and does not say so
+  test('given a replica that is killed during a send, take its payment over without a second SMS', async () => {
+    await setSandbox('aldeamo-service', { late_rate: 1 }); // it accepts, and its answer comes too late
     const lost = expect(pay(trio.url(first), { customer_id: 'carla' })).rejects.toThrow();
     await eventually(
       () => ledgerOf('aldeamo-service', 'carla'),
@@ -144,7 +144,7 @@ describe('three replicas of payment-service', () => {
     await trio.start(first);
   });
 
-  test('hold no connection to the database while a provider is called', async () => {
+  test("keep no transaction of the database open during a provider's call", async () => {
     await setSandbox('aldeamo-service', { latency_ms: 500 });
     const before = await requestsOf('aldeamo-service');
     const client = new pg.Client(url);
@@ -165,7 +165,7 @@ describe('three replicas of payment-service', () => {
     for (const { body } of await paying) expect(body.notification_status).toBe('sent');
   });
 
-  test('two of aldeamo-service answer an Idempotency-Key the same, also while its send is under way', async () => {
+  test('given one Idempotency-Key at two replicas of aldeamo-service, both return one answer, also during the send', async () => {
     await setSandbox('aldeamo-service', { latency_ms: 300 });
     const body = { message: 'Pago recibido', customer_id: 'eva' };
     const before = await requestsOf('aldeamo-service');
@@ -187,7 +187,7 @@ describe('three replicas of payment-service', () => {
     expect(await ledgerOf('aldeamo-service-2', 'eva')).toEqual([]);
   });
 
-  test('PostgreSQL goes away: not ready, 503, and nothing is sent; it comes back, and so do they', async () => {
+  test('given PostgreSQL down, are not ready, return 503 and send nothing until it is back', async () => {
     const ready = async (replica: ReplicaName) => (await fetch(`${trio.url(replica)}/health/ready`)).status;
     const { body: before } = await pay(trio.url(first), { customer_id: 'before' });
     await postgres.stop();
@@ -220,7 +220,7 @@ describe('three replicas of payment-service', () => {
   });
 });
 
-test('a replica that starts before PostgreSQL is not ready, until it is there', async () => {
+test('given a start before PostgreSQL, payment-service is not ready until PostgreSQL answers', async () => {
   const url = await postgres.createDatabase();
   await postgres.stop();
   await using trio = await startProcesses({ ...settings, DATABASE_URL: url, SENDS_DATABASE_URL: url });
@@ -234,7 +234,7 @@ test('a replica that starts before PostgreSQL is not ready, until it is there', 
 });
 
 const due = 3000;
-test(`${due} due notifications are sent by three replicas, each once`, { timeout: 180_000 }, async () => {
+test(`given ${due} due notifications, three replicas send each once`, { timeout: 180_000 }, async () => {
   const url = await postgres.createDatabase();
   const store = await openPostgresStore({ url, leaseMs: 1000, log: createLogger({ level: 'silent' }) });
   const next_attempt_at = new Date().toISOString();
@@ -245,7 +245,7 @@ test(`${due} due notifications are sent by three replicas, each once`, { timeout
     }),
   );
   await store.close();
-  // The deadlines are as they are by default: each that passes would be an SMS that may go out twice.
+  // The default deadlines, because after each one that passes an SMS may be sent twice.
   await using trio = await startReplicas(url, {
     GATEWAY_TIMEOUT_MS: '',
     PROVIDER_TIMEOUT_MS: '',
@@ -259,7 +259,7 @@ test(`${due} due notifications are sent by three replicas, each once`, { timeout
     150_000,
   );
 
-  // By whichever provider: on a busy machine a deadline may pass, and a circuit open.
+  // Counts both providers, because on a busy machine a deadline may pass and a circuit open.
   const sent = await Promise.all(
     (['aldeamo-service', 'aldeamo-service-2', 'twilio-service'] as const).map(async (service) => {
       const { body } = await call<{ data: { idempotency_key: string }[] }>(
@@ -278,7 +278,7 @@ test(`${due} due notifications are sent by three replicas, each once`, { timeout
   const handled = await eventually(
     async () => {
       const ids = await Promise.all(paymentServices.map(handledBy));
-      // Distinct ones: a deadline that passed gives a payment a second round, with a line of its own.
+      // Counts distinct payments, because after a passed deadline a second round logs the payment again.
       return { payments: new Set(ids.flat()).size, byReplica: ids.map(({ length }) => length) };
     },
     ({ payments }) => payments === due,

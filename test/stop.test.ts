@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => trio[Symbol.asyncDispose]());
 
-test('a stop lets the payments under way end, closes idle connections, and exits with 0', async () => {
+test('given SIGTERM, payment-service ends the payments under way, closes idle connections and exits with 0', async () => {
   const payments = trio.url('payment-service');
   await call('GET', `${payments}/health/live`); // leaves an idle keep-alive connection behind
   const underWay = Promise.all(
@@ -38,12 +38,12 @@ test('a stop lets the payments under way end, closes idle connections, and exits
 
   await trio.start('payment-service');
   for (const { body } of answers) {
-    const { body: kept } = await call('GET', `${trio.url('payment-service')}/payments/${body.payment_id}`);
-    expect(kept).toEqual(body);
+    const { body: stored } = await call('GET', `${trio.url('payment-service')}/payments/${body.payment_id}`);
+    expect(stored).toEqual(body);
   }
 });
 
-test('a second signal ends it at once, with what is under way', async () => {
+test('given a second SIGTERM, payment-service drops the payments under way and exits with 1 at once', async () => {
   const payments = trio.url('payment-service');
   const lost = expect(pay(payments, { customer_id: 'second' })).rejects.toThrow('fetch failed');
   const list = `${payments}/payments?customer_id=second`;
@@ -54,7 +54,7 @@ test('a second signal ends it at once, with what is under way', async () => {
   );
 
   await trio.terminate('payment-service');
-  // Two signals of a kind that have not been delivered yet are one.
+  // Waits for the first signal to be handled, because two pending signals of a kind are merged.
   await eventually(
     () => trio.logs('payment-service'),
     (lines) => lines.at(-1)?.msg === 'stopping',
@@ -67,7 +67,7 @@ test('a second signal ends it at once, with what is under way', async () => {
   await trio.start('payment-service');
 });
 
-test('a stop keeps its deadline also where no provider answers, and the outbox has work', async () => {
+test('given SIGTERM while no provider answers and the outbox has work, payment-service exits with 0', async () => {
   await trio.freeze('aldeamo-service');
   await trio.freeze('twilio-service');
   const { body } = await pay(trio.url('payment-service'), { customer_id: 'silent' });
@@ -88,7 +88,10 @@ test('a stop keeps its deadline also where no provider answers, and the outbox h
   await trio.thaw('twilio-service');
 });
 
-test.each<ServiceName>(['aldeamo-service', 'twilio-service'])('%s stops with 0, too', async (service) => {
+test.each<ServiceName>([
+  'aldeamo-service',
+  'twilio-service',
+])('given SIGTERM, %s exits with 0', async (service) => {
   await trio.terminate(service);
   expect(await trio.exitCode(service)).toBe(0);
 });

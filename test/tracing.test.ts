@@ -8,7 +8,7 @@ import { call } from './http.ts';
 import { serviceNames, type Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
-/** One payment can be followed through all three services. */
+/** All three services log and trace one payment under one trace id. */
 
 const newTrace = () => randomBytes(16).toString('hex');
 const phone = '+573001234567';
@@ -20,7 +20,7 @@ function pay(trio: Trio, trace_id: string, request_id: string) {
   return call<PaymentView>('POST', `${trio.url('payment-service')}/payments`, payment, headers);
 }
 
-/** The lines of all three services that a grep for the trace finds. */
+/** Returns the lines of all three services with this trace id. */
 async function grep(trio: Trio, trace_id: string) {
   const logs = await Promise.all(serviceNames.map((service) => trio.logs(service)));
   return logs.flat().filter((line) => line.trace_id === trace_id);
@@ -35,7 +35,7 @@ describe('without a collector', () => {
   });
   afterAll(() => trio[Symbol.asyncDispose]());
 
-  test('a failover: one grep finds it all, in all three logs', async () => {
+  test('given a failover, all three services log its trace id', async () => {
     await setFailureRate(trio, 'aldeamo-service', 1);
     const trace_id = newTrace();
     const { headers, body } = await pay(trio, trace_id, 'order-17');
@@ -55,7 +55,7 @@ describe('without a collector', () => {
     expect(lines.find(({ name }) => name === 'payment-service')?.payment_id).toBe(body.payment_id);
   });
 
-  test('what the outbox sends after a crash is of the same trace', async () => {
+  test("given a crash, the outbox sends under the payment's trace id", async () => {
     await setFailureRate(trio, 'aldeamo-service', 1);
     await setFailureRate(trio, 'twilio-service', 1);
     const trace_id = newTrace();
@@ -77,7 +77,7 @@ describe('without a collector', () => {
   });
 });
 
-test('spans go to the collector, from the first to the last of one tree, without text and phone', async () => {
+test('given a collector, the services export one tree of spans, without text and phone', async () => {
   await using collector = await startCollector();
   const trio = await startProcesses({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
   const trace_id = newTrace();
@@ -85,7 +85,7 @@ test('spans go to the collector, from the first to the last of one tree, without
     await setFailureRate(trio, 'aldeamo-service', 1);
     await pay(trio, trace_id, 'order-19');
     for (const service of serviceNames) {
-      await trio.terminate(service); // what is left is sent then
+      await trio.terminate(service); // the stop exports the remaining spans
       expect(await trio.exitCode(service)).toBe(0);
     }
   } finally {
@@ -106,7 +106,7 @@ test('spans go to the collector, from the first to the last of one tree, without
   expect(collector.received()).not.toContain(phone);
 });
 
-test('a collector that is not there costs no payment anything', async () => {
+test('given a collector that is down, payment-service sends all SMS and exits with 0', async () => {
   await using trio = await startProcesses({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' });
   for (let n = 0; n < 20; n += 1)
     expect((await pay(trio, newTrace(), `order-${n}`)).body.notification_status).toBe('sent');
@@ -114,7 +114,7 @@ test('a collector that is not there costs no payment anything', async () => {
   expect(await trio.exitCode('payment-service')).toBe(0);
 });
 
-test('without a collector the SDK is not loaded', () => {
+test('given no collector, the kit does not load the SDK', () => {
   const script = `
     import { registerHooks } from 'node:module';
     registerHooks({ load: (url, context, next) => (console.log(url), next(url, context)) });
@@ -127,7 +127,7 @@ test('without a collector the SDK is not loaded', () => {
   expect(loaded).not.toMatch(/sdk-trace|exporter-trace/);
 });
 
-/** The spans, each with those that it is within, outermost first. */
+/** Returns each span as the path of its ancestors, outermost first. */
 function pathsOf(spans: CollectedSpan[]): string[] {
   const pathOf = ({ service, name, parentSpanId }: CollectedSpan): string => {
     const parent = spans.find(({ spanId }) => spanId === parentSpanId);

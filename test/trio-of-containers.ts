@@ -10,7 +10,7 @@ const run = promisify(execFile);
 export const docker = async (...args: string[]) =>
   (await run('docker', args, { maxBuffer: 2 ** 28 })).stdout.trim();
 
-/** Of all the times it has run, with what went to stderr. */
+/** Returns the output of all runs of a container, with stderr. */
 async function allOutput(container: string): Promise<string[]> {
   const { stdout, stderr } = await run('docker', ['logs', container], { maxBuffer: 2 ** 28 });
   return `${stdout}\n${stderr}`.split('\n').filter(Boolean);
@@ -22,11 +22,11 @@ export const logsOf = async (container: string): Promise<LogLine[]> =>
 export async function startContainer(container: string): Promise<void> {
   await docker('start', container);
   const health = () => docker('inspect', '--format', '{{.State.Health.Status}}', container);
-  // Not more often: each question starts a process, on the cores that the container needs for its start.
+  // Polls no more often, because each poll starts a process on the cores that the container needs for its start.
   await eventually(health, (status) => status === 'healthy', 30_000, 250);
 }
 
-/** What a service answers in its container: it may have no port on this machine. */
+/** Sends the request from within the container, because it may have no port on this machine. */
 export const ask = (container: string, path: string) =>
   docker(
     'exec',
@@ -44,10 +44,10 @@ const ports: Record<ServiceName, number> = {
   'twilio-service': 8002,
 };
 
-/** What `docker compose up` has started, on ports that the engine chooses. */
+/** The containers that `docker compose up` has started, on ports that the engine chooses. */
 interface Composed extends AsyncDisposable {
   container(service: string, number?: number): string;
-  /** At each start of the container a new one. */
+  /** Changes with each start of the container. */
   findUrl(service: string, port: number): Promise<string>;
 }
 
@@ -90,7 +90,7 @@ async function compose(
   };
 }
 
-/** The repo's own docker-compose.yml. */
+/** Starts docker-compose.yml. */
 export async function startContainers(settings: Record<string, string>): Promise<Trio> {
   const composed = await compose(['docker-compose.yml'], settings);
   const { container } = composed;
@@ -116,7 +116,7 @@ export async function startContainers(settings: Record<string, string>): Promise
 }
 
 export interface Replicas extends AsyncDisposable {
-  /** Of nginx, in front of payment-service. */
+  /** The URL of nginx, which forwards to payment-service. */
   url: string;
   /** The container of PostgreSQL. */
   postgres: string;
@@ -124,7 +124,7 @@ export interface Replicas extends AsyncDisposable {
   of(service: ServiceName): string[];
 }
 
-/** With docker-compose.scale.yml on top, and so many of each service. */
+/** Starts docker-compose.yml with docker-compose.scale.yml. `scale` is the number of containers by service. */
 export async function startReplicas(
   scale: Record<ServiceName, number>,
   settings: Record<string, string>,

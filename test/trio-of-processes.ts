@@ -14,9 +14,9 @@ interface Running {
 }
 
 export interface ProcessOptions {
-  /** Shell that runs before payment-service, such as one that sets a limit for it. */
+  /** Shell commands that run before payment-service, for example to set a limit. */
   prelude?: string;
-  /** How many of each; one if not given. They need a DATABASE_URL, and a SENDS_DATABASE_URL, that they share. */
+  /** Their number by service, 1 by default. They need a DATABASE_URL and a SENDS_DATABASE_URL that they share. */
   replicas?: Partial<Record<ServiceName, number>>;
 }
 
@@ -44,7 +44,7 @@ export async function startProcesses(
     const shell = service === 'payment-service' ? prelude : '';
     const command = [process.execPath, resolve(`${service}/src/main.ts`)];
     const child = spawn('sh', ['-c', `${shell} exec "$0" "$@"`, ...command], {
-      cwd: data, // not the repo's folder, whose .env is the developer's
+      cwd: data, // not the repository, because its .env is the developer's
       env: {
         PATH: process.env.PATH,
         NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
@@ -114,6 +114,6 @@ export async function startProcesses(
   };
 }
 
-/** Such as payment-service, payment-service-2, payment-service-3. */
+/** Returns, for example, payment-service, payment-service-2 and payment-service-3. */
 export const replicaNames = (service: ServiceName, count = 1): ReplicaName[] =>
   Array.from({ length: count }, (_, index) => (index === 0 ? service : (`${service}-${index + 1}` as const)));

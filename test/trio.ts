@@ -3,12 +3,12 @@ import { eventually } from './eventually.ts';
 export const serviceNames = ['payment-service', 'aldeamo-service', 'twilio-service'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
-/** One of the three, or one more replica of it, such as payment-service-2. */
+/** A service, or another replica of it, such as payment-service-2. */
 export type ReplicaName = ServiceName | `${ServiceName}-${number}`;
 
 export type LogLine = Record<string, unknown>;
 
-/** The three services, running as processes or in containers, and what a test does to them. */
+/** The three services, as processes or in containers, and the means to disturb them. */
 export interface Trio<Name extends string = ServiceName> extends AsyncDisposable {
   url(service: Name): string;
   /** Suspends the service: connections are accepted, and no request is answered. */
@@ -16,7 +16,7 @@ export interface Trio<Name extends string = ServiceName> extends AsyncDisposable
   thaw(service: Name): Promise<void>;
   /** Ends it at once, as a crash does (SIGKILL). */
   kill(service: Name): Promise<void>;
-  /** Starts its ordinary stop (SIGTERM). */
+  /** Starts its graceful stop (SIGTERM). */
   terminate(service: Name): Promise<void>;
   /** Resolves with its exit code when it has ended. */
   exitCode(service: Name): Promise<number>;
@@ -25,7 +25,7 @@ export interface Trio<Name extends string = ServiceName> extends AsyncDisposable
   logs(service: Name): Promise<LogLine[]>;
 }
 
-/** The log lines of all three services about a payment, once there are `count`: a line comes after its response. */
+/** Waits until the services have logged `count` lines about a payment, because a line may follow its response. */
 export const linesAbout = (trio: Trio, payment_id: string, count: number): Promise<LogLine[]> =>
   eventually(
     async () => {
