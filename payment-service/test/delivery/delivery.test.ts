@@ -22,7 +22,7 @@ const now = Date.parse('2026-03-01T12:00:00.000Z');
 const hour = 3_600_000;
 const leaseMs = 10_000;
 
-// Only the clock is a fake, and the retries come when half of their time has passed: timers are as they are.
+// Only Date is faked, so that timers run for real. Math.random at 0.5 sets each retry to half of its bound.
 beforeEach(() => {
   vi.useFakeTimers({ now, toFake: ['Date'] });
   vi.spyOn(Math, 'random').mockReturnValue(0.5);
@@ -33,7 +33,7 @@ afterEach(() => {
 });
 const pass = (ms: number) => void vi.setSystemTime(Date.now() + ms);
 
-/** A delivery over a store in memory. The providers answer by what `answers` and `known` contain at that moment. */
+/** Delivery on a store in memory. The providers respond with what `answers` and `known` contain at the time of the call. */
 async function setUp({
   answers: given = {},
   ...policyChanges
@@ -51,13 +51,13 @@ async function setUp({
     Twilio: accepted('SM1'),
     ...given,
   };
-  /** What a provider knows of an attempt, by its key. */
+  /** Responses to a status query, by the end of the attempt's key. */
   const known: Record<string, Outcome | undefined> = {};
-  const well: Record<Provider, boolean> = { Aldeamo: false, Twilio: false };
-  /** `Aldeamo -1`: a call to Aldeamo for the first attempt. `Aldeamo? -1`: a question about it. */
+  const healthy: Record<Provider, boolean> = { Aldeamo: false, Twilio: false };
+  /** `Aldeamo -1`: a call to Aldeamo for the first attempt. `Aldeamo? -1`: a status query for it. */
   const calls: string[] = [];
   const requests: NotifyRequest[] = [];
-  const asked: { key: string; startedAt: number }[] = [];
+  const queries: { key: string; startedAt: number }[] = [];
   const nameOf = (key: string) => key.slice(key.lastIndexOf('-'));
   const clientOf = (provider: Provider) => ({
     notify: async (request: NotifyRequest, key: string) => {
@@ -67,10 +67,10 @@ async function setUp({
     },
     ask: async (key: string, startedAt: number) => {
       calls.push(`${provider}? ${nameOf(key)}`);
-      asked.push({ key, startedAt });
+      queries.push({ key, startedAt });
       return known[nameOf(key)];
     },
-    check: async () => well[provider],
+    check: async () => healthy[provider],
     close: async () => {},
   });
   const logged: string[] = [];
@@ -91,20 +91,20 @@ async function setUp({
       policy.ttlMs,
       noIds,
     );
-  /** Keeps a payment with its first attempt, as one does right before the call. */
+  /** Stores a payment with a running first attempt, as create-payment does before the call. */
   const begin = async () => {
     const begun = delivery.begin(fresh());
     await store.insert(begun);
     return begun;
   };
   const pay = async () => (await delivery.round(await begin(), log)).payment;
-  /** What a process that died during the call leaves behind. */
+  /** The record that a process leaves when it crashes during the call. */
   const crash = begin;
-  const keep = async (payment: Payment) => {
+  const insert = async (payment: Payment) => {
     await store.insert(payment);
     return payment;
   };
-  /** The outbox's turn, as soon as the payment is due. */
+  /** A turn of the outbox for the one payment that is due. */
   const turn = async () => delivery.resume(await claim(), log, new AbortController().signal);
   const claim = async (): Promise<Payment> => {
     const [claimed, ...others] = await store.claimDue(10);
@@ -123,8 +123,8 @@ async function setUp({
     calls.length = 0;
   };
   return {
-    ...{ store, answers, known, well, calls, requests, asked, logged, log, notifier, delivery },
-    ...{ fresh, begin, pay, crash, keep, turn, claim, found, open },
+    ...{ store, answers, known, healthy, calls, requests, queries, logged, log, notifier, delivery },
+    ...{ fresh, begin, pay, crash, insert, turn, claim, found, open },
   };
 }
 
@@ -134,20 +134,20 @@ function attemptsOf({ attempts }: Payment): string[] {
   );
 }
 
-describe('an attempt that a crash cut short', () => {
-  test('is unknown, and was asked about under its own key and time before anything is sent', async () => {
-    const { crash, turn, asked, calls, found } = await setUp();
+describe('delivery, given an attempt that a crash interrupted', () => {
+  test('records it as unknown, and queries its status by its key and start before sending', async () => {
+    const { crash, turn, queries, calls, found } = await setUp();
     const payment = await crash();
     pass(leaseMs);
     const sent = await turn();
     expect(attemptsOf(sent)[0]).toBe('Aldeamo unknown interrupted');
-    expect(sent.attempts[0]).toMatchObject({ message_id: null, duration_ms: null }); // nobody knows
-    expect(asked).toEqual([{ key: `${payment.payment_id}-1`, startedAt: now }]);
+    expect(sent.attempts[0]).toMatchObject({ message_id: null, duration_ms: null }); // unknown after a crash
+    expect(queries).toEqual([{ key: `${payment.payment_id}-1`, startedAt: now }]);
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
     expect(await found(payment)).toEqual(sent);
   });
 
-  test('and was accepted, is settled where it stands: nothing is sent, and it is no duplicate', async () => {
+  test('given that it was accepted, settles it: nothing is sent, and no duplicate is possible', async () => {
     const { crash, turn, known, calls, found, store } = await setUp();
     const payment = await crash();
     known['-1'] = accepted('AL7');
@@ -168,7 +168,7 @@ describe('an attempt that a crash cut short', () => {
     expect(await store.claimDue(10)).toEqual([]);
   });
 
-  test('and never arrived, was not sent: it is tried again, and it is no duplicate', async () => {
+  test('given that it was never received, settles it as not sent and sends again: no duplicate is possible', async () => {
     const { crash, turn, known, calls, found } = await setUp();
     const payment = await crash();
     known['-1'] = neverReceived;
@@ -181,7 +181,7 @@ describe('an attempt that a crash cut short', () => {
     expect(await found(payment)).toEqual(sent);
   });
 
-  test('and was rejected, has failed: nobody else is asked', async () => {
+  test('given that it was rejected, fails the notification and calls no provider', async () => {
     const { crash, turn, known, calls } = await setUp();
     await crash();
     known['-1'] = optedOut;
@@ -194,7 +194,7 @@ describe('an attempt that a crash cut short', () => {
     expect(calls).toEqual(['Aldeamo? -1']);
   });
 
-  test('and of which nobody knows, is sent again, and says that it may be a duplicate', async () => {
+  test('given no outcome from the provider, sends again and reports a possible duplicate', async () => {
     const { crash, turn, calls } = await setUp();
     await crash();
     pass(leaseMs);
@@ -205,7 +205,7 @@ describe('an attempt that a crash cut short', () => {
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
   });
 
-  test('is asked about each time, until it is known', async () => {
+  test('queries its status in each turn until the outcome is known', async () => {
     const { crash, turn, answers, known, calls } = await setUp({
       answers: { Aldeamo: refused, Twilio: refused },
     });
@@ -226,34 +226,34 @@ describe('an attempt that a crash cut short', () => {
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2', 'Twilio -3', 'Aldeamo? -1']);
   });
 
-  test('was one of two whose outcome is unknown: each provider is asked about its own', async () => {
-    const { keep, fresh, turn, known, calls } = await setUp();
+  test('given a second attempt with an unknown outcome, queries each provider for its own', async () => {
+    const { insert, fresh, turn, known, calls } = await setUp();
     const first = endAttempt(startAttempt(fresh(), 'Aldeamo'), lost, 3000);
-    await keep(startAttempt(first, 'Twilio'));
+    await insert(startAttempt(first, 'Twilio'));
     known['-2'] = accepted('SM7');
     pass(leaseMs);
     const sent = await turn();
     expect(attemptsOf(sent)).toEqual(['Aldeamo unknown deadline_passed', 'Twilio accepted']);
     expect(sent.notification_service).toBe('Twilio');
-    expect(isPossibleDuplicate(sent.attempts)).toBe(true); // nobody knows of the first one
+    expect(isPossibleDuplicate(sent.attempts)).toBe(true); // the first attempt is still unknown
     expect(calls.toSorted()).toEqual(['Aldeamo? -1', 'Twilio? -2']);
   });
 
-  test('where the store does not take what was found, is left as it is', async () => {
+  test('given a store that fails to record the outcome, sends nothing and leaves the attempt as it was', async () => {
     const { crash, turn, known, calls, found, store } = await setUp();
     const payment = await crash();
     known['-1'] = neverReceived;
     pass(leaseMs);
     vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
     await expect(turn()).rejects.toBeInstanceOf(StoreUnavailable);
-    expect(calls).toEqual(['Aldeamo? -1']); // and nothing was sent
+    expect(calls).toEqual(['Aldeamo? -1']); // a status query and no send
     expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
     pass(leaseMs);
     expect((await turn()).notification_status).toBe('sent');
   });
 });
 
-describe('what becomes known of several attempts', () => {
+describe('settling attempts whose outcome was unknown', () => {
   const unknown = async (...providers: Provider[]) => {
     const { fresh } = await setUp();
     return providers.reduce(
@@ -270,13 +270,13 @@ describe('what becomes known of several attempts', () => {
     [optedOut, accepted('SM1'), 'sent', 'Twilio', false],
     [neverReceived, neverReceived, 'pending', null, false],
     [neverReceived, optedOut, 'failed', null, false],
-  ])('%j and %j: %s by %s', async (first, second, notification_status, notification_service, duplicate) => {
+  ])('given %j and %j, sets the status to %s and the service to %s', async (first, second, notification_status, notification_service, duplicate) => {
     const settled = settleAttempt(settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, first), 1, second);
     expect(settled).toMatchObject({ notification_status, notification_service });
     expect(isPossibleDuplicate(settled.attempts)).toBe(duplicate);
   });
 
-  test('that nobody knew stays on record where another attempt was made for it, and only there', async () => {
+  test('leaves the earlier reason on record only for an accepted attempt that another one followed', async () => {
     const settled = settleAttempt(
       settleAttempt(await unknown('Aldeamo', 'Twilio'), 0, accepted('AL1')),
       1,
@@ -290,11 +290,11 @@ describe('what becomes known of several attempts', () => {
     expect(never.attempts[0]).toMatchObject({ outcome: 'not_sent', reason: 'never_received' });
   });
 
-  // The last one that is settled decides, and so a no is forgotten when another attempt turns out not to have been sent.
-  test('a recipient that was rejected is not tried again, in whatever order it becomes known', async () => {
-    const { keep, fresh, turn, known, calls } = await setUp();
+  // If the attempt that is settled last decided alone, a later not_sent would override the rejection.
+  test('given a rejection and a not_sent outcome, fails the notification in whatever order they are settled', async () => {
+    const { insert, fresh, turn, known, calls } = await setUp();
     const first = endAttempt(startAttempt(fresh(), 'Aldeamo'), lost, 3000);
-    await keep(startAttempt(first, 'Twilio'));
+    await insert(startAttempt(first, 'Twilio'));
     known['-1'] = optedOut;
     known['-2'] = neverReceived;
     pass(leaseMs);
@@ -303,8 +303,8 @@ describe('what becomes known of several attempts', () => {
     expect(failed).toMatchObject({ notification_status: 'failed', reason: 'opted_out' });
   });
 
-  // next_attempt_at stays what it was when the retry was scheduled.
-  test('what is found to be sent has no next attempt', async () => {
+  // Settling has to clear next_attempt_at, because the payment still has the time of its scheduled retry.
+  test('given that a notification with a scheduled retry was sent, clears its next attempt', async () => {
     const { pay, turn, known, answers } = await setUp({ answers: { Aldeamo: lost, Twilio: refused } });
     const pending = await pay();
     expect(pending.next_attempt_at).not.toBeNull();
@@ -318,20 +318,20 @@ describe('what becomes known of several attempts', () => {
   });
 });
 
-describe('while the process stops', () => {
+describe('delivery, while the process stops', () => {
   const stopped = AbortSignal.abort();
 
-  test('what was claimed is given back, due as before, and nobody is asked', async () => {
+  test('releases a claimed notification, still due, and calls no provider', async () => {
     const { crash, claim, calls, delivery, log, store } = await setUp();
     await crash();
     pass(leaseMs);
-    const given = await delivery.resume(await claim(), log, stopped);
-    expect(attemptsOf(given)).toEqual(['Aldeamo unknown interrupted']);
+    const released = await delivery.resume(await claim(), log, stopped);
+    expect(attemptsOf(released)).toEqual(['Aldeamo unknown interrupted']);
     expect(calls).toEqual([]);
     expect(await store.claimDue(10)).toHaveLength(1);
   });
 
-  test('drain waits for what nobody waits for any more', async () => {
+  test('drain waits for rounds that no client waits for any more', async () => {
     const { begin, delivery, log, answers, found } = await setUp();
     const held = Promise.withResolvers<Outcome>();
     answers.Aldeamo = held.promise as unknown as Outcome;
@@ -344,8 +344,8 @@ describe('while the process stops', () => {
   });
 });
 
-describe('where what is unknown is held', () => {
-  test('a crash leaves it held: pending with the reason, and nothing is sent', async () => {
+describe('delivery, given UNKNOWN_OUTCOME=hold', () => {
+  test('holds the notification after a crash: pending with the reason, and nothing is sent', async () => {
     const { crash, turn, calls, found, store } = await setUp({ unknownOutcome: 'hold' });
     const payment = await crash();
     pass(leaseMs);
@@ -364,7 +364,7 @@ describe('where what is unknown is held', () => {
     expect(await store.claimDue(10)).toEqual([]);
   });
 
-  test('until it expires', async () => {
+  test('fails a held notification when it expires', async () => {
     const { crash, turn, calls } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
@@ -375,7 +375,7 @@ describe('where what is unknown is held', () => {
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo? -1']);
   });
 
-  test('or a person says so', async () => {
+  test('sends a held notification on a retry by hand, as a possible duplicate', async () => {
     const { crash, turn, calls, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
@@ -387,7 +387,7 @@ describe('where what is unknown is held', () => {
     expect(calls.at(-1)).toBe('Aldeamo -2');
   });
 
-  test('or a person gives another phone, though it turns out by then that the old one was rejected', async () => {
+  test('given a retry by hand with another phone, sends although the old phone turns out to be rejected', async () => {
     const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
@@ -405,7 +405,7 @@ describe('where what is unknown is held', () => {
     expect(calls.at(-1)).toBe('Aldeamo -2');
   });
 
-  test('or it turns out by then that it was sent: then a person need not', async () => {
+  test('given a retry by hand of a notification that turns out to be sent, sends nothing', async () => {
     const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
@@ -416,7 +416,7 @@ describe('where what is unknown is held', () => {
     expect(calls.at(-1)).toBe('Aldeamo? -1');
   });
 
-  test('a fresh payment is not handed to Twilio; it is asked about, and then held', async () => {
+  test('given an unknown outcome of a new payment, does not fail over: queries the status, then holds', async () => {
     const { pay, turn, calls, answers } = await setUp({ unknownOutcome: 'hold', answers: { Aldeamo: lost } });
     const pending = await pay();
     expect(attemptsOf(pending)).toEqual(['Aldeamo unknown deadline_passed']);
@@ -428,7 +428,7 @@ describe('where what is unknown is held', () => {
     expect(calls).toEqual(['Aldeamo -1', 'Aldeamo? -1']);
   });
 
-  test('a fresh payment that Aldeamo could not be given is handed to Twilio', async () => {
+  test('given a refused connection to Aldeamo, fails over to Twilio', async () => {
     const { pay, calls } = await setUp({ unknownOutcome: 'hold', answers: { Aldeamo: refused } });
     expect(await pay()).toMatchObject({ notification_status: 'sent', notification_service: 'Twilio' });
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2']);
@@ -436,8 +436,8 @@ describe('where what is unknown is held', () => {
 
   test.each<[what: string, outcome: Outcome, attempts: string[]]>([
     ['accepted', accepted('AL7'), ['Aldeamo accepted']],
-    ['not to have arrived', neverReceived, ['Aldeamo not_sent never_received', 'Aldeamo accepted']],
-  ])('what is found %s is not held', async (_what, outcome, attempts) => {
+    ['never received', neverReceived, ['Aldeamo not_sent never_received', 'Aldeamo accepted']],
+  ])('does not hold a notification that turns out to be %s', async (_what, outcome, attempts) => {
     const { crash, turn, known } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     known['-1'] = outcome;
@@ -448,8 +448,8 @@ describe('where what is unknown is held', () => {
   });
 });
 
-describe('a notification that nobody has taken', () => {
-  test('is tried again with backoff, through both providers, until it is sent', async () => {
+describe('delivery, given a notification that no provider has accepted', () => {
+  test('retries with backoff, through both providers, until it is sent', async () => {
     const { pay, turn, answers, found, store, calls } = await setUp({
       answers: { Aldeamo: refused, Twilio: refused },
     });
@@ -477,14 +477,14 @@ describe('a notification that nobody has taken', () => {
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Aldeamo -3', 'Twilio -4', 'Aldeamo -5', 'Twilio -6']);
   });
 
-  test('has failed when its time is over: nothing is sent', async () => {
+  test('fails it when its time to live has passed, and sends nothing', async () => {
     const { pay, turn, calls, found, store } = await setUp({
       ttlMs: 1000,
       answers: { Aldeamo: refused, Twilio: refused },
     });
     const pending = await pay();
     calls.length = 0;
-    pass(1000); // before the retry would come, which is after 2500 ms
+    pass(1000); // the retry is due later, after 2500 ms
     const failed = await turn();
     expect(failed).toMatchObject({
       notification_status: 'failed',
@@ -498,7 +498,7 @@ describe('a notification that nobody has taken', () => {
     expect(await store.claimDue(10)).toEqual([]);
   });
 
-  test('and whose time is over is sent all the same if it turns out that it was', async () => {
+  test('given that it has expired but turns out to be accepted, records it as sent', async () => {
     const { crash, turn, known, calls } = await setUp({ ttlMs: 1000 });
     await crash();
     known['-1'] = accepted('AL7');
@@ -507,7 +507,7 @@ describe('a notification that nobody has taken', () => {
     expect(calls).toEqual(['Aldeamo? -1']);
   });
 
-  test('has failed as soon as a provider rejects it', async () => {
+  test('fails it as soon as a provider rejects it', async () => {
     const { pay, turn, answers, store } = await setUp({ answers: { Aldeamo: refused, Twilio: refused } });
     await pay();
     answers.Aldeamo = optedOut;
@@ -519,8 +519,8 @@ describe('a notification that nobody has taken', () => {
   });
 });
 
-describe('while nobody can be asked', () => {
-  test('no attempt is spent: it is postponed until a circuit lets a probe through', async () => {
+describe('delivery, while no provider is available', () => {
+  test('postpones a notification until a circuit lets a probe through, and spends no attempt', async () => {
     const { pay, turn, open, calls, found, notifier } = await setUp({
       answers: { Aldeamo: refused, Twilio: refused },
     });
@@ -536,7 +536,7 @@ describe('while nobody can be asked', () => {
     expect(await found(pending)).toEqual(postponed);
   });
 
-  test('a fresh payment says why it was not sent, and waits for the probe without having spent a retry', async () => {
+  test('records why a new payment was not sent, and waits for the probe', async () => {
     const { pay, open, calls, notifier } = await setUp();
     await open('Aldeamo', 'Twilio');
     const pending = await pay();
@@ -547,7 +547,7 @@ describe('while nobody can be asked', () => {
     );
   });
 
-  test('but its time is over, it has failed', async () => {
+  test('fails a notification that has expired', async () => {
     const { pay, turn, open, calls } = await setUp({
       ttlMs: 2500,
       answers: { Aldeamo: refused, Twilio: refused },
@@ -562,7 +562,7 @@ describe('while nobody can be asked', () => {
     expect(calls).toEqual([]);
   });
 
-  test('but one circuit is closed, that one is asked, and the other is put down as not asked', async () => {
+  test('given that one circuit has closed, calls its provider and records that the other was skipped', async () => {
     const { pay, turn, open, calls, answers } = await setUp({
       answers: { Aldeamo: refused, Twilio: refused },
     });
@@ -575,14 +575,14 @@ describe('while nobody can be asked', () => {
   });
 });
 
-describe('Retry-After', () => {
+describe('delivery, given a Retry-After', () => {
   const throttledFor = (retry_after_ms: number): Outcome => ({
     outcome: 'not_sent',
     reason: 'http_429',
     retry_after_ms,
   });
 
-  test('is heeded by everybody: the other provider is used until it has passed', async () => {
+  test('of Aldeamo, sends every payment through Twilio until it has passed', async () => {
     const { pay, answers, calls, notifier } = await setUp({ answers: { Aldeamo: throttledFor(60_000) } });
     expect(attemptsOf(await pay())).toEqual(['Aldeamo not_sent http_429', 'Twilio accepted']);
     answers.Aldeamo = accepted('AL2');
@@ -597,7 +597,7 @@ describe('Retry-After', () => {
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Twilio -2', 'Aldeamo -1']);
   });
 
-  test("of Twilio's: it is not called before, either", async () => {
+  test('of Twilio, does not call Twilio until it has passed', async () => {
     const { pay, answers, calls } = await setUp({
       answers: { Aldeamo: refused, Twilio: throttledFor(60_000) },
     });
@@ -613,7 +613,7 @@ describe('Retry-After', () => {
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Aldeamo -1', 'Aldeamo -1', 'Twilio -2']);
   });
 
-  test('of both: the notification waits for the first of them, and no attempt is spent before', async () => {
+  test('of both providers, waits for the shorter one and spends no attempt before', async () => {
     const { pay, turn, answers, calls, found } = await setUp({
       answers: { Aldeamo: throttledFor(60_000), Twilio: throttledFor(30_000) },
     });
@@ -628,7 +628,7 @@ describe('Retry-After', () => {
     expect(calls).toEqual(['Twilio -4']);
   });
 
-  test('that has not passed yet postpones what is due for another reason', async () => {
+  test('that has not passed, postpones a notification that is due for another reason', async () => {
     const { pay, crash, turn, answers, calls } = await setUp({ baseMs: 1 });
     const interrupted = await crash();
     answers.Aldeamo = throttledFor(60_000);
@@ -645,7 +645,7 @@ describe('Retry-After', () => {
     expect(other.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
   });
 
-  test('is not heeded for longer than the longest wait', async () => {
+  test('longer than the longest wait, waits for the longest wait alone', async () => {
     const { pay, answers, calls } = await setUp({
       maxMs: 100_000,
       answers: { Aldeamo: throttledFor(365 * 24 * hour) },
@@ -660,8 +660,8 @@ describe('Retry-After', () => {
   });
 });
 
-describe('a lease that runs out under a slow worker', () => {
-  test('the late outcome is refused, and the newer record stands', async () => {
+describe('delivery, given a lease that expires during a slow call', () => {
+  test('rejects the late outcome and leaves the newer record', async () => {
     const { begin, turn, delivery, answers, log, logged, found, calls } = await setUp();
     const slow = Promise.withResolvers<Outcome>();
     answers.Aldeamo = slow.promise;
@@ -674,13 +674,13 @@ describe('a lease that runs out under a slow worker', () => {
     expect(attemptsOf(newer)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
     expect(newer.fence).toBe(2);
     slow.resolve(accepted('AL1'));
-    await slowRound; // which does not reject
+    await slowRound; // does not reject
     expect(logged).toEqual(['notification handled', 'another worker has claimed this notification']);
     expect(await found(payment)).toEqual(newer);
     expect(isPossibleDuplicate(newer.attempts)).toBe(true);
   });
 
-  test('what it has not begun yet, it does not begin: Twilio is not called', async () => {
+  test('does not fail over after it: Twilio is not called', async () => {
     const { begin, turn, delivery, answers, log, found, calls } = await setUp();
     const slow = Promise.withResolvers<Outcome>();
     answers.Aldeamo = slow.promise;
@@ -696,7 +696,7 @@ describe('a lease that runs out under a slow worker', () => {
     expect(await found(payment)).toEqual(newer);
   });
 
-  test('nor does the outbox: who has lost the lease before the call makes no call', async () => {
+  test('given a turn of the outbox that lost the lease before its call, makes no call', async () => {
     const { crash, claim, delivery, log, store, calls } = await setUp();
     await crash();
     pass(leaseMs);
@@ -709,8 +709,8 @@ describe('a lease that runs out under a slow worker', () => {
   });
 });
 
-describe('a store that fails', () => {
-  test('after the call: the outcome is told, what is on record is an attempt that may have happened', async () => {
+describe('delivery, given a store that fails', () => {
+  test('after the call, returns the outcome and leaves an attempt without one on record', async () => {
     const { begin, delivery, store, log, logged, found, turn, known } = await setUp();
     const payment = await begin();
     vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
@@ -718,14 +718,14 @@ describe('a store that fails', () => {
     expect(attemptsOf(ended)).toEqual(['Aldeamo accepted']);
     expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
     expect(logged).toEqual(['an outcome could not be recorded']);
-    // It is found when the lease has run out.
+    // The status query finds the outcome after the lease has expired.
     known['-1'] = accepted('AL1');
     pass(leaseMs);
     expect(attemptsOf(await turn())).toEqual(['Aldeamo accepted']);
     expect(logged).toEqual(['an outcome could not be recorded', 'notification handled']);
   });
 
-  test('before Twilio: it is not called, and the outbox takes it on', async () => {
+  test('before the failover, does not call Twilio and leaves the notification to the outbox', async () => {
     const { begin, delivery, store, log, calls, turn, known } = await setUp({
       answers: { Aldeamo: refused },
     });
@@ -738,12 +738,12 @@ describe('a store that fails', () => {
     expect((await turn()).notification_service).toBe('Twilio');
   });
 
-  // The hand-over to a Twilio that can not be asked is saved without a running attempt and without a next one: the
-  // notification looks as if it was held, and nobody looks at it again before it expires.
-  test('between a hand-over that nobody can take and the end: it is tried again, and not forgotten', async () => {
-    const { begin, delivery, store, log, open, notifier, answers, well, found } = await setUp();
+  // The failover to a Twilio whose circuit is open is saved with neither a running attempt nor a next one. Such a record
+  // looks held, so the outbox would not claim it before it expires.
+  test('between a failover to an unavailable Twilio and the end of the round, leaves the notification due', async () => {
+    const { begin, delivery, store, log, open, notifier, answers, healthy, found } = await setUp();
     await open('Aldeamo', 'Twilio');
-    well.Aldeamo = true;
+    healthy.Aldeamo = true;
     await notifier.recover();
     answers.Aldeamo = refused;
     const payment = await begin();

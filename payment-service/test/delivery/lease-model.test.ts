@@ -41,7 +41,7 @@ async function take(world: World, step: typeof steps extends fc.Arbitrary<(infer
   await vi.advanceTimersByTimeAsync(step.type === 'pass' ? step.ms : 0);
 }
 
-/** From here on the providers accept everything, and the outbox of one worker runs. */
+/** Ends all notifications: the providers accept every call, and the outbox of one worker runs. */
 async function recover(world: World): Promise<Payment[]> {
   for (let round = 0; round < 100; round += 1) {
     const payments = await world.findAll();
@@ -79,10 +79,10 @@ test('given workers that lose their leases during calls and commits, only the ne
         const sends = keys.filter((key) => world.watch.sent.has(key)).length;
         world.watch.rule(
           sends <= 1 || isPossibleDuplicate(payment.attempts),
-          'a second SMS is on record as a possible one',
+          'a second SMS is recorded as a possible duplicate',
         );
         if (payment.notification_status === 'sent')
-          world.watch.rule(sends > 0, 'sent means that an SMS went out');
+          world.watch.rule(sends > 0, 'a notification on record as sent was sent');
         reached.add(`${payment.notification_status} after ${sends} SMS`);
       }
       if (world.watch.refusals() > 0) reached.add('a stale write was refused');
@@ -90,7 +90,7 @@ test('given workers that lose their leases during calls and commits, only the ne
     },
   );
   await fc.assert(property, { seed: 20260102, numRuns: 200 });
-  // The sequences prove nothing unless they reach what leases are for.
+  // Without these cases the sequences would prove nothing about leases.
   expect([...reached]).toEqual(
     expect.arrayContaining([
       'a stale write was refused',

@@ -1,22 +1,22 @@
 import { askedProvider } from '../../src/domain/attempts.ts';
 import type { Payment } from '../../src/domain/payment.ts';
 
-/** What the test itself knows of a payment. It reads no field that the store decides by. */
+/** The test's own view of a payment. It reads no field that the store decides by, so that both can disagree. */
 interface Known {
   newestFence: number;
-  /** Until when a worker has it; undefined after a write that gave the lease back. */
+  /** When the lease expires, in ms since the epoch; undefined after a write that released it. */
   leasedUntil: number | undefined;
   hasEnded: boolean;
-  /** Whether an SMS of it had gone out when it was claimed. */
+  /** Whether an SMS of it had been sent when it was claimed. */
   wasSent: boolean;
 }
 
 /**
- * Watches the store and the providers. A broken rule is recorded rather than thrown, since delivery catches the errors of
+ * Watches the store and the providers. A broken rule is recorded rather than thrown, because delivery catches the errors of
  * a store.
  */
 export function watchLeases(leaseMs: number) {
-  /** The keys of the attempts whose SMS went out. */
+  /** The keys of the attempts whose SMS was sent. */
   const sent = new Set<string>();
   const known = new Map<string, Known>();
   const violations: string[] = [];
@@ -69,7 +69,7 @@ export function watchLeases(leaseMs: number) {
       rule(attempts.at(-1)?.outcome === null, 'the attempt is on record as running before its call');
       rule(
         !(stored && of(stored.payment_id).wasSent),
-        'a provider that has sent is asked before another call',
+        'the status of a sent attempt is queried before another call',
       );
     },
   };

@@ -19,7 +19,7 @@ const policy: RetryPolicy = {
 /** The circuits stay closed, since the model is about leases. */
 const parameters = { ...circuitBreakerDefaults, volumeThreshold: 1_000_000, consecutiveFailures: 1_000_000 };
 
-/** Ends a process in the middle: what awaits it goes on no more. */
+/** A process that can crash at any await: after `end`, code that awaits `goOn` never continues. */
 function createLife() {
   let hasEnded = false;
   return {
@@ -57,7 +57,7 @@ function createProviders(store: Store, watch: LeaseWatch) {
   return { calls, clientOf };
 }
 
-/** The store as one worker sees it: a commit takes a while, and so does its answer. */
+/** The store with a pause before each operation and another before its result, so that leases expire in between. */
 function slowDown(store: Store, watch: LeaseWatch, life: Life, pause: () => Promise<void>) {
   const slow =
     <Args extends unknown[], Result>(operation: (...args: Args) => Promise<Result>) =>
@@ -132,7 +132,7 @@ export function createWorld(delays: number[]) {
       );
       void store.insert(begun).then(() => delivery.round(begun, log));
     },
-    /** As the outbox does it. */
+    /** Claims and resumes what is due, as the outbox does. */
     claim(worker: number): void {
       const { store, delivery } = workerAt(worker);
       const resume = (payment: Payment) =>

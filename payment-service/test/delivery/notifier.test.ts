@@ -21,7 +21,7 @@ const day = 86_400_000;
 const log = { info() {}, warn() {} } as unknown as FastifyBaseLogger;
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-/** Whoever is asked answers by what `answers` says at that moment, and keeps what it was asked. */
+/** Both providers respond with what `answers` contains at the time of the call, and record their calls. */
 function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
   const current: Record<Provider, Answer> = {
     Aldeamo: accepted('AL1'),
@@ -29,9 +29,9 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
     ...answers,
   };
   const calls: { provider: Provider; request: NotifyRequest; key: string }[] = [];
-  const well: Record<Provider, boolean | Promise<boolean>> = { Aldeamo: false, Twilio: false };
+  const healthy: Record<Provider, boolean | Promise<boolean>> = { Aldeamo: false, Twilio: false };
   const closed: Provider[] = [];
-  /** Saves and calls in the order that they began in. */
+  /** Saves and calls, in the order of their start. */
   const events: string[] = [];
   const clientOf = (provider: Provider) => ({
     notify: async (request: NotifyRequest, key: string) => {
@@ -41,7 +41,7 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
       return typeof answer === 'function' ? answer(request) : answer;
     },
     ask: async () => undefined,
-    check: async () => well[provider],
+    check: async () => healthy[provider],
     close: async () => {
       closed.push(provider);
     },
@@ -56,7 +56,7 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
     events.push(`saved: ${attemptsOf(payment).join(', ')}`);
   };
   const pay = (customer_id = '123') => notifier.notify(notifier.begin(paymentOf(customer_id)), save);
-  /** Opens Aldeamo's circuit, or both, and forgets the calls that it took. */
+  /** Opens the circuits of these providers, and drops the calls that it took. */
   const open = async (...providers: Provider[]) => {
     const before = { ...current };
     for (const provider of providers) current[provider] = refused;
@@ -67,7 +67,7 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
     events.length = 0;
   };
   const callsTo = (provider: Provider) => calls.filter((call) => call.provider === provider).length;
-  return { notifier, answers: current, well, closed, calls, callsTo, events, save, pay, open };
+  return { notifier, answers: current, healthy, closed, calls, callsTo, events, save, pay, open };
 }
 
 function paymentOf(customer_id: string): Payment {
@@ -91,55 +91,67 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('a notification', () => {
+describe('the notifier', () => {
   test.each<
     [what: string, answers: [Answer, Answer], attempts: string[], status: string, by: Provider | null]
   >([
-    ['accepted by Aldeamo', [accepted('AL1'), refused], ['Aldeamo accepted'], 'sent', 'Aldeamo'],
-    ['rejected by Aldeamo', [optedOut, accepted('SM1')], ['Aldeamo rejected opted_out'], 'failed', null],
     [
-      'that Aldeamo could not be given',
+      'an acceptance by Aldeamo, does not call Twilio',
+      [accepted('AL1'), refused],
+      ['Aldeamo accepted'],
+      'sent',
+      'Aldeamo',
+    ],
+    [
+      'a rejection by Aldeamo, fails the notification without a call to Twilio',
+      [optedOut, accepted('SM1')],
+      ['Aldeamo rejected opted_out'],
+      'failed',
+      null,
+    ],
+    [
+      'a refused connection to Aldeamo, fails over to Twilio',
       [refused, accepted('SM1')],
       ['Aldeamo not_sent connection_refused', 'Twilio accepted'],
       'sent',
       'Twilio',
     ],
     [
-      'that Aldeamo may have taken',
+      'an unknown outcome from Aldeamo, fails over to Twilio',
       [lost, accepted('SM1')],
       ['Aldeamo unknown deadline_passed', 'Twilio accepted'],
       'sent',
       'Twilio',
     ],
     [
-      'that Aldeamo declined',
+      'a message that Aldeamo declined, fails over to Twilio',
       [tooLong, accepted('SM1')],
       ['Aldeamo not_sent too_long', 'Twilio accepted'],
       'sent',
       'Twilio',
     ],
     [
-      'that Twilio rejected after Aldeamo failed',
+      'a rejection by Twilio after Aldeamo failed, fails the notification',
       [refused, optedOut],
       ['Aldeamo not_sent connection_refused', 'Twilio rejected opted_out'],
       'failed',
       null,
     ],
     [
-      'that neither could be given',
+      'an unknown outcome and a refused connection, stays pending',
       [lost, refused],
       ['Aldeamo unknown deadline_passed', 'Twilio not_sent connection_refused'],
       'pending',
       null,
     ],
     [
-      'that both declined',
+      'a message that both providers declined, stays pending',
       [tooLong, tooLong],
       ['Aldeamo not_sent too_long', 'Twilio not_sent too_long'],
       'pending',
       null,
     ],
-  ])('%s', async (_what, [aldeamo, twilio], attempts, status, by) => {
+  ])('given %s', async (_what, [aldeamo, twilio], attempts, status, by) => {
     const { pay, calls } = setUp({ Aldeamo: aldeamo, Twilio: twilio });
     const payment = await pay();
     expect(attemptsOf(payment)).toEqual(attempts);
@@ -147,7 +159,7 @@ describe('a notification', () => {
     expect(calls.map(({ provider }) => provider)).toEqual(attempts.map((attempt) => attempt.split(' ')[0]));
   });
 
-  test('asks for its own message, and each attempt has its own key', async () => {
+  test('sends the message and the phone of the payment, and gives each attempt its own key', async () => {
     const { notifier, calls, save } = setUp({ Aldeamo: refused });
     const phone = '+573001234567';
     const payment = newPayment(
@@ -163,7 +175,7 @@ describe('a notification', () => {
     ]);
   });
 
-  test('asks for no phone where none is known, and keeps the id of the SMS and the time that it took', async () => {
+  test('given no phone, sends none, and records the message id and the duration', async () => {
     const slow = async () => {
       await new Promise((resolve) => setTimeout(resolve, 120));
       return accepted('AL7');
@@ -175,7 +187,7 @@ describe('a notification', () => {
     expect(calls[0]?.request).not.toHaveProperty('phone');
   });
 
-  test('waits for a hanging Twilio only until the deadline of its call', async () => {
+  test('given a hanging Twilio, waits only until the deadline of its call', async () => {
     const deadline = 3000;
     const hanging = () => new Promise<Outcome>((resolve) => setTimeout(resolve, deadline, lost));
     const { pay } = setUp({ Aldeamo: refused, Twilio: hanging });
@@ -188,20 +200,28 @@ describe('a notification', () => {
   });
 
   test.each<[what: string, answers: [Answer, Answer], possible: boolean]>([
-    ['unknown, then accepted by Twilio: it may come twice', [lost, accepted('SM1')], true],
-    ['not sent, then accepted by Twilio: it comes once', [refused, accepted('SM1')], false],
-    ['unknown, and then not sent: nobody is known to have taken it', [lost, refused], false],
-    ['accepted: it comes once', [accepted('AL1'), refused], false],
-  ])('%s', async (_what, [aldeamo, twilio], possible) => {
+    [
+      'an unknown outcome and an acceptance by Twilio, reports a possible duplicate',
+      [lost, accepted('SM1')],
+      true,
+    ],
+    [
+      'a refused connection and an acceptance by Twilio, reports no duplicate',
+      [refused, accepted('SM1')],
+      false,
+    ],
+    ['an unknown outcome and a refused connection, reports no duplicate', [lost, refused], false],
+    ['an acceptance, reports no duplicate', [accepted('AL1'), refused], false],
+  ])('given %s', async (_what, [aldeamo, twilio], possible) => {
     const { pay } = setUp({ Aldeamo: aldeamo, Twilio: twilio });
     expect(isPossibleDuplicate((await pay()).attempts)).toBe(possible);
   });
 
-  test('names its own provider and its own SMS, among others under way that end in another order', async () => {
-    const answerOf = (id: string, taken: boolean) => async (request: NotifyRequest) => {
+  test('given 60 payments whose calls end in another order, records for each its own provider and message id', async () => {
+    const answerOf = (id: string, isAccepted: boolean) => async (request: NotifyRequest) => {
       const number = Number(request.customer_id);
       await new Promise((resolve) => setTimeout(resolve, (number * 37) % 101));
-      return taken ? accepted(`${id}${number}`) : tooLong;
+      return isAccepted ? accepted(`${id}${number}`) : tooLong;
     };
     const { pay } = setUp({
       Aldeamo: (request) => answerOf('AL', Number(request.customer_id) % 3 !== 0)(request),
@@ -209,12 +229,12 @@ describe('a notification', () => {
     });
     const paid = Array.from({ length: 60 }, (_, i) => pay(String(i)));
     await pass(1000);
-    const taken = (await Promise.all(paid)).map(({ customer_id, notification_service, attempts }) => [
+    const records = (await Promise.all(paid)).map(({ customer_id, notification_service, attempts }) => [
       customer_id,
       notification_service,
       attempts.at(-1)?.message_id,
     ]);
-    expect(taken).toEqual(
+    expect(records).toEqual(
       Array.from({ length: 60 }, (_, i) =>
         i % 3 === 0 ? [`${i}`, 'Twilio', `SM${i}`] : [`${i}`, 'Aldeamo', `AL${i}`],
       ),
@@ -222,22 +242,22 @@ describe('a notification', () => {
   });
 });
 
-describe("Aldeamo's circuit", () => {
+describe('the notifier, with the circuits of its providers', () => {
   test.each<[what: string, answer: Outcome, failures: number]>([
-    ['accepted', accepted('AL1'), 0],
-    ['rejected', optedOut, 0],
-    ['not sent', refused, 1],
-    ['unknown', lost, 1],
-    ['declined, which is no outage', tooLong, 0],
-    ['not called, for want of room', overloaded, 0],
-  ])('%s', async (_what, answer, failures) => {
+    ['an acceptance by Aldeamo, counts no failure', accepted('AL1'), 0],
+    ['a rejection by Aldeamo, counts no failure', optedOut, 0],
+    ['a refused connection to Aldeamo, counts a failure', refused, 1],
+    ['an unknown outcome from Aldeamo, counts a failure', lost, 1],
+    ['a message that Aldeamo declined, counts no failure', tooLong, 0],
+    ['a full queue of our own, counts no failure', overloaded, 0],
+  ])('given %s', async (_what, answer, failures) => {
     const { notifier, pay } = setUp({ Aldeamo: answer });
     await pay();
     expect(notifier.report().Aldeamo).toMatchObject({ failures, consecutive_failures: failures });
     expect(notifier.report().Twilio).toMatchObject({ state: 'closed', failures: 0 });
   });
 
-  test('never opens for want of room of our own, and Twilio sends what finds none', async () => {
+  test('given a full queue of our own, leaves the circuit closed and sends through Twilio', async () => {
     const { notifier, pay, callsTo } = setUp({ Aldeamo: overloaded });
     for (let i = 0; i < 100; i += 1) {
       expect(await pay()).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });
@@ -250,7 +270,7 @@ describe("Aldeamo's circuit", () => {
     });
   });
 
-  test('when open, begins with Twilio, and says why; Aldeamo is not called', async () => {
+  test("given Aldeamo's circuit open, skips Aldeamo, records why, and sends through Twilio", async () => {
     const { notifier, open, save, events } = setUp();
     await open('Aldeamo');
     const begun = notifier.begin(paymentOf('123'));
@@ -260,10 +280,10 @@ describe("Aldeamo's circuit", () => {
     expect(attemptsOf(payment)).toEqual(['Aldeamo not_sent circuit_open', 'Twilio accepted']);
     expect(payment).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });
     expect(isPossibleDuplicate(payment.attempts)).toBe(false);
-    expect(events).toEqual(['Twilio is called']); // what was begun is saved by the caller
+    expect(events).toEqual(['Twilio is called']); // the begun attempt was stored before notify
   });
 
-  test("and Twilio's, both open: nobody is called, and the payment is pending", async () => {
+  test('given both circuits open, calls no provider and leaves the payment pending', async () => {
     const { notifier, open, save, events } = setUp();
     await open('Aldeamo', 'Twilio');
     expect(notifier.current()).toBeNull();
@@ -275,7 +295,7 @@ describe("Aldeamo's circuit", () => {
     expect(events).toEqual([]);
   });
 
-  test('that opens between the beginning and the call: Twilio sends', async () => {
+  test("given that Aldeamo's circuit opens between begin and notify, sends through Twilio", async () => {
     const { notifier, open, save, events } = setUp();
     const begun = notifier.begin(paymentOf('123'));
     expect(attemptsOf(begun)).toEqual(['Aldeamo null']);
@@ -285,22 +305,22 @@ describe("Aldeamo's circuit", () => {
     expect(events).toEqual(['saved: Aldeamo not_sent circuit_open, Twilio null', 'Twilio is called']);
   });
 
-  test("and Twilio's, both opening between the beginning and the call: nobody is called", async () => {
+  test('given that both circuits open between begin and notify, calls no provider', async () => {
     const { notifier, open, save, events } = setUp();
     const begun = notifier.begin(paymentOf('123'));
     await open('Aldeamo', 'Twilio');
     const payment = await notifier.notify(begun, save);
     expect(attemptsOf(payment)).toEqual(['Aldeamo not_sent circuit_open', 'Twilio not_sent circuit_open']);
     expect(payment.notification_status).toBe('pending');
-    expect(events).toEqual([]); // no call to announce; the end is the caller's to save
+    expect(events).toEqual([]); // saves come before calls; the end is stored after notify
   });
 
-  test("Twilio's own, closing while it is saved that it is open: what is on disk as not made is not made", async () => {
-    const { notifier, open, callsTo, well } = setUp({ Aldeamo: tooLong });
+  test("given that Twilio's circuit closes while a skipped attempt is saved, does not make that attempt", async () => {
+    const { notifier, open, callsTo, healthy } = setUp({ Aldeamo: tooLong });
     await open('Aldeamo', 'Twilio');
-    well.Aldeamo = true;
+    healthy.Aldeamo = true;
     await notifier.recover();
-    well.Twilio = true;
+    healthy.Twilio = true;
     const notified = notifier.notify(notifier.begin(paymentOf('123')), async () => {
       await new Promise((resolve) => setTimeout(resolve, circuitBreakerDefaults.resetTimeout));
     });
@@ -310,7 +330,7 @@ describe("Aldeamo's circuit", () => {
     expect(callsTo('Twilio')).toBe(0);
   });
 
-  test("Twilio's own, opening between the beginning and the call: the attempt is put down as not made", async () => {
+  test("given that Twilio's circuit opens between begin and notify, records its attempt as not made", async () => {
     const { notifier, open, save, events } = setUp();
     await open('Aldeamo');
     const begun = notifier.begin(paymentOf('123'));
@@ -320,12 +340,12 @@ describe("Aldeamo's circuit", () => {
     expect(events).toEqual([]);
   });
 
-  test('lets one of many payments through when it is due, and all of them when that one was sent', async () => {
-    const { open, pay, callsTo, answers, well } = setUp();
+  test('given a circuit that is due for a probe, sends one payment, and all of them after its success', async () => {
+    const { open, pay, callsTo, answers, healthy } = setUp();
     const services = async (paid: Promise<Payment>[]) =>
       (await Promise.all(paid)).map(({ notification_service }) => notification_service);
     await open('Aldeamo');
-    well.Aldeamo = new Promise(() => {}); // the payments are the probe
+    healthy.Aldeamo = new Promise(() => {}); // the background check never ends, so that a payment is the probe
     const probe = Promise.withResolvers<Outcome>();
     answers.Aldeamo = () => probe.promise;
     await pass(circuitBreakerDefaults.resetTimeout);
@@ -337,24 +357,24 @@ describe("Aldeamo's circuit", () => {
     expect(await services([pay(), pay()])).toEqual(['Aldeamo', 'Aldeamo']);
   });
 
-  test('opens for everybody, and closes on recovery', async () => {
-    const { notifier, open, pay, well } = setUp();
+  test('given an open circuit, sends through Twilio until the provider has recovered', async () => {
+    const { notifier, open, pay, healthy } = setUp();
     await open('Aldeamo');
     await expect(notifier.recover()).resolves.toBe(false);
     expect((await pay()).notification_service).toBe('Twilio');
-    well.Aldeamo = true;
+    healthy.Aldeamo = true;
     await expect(notifier.recover()).resolves.toBe(true);
     expect(notifier.current()).toBe('Aldeamo');
     expect((await pay()).notification_service).toBe('Aldeamo');
   });
 });
 
-describe('an attempt is on disk before its call', () => {
+describe('the notifier, saving an attempt before its call', () => {
   test.each<[what: string, answer: Outcome, saved: string]>([
     ['failed', refused, 'Aldeamo not_sent connection_refused'],
-    ['is unknown', lost, 'Aldeamo unknown deadline_passed'],
-    ['was declined', tooLong, 'Aldeamo not_sent too_long'],
-  ])('Twilio is called when it is saved that Aldeamo %s', async (_what, answer, saved) => {
+    ['left the outcome unknown', lost, 'Aldeamo unknown deadline_passed'],
+    ['declined', tooLong, 'Aldeamo not_sent too_long'],
+  ])('given that Aldeamo %s, calls Twilio only after the save', async (_what, answer, saved) => {
     const { notifier, events } = setUp({ Aldeamo: answer });
     const disk = Promise.withResolvers<void>();
     const saving = Promise.withResolvers<Payment>();
@@ -373,19 +393,19 @@ describe('an attempt is on disk before its call', () => {
   test.each<[what: string, answer: Outcome, failures: number]>([
     ['failed', refused, 1],
     ['declined', tooLong, 0],
-  ])('where it can not be saved, after Aldeamo %s, nobody else is called', async (_what, answer, failures) => {
+  ])('given that Aldeamo %s and the save fails, does not call Twilio', async (_what, answer, failures) => {
     const { notifier, callsTo } = setUp({ Aldeamo: answer });
     const diskFull = new Error('disk full');
     const notified = notifier.notify(notifier.begin(paymentOf('123')), () => Promise.reject(diskFull));
     await expect(notified).rejects.toBe(diskFull);
     expect(callsTo('Twilio')).toBe(0);
-    // Aldeamo's own failure, and nothing for the disk's.
+    // A failed save is no failure of a provider.
     const counted = { state: 'closed', failures, consecutive_failures: failures };
     expect(notifier.report().Aldeamo).toMatchObject(counted);
     expect(notifier.report().Twilio).toMatchObject({ calls: 0, failures: 0 });
   });
 
-  test('where it can not be saved, after the circuit opened, nobody is called', async () => {
+  test('given that the circuit opened and the save fails, calls no provider', async () => {
     const { notifier, open, calls } = setUp();
     const begun = notifier.begin(paymentOf('123'));
     await open('Aldeamo');
@@ -399,7 +419,7 @@ describe('an attempt is on disk before its call', () => {
 });
 
 describe('notify', () => {
-  test('calls nobody where no attempt was begun, or the last one has ended', async () => {
+  test('given no running attempt, returns the payment without a call', async () => {
     const { notifier, pay, save, calls } = setUp();
     const fresh = paymentOf('123');
     expect(await notifier.notify(fresh, save)).toBe(fresh);
@@ -409,7 +429,7 @@ describe('notify', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('goes on after earlier attempts, under a key that none of them had', async () => {
+  test('given earlier attempts, continues with a key of its own', async () => {
     const { notifier, save, calls, pay, answers } = setUp({ Aldeamo: lost, Twilio: refused });
     const pending = await pay();
     answers.Aldeamo = accepted('AL9');
@@ -420,7 +440,7 @@ describe('notify', () => {
   });
 });
 
-test('close closes both clients, and leaves no timer', async () => {
+test('the notifier closes both clients, and leaves no timer', async () => {
   const { notifier, open, closed } = setUp();
   await open('Aldeamo', 'Twilio');
   await notifier.close();

@@ -10,19 +10,19 @@ import { paymentNumber, recordOf } from '../store/store-contract.ts';
 const now = Date.parse('2026-03-01T12:00:00.000Z');
 const hour = 3_600_000;
 
-// The outbox waits by node:timers/promises. setImmediate is left alone: the store commits by it.
+// fakeNodeBuiltins, because the outbox waits by node:timers/promises. setImmediate stays real, because the store commits by it.
 beforeEach(() => {
   vi.useFakeTimers({ now, fakeNodeBuiltins: true, toFake: ['Date', 'setTimeout', 'clearTimeout'] });
 });
 const started: Outbox[] = [];
 let open: Store;
 afterEach(async () => {
-  // Before the real clock is back: a fake pause does not end any more then.
+  // Before useRealTimers, because a pause on the fake clock would never end after it.
   await Promise.all(started.splice(0).map((outbox) => outbox.stop()));
   vi.useRealTimers();
 });
 
-/** Lets the time pass in small steps, and the store do its work in each. */
+/** Advances the clock in small steps, and lets the store finish its work in each. */
 async function pass(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 50) {
     await vi.advanceTimersByTimeAsync(Math.min(50, ms - passed));
@@ -30,10 +30,10 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
-/** What the store was given before a write is done when that one is; it changes nothing, and so waits for no disk. */
+/** Waits for a write that changes nothing, because the store ends its operations in order. */
 async function work(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) {
-    await open.deletePhone('nobody');
+    await open.deletePhone('unknown');
     await new Promise(setImmediate);
   }
 }
@@ -46,15 +46,15 @@ async function setUp({ leaseMs = hour } = {}) {
     void logged.push({ level, err: line.err, message });
   const log = { info: logger('info'), warn: logger('warn'), error: logger('error') };
 
-  /** What was taken on, in order, and when. */
-  const taken: { number: number; at: number }[] = [];
+  /** The notifications that were claimed, in order, with the time of each. */
+  const claimed: { number: number; at: number }[] = [];
   let underWay = 0;
   let mostUnderWay = 0;
-  /** How long a turn takes: until this promise is resolved. */
+  /** A turn lasts until this promise is resolved. */
   let turn = async (_payment: Payment): Promise<unknown> => undefined;
   const delivery = {
     resume: async (payment: Payment) => {
-      taken.push({ number: Number(payment.payment_id.slice(4)), at: Date.now() - now });
+      claimed.push({ number: Number(payment.payment_id.slice(4)), at: Date.now() - now });
       underWay += 1;
       mostUnderWay = Math.max(mostUnderWay, underWay);
       try {
@@ -87,8 +87,8 @@ async function setUp({ leaseMs = hour } = {}) {
       Array.from({ length: to - from + 1 }, (_, index) => store.insert(dueIn(from + index, dueInMs))),
     );
   return {
-    ...{ store, logged, taken, start, insertDue },
-    numbers: () => taken.map(({ number }) => number),
+    ...{ store, logged, claimed, start, insertDue },
+    numbers: () => claimed.map(({ number }) => number),
     mostUnderWay: () => mostUnderWay,
     each: (does: typeof turn) => {
       turn = does;
@@ -101,8 +101,8 @@ function dueIn(number: number, ms: number): Payment {
   return paymentNumber(number, { next_attempt_at });
 }
 
-describe('what is due', () => {
-  test('is taken on, once each, and what is not due is not', async () => {
+describe('the outbox', () => {
+  test('claims each notification that is due once, and none before', async () => {
     const { store, numbers, start, insertDue } = await setUp();
     await insertDue(1, 3);
     await insertDue(4, 4, 1900);
@@ -111,36 +111,36 @@ describe('what is due', () => {
     start();
     await pass(1500);
     expect(numbers().toSorted()).toEqual([1, 2, 3]);
-    await pass(1500); // an idle outbox looks again every half second
+    await pass(1500); // an idle outbox claims every half second
     expect(numbers().toSorted()).toEqual([1, 2, 3, 4]);
     await pass(60_000);
     expect(numbers()).toHaveLength(4);
   });
 
-  test('is found soon after it has become due, also by an outbox that was idle', async () => {
-    const { taken, start, insertDue } = await setUp();
+  test('given no work before, claims a notification soon after it has become due', async () => {
+    const { claimed, start, insertDue } = await setUp();
     start();
     await pass(5000);
     await insertDue(1, 1, 250);
     await pass(1000);
-    expect(taken).toHaveLength(1);
-    expect(taken[0]?.at).toBeGreaterThanOrEqual(5250);
-    expect(taken[0]?.at).toBeLessThanOrEqual(5850);
+    expect(claimed).toHaveLength(1);
+    expect(claimed[0]?.at).toBeGreaterThanOrEqual(5250);
+    expect(claimed[0]?.at).toBeLessThanOrEqual(5850);
   });
 });
 
-test('never are more under way than allowed, and room that becomes free is used', async () => {
-  const { each, taken, mostUnderWay, start, insertDue } = await setUp();
+test('the outbox runs as many turns at a time as its concurrency allows, and no more', async () => {
+  const { each, claimed, mostUnderWay, start, insertDue } = await setUp();
   const held: (() => void)[] = [];
   each(() => new Promise<void>((resolve) => void held.push(resolve)));
   await insertDue(1, 20);
   start({ concurrency: 7, ratePerSecond: 10_000 });
   await pass(2000);
-  expect(taken).toHaveLength(7);
+  expect(claimed).toHaveLength(7);
   for (const letGo of held.splice(0, 2)) letGo();
   await pass(500);
-  expect(taken).toHaveLength(9);
-  while (taken.length < 20) {
+  expect(claimed).toHaveLength(9);
+  while (claimed.length < 20) {
     for (const letGo of held.splice(0)) letGo();
     await pass(200);
   }
@@ -148,40 +148,44 @@ test('never are more under way than allowed, and room that becomes free is used'
   expect(mostUnderWay()).toBe(7);
 });
 
-describe('never are more taken on in a second than allowed', () => {
+describe('the outbox, within its rate', () => {
   async function mostInASecond(ratePerSecond: number, due: number) {
-    const { taken, start, insertDue } = await setUp();
+    const { claimed, start, insertDue } = await setUp();
     await insertDue(1, due);
     start({ ratePerSecond, concurrency: 1000 });
     await pass(3000);
     const most = Math.max(
-      ...taken.map(({ at: from }) => taken.filter(({ at }) => at >= from && at < from + 1000).length),
+      ...claimed.map(({ at: from }) => claimed.filter(({ at }) => at >= from && at < from + 1000).length),
     );
-    return { most, total: taken.length };
+    return { most, total: claimed.length };
   }
 
-  test.each([10, 20, 100, 500])('%i', async (ratePerSecond) => {
+  test.each([
+    10, 20, 100, 500,
+  ])('given %i per second, claims as many in a second and no more', async (ratePerSecond) => {
     const { most, total } = await mostInASecond(ratePerSecond, ratePerSecond * 3 + 50);
-    expect(most).toBe(ratePerSecond); // and not fewer, as long as there is work
+    expect(most).toBe(ratePerSecond); // and not fewer while there is work
     expect(total).toBeGreaterThanOrEqual(ratePerSecond * 2.8);
   });
 
-  // No whole number for each tenth of a second: the rest is carried over to the next.
-  test.each([15, 25, 106])('%i', async (ratePerSecond) => {
+  // These rates have a fraction in each tick of 100 ms, which is carried over to the next one.
+  test.each([
+    15, 25, 106,
+  ])('given %i per second, carries the fraction of a tick over', async (ratePerSecond) => {
     const { most } = await mostInASecond(ratePerSecond, ratePerSecond * 3 + 50);
     expect(most).toBe(ratePerSecond);
   });
 });
 
-describe('stop', () => {
-  test('waits for those under way, and takes on no more', async () => {
-    const { each, taken, start, insertDue, store } = await setUp();
+describe('stopping the outbox', () => {
+  test('waits for the turns under way, and claims no more', async () => {
+    const { each, claimed, start, insertDue, store } = await setUp();
     const end = Promise.withResolvers<void>();
     each(() => end.promise);
     await insertDue(1, 2);
     const outbox = start();
     await pass(200);
-    expect(taken).toHaveLength(2);
+    expect(claimed).toHaveLength(2);
     const stopped = vi.fn();
     const stopping = outbox.stop().then(stopped);
     await insertDue(3, 5);
@@ -189,8 +193,8 @@ describe('stop', () => {
     expect(stopped).not.toHaveBeenCalled();
     end.resolve();
     await stopping;
-    expect(taken).toHaveLength(2);
-    // What was under way has been put down, and what was not is still due for whoever comes next.
+    expect(claimed).toHaveLength(2);
+    // What was under way is recorded, and the rest is still due for the next worker.
     const statuses = await Promise.all(
       [1, 2, 3, 4, 5].map(
         async (number) => (await store.find(paymentNumber(number).payment_id))?.notification_status,
@@ -200,48 +204,48 @@ describe('stop', () => {
     expect(await store.claimDue(10)).toHaveLength(3);
   });
 
-  test('does not wait for the end of a pause', async () => {
+  test('does not wait for a pause to end', async () => {
     const { start } = await setUp();
     const outbox = start();
     await work();
-    await outbox.stop(); // and the clock stands still
+    await outbox.stop(); // the clock stands still, so that a pause would not end
     await outbox.stop();
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('handles what was being claimed at that moment', async () => {
-    const { start, taken, insertDue, store } = await setUp();
+  test('handles the notifications of a claim that was under way', async () => {
+    const { start, claimed, insertDue, store } = await setUp();
     await insertDue(1, 2);
     const outbox = start();
-    await outbox.stop(); // the claim has begun, and the store has not answered yet
-    expect(taken).toHaveLength(2);
+    await outbox.stop(); // the claim has begun, and the store has not responded yet
+    expect(claimed).toHaveLength(2);
     expect((await store.find(paymentNumber(1).payment_id))?.notification_status).toBe('sent');
   });
 });
 
-describe('what fails is logged, and the outbox goes on', () => {
-  test('the store, when it is to say what is due', async () => {
-    const { store, start, insertDue, taken, logged } = await setUp();
+describe('the outbox logs a failure and continues', () => {
+  test('given a store that fails to claim', async () => {
+    const { store, start, insertDue, claimed, logged } = await setUp();
     await insertDue(1, 1);
     const down = new StoreUnavailable('disk full');
     const claimDue = vi.spyOn(store, 'claimDue').mockRejectedValueOnce(down).mockRejectedValueOnce(down);
     start();
     await pass(9000);
-    expect(taken).toEqual([]);
-    expect(claimDue).toHaveBeenCalledTimes(2); // it does not hammer at it, or fill the log
+    expect(claimed).toEqual([]);
+    expect(claimDue).toHaveBeenCalledTimes(2); // the pause spares the store and the log
     await pass(2000);
-    expect(taken).toHaveLength(1);
+    expect(claimed).toHaveLength(1);
     expect(logged).toEqual(Array(2).fill({ level: 'error', err: down, message: 'the outbox failed' }));
   });
 
-  test('the store, when keys are to be forgotten', async () => {
-    const { store, start, insertDue, taken, logged } = await setUp();
+  test('given a store that fails to delete keys', async () => {
+    const { store, start, insertDue, claimed, logged } = await setUp();
     vi.spyOn(store, 'deleteKeys').mockRejectedValueOnce(new StoreUnavailable('disk full'));
     start();
     await pass(200);
     await insertDue(1, 1);
     await pass(6000);
-    expect(taken).toHaveLength(1);
+    expect(claimed).toHaveLength(1);
     expect(logged).toMatchObject([{ level: 'error' }]);
   });
 
@@ -249,7 +253,7 @@ describe('what fails is logged, and the outbox goes on', () => {
     [new StoreUnavailable('disk full'), 'error', 'the outbox failed'],
     [new LeaseLost('pmt_1'), 'warn', 'another worker has claimed this notification'],
     [new TypeError('a bug'), 'error', 'the outbox failed'],
-  ])('a turn, %s; the notification is taken on again when its lease has run out', async (error, level, message) => {
+  ])('given a turn that fails with %s, claims its notification again when the lease has expired', async (error, level, message) => {
     const { each, numbers, start, insertDue, logged } = await setUp({ leaseMs: 5000 });
     await insertDue(1, 2);
     let failures = 0;
@@ -266,7 +270,7 @@ describe('what fails is logged, and the outbox goes on', () => {
   });
 });
 
-describe('idempotency keys', () => {
+describe('the outbox, given idempotency keys', () => {
   const insertKeys = async (store: Store, from: number, count: number) => {
     await Promise.all(
       Array.from({ length: count }, (_, index) => {
@@ -280,7 +284,7 @@ describe('idempotency keys', () => {
     return (await store.insert(another, recordOf(`key-${number}`, another))).known !== undefined;
   };
 
-  test('are forgotten when they are old, and not before', async () => {
+  test('deletes them after their retention, and not before', async () => {
     const { store, start } = await setUp();
     await insertKeys(store, 1, 1);
     await pass(2000);
@@ -293,7 +297,7 @@ describe('idempotency keys', () => {
     expect(await isKnown(store, 1)).toBe(false);
   });
 
-  test('are forgotten all, however many', async () => {
+  test('deletes all of them, even 2500', async () => {
     const { store, start } = await setUp();
     await insertKeys(store, 1, 2500);
     vi.setSystemTime(now + 2 * hour);
@@ -304,32 +308,32 @@ describe('idempotency keys', () => {
   });
 });
 
-describe('text and phone of a payment', () => {
+describe('the outbox, given payments with text and phone', () => {
   const ended = (number: number) =>
     paymentNumber(number, { created_at: new Date(now).toISOString(), notification_status: 'sent' });
-  const isBlank = async (store: Store, number: number) =>
+  const isRedacted = async (store: Store, number: number) =>
     (await store.find(ended(number).payment_id))?.message === null;
 
-  test('are blanked when their time has come, and not before, however many', async () => {
+  test('redacts all of them after their retention, even 2500, and not before', async () => {
     const { store, start } = await setUp();
     await Promise.all(Array.from({ length: 2500 }, (_, at) => store.insert(ended(at + 1))));
     start({ paymentRetentionMs: 10_000 });
     await pass(9900);
-    expect(await isBlank(store, 1)).toBe(false);
+    expect(await isRedacted(store, 1)).toBe(false);
     await pass(1500);
-    expect(await Promise.all([1, 1000, 2500].map((number) => isBlank(store, number)))).toEqual([
+    expect(await Promise.all([1, 1000, 2500].map((number) => isRedacted(store, number)))).toEqual([
       true,
       true,
       true,
     ]);
   });
 
-  test('are kept for ever where no time is set', async () => {
+  test('given a retention of 0, redacts none', async () => {
     const { store, start } = await setUp();
     await store.insert(ended(1));
     vi.setSystemTime(now + 365 * 24 * hour);
     start({ paymentRetentionMs: 0 });
     await pass(1000);
-    expect(await isBlank(store, 1)).toBe(false);
+    expect(await isRedacted(store, 1)).toBe(false);
   });
 });

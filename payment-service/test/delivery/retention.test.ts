@@ -5,7 +5,7 @@ const text = 'Un texto que un día se olvida';
 const phone = '+573001234567';
 const later = () => Date.now() + 1000;
 
-async function payAndForget(...outcomes: ('accepted' | 'rejected')[]) {
+async function payAndRedact(...outcomes: ('accepted' | 'rejected')[]) {
   const { app, store, clients } = await build();
   const paid = [];
   for (const outcome of outcomes) {
@@ -17,15 +17,15 @@ async function payAndForget(...outcomes: ('accepted' | 'rejected')[]) {
   return { app, paid };
 }
 
-test('a payment whose text is forgotten is all there but for that', async () => {
-  const { app, paid } = await payAndForget('accepted');
+test('GET /payments/{id}, given a redacted payment, returns all of it but the message', async () => {
+  const { app, paid } = await payAndRedact('accepted');
   const [payment] = paid;
   const found = paymentOf(await app.inject(`/payments/${payment?.payment_id}`));
   expect(found).toEqual({ ...payment, notification: { ...payment?.notification, message: null } });
 });
 
-test('what is forgotten can not be sent again', async () => {
-  const { app, paid } = await payAndForget('rejected');
+test('a retry by hand, given a redacted payment, is refused with 409', async () => {
+  const { app, paid } = await payAndRedact('rejected');
   const response = await app.inject({
     method: 'POST',
     url: `/payments/${paid[0]?.payment_id}/notification/retry`,
