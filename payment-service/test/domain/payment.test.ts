@@ -7,13 +7,13 @@ const request = { amount_minor: 100, currency: 'COP', customer_id: '1', phone: n
 
 afterEach(() => void vi.useRealTimers());
 
-test('the ids of payments that are made in one millisecond are in their order, too', () => {
+test('given payments of one millisecond, newPayment creates ids in their order', () => {
   vi.useFakeTimers({ now: new Date('2026-01-01T00:00:00Z'), toFake: ['Date'] });
   const ids = Array.from({ length: 10_000 }, () => newPayment(request, 1000, noIds).payment_id);
   expect(ids).toEqual([...new Set(ids)].sort());
 });
 
-test('an id begins with the time of its payment', () => {
+test('newPayment begins the id with the time of the payment', () => {
   vi.useFakeTimers({ now: new Date('2099-01-01T00:00:00Z'), toFake: ['Date'] });
   const [, ms = ''] = /^pmt_([0-9a-f]{12})7/.exec(newPayment(request, 1000, noIds).payment_id) ?? [];
   expect(Number.parseInt(ms, 16)).toBe(Date.parse('2099-01-01T00:00:00Z'));

@@ -18,7 +18,7 @@ const noIds = { traceparent: null, request_id: null };
 const now = Date.parse('2026-03-01T12:00:00.000Z');
 const ttlMs = 86_400_000;
 const policy: RetryPolicy = { baseMs: 5000, maxMs: 900_000, ttlMs, unknownOutcome: 'resend' };
-/** The most that Math.random brings. */
+/** The largest value of Math.random. */
 const almostOne = 1 - 2 ** -53;
 
 beforeEach(() => void vi.useFakeTimers({ now, toFake: ['Date'] }));
@@ -37,13 +37,13 @@ const after = (outcome: Outcome) => endAttempt(startAttempt(fresh(), 'Aldeamo'),
 const refused = () => after({ outcome: 'not_sent', reason: 'connection_refused' });
 const iso = (ms: number) => new Date(ms).toISOString();
 
-describe('the next attempt', () => {
+describe('scheduleRetry', () => {
   const waitOf = (retries: number, random: number, notBefore = 0) => {
     const { next_attempt_at } = scheduleRetry({ ...refused(), retries }, policy, notBefore, () => random);
     return Date.parse(next_attempt_at ?? '') - now;
   };
 
-  // With full jitter it comes at once at the earliest, and at the latest within the bound, which doubles up to the cap.
+  // Full jitter: the wait is anything from 0 to a bound, which doubles up to the cap.
   test.each([
     { retries: 0, bound: 5000 },
     { retries: 1, bound: 10_000 },
@@ -54,7 +54,7 @@ describe('the next attempt', () => {
     { retries: 9, bound: 900_000 },
     { retries: 100, bound: 900_000 },
     { retries: 5000, bound: 900_000 }, // 2 ** 5000 is Infinity
-  ])('after $retries retries comes within $bound ms', ({ retries, bound }) => {
+  ])('after $retries retries, schedules the next attempt within $bound ms', ({ retries, bound }) => {
     expect(waitOf(retries, 0)).toBe(0);
     expect(waitOf(retries, 0.5)).toBe(bound / 2);
     expect(waitOf(retries, almostOne)).toBeLessThanOrEqual(bound);
@@ -62,16 +62,21 @@ describe('the next attempt', () => {
   });
 
   test.each<[what: string, notBeforeInMs: number, random: number, waitMs: number]>([
-    ['the wait, where somebody can be asked sooner', 1000, 0.5, 2500],
-    ['the wait, where somebody could be asked long ago', -1000, 0.5, 2500],
-    ['when somebody can be asked, where that is later', 60_000, 0.5, 60_000],
-    ['when somebody can be asked, where that is later than the longest wait', 3_600_000, 0.5, 3_600_000],
-    ['at once, where the dice say so', 0, 0, 0],
-  ])('comes after %s', (_what, notBeforeInMs, random, waitMs) => {
+    ['a provider available sooner, schedules the attempt after the wait', 1000, 0.5, 2500],
+    ['a provider available long before, schedules the attempt after the wait', -1000, 0.5, 2500],
+    ['a provider available after the wait, schedules the attempt for that time', 60_000, 0.5, 60_000],
+    [
+      'a provider available after the longest wait, schedules the attempt for that time',
+      3_600_000,
+      0.5,
+      3_600_000,
+    ],
+    ['a random number of 0, schedules the attempt at once', 0, 0, 0],
+  ])('given %s', (_what, notBeforeInMs, random, waitMs) => {
     expect(waitOf(0, random, now + notBeforeInMs)).toBe(waitMs);
   });
 
-  test('counts as a retry, and changes nothing else', () => {
+  test('counts a retry, and changes nothing else', () => {
     const payment = { ...refused(), retries: 3 };
     const scheduled = scheduleRetry(payment, policy, 0, () => 0.5);
     expect(scheduled).toEqual({
@@ -81,7 +86,7 @@ describe('the next attempt', () => {
     });
   });
 
-  test('comes by the dice of the machine, where no others are given', () => {
+  test('given no source of random numbers, uses Math.random', () => {
     const random = vi.spyOn(Math, 'random').mockReturnValue(0.25);
     expect(scheduleRetry(refused(), policy, 0).next_attempt_at).toBe(iso(now + 1250));
     expect(random).toHaveBeenCalledTimes(1);
@@ -90,7 +95,7 @@ describe('the next attempt', () => {
   test.each<[Outcome]>([
     [{ outcome: 'accepted', message_id: 'AL1' }],
     [{ outcome: 'rejected', reason: 'opted_out' }],
-  ])('is none after %j', (outcome) => {
+  ])('given %j, schedules no attempt', (outcome) => {
     const ended = after(outcome);
     expect(scheduleRetry(ended, policy, 0)).toBe(ended);
   });
@@ -98,12 +103,12 @@ describe('the next attempt', () => {
   test.each<[Outcome]>([
     [{ outcome: 'not_sent', reason: 'down' }],
     [{ outcome: 'unknown', reason: 'deadline_passed' }],
-  ])('is one after %j', (outcome) => {
+  ])('given %j, schedules an attempt', (outcome) => {
     expect(scheduleRetry(after(outcome), policy, 0).next_attempt_at).not.toBeNull();
   });
 });
 
-test('postponed: it waits, and no retry is spent', () => {
+test('postpone sets the time of the next attempt, and counts no retry', () => {
   const payment = { ...refused(), retries: 3 };
   expect(postpone(payment, now + 7)).toEqual({
     ...payment,
@@ -111,7 +116,7 @@ test('postponed: it waits, and no retry is spent', () => {
   });
 });
 
-test('expired: it has failed, and says why', () => {
+test('expire fails the notification, and records why', () => {
   const payment = scheduleRetry(refused(), policy, 0);
   expect(expire(payment)).toEqual({
     ...payment,
@@ -125,15 +130,15 @@ test.each([
   [-1, false],
   [0, true],
   [1, true],
-])('%i ms after its time to live it is expired: %s', (ms, expired) => {
+])('%i ms after the time to live, isExpired returns %s', (ms, expired) => {
   const payment = fresh();
   expect(payment.expires_at).toBe(iso(now + ttlMs));
   vi.setSystemTime(now + ttlMs + ms);
   expect(isExpired(payment)).toBe(expired);
 });
 
-describe('held', () => {
-  test('it waits for a person, and says for what', () => {
+describe('hold', () => {
+  test('leaves the notification pending for a person, and records why', () => {
     const payment = scheduleRetry(after({ outcome: 'unknown', reason: 'interrupted' }), policy, 0);
     const held = hold(payment);
     expect(held).toEqual({
@@ -153,36 +158,36 @@ describe('held', () => {
     ['rejected', () => after({ outcome: 'rejected', reason: 'opted_out' })],
     ['expired', () => expire(hold(refused()))],
     ['delivered', () => ({ ...hold(refused()), notification_status: 'delivered' })],
-  ])('is not what is %s', (_what, payment) => {
+  ])('given a notification that is %s, isHeld returns false', (_what, payment) => {
     expect(isHeld(payment())).toBe(false);
   });
 });
 
-describe('the outbox looks at it', () => {
+describe('dueAt', () => {
   const leaseMs = 15_000;
   const scheduled = (ms: number) => postpone(refused(), now + ms);
 
   test.each<[what: string, payment: () => Payment, due: number | null]>([
-    ['running: when the lease runs out', () => startAttempt(fresh(), 'Aldeamo'), now + leaseMs],
+    ['running, returns the end of the lease', () => startAttempt(fresh(), 'Aldeamo'), now + leaseMs],
     [
-      'running after others: when the lease runs out',
+      'running after other attempts, returns the end of the lease',
       () => startAttempt(scheduled(5), 'Twilio'),
       now + leaseMs,
     ],
     [
-      'running, and to expire before: when the lease runs out',
+      'running and expires before the lease, returns the end of the lease',
       () => startAttempt({ ...fresh(), expires_at: iso(now) }, 'Aldeamo'),
       now + leaseMs,
     ],
-    ['scheduled: then', () => scheduled(5000), now + 5000],
-    ['overdue: since then', () => scheduled(-5000), now - 5000],
-    ['scheduled for later than it expires: when it expires', () => scheduled(2 * ttlMs), now + ttlMs],
-    ['held: when it expires', () => hold(refused()), now + ttlMs],
-    ['sent: never', () => after({ outcome: 'accepted', message_id: 'AL1' }), null],
-    ['rejected: never', () => after({ outcome: 'rejected', reason: 'opted_out' }), null],
-    ['expired: never', () => expire(scheduled(5000)), null],
-    ['delivered: never', () => ({ ...scheduled(5000), notification_status: 'delivered' }), null],
-  ])('%s', (_what, payment, due) => {
+    ['scheduled, returns that time', () => scheduled(5000), now + 5000],
+    ['overdue, returns the time that has passed', () => scheduled(-5000), now - 5000],
+    ['scheduled for later than it expires, returns its expiry', () => scheduled(2 * ttlMs), now + ttlMs],
+    ['held, returns its expiry', () => hold(refused()), now + ttlMs],
+    ['sent, returns null', () => after({ outcome: 'accepted', message_id: 'AL1' }), null],
+    ['rejected, returns null', () => after({ outcome: 'rejected', reason: 'opted_out' }), null],
+    ['expired, returns null', () => expire(scheduled(5000)), null],
+    ['delivered, returns null', () => ({ ...scheduled(5000), notification_status: 'delivered' }), null],
+  ])('given a notification that is %s', (_what, payment, due) => {
     expect(dueAt(payment(), leaseMs)).toBe(due);
   });
 });
