@@ -11,9 +11,9 @@ const request: NotifyRequest = { message: 'Pago recibido', customer_id: '123', p
 const accepted = { outcome: 'accepted', message_id: 'SM1' };
 const goodReply = { provider: 'Aldeamo', status: 'sent', message_id: 'SM1' };
 
-/** Long enough for an answer over loopback on a busy machine, and what a test waits for at most. */
+/** Long enough for an answer over loopback on a busy machine; no test waits longer. */
 const ample = 10_000;
-/** For the tests that wait for it to pass. */
+/** The deadline in tests that wait until it has passed. */
 const short = 150;
 
 function clientOf(url: string, options: Partial<ProviderClientOptions> = {}) {
@@ -37,7 +37,7 @@ async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A provider service that answers in HTTP. */
+/** A provider service that responds in HTTP. */
 async function serve(answer: RequestListener): Promise<string> {
   const server = createServer(answer);
   const url = await listen(server);
@@ -45,14 +45,14 @@ async function serve(answer: RequestListener): Promise<string> {
   return url;
 }
 
-/** What is no provider service: whatever it does to a connection once a whole request has come in on it. */
+/** A TCP server in place of a provider service. `answer` gets a connection when a whole request has arrived on it. */
 async function serveRaw(answer: (socket: Socket) => void): Promise<string> {
   return listen(
     net.createServer((socket) => {
       onTestFinished(() => {
         socket.destroy();
       });
-      socket.on('error', () => {}); // it hangs up on the client, and the client on it
+      socket.on('error', () => {}); // both ends drop connections on purpose
       socket.on('data', (data) => {
         if (data.includes('}') || data.includes('GET ')) answer(socket);
       });
@@ -60,7 +60,7 @@ async function serveRaw(answer: (socket: Socket) => void): Promise<string> {
   );
 }
 
-async function portOfNobody(): Promise<string> {
+async function unusedUrl(): Promise<string> {
   const server = net.createServer();
   const url = await listen(server);
   server.close();
@@ -81,7 +81,7 @@ async function outcomeOf({ status, body, headers = {} }: Answer): Promise<Outcom
   return clientOf(url).notify(request, 'pmt_1-1');
 }
 
-describe('an answer of the provider service', () => {
+describe('the provider client, given an answer of the provider service', () => {
   test.each<[what: string, answer: Answer, outcome: Outcome]>([
     ['accepted', { status: 200, body: goodReply }, { outcome: 'accepted', message_id: 'SM1' }],
     [
@@ -105,7 +105,7 @@ describe('an answer of the provider service', () => {
       { outcome: 'not_sent', reason: 'down' },
     ],
     [
-      'not_sent, to be asked again in 7 s',
+      'not_sent, with a Retry-After of 7 s',
       { status: 429, headers: { 'retry-after': '7' }, body: { outcome: 'not_sent', reason: 'throttled' } },
       { outcome: 'not_sent', reason: 'throttled', retry_after_ms: 7000 },
     ],
@@ -114,11 +114,11 @@ describe('an answer of the provider service', () => {
       { status: 502, body: { outcome: 'unknown', reason: 'upstream_lost' } },
       { outcome: 'unknown', reason: 'upstream_lost' },
     ],
-  ])('says itself what the outcome is: %s', async (_what, answer, outcome) => {
+  ])('returns the outcome that it contains: %s', async (_what, answer, outcome) => {
     await expect(outcomeOf(answer)).resolves.toEqual(outcome);
   });
 
-  test('may say until when it is to be left alone', async () => {
+  test('with a Retry-After that is a date, returns the time until then', async () => {
     const headers = { 'retry-after': new Date(Date.now() + 60_000).toUTCString() };
     const outcome = await outcomeOf({
       status: 429,
@@ -138,12 +138,12 @@ describe('an answer of the provider service', () => {
     '1.5',
     'Wed, 21 Oct 2015 07:28:00 GMT',
     '9'.repeat(30),
-  ])('is read without a Retry-After of %j, which asks for nothing', async (header) => {
+  ])('with a Retry-After of %j, ignores that header', async (header) => {
     const answer = { status: 429, headers: { 'retry-after': header } };
     await expect(outcomeOf(answer)).resolves.toEqual({ outcome: 'not_sent', reason: 'http_429' });
   });
 
-  // 200 and no word that it was sent: somebody took it, and nobody knows what became of it.
+  // Such a 200 proves that the request arrived, but not that the SMS was sent.
   test.each<[what: string, body: unknown]>([
     ['no body', ''],
     ['no JSON', '{"provider": "Aldeamo", '],
@@ -154,7 +154,7 @@ describe('an answer of the provider service', () => {
     ['no message id', { ...goodReply, message_id: undefined }],
     ['an empty message id', { ...goodReply, message_id: '' }],
     ['a problem', { outcome: 'not_sent', reason: 'down' }],
-  ])('of 200 with %s is unreadable', async (_what, body) => {
+  ])('of 200 with %s, returns unknown', async (_what, body) => {
     await expect(outcomeOf({ status: 200, body })).resolves.toEqual({
       outcome: 'unknown',
       reason: 'unreadable_answer',
@@ -162,8 +162,10 @@ describe('an answer of the provider service', () => {
   });
 });
 
-describe('an answer of something else in its place is read by its status', () => {
-  test.each([400, 409, 413, 422])('%i: it did not like this one request', async (status) => {
+describe('the provider client, given an answer without an outcome', () => {
+  test.each([
+    400, 409, 413, 422,
+  ])('and with status %i, returns not_sent, which is no outage', async (status) => {
     await expect(outcomeOf({ status, body: '<html>' })).resolves.toEqual({
       outcome: 'not_sent',
       reason: `http_${status}`,
@@ -171,7 +173,9 @@ describe('an answer of something else in its place is read by its status', () =>
     });
   });
 
-  test.each([401, 402, 403, 404, 429])('%i: it takes nothing', async (status) => {
+  test.each([
+    401, 402, 403, 404, 429,
+  ])('and with status %i, returns not_sent, which is an outage', async (status) => {
     await expect(outcomeOf({ status, headers: { 'retry-after': '3' } })).resolves.toEqual({
       outcome: 'not_sent',
       reason: `http_${status}`,
@@ -179,7 +183,7 @@ describe('an answer of something else in its place is read by its status', () =>
     });
   });
 
-  test.each([201, 204, 302, 500, 502, 503, 504])('%i: nobody knows', async (status) => {
+  test.each([201, 204, 302, 500, 502, 503, 504])('and with status %i, returns unknown', async (status) => {
     const headers = { location: 'http://127.0.0.1:1/', 'retry-after': '3' };
     await expect(outcomeOf({ status, headers })).resolves.toEqual({
       outcome: 'unknown',
@@ -193,7 +197,7 @@ describe('an answer of something else in its place is read by its status', () =>
     { outcome: 'not_sent', reason: '' },
     { outcome: 'not_sent', reason: 'x'.repeat(201) },
     { outcome: 'not_sent', reason: 'down', no_outage: 'yes' },
-  ])('503 with what is no outcome, %j: nobody knows', async (body) => {
+  ])('but with 503 and the invalid outcome %j, returns unknown', async (body) => {
     await expect(outcomeOf({ status: 503, body })).resolves.toEqual({
       outcome: 'unknown',
       reason: 'http_503',
@@ -201,16 +205,16 @@ describe('an answer of something else in its place is read by its status', () =>
   });
 });
 
-describe('nothing was sent', () => {
-  test('where nobody listens', async () => {
-    const client = clientOf(await portOfNobody());
+describe('the provider client returns not_sent', () => {
+  test('given a port where no server listens', async () => {
+    const client = clientOf(await unusedUrl());
     await expect(client.notify(request, 'pmt_1-1')).resolves.toEqual({
       outcome: 'not_sent',
       reason: 'connection_refused',
     });
   });
 
-  test('where the name means nobody', async () => {
+  test('given a name that does not resolve', async () => {
     const client = clientOf('http://name.invalid');
     await expect(client.notify(request, 'pmt_1-1')).resolves.toEqual({
       outcome: 'not_sent',
@@ -219,7 +223,7 @@ describe('nothing was sent', () => {
   });
 
   // Linux lets a connect wait for room in a full backlog; others refuse it.
-  test.runIf(process.platform === 'linux')('where the connect is never answered', async () => {
+  test.runIf(process.platform === 'linux')('given a connect that is never answered', async () => {
     const client = clientOf(await blackhole(), { timeoutMs: short });
     await expect(client.notify(request, 'pmt_1-1')).resolves.toEqual({
       outcome: 'not_sent',
@@ -228,14 +232,14 @@ describe('nothing was sent', () => {
   });
 
   // undici does not abort a request that has no connection yet, and its own connect timeout is coarse: half a second.
-  test('and the deadline holds where the connect is never answered', async () => {
+  test('within the deadline, given a connect that is never answered', async () => {
     const client = clientOf(await blackhole(), { timeoutMs: 20 });
     const started = performance.now();
     await client.notify(request, 'pmt_1-1');
     expect(performance.now() - started).toBeLessThan(400);
   });
 
-  test('where the deadline passes before there is a connection', async () => {
+  test('given a deadline that passes before there is a connection', async () => {
     const seen: string[] = [];
     const url = await serve(({ url }) => seen.push(String(url)));
     const client = clientOf(url, { timeoutMs: short, maxConcurrency: 1 });
@@ -255,7 +259,7 @@ describe('nothing was sent', () => {
   });
 });
 
-/** A backlog of one, full, before a thread that never comes to accept. */
+/** A server whose backlog of one is full, because its thread is blocked and never accepts. */
 async function blackhole(): Promise<string> {
   const thread = new Worker(
     `const { parentPort, workerData } = require('node:worker_threads');
@@ -278,13 +282,13 @@ async function blackhole(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-describe('nobody knows', () => {
+describe('the provider client returns unknown', () => {
   const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
 
   test.each<[what: string, answer: (socket: Socket) => void]>([
     ['no answer comes', () => {}],
     ['the headers never end', (socket) => socket.write(head)],
-    ['headers come, then silence', (socket) => socket.write(`${head}content-length: 64\r\n\r\n`)],
+    ['no body follows the headers', (socket) => socket.write(`${head}content-length: 64\r\n\r\n`)],
     [
       'the body stops in the middle',
       (socket) => socket.write(`${head}content-length: 64\r\n\r\n{"provider"`),
@@ -297,7 +301,7 @@ describe('nobody knows', () => {
         socket.on('close', () => clearInterval(trickle));
       },
     ],
-  ])('where %s until the deadline', async (_what, answer) => {
+  ])('given that %s until the deadline', async (_what, answer) => {
     const client = clientOf(await serveRaw(answer), { timeoutMs: short });
     await expect(client.notify(request, 'pmt_1-1')).resolves.toEqual({
       outcome: 'unknown',
@@ -305,7 +309,7 @@ describe('nobody knows', () => {
     });
   });
 
-  // With a deadline that a test does not live to see: what ends the call is the lost connection.
+  // The deadline exceeds the test's timeout, so that only the lost connection can end the call.
   test.each<[what: string, answer: (socket: Socket) => void]>([
     ['is closed as soon as the request was read', (socket) => socket.end()],
     ['is reset as soon as the request was read', (socket) => socket.resetAndDestroy()],
@@ -319,8 +323,11 @@ describe('nobody knows', () => {
         socket.write(`${head}content-length: 64\r\n\r\n{"provider"`, () => socket.resetAndDestroy()),
     ],
     ['speaks no HTTP', (socket) => socket.end('220 smtp.example.com ESMTP\r\n')],
-    ['brings more headers than fit', (socket) => socket.write(`${head}x: ${'x'.repeat(100_000)}\r\n\r\n`)],
-  ])('where the connection %s', { timeout: ample / 2 }, async (_what, answer) => {
+    [
+      'sends more headers than the limit',
+      (socket) => socket.write(`${head}x: ${'x'.repeat(100_000)}\r\n\r\n`),
+    ],
+  ])('given a connection that %s', { timeout: ample / 2 }, async (_what, answer) => {
     const client = clientOf(await serveRaw(answer));
     await expect(client.notify(request, 'pmt_1-1')).resolves.toEqual({
       outcome: 'unknown',
@@ -328,7 +335,7 @@ describe('nobody knows', () => {
     });
   });
 
-  test('where the body never ends, which is not read to its end', { timeout: ample / 2 }, async () => {
+  test('given a body that never ends, which it stops reading', { timeout: ample / 2 }, async () => {
     const ended = Promise.withResolvers<number>();
     const url = await serveRaw((socket) => {
       const chunk = ' '.repeat(16 * 1024);
@@ -341,13 +348,13 @@ describe('nobody knows', () => {
     });
     const outcome = await clientOf(url).notify(request, 'pmt_1-1');
     expect(outcome).toEqual({ outcome: 'unknown', reason: 'connection_lost' });
-    // What the sockets of both ends hold, and no more.
+    // The buffers of both sockets may fill, but nothing drains them.
     expect(await ended.promise).toBeLessThan(32 * 1024 * 1024);
   });
 });
 
-describe('a call', () => {
-  test('asks for the SMS as it was told to, under its key', async () => {
+describe('the provider client', () => {
+  test('posts the request to /notify, with its key in a header', async () => {
     const seen: unknown[] = [];
     const url = await serve(async (incoming, response) => {
       const { method, headers } = incoming;
@@ -362,7 +369,7 @@ describe('a call', () => {
     ]);
   });
 
-  test('is made once, whatever comes of it', { timeout: ample / 2 }, async () => {
+  test('given a lost connection, does not repeat the call', { timeout: ample / 2 }, async () => {
     let requests = 0;
     const url = await serveRaw((socket) => {
       requests += 1;
@@ -370,11 +377,11 @@ describe('a call', () => {
     });
     const client = clientOf(url);
     await client.notify(request, 'pmt_1-1');
-    await client.check(); // comes to the same server, after any repetition would have
+    await client.check(); // arrives at the same server, after any repetition would have
     expect(requests).toBe(2);
   });
 
-  test('does well again as soon as the provider does', async () => {
+  test('given a provider that has recovered, returns accepted at once', async () => {
     const answers = [500, 200];
     const url = await serve((_request, response) => {
       response.writeHead(answers.shift() ?? 500).end(JSON.stringify(goodReply));
@@ -385,7 +392,7 @@ describe('a call', () => {
   });
 });
 
-/** A provider service that keeps its requests until they are let go. */
+/** A provider service that responds to no call before `letGo`. */
 async function serveHeld(count: number) {
   const keys: IncomingMessage['headers'][string][] = [];
   const full = Promise.withResolvers<void>();
@@ -400,8 +407,8 @@ async function serveHeld(count: number) {
   return { url, keys, full: full.promise, letGo: letGo.resolve };
 }
 
-describe('more calls than are allowed', () => {
-  test('are not made, say so at once, and are no sign of an outage', async () => {
+describe('the provider client, at its concurrency limit', () => {
+  test('ends further calls at once as overloaded, which is no outage', async () => {
     const { url, keys, full, letGo } = await serveHeld(3);
     const client = clientOf(url, { maxConcurrency: 3 });
     const underWay = ['a', 'b', 'c'].map((key) => client.notify(request, key));
@@ -417,7 +424,7 @@ describe('more calls than are allowed', () => {
     expect(keys.toSorted()).toEqual(['a', 'b', 'c', 'f']);
   });
 
-  test('leave room for the check', async () => {
+  test('makes the check all the same', async () => {
     const { url, full, letGo } = await serveHeld(2);
     const client = clientOf(url, { maxConcurrency: 2 });
     const underWay = ['a', 'b'].map((key) => client.notify(request, key));
@@ -428,9 +435,9 @@ describe('more calls than are allowed', () => {
   });
 
   test.each<[what: string, url: () => Promise<string>]>([
-    ['failed', portOfNobody],
+    ['failed', unusedUrl],
     ['passed their deadline', () => serveRaw(() => {})],
-  ])('are allowed again after calls that %s', async (_what, url) => {
+  ])('makes calls again after earlier ones %s', async (_what, url) => {
     const client = clientOf(await url(), { maxConcurrency: 1, timeoutMs: short });
     const first = await client.notify(request, 'a');
     expect(first).not.toMatchObject({ reason: 'overloaded' });
@@ -438,7 +445,7 @@ describe('more calls than are allowed', () => {
   });
 });
 
-describe('the check', () => {
+describe('the check of a provider', () => {
   test.each([
     [200, '{"status":"healthy"}', true],
     [200, '{"status":"hea', false],
@@ -447,42 +454,42 @@ describe('the check', () => {
     [302, '{"status":"healthy"}', false],
     [404, '{"status":"healthy"}', false],
     [503, '{"status":"healthy"}', false],
-  ])('of a provider that answers %i %s: %s', async (status, body, well) => {
-    const asked: unknown[] = [];
+  ])('given an answer of %i %s, returns %s', async (status, body, isHealthy) => {
+    const received: unknown[] = [];
     const url = await serve(({ method, url }, response) => {
-      asked.push(`${method} ${url}`);
+      received.push(`${method} ${url}`);
       response.writeHead(status, { location: '/' }).end(body);
     });
-    await expect(clientOf(url).check()).resolves.toBe(well);
-    expect(asked).toEqual(['GET /health/upstream']);
+    await expect(clientOf(url).check()).resolves.toBe(isHealthy);
+    expect(received).toEqual(['GET /health/upstream']);
   });
 
-  test('of one that nobody listens for: false', async () => {
-    await expect(clientOf(await portOfNobody()).check()).resolves.toBe(false);
+  test('given a port where no server listens, returns false', async () => {
+    await expect(clientOf(await unusedUrl()).check()).resolves.toBe(false);
   });
 
-  test('of one that is silent: false, by its deadline', async () => {
+  test('given a silent provider, returns false by its deadline', async () => {
     await expect(clientOf(await serve(() => {}), { timeoutMs: short }).check()).resolves.toBe(false);
   });
 
-  test('of one that says 200 and never ends its body: false, by its deadline', async () => {
+  test('given a 200 whose body never ends, returns false by its deadline', async () => {
     const url = await serve((_request, response) => response.writeHead(200).write('{'));
     await expect(clientOf(url, { timeoutMs: short }).check()).resolves.toBe(false);
   });
 
-  test('of one that hangs up: false', { timeout: ample / 2 }, async () => {
+  test('given a connection that is dropped, returns false', { timeout: ample / 2 }, async () => {
     await expect(clientOf(await serve(({ socket }) => socket.destroy())).check()).resolves.toBe(false);
   });
 });
 
-describe('asking what became of an attempt', () => {
+describe('the status query of an attempt', () => {
   const ageMs = 3_600_000;
   const startedAt = Date.now() - ageMs;
   const unknownKey = (sinceMs: number) => ({
     type: 'urn:problem:notification-unknown',
     complete_for_ms: ageMs - sinceMs,
   });
-  const told = (outcome: string, reason: string, more = {}) => ({
+  const problemOf = (outcome: string, reason: string, more = {}) => ({
     type: `urn:problem:notification-${outcome.replace('_', '-')}`,
     outcome,
     reason,
@@ -490,13 +497,13 @@ describe('asking what became of an attempt', () => {
   });
 
   async function ask({ status, body, headers = {} }: Answer): Promise<Outcome | undefined> {
-    const asked: unknown[] = [];
+    const received: unknown[] = [];
     const url = await serve((incoming, response) => {
-      asked.push([incoming.method, incoming.url, incoming.headers['idempotency-key']]);
+      received.push([incoming.method, incoming.url, incoming.headers['idempotency-key']]);
       response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
     });
     const outcome = await clientOf(url).ask('pmt_0199-2', startedAt);
-    expect(asked).toEqual([['DELETE', '/notify', 'pmt_0199-2']]); // and nothing is ever posted
+    expect(received).toEqual([['DELETE', '/notify', 'pmt_0199-2']]); // and no POST, which could send the SMS again
     return outcome;
   }
 
@@ -504,36 +511,40 @@ describe('asking what became of an attempt', () => {
     ['accepted', { status: 200, body: goodReply }, { outcome: 'accepted', message_id: 'SM1' }],
     [
       'rejected',
-      { status: 422, body: told('rejected', 'opted_out') },
+      { status: 422, body: problemOf('rejected', 'opted_out') },
       { outcome: 'rejected', reason: 'opted_out' },
     ],
-    ['not_sent', { status: 503, body: told('not_sent', 'down') }, { outcome: 'not_sent', reason: 'down' }],
+    [
+      'not_sent',
+      { status: 503, body: problemOf('not_sent', 'down') },
+      { outcome: 'not_sent', reason: 'down' },
+    ],
     [
       'not_sent, no outage',
-      { status: 503, body: told('not_sent', 'no_phone', { no_outage: true }) },
+      { status: 503, body: problemOf('not_sent', 'no_phone', { no_outage: true }) },
       { outcome: 'not_sent', reason: 'no_phone', no_outage: true },
     ],
     [
       'throttled',
-      { status: 429, headers: { 'retry-after': '7' }, body: told('not_sent', 'throttled') },
+      { status: 429, headers: { 'retry-after': '7' }, body: problemOf('not_sent', 'throttled') },
       { outcome: 'not_sent', reason: 'throttled', retry_after_ms: 7000 },
     ],
     [
-      'never received by one that has known every key since long before',
+      'never received, where records begin long before',
       { status: 404, body: unknownKey(-60_000) },
       { outcome: 'not_sent', reason: 'never_received' },
     ],
     [
-      'never received by one that has known every key since somewhat before',
+      'never received, where records begin shortly before',
       { status: 404, body: unknownKey(-30_000) },
       { outcome: 'not_sent', reason: 'never_received' },
     ],
-  ])('finds it: %s', async (_what, answer, outcome) => {
+  ])('returns the outcome: %s', async (_what, answer, outcome) => {
     await expect(ask(answer)).resolves.toEqual(outcome);
   });
 
   test.each<[what: string, answer: Answer]>([
-    ['a service that has restarted since', { status: 404, body: unknownKey(60_000) }],
+    ['a service that restarted afterwards', { status: 404, body: unknownKey(60_000) }],
     ['a service that restarted at that moment', { status: 404, body: unknownKey(0) }],
     ['a service that restarted about then', { status: 404, body: unknownKey(-1000) }],
     [
@@ -541,64 +552,61 @@ describe('asking what became of an attempt', () => {
       { status: 404, body: { type: 'urn:problem:not-found', title: 'Not Found' } },
     ],
     ['an older release', { status: 404, body: '<html>' }],
-    ['a time that is none', { status: 404, body: { complete_for_ms: 'a day' } }],
-    ['a service that does not know either', { status: 502, body: told('unknown', 'connection_lost') }],
-    ['a service that has given up waiting', { status: 504, body: told('unknown', 'gateway_timeout') }],
+    ['an invalid time', { status: 404, body: { complete_for_ms: 'a day' } }],
+    ['an unknown outcome', { status: 502, body: problemOf('unknown', 'connection_lost') }],
+    ['a service that stopped waiting', { status: 504, body: problemOf('unknown', 'gateway_timeout') }],
     ['200 with another provider', { status: 200, body: { ...goodReply, provider: 'Twilio' } }],
     ['200 with half a body', { status: 200, body: '{"provider": "Ald' }],
-    ['200 with a problem', { status: 200, body: told('not_sent', 'down') }],
+    ['200 with a problem', { status: 200, body: problemOf('not_sent', 'down') }],
     ['a bad gateway before it', { status: 502, body: '<html>' }],
     ['a bad request', { status: 400, body: { type: 'urn:problem:invalid-request' } }],
     ['a bug', { status: 500, body: { type: 'urn:problem:internal-error' } }],
-    ['too many questions', { status: 429, headers: { 'retry-after': '7' }, body: '' }],
-    // A stopping service says not_sent: of the question, not of the attempt.
+    ['too many queries', { status: 429, headers: { 'retry-after': '7' }, body: '' }],
+    // A stopping service responds not_sent about the query, not about the attempt.
     [
       'a service that is stopping',
-      { status: 503, body: { ...told('not_sent', 'stopping'), type: 'urn:problem:stopping' } },
+      { status: 503, body: { ...problemOf('not_sent', 'stopping'), type: 'urn:problem:stopping' } },
     ],
-    [
-      'something else that has an outcome to tell',
-      { status: 503, body: { outcome: 'not_sent', reason: 'down' } },
-    ],
-  ])('finds nothing: %s', async (_what, answer) => {
+    ['an outcome without a problem type', { status: 503, body: { outcome: 'not_sent', reason: 'down' } }],
+  ])('given %s, returns undefined', async (_what, answer) => {
     await expect(ask(answer)).resolves.toBeUndefined();
   });
 
-  test('finds nothing where nobody listens', async () => {
-    await expect(clientOf(await portOfNobody()).ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
+  test('given a port where no server listens, returns undefined', async () => {
+    await expect(clientOf(await unusedUrl()).ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
   });
 
-  test('finds nothing where it is silent, by its deadline', async () => {
+  test('given a silent provider, returns undefined by its deadline', async () => {
     const client = clientOf(await serve(() => {}), { timeoutMs: short });
     await expect(client.ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
   });
 
-  test('finds nothing where it hangs up', { timeout: ample / 2 }, async () => {
+  test('given a connection that is dropped, returns undefined', { timeout: ample / 2 }, async () => {
     const client = clientOf(await serve(({ socket }) => socket.destroy()));
     await expect(client.ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
   });
 
-  test('has room, however many calls are under way', async () => {
+  test('given calls at the concurrency limit, is made all the same', async () => {
     const { url, full, letGo } = await serveHeld(2);
     const client = clientOf(url, { maxConcurrency: 1 });
     const underWay = client.notify(request, 'a');
-    const question = client.ask('b', startedAt);
-    await full; // the fake holds questions, too, and answers all alike
+    const query = client.ask('b', startedAt);
+    await full; // the test double delays queries, too, and gives all the same answer
     letGo();
-    await expect(question).resolves.toEqual(accepted);
+    await expect(query).resolves.toEqual(accepted);
     await underWay;
   });
 });
 
-test('close ends a check that is under way, as false, and every connection', {
+test('the provider client, when closed, ends a running check with false and closes every connection', {
   timeout: ample / 2,
 }, async () => {
-  const asked = Promise.withResolvers<Socket>();
-  const client = clientOf(await serve(({ socket }) => asked.resolve(socket)));
-  const well = client.check();
-  const socket = await asked.promise;
+  const received = Promise.withResolvers<Socket>();
+  const client = clientOf(await serve(({ socket }) => received.resolve(socket)));
+  const isHealthy = client.check();
+  const socket = await received.promise;
   const closed = once(socket, 'close');
   await client.close();
-  await expect(well).resolves.toBe(false);
+  await expect(isHealthy).resolves.toBe(false);
   await closed;
 });
