@@ -8,12 +8,12 @@ import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 
 const read = (env: Record<string, string>) => readConfiguration(paymentConfigSchema, env);
 
-describe('the circuit breaker', () => {
-  test('has its own defaults where nothing is set', () => {
+describe('the configuration of the circuit breaker', () => {
+  test('given no variable, has the defaults of the breaker', () => {
     expect(circuitBreakerParameters(read({}))).toEqual(circuitBreakerDefaults);
   });
 
-  test('can be set as a whole, each parameter by its variable', () => {
+  test('takes each parameter from its variable', () => {
     const config = read({
       CIRCUIT_ERROR_THRESHOLD_PERCENTAGE: '60',
       CIRCUIT_VOLUME_THRESHOLD: '4',
@@ -33,8 +33,8 @@ describe('the circuit breaker', () => {
   });
 });
 
-describe('the retry policy', () => {
-  test('is, where nothing is set, that of README.md', () => {
+describe('the configuration of the retry policy', () => {
+  test('given no variable, is that of README.md', () => {
     expect(retryPolicy(read({}))).toEqual({
       baseMs: 5000,
       maxMs: 900_000,
@@ -43,7 +43,7 @@ describe('the retry policy', () => {
     });
   });
 
-  test('can be set as a whole, each value by its variable', () => {
+  test('takes each value from its variable', () => {
     const config = read({
       NOTIFICATION_RETRY_BASE_MS: '100',
       NOTIFICATION_RETRY_MAX_MS: '200',
@@ -54,7 +54,7 @@ describe('the retry policy', () => {
   });
 });
 
-describe('values that do not go together', () => {
+describe('the configuration, given values that depend on each other', () => {
   test.each<[string, Record<string, string>]>([
     ['an open time longer than the deadline', { CIRCUIT_RESET_TIMEOUT_MS: '3001' }],
     [
@@ -83,7 +83,7 @@ describe('values that do not go together', () => {
       'a longest wait that is the first one',
       { NOTIFICATION_RETRY_BASE_MS: '7000', NOTIFICATION_RETRY_MAX_MS: '7000' },
     ],
-  ])('%s is allowed', (_name, env) => {
+  ])('accepts %s', (_name, env) => {
     expect(() => read(env)).not.toThrow();
   });
 
@@ -128,11 +128,11 @@ describe('values that do not go together', () => {
       { NOTIFICATION_RETRY_BASE_MS: '900001' },
       'NOTIFICATION_RETRY_MAX_MS: must be at least NOTIFICATION_RETRY_BASE_MS',
     ],
-  ])('%j is refused', (env, line) => {
+  ])('rejects %j', (env, line) => {
     expect(messageOf(env)).toBe(`The configuration is wrong:\n  ${line}`);
   });
 
-  test('are all named at once', () => {
+  test('names all mistakes at once', () => {
     expect(messageOf({ CIRCUIT_RESET_TIMEOUT_MS: '1', CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '9' })).toMatch(
       /RESET_TIMEOUT_MS: .*\n.*COUNT_TIMEOUT_MS: .*\n.*COUNT_BUCKETS: /,
     );
@@ -159,12 +159,12 @@ test.each([
   expect(messageOf({ [name]: value })).toBe(`The configuration is wrong:\n  ${name}: ${message}`);
 });
 
-test.each(['', 'Hold', 'retry'])('UNKNOWN_OUTCOME=%s', (value) => {
+test.each(['', 'Hold', 'retry'])('UNKNOWN_OUTCOME=%s is refused unless it is empty', (value) => {
   if (value === '') expect(read({ UNKNOWN_OUTCOME: value }).UNKNOWN_OUTCOME).toBe('resend');
   else expect(() => read({ UNKNOWN_OUTCOME: value })).toThrow(/UNKNOWN_OUTCOME: /);
 });
 
-// What is behind a path would never be asked.
+// Refused, because the client drops a path and would call another URL than the configured one.
 test.each(['ALDEAMO_SERVICE_URL', 'TWILIO_SERVICE_URL'])('%s with a path is refused', (name) => {
   expect(() => read({ [name]: 'http://gateway.example/sms' })).toThrow(ConfigurationError);
 });
@@ -179,7 +179,7 @@ test('.env.example has every variable of the three services with its default, an
     const defaults = readConfiguration(schema, {}) as Record<string, unknown>;
     for (const name of Object.keys(schema.shape)) {
       const value = defaults[name] ?? ''; // empty counts as not set
-      // PORT is the one variable that differs: npm start and docker compose make it of these.
+      // PORT is the one variable that differs: npm start and docker compose set it from these.
       const shared = name === 'PORT' ? `${service}_PORT` : name;
       expect(settings.get(shared) ?? String(value), `${shared} has one default`).toBe(String(value));
       settings.set(shared, String(value));

@@ -31,14 +31,14 @@ export interface Call {
   key: string;
 }
 
-/** A provider's client that writes down its calls. It accepts everything until a test wants it otherwise. */
+/** A test double of a provider's client that records its calls. It accepts everything unless a test replaces `answer`. */
 export function fakeClient(provider: Provider, calls: Call[]) {
   let accepted = 0;
   const client = {
     answer: async (): Promise<Outcome> => ({ outcome: 'accepted', message_id: `${provider}-${++accepted}` }),
     well: true,
     closed: false,
-    /** What it knows of an attempt when it is asked later. */
+    /** The answer to a status query of an attempt. */
     known: async (_key: string): Promise<Outcome | undefined> => undefined,
     notify(request: NotifyRequest, key: string) {
       calls.push({ provider, request, key });
@@ -53,7 +53,7 @@ export function fakeClient(provider: Provider, calls: Call[]) {
   return client;
 }
 
-/** The client of a provider service whose sandbox can be set; it answers as a test wants it to. */
+/** A test double of the client of a provider service's sandbox. A test can replace `answer`. */
 function fakeSandbox() {
   let settings = defaultSandboxSettings;
   const sandbox = {
@@ -67,7 +67,7 @@ function fakeSandbox() {
   return sandbox;
 }
 
-export interface RigOptions {
+export interface FixtureOptions {
   unknownOutcome?: UnknownOutcomePolicy;
   rules?: Partial<RequestRules>;
   access?: AccessOptions & AdmissionOptions;
@@ -76,14 +76,14 @@ export interface RigOptions {
 export const day = 86_400_000;
 
 /**
- * The app as it is, but for the network and the disk. What is pending waits for up to a day: the outbox is there, and has no part in
- * these tests.
+ * The app without network and disk. A retry is due after up to a day, so that the outbox, which runs, sends nothing in these
+ * tests.
  */
 export async function build({
   unknownOutcome = 'resend',
   rules = {},
   access = { credentials: [] },
-}: RigOptions = {}) {
+}: FixtureOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger(
     { level: 'info' },
@@ -125,7 +125,7 @@ export async function build({
   return { app, store, clients, sandboxes, calls, lines };
 }
 
-/** Keeps a provider's calls until they are let go, all with the same outcome. */
+/** Delays a provider's calls until `letGo`, which ends all of them with the same outcome. */
 export function hold(client: ReturnType<typeof fakeClient>) {
   const held = Promise.withResolvers<Outcome>();
   const called = Promise.withResolvers<void>();
@@ -138,7 +138,7 @@ export function hold(client: ReturnType<typeof fakeClient>) {
   return { letGo, called: called.promise };
 }
 
-/** Sends the request now: inject() waits to be awaited. */
+/** Sends the request at once, because inject() sends only when it is awaited. */
 export const begin = async (app: Server, request: InjectOptions) => await app.inject(request);
 export type Response = Awaited<ReturnType<typeof begin>>;
 
@@ -164,7 +164,7 @@ export function post(payload: unknown, type = 'application/json'): InjectOptions
   };
 }
 
-/** The payment of an answer, which has all that the schema says, and nothing else. */
+/** The payment in an answer, which must have the fields of the schema and no other. */
 export function paymentOf(response: { json: () => unknown }): PaymentView {
   const payment = paymentViewSchema.parse(response.json());
   expect(response.json()).toEqual(payment);
