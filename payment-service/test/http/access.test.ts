@@ -49,10 +49,10 @@ const live = {
   PUBLIC_URL: 'https://sms.example.com',
 };
 
-/** Who may: nobody in particular, or these. */
-type Who = 'anyone' | ('client' | 'admin' | 'service')[];
+/** The roles that a route authorizes. */
+type Authorized = 'anyone' | ('client' | 'admin' | 'service')[];
 
-const everywhere: Record<string, Who> = {
+const everywhere: Record<string, Authorized> = {
   'GET /': 'anyone',
   'GET /health': 'anyone',
   'GET /health/live': 'anyone',
@@ -67,13 +67,13 @@ const everywhere: Record<string, Who> = {
   'GET /docs/static/swagger-initializer.js': 'anyone',
   'GET /metrics': ['service', 'admin'],
 };
-const provider: Record<string, Who> = {
+const provider: Record<string, Authorized> = {
   ...everywhere,
   'POST /notify': ['service'],
   'DELETE /notify': ['service'],
   'GET /health/upstream': ['service'],
 };
-const sandbox: Record<string, Who> = {
+const sandbox: Record<string, Authorized> = {
   ...provider,
   'POST /toggle-failure': ['admin', 'service'],
   'GET /sandbox': ['admin', 'service'],
@@ -81,8 +81,8 @@ const sandbox: Record<string, Who> = {
   'GET /sandbox/messages': ['admin', 'service'],
 };
 
-/** One table of who may. A route that is not in it fails the test, as does one that is no more. */
-const services: [name: string, build: () => Promise<Server>, table: Record<string, Who>][] = [
+/** Each route with the roles that it authorizes. A route that is missing here fails the test, as does one that no longer exists. */
+const services: [name: string, build: () => Promise<Server>, table: Record<string, Authorized>][] = [
   [
     'payment-service',
     async () => (await build({ access })).app,
@@ -115,14 +115,14 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
   ],
 ];
 
-type Asked = { method: string; url: string };
+type RouteRequest = { method: string; url: string };
 
-/** Without a key that is known, only a route that is open to anyone responds. */
-async function expectKeyRequired(app: Server, request: Asked, who: Who): Promise<void> {
+/** Without a valid key, only a route that is open to anyone may respond with anything but 401. */
+async function expectKeyRequired(app: Server, request: RouteRequest, authorized: Authorized): Promise<void> {
   for (const authorization of [undefined, 'Bearer', 'Bearer wrong-key-1234567', `Basic ${keys.admin}`]) {
     const label = `${request.method} ${request.url}, ${authorization}`;
     const { status, problem, challenge } = await statusOf(app, request, authorization);
-    if (who === 'anyone') {
+    if (authorized === 'anyone') {
       expect(status, label).not.toBe(401); // the webhook checks its signature
       continue;
     }
@@ -132,44 +132,51 @@ async function expectKeyRequired(app: Server, request: Asked, who: Who): Promise
   }
 }
 
-/** Each role gets in where it is authorized. The provider services know no clients, so that a client's key is unknown there. */
-async function expectRolesHeld(app: Server, request: Asked, who: Who, knowsClients: boolean): Promise<void> {
+/** Each role is admitted where it is authorized. The provider services have no client keys, so a client is not authenticated there. */
+async function expectRolesAuthorized(
+  app: Server,
+  request: RouteRequest,
+  authorized: Authorized,
+  hasClientKeys: boolean,
+): Promise<void> {
   for (const key of ['client', 'rotated', 'admin', 'service'] as const) {
     const role = key === 'rotated' ? 'client' : key;
     const label = `${request.method} ${request.url}, ${key}`;
     const { status, problem, challenge } = await statusOf(app, request, `Bearer ${keys[key]}`);
-    if (who === 'anyone' || who.includes(role)) {
+    if (authorized === 'anyone' || authorized.includes(role)) {
       expect(status, label).not.toBe(401);
       expect(problem, label).not.toBe('urn:problem:forbidden');
       continue;
     }
-    const isKnown = knowsClients || role !== 'client';
-    expect(status, label).toBe(isKnown ? 403 : 401);
-    if (isKnown) expect(challenge, label).toBe('Bearer error="insufficient_scope"');
+    const isAuthenticated = hasClientKeys || role !== 'client';
+    expect(status, label).toBe(isAuthenticated ? 403 : 401);
+    if (isAuthenticated) expect(challenge, label).toBe('Bearer error="insufficient_scope"');
   }
 }
 
-describe('every route', () => {
-  test.each(services)('of %s lets in exactly the roles of the table', async (name, buildService, table) => {
+describe('the authorization', () => {
+  test.each(
+    services,
+  )('given %s, admits exactly the roles of the table', async (name, buildService, table) => {
     const app = await buildService();
     await app.ready();
     const found = routesOf(app);
     expect(found.toSorted()).toEqual(Object.keys(table).toSorted());
     for (const route of found) {
       for (const request of requestsOf(route)) {
-        await expectKeyRequired(app, request, table[route] as Who);
-        await expectRolesHeld(app, request, table[route] as Who, name === 'payment-service');
+        await expectKeyRequired(app, request, table[route] as Authorized);
+        await expectRolesAuthorized(app, request, table[route] as Authorized, name === 'payment-service');
       }
     }
   });
 
-  test.each(services)('%s: what is not there is not there for anybody', async (_name, buildService) => {
+  test.each(services)('given %s, lets an unknown path respond 404', async (_name, buildService) => {
     const app = await buildService();
     const { statusCode } = await app.inject({ url: '/nope' });
     expect(statusCode).toBe(404);
   });
 
-  test('without keys, all of it is for anybody', async () => {
+  test('given no configured keys, admits every request', async () => {
     const { app } = await build();
     const { statusCode } = await app.inject({ method: 'POST', url: '/force-recovery' });
     expect(statusCode).toBe(200);
@@ -182,7 +189,7 @@ describe('a client', () => {
     headers: { ...request.headers, authorization: `Bearer ${key}` },
   });
 
-  test('is named in the log, and its key is not', async () => {
+  test('is logged by name, without its key', async () => {
     const { app, lines } = await build({ access });
     const { statusCode } = await app.inject(as(keys.client, post({ amount: 1, customer_id: '1' })));
     expect(statusCode).toBe(201);
@@ -190,7 +197,7 @@ describe('a client', () => {
     expect(JSON.stringify(lines)).not.toContain(keys.client);
   });
 
-  test('has idempotency keys of its own, whichever of its keys it shows', async () => {
+  test('given two API keys, shares its idempotency keys between them, and with no other client', async () => {
     const { app } = await build({ access });
     const request = keyed('the-same');
     const [first, again, another] = [
@@ -204,7 +211,7 @@ describe('a client', () => {
   });
 });
 
-/** `METHOD /path` of all that the router knows. A HEAD goes with its GET. */
+/** `METHOD /path` of each route of the router. HEAD is left out, because requestsOf adds it to each GET. */
 function routesOf(app: Server): string[] {
   const path: string[] = [];
   return app
@@ -214,12 +221,12 @@ function routesOf(app: Server): string[] {
       const [, indent = '', segment = '', methods] = /^([│ ]*)[├└]── (\S+)(?: \((.*)\))?$/.exec(line) ?? [];
       path.length = indent.length / 4;
       path.push(segment);
-      const known = methods?.split(', ').filter((method) => method !== 'HEAD') ?? [];
-      return known.map((method) => `${method} ${path.join('').replace(/^\/\//, '/')}`);
+      const listed = methods?.split(', ').filter((method) => method !== 'HEAD') ?? [];
+      return listed.map((method) => `${method} ${path.join('').replace(/^\/\//, '/')}`);
     });
 }
 
-function requestsOf(route: string): Asked[] {
+function requestsOf(route: string): RouteRequest[] {
   const [method = '', path = ''] = route.split(' ');
   const url = path.replace(':provider', 'Aldeamo').replace(/:\w+/, 'x').replace('*', 'index.css');
   return method === 'GET'
@@ -234,7 +241,7 @@ async function statusOf(app: Server, request: { method: string; url: string }, a
   const response = await app.inject({
     ...(request as InjectOptions),
     headers: authorization === undefined ? {} : { authorization },
-    payloadAsStream: true, // the events do not end by themselves
+    payloadAsStream: true, // because the stream of events never ends
   });
   const stream = response.stream();
   const isProblem = response.headers['content-type'] === problemContentType;

@@ -25,18 +25,18 @@ describe('GET /payments', () => {
       const response = await built.app.inject(`/payments${query}`);
       expect(response.statusCode).toBe(200);
       const { data, has_more } = pageSchema.parse(response.json());
-      expect(response.json().data).toEqual(data); // nothing that the schema does not know
+      expect(response.json().data).toEqual(data); // no field that the schema lacks
       return { ids: data.map(({ payment_id }) => payment_id), has_more };
     };
     return { page, ids };
   }
 
-  test('is empty at first', async () => {
+  test('given no payments, returns an empty page', async () => {
     const { app } = await build();
     expect((await app.inject('/payments')).json()).toEqual({ data: [], has_more: false });
   });
 
-  test('is the 10 newest, and goes on after the last of them', async () => {
+  test('returns the 10 newest by default, and continues after a cursor', async () => {
     const { page, ids } = await buildWithPayments(12);
     expect(await page('')).toEqual({ ids: ids.slice(0, 10), has_more: true });
     expect(await page(`?starting_after=${ids[9]}`)).toEqual({ ids: ids.slice(10), has_more: false });
@@ -45,7 +45,7 @@ describe('GET /payments', () => {
     expect(await page('?limit=100')).toEqual({ ids, has_more: false });
   });
 
-  test('can be of one customer, and of one notification status', async () => {
+  test('filters by customer and by notification status', async () => {
     const { page, ids } = await buildWithPayments(7);
     const where = (matches: (number: number) => boolean) => ({
       ids: ids.filter((_, index) => matches(ids.length - 1 - index)),
@@ -61,7 +61,7 @@ describe('GET /payments', () => {
   });
 });
 
-describe('the circuit', () => {
+describe('the circuit breaker', () => {
   const reportSchema = providerReportSchema.strict();
   const healthSchema = z.strictObject({
     status: z.literal('healthy'),
@@ -80,7 +80,7 @@ describe('the circuit', () => {
     return { ...built, health };
   }
 
-  test('GET /health says who sends, and why', async () => {
+  test('is reported by GET /health, with the active provider', async () => {
     const { app } = await build();
     const response = await app.inject('/health');
     expect(response.statusCode).toBe(200);
@@ -92,14 +92,14 @@ describe('the circuit', () => {
     });
   });
 
-  // GET /health tells throttled_until, and the schema, so /openapi.json too, does not know it.
-  test('GET /health tells nothing that its schema does not know', async () => {
+  // A field that the schema lacked would be missing in /openapi.json, which is made from it.
+  test('is reported by GET /health without a field that the schema lacks', async () => {
     const { app } = await build();
     const { circuit_breaker } = (await app.inject('/health')).json();
     expect(providerReportSchema.parse(circuit_breaker)).toEqual(circuit_breaker);
   });
 
-  test('opens after failures in a row; then Twilio sends, and Aldeamo is not asked', async () => {
+  test('given consecutive failures, opens, so that Twilio sends and Aldeamo is not called', async () => {
     const { app, calls, health } = await buildWithOpenCircuit();
     expect(await health()).toMatchObject({
       current_notification_service: 'Twilio',
@@ -114,7 +114,10 @@ describe('the circuit', () => {
     expect(calls.map(({ provider }) => provider)).toEqual(['Twilio']);
   });
 
-  test.each(['/force-recovery', '/reset-circuit'])('POST %s closes it if Aldeamo is well', async (url) => {
+  test.each([
+    '/force-recovery',
+    '/reset-circuit',
+  ])('given a healthy Aldeamo, is closed by POST %s', async (url) => {
     const { app, clients, health } = await buildWithOpenCircuit();
     clients.Aldeamo.well = true;
     const response = await app.inject({ method: 'POST', url });
@@ -126,7 +129,10 @@ describe('the circuit', () => {
     expect((await health()).current_notification_service).toBe('Aldeamo');
   });
 
-  test.each(['/force-recovery', '/reset-circuit'])('POST %s leaves it open if it is not', async (url) => {
+  test.each([
+    '/force-recovery',
+    '/reset-circuit',
+  ])('given an unhealthy Aldeamo, stays open after POST %s', async (url) => {
     const { app, clients, health } = await buildWithOpenCircuit();
     clients.Aldeamo.well = false;
     const response = await app.inject({ method: 'POST', url });
@@ -137,21 +143,21 @@ describe('the circuit', () => {
   });
 });
 
-test('GET / says who is here', async () => {
+test('GET / returns the name and the status of the service', async () => {
   const { app } = await build();
   expect((await app.inject('/')).json()).toEqual({ message: 'Servicio de Pagos', status: 'online' });
 });
 
-test('/openapi.json names every route, and its answers', async () => {
+test('GET /openapi.json documents every route with its status codes', async () => {
   const { app } = await build();
   const { paths } = (await app.inject('/openapi.json')).json();
-  const answers = Object.entries<Record<string, { responses: object }>>(paths).flatMap(([path, methods]) =>
+  const statuses = Object.entries<Record<string, { responses: object }>>(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { responses }]) => [
       `${method.toUpperCase()} ${path}`,
       Object.keys(responses).join(),
     ]),
   );
-  expect(Object.fromEntries(answers)).toEqual({
+  expect(Object.fromEntries(statuses)).toEqual({
     'DELETE /customers/{customer_id}': '204,400,404,503',
     'GET /': '200',
     'GET /customers/{customer_id}': '200,400,404,503',
@@ -175,12 +181,12 @@ describe('the log', () => {
   test.each<[string, Outcome, object]>([
     ['sent', { outcome: 'accepted', message_id: 'sms-1' }, { provider: 'Aldeamo', outcome: 'accepted' }],
     [
-      'refused',
+      'rejected',
       { outcome: 'rejected', reason: 'opted_out' },
       { provider: null, outcome: 'rejected', reason: 'opted_out' },
     ],
-    ['handed over', refused, { provider: 'Twilio', outcome: 'accepted' }],
-  ])('has one line for a payment that was %s', async (_name, outcome, expected) => {
+    ['sent after a failover', refused, { provider: 'Twilio', outcome: 'accepted' }],
+  ])('given a notification that was %s, has one line for it', async (_name, outcome, expected) => {
     const { app, clients, lines } = await build();
     clients.Aldeamo.answer = async () => outcome;
     const { payment_id } = paymentOf(await app.inject(post(body)));
@@ -190,7 +196,7 @@ describe('the log', () => {
     ]);
   });
 
-  test('never holds the text or the phone, whatever happens', async () => {
+  test('contains neither text nor phone, whether a request succeeds or fails', async () => {
     const { app, store, clients, lines } = await build();
     const secret = { ...body, message: 'texto secreto', phone: '+573009999999' };
     const statuses = [(await app.inject(post(secret))).statusCode];

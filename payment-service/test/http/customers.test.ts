@@ -16,7 +16,7 @@ const phone = '+573001234567';
 const phoneUnknown: Outcome = { outcome: 'rejected', reason: 'phone_unknown' };
 
 describe('/customers/{customer_id}', () => {
-  test('is set, read, replaced and forgotten', async () => {
+  test('stores, returns, replaces and deletes a phone', async () => {
     const { app } = await build();
     expect((await app.inject(customer('GET', '1'))).statusCode).toBe(404);
     expect((await app.inject(customer('PUT', '1', { phone }))).json()).toEqual({ customer_id: '1', phone });
@@ -25,12 +25,17 @@ describe('/customers/{customer_id}', () => {
       customer_id: '1',
       phone: '+573009999999',
     });
-    const forgotten = await app.inject(customer('DELETE', '1'));
-    expect([forgotten.statusCode, forgotten.body]).toEqual([204, '']);
+    const deleted = await app.inject(customer('DELETE', '1'));
+    expect([deleted.statusCode, deleted.body]).toEqual([204, '']);
     expect((await app.inject(customer('DELETE', '1'))).statusCode).toBe(404);
   });
 
-  test.each(['a/b', 'ñ'.repeat(255), '1 2', '%'])('takes the id %j', async (id) => {
+  test.each([
+    'a/b',
+    'ñ'.repeat(255),
+    '1 2',
+    '%',
+  ])('given the id %j, stores and returns its phone', async (id) => {
     const { app } = await build();
     expect((await app.inject(customer('PUT', id, { phone }))).statusCode).toBe(200);
     expect((await app.inject(customer('GET', id))).json()).toEqual({ customer_id: id, phone });
@@ -39,11 +44,11 @@ describe('/customers/{customer_id}', () => {
   test.each<[string, InjectOptions, string]>([
     ['no body', customer('PUT', '1'), 'body'],
     ['no phone', customer('PUT', '1', {}), 'phone'],
-    ['a phone that is none', customer('PUT', '1', { phone: 'abc' }), 'phone'],
+    ['an invalid phone', customer('PUT', '1', { phone: 'abc' }), 'phone'],
     ['an unknown field', customer('PUT', '1', { phone, name: 'x' }), 'name'],
     ['an id of 256 characters', customer('PUT', 'x'.repeat(256), { phone }), 'customer_id'],
     ['a control character in the id', customer('GET', 'a\u0007'), 'customer_id'],
-  ])('refuses %s', async (_name, request, path) => {
+  ])('given %s, responds 400 and names the field', async (_name, request, path) => {
     const { app } = await build();
     const response = await app.inject(request);
     expect(response.statusCode).toBe(400);
@@ -51,8 +56,8 @@ describe('/customers/{customer_id}', () => {
   });
 });
 
-describe('the SMS of a payment goes', () => {
-  test("to the payment's own phone, else to the customer's, else to none", async () => {
+describe('the recipient of an SMS', () => {
+  test("is the payment's phone, else the customer's, else none", async () => {
     const { app, calls } = await build();
     await app.inject(post(body));
     await app.inject(customer('PUT', body.customer_id, { phone }));
@@ -67,13 +72,13 @@ describe('the SMS of a payment goes', () => {
     ['(300) 123-4567', {}, phone],
     ['212 555 0100', { defaultCountry: 'US' }, '+12125550100'],
     ['+34 612 345 678', {}, '+34612345678'],
-  ] as const)('to %j with %j, as %s', async (given, rules, e164) => {
+  ] as const)('given %j with the rules %j, is %s', async (given, rules, e164) => {
     const { app, calls } = await build({ rules });
     expect((await app.inject(post({ ...body, phone: given }))).statusCode).toBe(201);
     expect(calls[0]?.request.phone).toBe(e164);
   });
 
-  test('nowhere while nobody knows where: it has failed, trips nothing, and is sent once somebody does', async () => {
+  test('given an unknown phone, fails, is ignored by the circuit, and can be retried once it is known', async () => {
     const { app, clients, calls } = await build();
     clients.Aldeamo.answer = async () => phoneUnknown;
     for (let n = 0; n < 5; n += 1) await app.inject(post(body));
@@ -111,14 +116,14 @@ describe('the text', () => {
     ['á'.repeat(71), {}, { encoding: 'UCS-2', segments: 2 }],
     ['á'.repeat(71), { transliterate: true }, { message: 'a'.repeat(71), encoding: 'GSM-7', segments: 1 }],
     ['漢'.repeat(70), { transliterate: true }, { encoding: 'UCS-2', segments: 1 }],
-  ])('%j with %j is %j', async (message, rules, expected) => {
+  ])('given %j with the rules %j, is %j', async (message, rules, expected) => {
     const { app, calls } = await build({ rules });
     const { notification } = paymentOf(await app.inject(post({ ...body, message })));
     expect(notification).toMatchObject(expected);
     expect(calls[0]?.request.message).toBe(notification.message);
   });
 
-  test('that takes more SMS than an operator allows is bad input', async () => {
+  test('given more segments than the limit, is refused with a 400', async () => {
     const { app, calls } = await build({ rules: { maxSegments: 2 } });
     expect((await app.inject(post({ ...body, message: 'a'.repeat(306) }))).statusCode).toBe(201);
     const refused = await app.inject(post({ ...body, message: 'a'.repeat(307) }));

@@ -27,8 +27,8 @@ import { createMemoryStore } from '../store/memory-store.ts';
 import { everything, paymentNumber, recordOf, running } from '../store/store-contract.ts';
 
 describe('Idempotency-Key', () => {
-  /** The heads that a client goes by. */
-  const told = ({ statusCode, headers, body }: Response) => ({
+  /** The parts of an answer that a client relies on. */
+  const answerOf = ({ statusCode, headers, body }: Response) => ({
     status: statusCode,
     location: headers.location,
     type: headers['content-type'],
@@ -41,8 +41,8 @@ describe('Idempotency-Key', () => {
     ['sent', {}, {}],
     ['failed', { Aldeamo: { outcome: 'rejected', reason: 'opted_out' } }, {}],
     ['pending', { Aldeamo: refused, Twilio: refused }, {}],
-    ['answered before it was sent', {}, { prefer: 'respond-async' }],
-  ])('a replay is the first answer to the byte: %s', async (_what, answers, headers) => {
+    ['answered before it is sent', {}, { prefer: 'respond-async' }],
+  ])('given a notification that is %s, replays the first answer byte for byte', async (_what, answers, headers) => {
     const { app, clients, calls, store } = await build();
     for (const provider of ['Aldeamo', 'Twilio'] as const) {
       const answer = answers[provider];
@@ -51,14 +51,14 @@ describe('Idempotency-Key', () => {
     const first = await app.inject(keyed('key-1', body, headers));
     expect([first.statusCode, replayed(first)]).toEqual([headers.prefer ? 202 : 201, undefined]);
     const { payment_id } = paymentOf(first);
-    // What becomes of it afterwards is not what the first answer was.
+    // Changed after the first answer, so that a replay built from the payment would differ.
     await vi.waitFor(async () => expect((await store.find(payment_id))?.attempts[0]?.outcome).toBeTruthy());
     const payment = (await store.find(payment_id)) as Payment;
     await store.update({ ...payment, notification_status: 'delivered' });
     const sends = calls.length;
     for (const again of [keyed('key-1'), keyed('key-1', body, headers)]) {
       const response = await app.inject(again);
-      expect(told(response)).toEqual(told(first));
+      expect(answerOf(response)).toEqual(answerOf(first));
       expect(replayed(response)).toBe('true');
     }
     expect(calls).toHaveLength(sends);
@@ -70,12 +70,16 @@ describe('Idempotency-Key', () => {
     ['100.5 and "100.50"', '{"amount":100.5,"customer_id":"1"}', '{"amount":"100.50","customer_id":"1"}'],
     ['fields in another order', '{"amount":1,"customer_id":"1"}', '{ "customer_id": "1", "amount": 1 }'],
     [
-      'a default that is written out',
+      'an omitted and a written default',
       '{"amount":1,"customer_id":"1"}',
       '{"amount":1,"customer_id":"1","currency":"COP"}',
     ],
-    ['an escape', '{"amount":1,"customer_id":"\\u00f1"}', '{"amount":1,"customer_id":"ñ"}'],
-  ])('%s are one request', async (_what, first, second) => {
+    [
+      'an escaped and a plain character',
+      '{"amount":1,"customer_id":"\\u00f1"}',
+      '{"amount":1,"customer_id":"ñ"}',
+    ],
+  ])('given %s, treats both bodies as one request', async (_what, first, second) => {
     const { app, calls } = await build();
     const answer = await app.inject(keyed('key-1', first));
     const again = await app.inject(keyed('key-1', second));
@@ -92,7 +96,7 @@ describe('Idempotency-Key', () => {
     { message: undefined },
     { phone: '+573001234568' },
     { phone: undefined },
-  ])('with another body is a 422, and is neither kept nor sent: %j', async (change) => {
+  ])('given a body changed by %j, responds 422, and neither stores nor sends', async (change) => {
     const { app, calls, store } = await build();
     const first = await app.inject(keyed('key-1', whole));
     const other = await app.inject(keyed('key-1', { ...whole, ...change }));
@@ -102,10 +106,10 @@ describe('Idempotency-Key', () => {
     expect(replayed(other)).toBeUndefined();
     expect(calls).toHaveLength(1);
     expect((await store.list(everything))?.payments).toHaveLength(1);
-    expect((await app.inject(keyed('key-1', whole))).body).toBe(first.body); // and the first is as it was
+    expect((await app.inject(keyed('key-1', whole))).body).toBe(first.body); // the first answer is unchanged
   });
 
-  test('while the first runs is a 409 with Retry-After; afterwards it is a replay', async () => {
+  test('given a first request still running, responds 409 with Retry-After, and replays afterwards', async () => {
     const { app, clients, calls } = await build();
     const { letGo, called } = hold(clients.Aldeamo);
     const first = begin(app, keyed('key-1'));
@@ -115,7 +119,7 @@ describe('Idempotency-Key', () => {
     expect(meanwhile.headers['retry-after']).toBe('1');
     expect(problemSchema.parse(meanwhile.json()).type).toBe('urn:problem:idempotency-key-in-use');
     expect(replayed(meanwhile)).toBeUndefined();
-    // Another body is wrong whether the first one runs or not.
+    // Another body is a 422 even while the first request runs.
     expect((await app.inject(keyed('key-1', { ...body, amount: 1 }))).statusCode).toBe(422);
     letGo();
     const after = await app.inject(keyed('key-1'));
@@ -123,7 +127,7 @@ describe('Idempotency-Key', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('50 at the same time are one payment and one send', async () => {
+  test('given 50 concurrent requests, creates one payment and sends once', async () => {
     const { app, clients, calls, store } = await build();
     const { letGo, called } = hold(clients.Aldeamo);
     const responses = Promise.all(Array.from({ length: 50 }, () => begin(app, keyed('key-1'))));
@@ -136,13 +140,13 @@ describe('Idempotency-Key', () => {
     expect(firsts).toHaveLength(1);
     for (const response of others) {
       if (response.statusCode === 409) expect(response.headers['retry-after']).toBe('1');
-      else expect(told(response)).toEqual(told(firsts[0] as Response));
+      else expect(answerOf(response)).toEqual(answerOf(firsts[0] as Response));
     }
     expect(calls).toHaveLength(1);
     expect((await store.list(everything))?.payments).toHaveLength(1);
   });
 
-  test('quoted and bare is the same key', async () => {
+  test('given a quoted and a bare key, treats both as the same', async () => {
     const { app, calls } = await build();
     const first = await app.inject(keyed('"key-1"'));
     const second = await app.inject(keyed('key-1'));
@@ -150,13 +154,19 @@ describe('Idempotency-Key', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('of 255 characters is one', async () => {
+  test('given keys of 255 characters, compares them up to the last', async () => {
     const { app, calls } = await build();
     for (const last of ['a', 'b', 'a']) await app.inject(keyed('k'.repeat(254) + last));
     expect(calls).toHaveLength(2);
   });
 
-  test.each([[''], ['""'], ['x'.repeat(256)], ['clave-ñ'], ['a\tb']])('%j is no key: 400', async (key) => {
+  test.each([
+    [''],
+    ['""'],
+    ['x'.repeat(256)],
+    ['clave-ñ'],
+    ['a\tb'],
+  ])('given the invalid key %j, responds 400', async (key) => {
     const { app, calls, store } = await build();
     const response = await app.inject(keyed(key));
     expect(response.statusCode).toBe(400);
@@ -165,14 +175,14 @@ describe('Idempotency-Key', () => {
     expect(calls).toEqual([]);
   });
 
-  test('of a request that was not valid is still free', async () => {
+  test('given an invalid request, leaves the key unused', async () => {
     const { app } = await build();
     expect((await app.inject(keyed('key-1', { ...body, amount: -1 }))).statusCode).toBe(400);
     const first = await app.inject(keyed('key-1'));
     expect([first.statusCode, replayed(first)]).toEqual([201, undefined]);
   });
 
-  test('of a payment that could not be kept is still free', async () => {
+  test('given a payment that could not be stored, leaves the key unused', async () => {
     const { app, store, calls } = await build();
     store.locked = true;
     expect((await app.inject(keyed('key-1'))).statusCode).toBe(503);
@@ -182,7 +192,7 @@ describe('Idempotency-Key', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('two keys are two payments', async () => {
+  test('given two keys, creates two payments', async () => {
     const { app, calls } = await build();
     const first = paymentOf(await app.inject(keyed('key-1')));
     const second = paymentOf(await app.inject(keyed('key-2')));
@@ -190,18 +200,15 @@ describe('Idempotency-Key', () => {
     expect(calls).toHaveLength(2);
   });
 
-  test.each([
-    'POST',
-    'GET',
-  ] as const)('means nothing where nothing is created: %s of another path', async (method) => {
+  test.each(['POST', 'GET'] as const)('given a %s that creates no payment, is ignored', async (method) => {
     const { app } = await build();
     const url = method === 'GET' ? '/payments' : '/payments/pmt_x/notification/retry';
     const response = await app.inject({ method, url, headers: { 'idempotency-key': 'key-1' } });
     expect(response.statusCode).toBe(method === 'GET' ? 200 : 404);
   });
 
-  describe('of a request whose answer a crash prevented', () => {
-    /** The same request under another key, as a crash leaves it: with its payment, and without an answer. */
+  describe('given a crash before the answer', () => {
+    /** The same request under another key, as a crash leaves it: stored with its payment, without an answer. */
     async function crashed(store: Store, app: Server, fields: Partial<Payment>) {
       const first = paymentOf(await app.inject(keyed('key-0')));
       const { known } = await store.insert(paymentNumber(9), recordOf('key-0', paymentNumber(9)));
@@ -225,7 +232,7 @@ describe('Idempotency-Key', () => {
           next_attempt_at: '2998-01-01T00:00:00.000Z',
         },
       ],
-    ])('is answered from the payment, and from then on to the byte: %s', async (_what, fields) => {
+    ])('and a notification that is %s, answers from the payment, and replays that answer', async (_what, fields) => {
       const { app, store, calls } = await build();
       const payment = await crashed(store, app, fields);
       calls.length = 0;
@@ -237,11 +244,11 @@ describe('Idempotency-Key', () => {
       ]);
       expect(paymentOf(late)).toEqual(paymentOf(await app.inject('/payments/pmt_crashed')));
       await store.update({ ...payment, notification_status: 'delivered' });
-      expect(told(await app.inject(keyed('key-1')))).toEqual(told(late));
+      expect(answerOf(await app.inject(keyed('key-1')))).toEqual(answerOf(late));
       expect(calls).toEqual([]);
     });
 
-    test('is a 409 while its attempt still runs, as far as anyone knows', async () => {
+    test('and an attempt without an outcome, responds 409', async () => {
       const { app, store } = await build();
       await crashed(store, app, { notification_status: 'pending', attempts: running() });
       const response = await app.inject(keyed('key-1'));
@@ -249,17 +256,17 @@ describe('Idempotency-Key', () => {
     });
   });
 
-  // A worker has claimed the notification, and begins its attempt between the reading and the writing of the late answer.
-  // The late answer is written under the worker's own fence, and writes over the lease: the next worker finds an attempt
-  // that looks cut short while its call is under way, and sends a second SMS.
-  test('a late answer leaves the lease of whoever has taken the notification on', async () => {
+  // A worker has claimed the notification, and starts its attempt between the read and the write of the late answer. If the
+  // write used the worker's fencing token, it would overwrite the lease: the next worker would take the running attempt for
+  // an interrupted one, and send a second SMS.
+  test('given a late answer, preserves the lease of the worker that has claimed the notification', async () => {
     const store = createMemoryStore({ leaseMs: 15_000 });
     const delivery = { begin: (payment: Payment) => postpone(payment, Date.now() - 1) } as Delivery;
     const policy: RetryPolicy = { baseMs: 1, maxMs: 1, ttlMs: day, unknownOutcome: 'resend' };
     const { createNotified } = createPaymentCreation({ store, delivery, policy });
     const request = { amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null };
     const log = pino({ level: 'silent' });
-    // As a crash leaves it: without the answer.
+    // Stored without the answer, as a crash leaves it.
     const insert = store.insert.bind(store);
     vi.spyOn(store, 'insert').mockImplementationOnce((payment, record) =>
       insert(payment, record && { ...record, answer: null }),
@@ -273,19 +280,19 @@ describe('Idempotency-Key', () => {
       await store.update(startAttempt(claimed as Payment, 'Aldeamo'));
       return read;
     });
-    await createNotified(request, 'key-1', log).catch(() => {}); // a 409 is as good an answer as a replay
+    await createNotified(request, 'key-1', log).catch(() => {}); // both a 409 and a replay are correct
     expect(askedProvider((await find(payment_id)) as Payment)).toBe('Aldeamo');
     expect(await store.claimDue(10)).toEqual([]);
   });
 });
 
 describe('Prefer: respond-async', () => {
-  const asking = (prefer: string) => ({ ...post(body), headers: { ...post(body).headers, prefer } });
+  const preferring = (prefer: string) => ({ ...post(body), headers: { ...post(body).headers, prefer } });
 
-  test('answers 202 when the payment is durable, and notifies afterwards', async () => {
+  test('responds 202 once the payment is durable, and notifies afterwards', async () => {
     const { app, store, clients, calls } = await build();
     const { letGo, called } = hold(clients.Aldeamo);
-    const response = await app.inject(asking('respond-async'));
+    const response = await app.inject(preferring('respond-async'));
     expect(response.statusCode).toBe(202);
     expect(response.headers['preference-applied']).toBe('respond-async');
     const payment = paymentOf(response);
@@ -312,18 +319,18 @@ describe('Prefer: respond-async', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('closing the app waits for what was only answered so far', async () => {
+  test('given a notification under way, delays the close of the app until it has ended', async () => {
     const { app, store, clients } = await build();
     const { letGo, called } = hold(clients.Aldeamo);
     clients.Twilio.answer = async () => {
       expect(clients.Twilio.closed).toBe(false);
       return { outcome: 'accepted', message_id: 'SM1' };
     };
-    await app.inject(asking('respond-async'));
+    await app.inject(preferring('respond-async'));
     await called;
     const closed = vi.fn();
     const closing = app.close().then(closed);
-    // Far more turns than a close takes that waits for nobody.
+    // Far more turns than a close needs that does not wait.
     for (let turn = 0; turn < 100; turn += 1) await new Promise(setImmediate);
     expect([closed.mock.calls.length, clients.Aldeamo.closed]).toEqual([0, false]);
     letGo(refused);
@@ -332,10 +339,10 @@ describe('Prefer: respond-async', () => {
     expect(store.recorded()).toMatchObject([{ notification_service: 'Twilio', notification_status: 'sent' }]);
   });
 
-  test('if the payment can not be kept, the answer is 503', async () => {
+  test('given an unavailable store, responds 503', async () => {
     const { app, store, calls } = await build();
     store.locked = true;
-    expect((await app.inject(asking('respond-async'))).statusCode).toBe(503);
+    expect((await app.inject(preferring('respond-async'))).statusCode).toBe(503);
     expect(calls).toEqual([]);
   });
 
@@ -344,9 +351,9 @@ describe('Prefer: respond-async', () => {
     'Respond-Async',
     'wait=10, respond-async',
     'respond-async;foo=bar, wait=1',
-  ])('%s asks for it', async (prefer) => {
+  ])('given %s, is applied', async (prefer) => {
     const { app } = await build();
-    const response = await app.inject(asking(prefer));
+    const response = await app.inject(preferring(prefer));
     expect([response.statusCode, response.headers['preference-applied']]).toEqual([202, 'respond-async']);
   });
 
@@ -357,20 +364,20 @@ describe('Prefer: respond-async', () => {
     'respond-asynchronously',
     'x-respond-async',
     'wait=respond-async',
-  ])('%j does not', async (prefer) => {
+  ])('given %j, is not applied', async (prefer) => {
     const { app } = await build();
-    const response = await app.inject(asking(prefer));
+    const response = await app.inject(preferring(prefer));
     expect(response.statusCode).toBe(201);
     expect(response.headers).not.toHaveProperty('preference-applied');
     expect(paymentOf(response).notification_status).toBe('sent');
   });
 
-  test('more than 64 under way wait in the store, and are sent once each', async () => {
+  test('given more than 64 under way, leaves the others to the outbox, and each is sent once', async () => {
     const { app, clients, calls, store } = await build();
     const { letGo } = hold(clients.Aldeamo);
     const answered: PaymentView[] = [];
     for (let number = 0; number < 70; number += 1)
-      answered.push(paymentOf(await app.inject(asking('respond-async'))));
+      answered.push(paymentOf(await app.inject(preferring('respond-async'))));
     const waiting = answered.filter(({ notification }) => notification.attempts.length === 0);
     expect(waiting).toEqual(answered.slice(64));
     for (const { notification } of waiting) expect(notification.next_attempt_at).not.toBeNull();
@@ -385,12 +392,12 @@ describe('Prefer: respond-async', () => {
     expect(calls).toHaveLength(70);
   });
 
-  // How many are under way is looked at before the payment is kept, and they are counted afterwards: all that arrive
-  // within one commit find room.
-  test('and no more than 64 of those that arrive at the same time', async () => {
+  // If the limit were checked before the payment is stored, and the count raised afterwards, all requests that arrive within
+  // one commit would pass.
+  test('given 200 concurrent requests, has no more than 64 under way', async () => {
     const { app, clients, calls } = await build();
     hold(clients.Aldeamo);
-    await Promise.all(Array.from({ length: 200 }, () => begin(app, asking('respond-async'))));
-    expect(calls.length).toBeLessThanOrEqual(64 + 16); // the outbox has its own share
+    await Promise.all(Array.from({ length: 200 }, () => begin(app, preferring('respond-async'))));
+    expect(calls.length).toBeLessThanOrEqual(64 + 16); // the outbox adds up to 16 of its own
   });
 });

@@ -8,7 +8,7 @@ import { body, build, paymentOf, post, refused } from '../fixture.ts';
 import { everything } from '../store/store-contract.ts';
 
 describe('POST /payments', () => {
-  test('answers 201 with where the payment is and everything about it', async () => {
+  test('responds 201 with the payment and its location', async () => {
     const { app } = await build();
     const response = await app.inject(post(body));
     expect(response.statusCode).toBe(201);
@@ -48,7 +48,7 @@ describe('POST /payments', () => {
     expect(found.body).toBe(response.body);
   });
 
-  test('keeps and sends what it was given', async () => {
+  test('stores and sends the given fields', async () => {
     const { app, calls } = await build();
     const message = 'Gracias por tu pago 😀\nHasta pronto';
     const response = await app.inject(
@@ -56,17 +56,17 @@ describe('POST /payments', () => {
     );
     expect(paymentOf(response)).toMatchObject({ amount: 19.99, currency: 'USD', notification: { message } });
     expect(calls).toMatchObject([{ request: { message, customer_id: '1', phone: '+573001234567' } }]);
-    expect(response.body).not.toContain('573001234567'); // nobody is shown the phone
+    expect(response.body).not.toContain('573001234567');
   });
 
-  test('takes the same payment twice for two payments', async () => {
+  test('given the same body twice, creates two payments', async () => {
     const { app, calls } = await build();
     const payments = [paymentOf(await app.inject(post(body))), paymentOf(await app.inject(post(body)))];
     expect(new Set(payments.map(({ payment_id }) => payment_id)).size).toBe(2);
     expect(new Set(calls.map(({ key }) => key)).size).toBe(2);
   });
 
-  describe('money is exact', () => {
+  describe('the amount', () => {
     test.each([
       ['100', '100', '100'],
       ['100.0', '100', '100'],
@@ -77,17 +77,17 @@ describe('POST /payments', () => {
       // As a double it would be 90071992547409.9.
       ['90071992547409.91', '90071992547409.91', '90071992547409.91'],
       ['"90071992547409.91"', '90071992547409.91', '90071992547409.91'],
-    ])('%s comes back as %s', async (sent, told, read) => {
+    ])('given as %s, is returned as %s', async (sent, returned, read) => {
       const { app, calls } = await build();
       const response = await app.inject(post(`{"amount":${sent},"customer_id":"1"}`));
       expect(response.statusCode).toBe(201);
-      expect(response.body).toContain(`"amount":${told},`);
+      expect(response.body).toContain(`"amount":${returned},`);
       expect(calls[0]?.request.message).toBe(`Se ha procesado un pago de $${read} con éxito.`);
       const list = await app.inject('/payments');
-      expect(list.body).toContain(`"amount":${told},`);
+      expect(list.body).toContain(`"amount":${returned},`);
     });
 
-    test('a currency without decimals', async () => {
+    test('given a currency without decimals, is returned without decimals', async () => {
       const { app } = await build();
       const response = await app.inject(post({ amount: 100, customer_id: '1', currency: 'JPY' }));
       expect(paymentOf(response)).toMatchObject({ amount: 100, currency: 'JPY' });
@@ -95,14 +95,14 @@ describe('POST /payments', () => {
   });
 });
 
-describe('bad input is a problem that names the field; nothing is kept, nothing is sent', () => {
+describe('the payment routes', () => {
   const amount = (text: string, rest = '"customer_id":"1"') => `{"amount":${text},${rest}}`;
   const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
 
   test.each<[name: string, request: InjectOptions, status: number, paths?: string[]]>([
     ['no body', { method: 'POST', url: '/payments' }, 400, ['body']],
     ['an empty body', post(''), 400],
-    ['no JSON', post('amount=100'), 400],
+    ['a body that is not JSON', post('amount=100'), 400],
     ['half a JSON', post('{"amount":100,"customer_id":"1"'), 400],
     ['an array', post('[]'), 400, ['body']],
     ['null', post('null'), 400, ['body']],
@@ -134,13 +134,13 @@ describe('bad input is a problem that names the field; nothing is kept, nothing 
     ['a control character', post({ ...body, customer_id: 'a\u0000b' }), 400, ['customer_id']],
     ['an invisible character', post({ ...body, customer_id: 'a\u202eb' }), 400, ['customer_id']],
     ['half a surrogate pair', post(amount('1', '"customer_id":"\\ud800"')), 400, ['customer_id']],
-    ['a customer who is a number', post({ ...body, customer_id: 123 }), 400, ['customer_id']],
+    ['a numeric customer', post({ ...body, customer_id: 123 }), 400, ['customer_id']],
 
     ['an empty message', post({ ...body, message: '' }), 400, ['message']],
     ['a message of 10 KB', post({ ...body, message: 'x'.repeat(10 * 1024) }), 400, ['message']],
-    ['a message that is null', post({ ...body, message: null }), 400, ['message']],
+    ['a null message', post({ ...body, message: null }), 400, ['message']],
     ['a message with an escape', post({ ...body, message: 'a\u001b[2J' }), 400, ['message']],
-    ['a currency that is none', post({ ...body, currency: 'PESOS' }), 400, ['currency']],
+    ['an unknown currency', post({ ...body, currency: 'PESOS' }), 400, ['currency']],
     ['a currency in lower case', post({ ...body, currency: 'cop' }), 400, ['currency']],
     ...['abc', '+0123456789', '+57300', '+1234567890123456', '', 573001234567].map(
       (phone): [string, InjectOptions, number, string[]] => [
@@ -152,18 +152,22 @@ describe('bad input is a problem that names the field; nothing is kept, nothing 
     ),
 
     ['an unknown field', post({ ...body, color: 'red' }), 400, ['color']],
-    ['our own field', post({ ...body, amount_minor: 1 }), 400, ['amount_minor']],
+    ['an internal field', post({ ...body, amount_minor: 1 }), 400, ['amount_minor']],
     ['__proto__', post(amount('1', '"customer_id":"1","__proto__":{"phone":"x"}')), 400, ['__proto__']],
     ['constructor', post(amount('1', '"customer_id":"1","constructor":{}')), 400, ['constructor']],
-    ['all at once', post({ amount: 0, customer_id: '', phone: '1', message: '', currency: 'x', y: 1 }), 400],
+    [
+      'several invalid fields',
+      post({ amount: 0, customer_id: '', phone: '1', message: '', currency: 'x', y: 1 }),
+      400,
+    ],
 
-    ['GET of another path', { url: '/payments/a/nope' }, 404],
-    ['DELETE of another path', { method: 'DELETE', url: '/payments/a/nope' }, 404],
-    ['DELETE of a payment', { method: 'DELETE', url: '/payments/x' }, 404],
-    ['PUT of a payment', { method: 'PUT', url: '/payments/x' }, 404],
+    ['a GET of another path', { url: '/payments/a/nope' }, 404],
+    ['a DELETE of another path', { method: 'DELETE', url: '/payments/a/nope' }, 404],
+    ['a DELETE of a payment', { method: 'DELETE', url: '/payments/x' }, 404],
+    ['a PUT of a payment', { method: 'PUT', url: '/payments/x' }, 404],
     ['a payment that does not exist', { url: '/payments/pmt_x' }, 404],
     ['a payment that looks like SQL', { url: `/payments/${encodeURIComponent("' OR 1=1 --")}` }, 404],
-    ['a path that is no URL', { url: '/payments/%zz' }, 400],
+    ['a malformed path', { url: '/payments/%zz' }, 400],
     ...['0', '101', '1000', '-1', 'abc', '1e1', '1.5', '010', '', ' 5'].map(
       (limit): [string, InjectOptions, number, string[]] => [
         `a limit of ${JSON.stringify(limit)}`,
@@ -179,12 +183,12 @@ describe('bad input is a problem that names the field; nothing is kept, nothing 
       ['starting_after'],
     ],
     ['an empty cursor', { url: '/payments?starting_after=' }, 400, ['starting_after']],
-    ['a status that is none', { url: '/payments?notification_status=x' }, 400, ['notification_status']],
+    ['an unknown status', { url: '/payments?notification_status=x' }, 400, ['notification_status']],
     ['an empty customer in the query', { url: '/payments?customer_id=' }, 400, ['customer_id']],
     ['an unknown parameter', { url: '/payments?offset=1' }, 400, ['offset']],
     ['__proto__ as a parameter', { url: '/payments?__proto__=1' }, 400, ['__proto__']],
     ['a parameter twice', { url: '/payments?limit=1&limit=2' }, 400, ['limit']],
-  ])('%s', async (_name, request, status, paths) => {
+  ])('given %s, respond with a problem, and store and send nothing', async (_name, request, status, paths) => {
     const { app, store, calls } = await build();
     const response = await app.inject(request);
     expect(response.statusCode).toBe(status);
@@ -197,44 +201,44 @@ describe('bad input is a problem that names the field; nothing is kept, nothing 
     expect(calls).toEqual([]);
   });
 
-  test('Content-Type: text/plain', async () => {
+  test('given text/plain, respond 415', async () => {
     const { app } = await build();
     expect((await app.inject(post(JSON.stringify(body), 'text/plain'))).statusCode).toBe(415);
   });
 
-  test('the id of a payment that is longer than any', async () => {
+  test('given an overlong payment id, respond without a server error', async () => {
     const { app } = await build();
     expect((await app.inject(`/payments/${'x'.repeat(101)}`)).statusCode).toBeLessThan(500);
   });
 });
 
-describe('a payment does not fail because a provider does', () => {
+describe('the notification of a payment', () => {
   test.each<[string, { Aldeamo: Outcome; Twilio?: Outcome }, Partial<PaymentView>, (string | null)[]]>([
     [
-      'Aldeamo is down: Twilio sends',
+      'given Aldeamo down, fails over to Twilio',
       { Aldeamo: refused },
       { notification_status: 'sent', notification_service: 'Twilio', possible_duplicate: false },
       ['Aldeamo not_sent connection_refused', 'Twilio accepted null'],
     ],
     [
-      'nobody knows whether Aldeamo has sent it: Twilio does, and it may come twice',
+      'given an unknown outcome of Aldeamo, fails over to Twilio with a possible duplicate',
       { Aldeamo: { outcome: 'unknown', reason: 'deadline_passed' } },
       { notification_status: 'sent', notification_service: 'Twilio', possible_duplicate: true },
       ['Aldeamo unknown deadline_passed', 'Twilio accepted null'],
     ],
     [
-      'both are down',
+      'given both providers down, stays pending',
       { Aldeamo: refused, Twilio: { outcome: 'not_sent', reason: 'throttled', retry_after_ms: 1000 } },
       { notification_status: 'pending', notification_service: null, possible_duplicate: false },
       ['Aldeamo not_sent connection_refused', 'Twilio not_sent throttled'],
     ],
     [
-      'Aldeamo refuses the recipient: Twilio is not used to get round it',
+      'given a recipient that Aldeamo rejects, fails without a call to Twilio',
       { Aldeamo: { outcome: 'rejected', reason: 'opted_out' } },
       { notification_status: 'failed', notification_service: null, possible_duplicate: false },
       ['Aldeamo rejected opted_out'],
     ],
-  ])('%s', async (_name, outcomes, notification, attempts) => {
+  ])('%s, and the payment is completed', async (_name, outcomes, notification, attempts) => {
     const { app, clients } = await build();
     clients.Aldeamo.answer = async () => outcomes.Aldeamo;
     if (outcomes.Twilio) clients.Twilio.answer = async () => outcomes.Twilio as Outcome;
@@ -242,14 +246,16 @@ describe('a payment does not fail because a provider does', () => {
     expect(response.statusCode).toBe(201);
     const payment = paymentOf(response);
     expect(payment).toMatchObject({ status: 'completed', ...notification });
-    const told = payment.notification.attempts;
-    expect(told.map(({ provider, outcome, reason }) => `${provider} ${outcome} ${reason}`)).toEqual(attempts);
+    const reported = payment.notification.attempts;
+    expect(reported.map(({ provider, outcome, reason }) => `${provider} ${outcome} ${reason}`)).toEqual(
+      attempts,
+    );
     expect((await app.inject(`/payments/${payment.payment_id}`)).body).toBe(response.body);
   });
 });
 
-describe('a payment is on disk before anything is sent', () => {
-  test('with the attempt, which has no outcome yet, at the moment of each call', async () => {
+describe('the payment routes and the store', () => {
+  test('record each attempt, without an outcome, before its call', async () => {
     const { app, store, clients } = await build();
     const attempts = () =>
       store
@@ -275,7 +281,7 @@ describe('a payment is on disk before anything is sent', () => {
     expect(attempts().at(-1)).toEqual({ provider: 'Twilio', outcome: 'accepted' });
   });
 
-  test('if it can not be, the answer is 503 and nothing is sent', async () => {
+  test('given an unavailable store, respond 503 and send nothing', async () => {
     const { app, store, calls } = await build();
     store.locked = true;
     const response = await app.inject(post(body));
@@ -293,7 +299,7 @@ describe('a payment is on disk before anything is sent', () => {
     expect((await app.inject(post(body))).statusCode).toBe(201);
   });
 
-  test('if nobody knows whether it is, the answer is 503 and says so, and nothing is sent', async () => {
+  test('given an unknown commit, respond 503 that it may be recorded, and send nothing', async () => {
     const { app, store, calls } = await build();
     Object.assign(store, { insert: () => Promise.reject(new CommitUnknown('lost')) });
     const response = await app.inject(post(body));
@@ -305,7 +311,7 @@ describe('a payment is on disk before anything is sent', () => {
     expect(calls).toEqual([]);
   });
 
-  test('if it can not be read, the answer is 503', async () => {
+  test('given a store that can not be read, respond 503', async () => {
     const { app, store } = await build();
     const down = () => Promise.reject(new StoreUnavailable('the store does not answer'));
     Object.assign(store, { find: down, list: down });
@@ -315,7 +321,7 @@ describe('a payment is on disk before anything is sent', () => {
     }
   });
 
-  test('if it fails after a provider has accepted, the client is told that it was sent', async () => {
+  test('given a store that fails after a provider has accepted, return the payment as sent', async () => {
     const { app, store, clients, lines } = await build();
     clients.Aldeamo.answer = async () => {
       store.locked = true;
@@ -327,13 +333,13 @@ describe('a payment is on disk before anything is sent', () => {
     expect(payment).toMatchObject({ notification_status: 'sent', notification_service: 'Aldeamo' });
     expect(lines.map(({ msg }) => msg)).toContain('an outcome could not be recorded');
     store.locked = false;
-    // What is on record is an attempt that may have happened.
+    // The store still has the attempt without an outcome.
     const found = paymentOf(await app.inject(`/payments/${payment.payment_id}`));
     expect(found.notification_status).toBe('pending');
     expect(found.notification.attempts).toMatchObject([{ provider: 'Aldeamo', outcome: null }]);
   });
 
-  test('if it fails between the two providers, the second one is not asked', async () => {
+  test('given a store that fails between the two providers, do not call the second', async () => {
     const { app, store, clients, calls } = await build();
     clients.Aldeamo.answer = async () => {
       store.locked = true;

@@ -28,7 +28,7 @@ const failure = { status: 'failed', reason: code } as const;
 const find = async (app: App, { payment_id }: PaymentView) =>
   paymentOf(await app.inject(`/payments/${payment_id}`));
 
-/** A payment that Twilio has taken with its second attempt. */
+/** A payment whose second attempt is Twilio's, accepted unless a test gives another outcome. */
 async function sentByTwilio(
   aldeamo: Outcome = refused,
   twilio: Outcome = { outcome: 'accepted', message_id: 'SM1' },
@@ -39,7 +39,7 @@ async function sentByTwilio(
   return { ...built, payment: paymentOf(await built.app.inject(post(body))) };
 }
 
-test('what was sent and is reported as delivered is delivered', async () => {
+test('POST /receipts, given a delivered SMS, marks the notification as delivered', async () => {
   const { app, payment } = await sentByTwilio();
   expect(payment.notification_status).toBe('sent');
   const response = await app.inject(report(receipt(payment, 2)));
@@ -47,7 +47,7 @@ test('what was sent and is reported as delivered is delivered', async () => {
   expect(await find(app, payment)).toEqual({ ...payment, notification_status: 'delivered' });
 });
 
-test("what was sent and is reported as failed has failed, with the provider's code, and a person may retry it", async () => {
+test("POST /receipts, given a failed SMS, fails the notification with the provider's code, and allows a retry", async () => {
   const { app, payment, calls } = await sentByTwilio();
   await app.inject(report(receipt(payment, 2, failure)));
   const failed = await find(app, payment);
@@ -70,7 +70,7 @@ test("what was sent and is reported as failed has failed, with the provider's co
   expect(calls.at(-1)?.key).toBe(`${payment.payment_id}-4`);
 });
 
-test('what a provider says of the recipient is a no that is not got round', async () => {
+test('POST /receipts, given a rejected recipient, fails the notification without a retry', async () => {
   const { app, payment, calls } = await sentByTwilio();
   await app.inject(report(receipt(payment, 2, { status: 'rejected', reason: 'twilio_30006' })));
   const rejected = await find(app, payment);
@@ -81,13 +81,13 @@ test('what a provider says of the recipient is a no that is not got round', asyn
   expect(calls).toHaveLength(before);
 });
 
-describe('a notification only moves forward', () => {
+describe('the notification status', () => {
   test.each<[first: Partial<Receipt>, second: Partial<Receipt>, status: string]>([
     [{}, {}, 'delivered'],
     [{}, failure, 'delivered'],
     [failure, {}, 'failed'],
     [failure, failure, 'failed'],
-  ])('%j, then %j: %s', async (first, second, status) => {
+  ])('given the receipt %j, then %j, stays %s', async (first, second, status) => {
     const { app, payment } = await sentByTwilio();
     await app.inject(report(receipt(payment, 2, first)));
     const before = await find(app, payment);
@@ -97,8 +97,8 @@ describe('a notification only moves forward', () => {
   });
 });
 
-describe('an attempt whose outcome nobody knows is settled', () => {
-  test('as accepted, by what was delivered', async () => {
+describe('an attempt with an unknown outcome', () => {
+  test('given a delivered SMS, is accepted', async () => {
     const { app, payment } = await sentByTwilio(refused, lost);
     expect(payment.notification_status).toBe('pending');
     await app.inject(report(receipt(payment, 2)));
@@ -116,7 +116,7 @@ describe('an attempt whose outcome nobody knows is settled', () => {
     });
   });
 
-  test('as not sent, by what was not, and it has failed', async () => {
+  test('given a failed SMS, is not sent, and the notification fails', async () => {
     const { app, payment } = await sentByTwilio(refused, lost);
     await app.inject(report(receipt(payment, 2, failure)));
     expect(await find(app, payment)).toMatchObject({
@@ -125,13 +125,13 @@ describe('an attempt whose outcome nobody knows is settled', () => {
     });
   });
 
-  test('and no longer makes a duplicate possible, if it was not sent', async () => {
+  test('given a failed SMS, no longer makes a duplicate possible', async () => {
     const { app, payment } = await sentByTwilio(lost);
     expect(payment.possible_duplicate).toBe(true);
     await app.inject(report(receipt(payment, 1, { provider: 'Aldeamo', message_id: 'AL1', ...failure })));
-    const known = await find(app, payment);
-    expect(known).toMatchObject({ notification_status: 'sent', notification_service: 'Twilio' });
-    expect(known.possible_duplicate).toBe(false);
+    const settled = await find(app, payment);
+    expect(settled).toMatchObject({ notification_status: 'sent', notification_service: 'Twilio' });
+    expect(settled.possible_duplicate).toBe(false);
   });
 });
 
@@ -141,7 +141,7 @@ test.each<[string, Partial<Receipt>]>([
   ['no attempt', { idempotency_key: 'KEY' }],
   ['the attempt of another provider', { idempotency_key: 'KEY-1' }],
   ['another message', { message_id: 'SM2' }],
-])('a receipt of %s is a 404 and changes nothing', async (_name, fields) => {
+])('POST /receipts, given %s, responds 404 and changes nothing', async (_name, fields) => {
   const { app, payment } = await sentByTwilio();
   const idempotency_key = (fields.idempotency_key ?? 'KEY-2').replace('KEY', payment.payment_id);
   const response = await app.inject(report({ ...receipt(payment, 2), ...fields, idempotency_key }));
@@ -149,7 +149,7 @@ test.each<[string, Partial<Receipt>]>([
   expect(await find(app, payment)).toEqual(payment);
 });
 
-test('a receipt that overtakes the answer is a 409, to be reported again', async () => {
+test('POST /receipts, given a receipt before the answer of the provider, responds 409, and accepts it later', async () => {
   const { app, clients, store } = await build();
   const { letGo, called } = hold(clients.Aldeamo);
   const paying = begin(app, post(body));
@@ -180,7 +180,7 @@ test.each([
   { provider: 'Nobody' },
   { status: 'queued' },
   { reason: undefined },
-])('%j is bad input', async (fields) => {
+])('POST /receipts, given the fields %j, responds 400', async (fields) => {
   const { app, payment } = await sentByTwilio();
   const payload = Object.keys(fields).length === 0 ? {} : { ...receipt(payment, 2), ...fields };
   expect((await app.inject(report(payload))).statusCode).toBe(400);

@@ -34,7 +34,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     reason: 'unknown_outcome',
   });
 
-  test('of a payment that does not exist: 404', async () => {
+  test('given an unknown payment, responds 404', async () => {
     const { app } = await build();
     const response = await app.inject(retry('pmt_x'));
     expect([response.statusCode, response.json().type]).toEqual([404, 'urn:problem:payment-not-found']);
@@ -45,7 +45,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     ['delivered', { notification_status: 'delivered', notification_service: 'Aldeamo' }],
     ['scheduled', { attempts: [refusal], next_attempt_at: '2998-01-01T00:00:00.000Z' }],
     ['running', { attempts: running() }],
-  ])('of what is %s: 409, and nothing changes', async (_what, fields) => {
+  ])('given a notification that is %s, responds 409 and changes nothing', async (_what, fields) => {
     const { app, store, calls } = await build();
     const payment = paymentNumber(1, fields);
     await store.insert(payment);
@@ -61,7 +61,7 @@ describe('POST /payments/{id}/notification/retry', () => {
   test.each<[what: string, payment: Payment, attempts: string[], duplicate: boolean]>([
     ['expired', expired, ['not_sent', 'accepted'], false],
     ['held', held, ['unknown', 'accepted'], true],
-  ])('of what is %s: it is sent', async (_what, payment, attempts, duplicate) => {
+  ])('given a notification that is %s, sends it', async (_what, payment, attempts, duplicate) => {
     const { app, store, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(payment);
     const response = await app.inject(retry(payment.payment_id));
@@ -79,7 +79,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect((await app.inject(retry(payment.payment_id))).statusCode).toBe(409);
   });
 
-  test('of what is held, and was accepted after all: it is found, and not sent again', async () => {
+  test('given a held notification that the provider has accepted, records that and sends nothing', async () => {
     const { app, store, clients, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(held);
     clients.Aldeamo.known = async () => ({ outcome: 'accepted', message_id: 'AL7' });
@@ -89,7 +89,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect(calls).toEqual([]);
   });
 
-  test('of what is held, and turns out to have been rejected: nobody is asked to get round it', async () => {
+  test('given a held notification that the provider has rejected, fails it, and sends only to another phone', async () => {
     const { app, store, clients, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(held);
     clients.Aldeamo.known = async () => ({ outcome: 'rejected', reason: 'opted_out' });
@@ -101,7 +101,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect(calls).toMatchObject([{ provider: 'Aldeamo', request: { phone } }]);
   });
 
-  test("goes to the payment's own phone, whatever the customer's is by now", async () => {
+  test("sends to the payment's own phone, not to the customer's", async () => {
     const { app, store, calls } = await build();
     await store.insert({ ...expired, phone });
     await store.putPhone(expired.customer_id, '+573009999999');
@@ -109,18 +109,18 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect(calls).toMatchObject([{ request: { phone } }]);
   });
 
-  test('of what is held is not held again for what was unknown before', async () => {
+  test('given a held notification, does not hold it again for the earlier unknown outcome', async () => {
     const { app, store, clients } = await build({ unknownOutcome: 'hold' });
     await store.insert(held);
     clients.Aldeamo.answer = async () => refused;
     clients.Twilio.answer = async () => refused;
     await app.inject(retry(held.payment_id));
-    const kept = await store.find(held.payment_id);
-    expect(kept?.reopened).toBe(1);
-    expect(kept).toMatchObject({ reason: null, next_attempt_at: expect.any(String) });
+    const found = await store.find(held.payment_id);
+    expect(found?.reopened).toBe(1);
+    expect(found).toMatchObject({ reason: null, next_attempt_at: expect.any(String) });
   });
 
-  test('has its own time to live, and the outbox goes on with what could not be sent', async () => {
+  test('given providers that fail, renews the time to live and schedules the next attempt', async () => {
     const { app, store, clients } = await build();
     await store.insert(expired);
     clients.Aldeamo.answer = async () => refused;
@@ -136,7 +136,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect((await app.inject(retry(expired.payment_id))).statusCode).toBe(409); // it is scheduled now
   });
 
-  describe('of what was rejected', () => {
+  describe('given a rejected recipient', () => {
     async function buildRejected(given?: string) {
       const built = await build();
       built.clients.Aldeamo.answer = async () => ({ outcome: 'rejected', reason: 'invalid_phone' });
@@ -151,11 +151,11 @@ describe('POST /payments/{id}/notification/retry', () => {
     }
 
     test.each<[what: string, given: string | undefined, payload: unknown]>([
-      ['without a phone', phone, undefined],
+      ['without a body', phone, undefined],
       ['with an empty body', phone, {}],
       ['with the same phone', phone, { phone }],
-      ['where none was known, without one', undefined, {}],
-    ])('%s: 409, and nobody is asked', async (_what, given, payload) => {
+      ['without a phone where none is stored', undefined, {}],
+    ])('and a retry %s, responds 409 without a call to a provider', async (_what, given, payload) => {
       const { app, store, calls, payment } = await buildRejected(given);
       const response = await app.inject(retry(payment.payment_id, payload));
       expect(response.statusCode).toBe(409);
@@ -164,7 +164,7 @@ describe('POST /payments/{id}/notification/retry', () => {
       expect((await store.find(payment.payment_id))?.notification_status).toBe('failed');
     });
 
-    test.each([[phone], [undefined]])('with a new phone, after %s: it is asked again', async (given) => {
+    test.each([[phone], [undefined]])('and a new phone after %s, sends to the new one', async (given) => {
       const { app, store, calls, payment } = await buildRejected(given);
       const response = await app.inject(retry(payment.payment_id, { phone: '+573009999999' }));
       expect(response.statusCode).toBe(200);
@@ -174,7 +174,7 @@ describe('POST /payments/{id}/notification/retry', () => {
       expect((await store.find(payment.payment_id))?.phone).toBe('+573009999999');
     });
 
-    test('with a new phone that is rejected, too: that one is not asked again, either', async () => {
+    test('and a new phone that is rejected as well, does not send to it again', async () => {
       const { app, clients, calls, payment } = await buildRejected(phone);
       clients.Aldeamo.answer = async () => ({ outcome: 'rejected', reason: 'opted_out' });
       const again = await app.inject(retry(payment.payment_id, { phone: '+573009999999' }));
@@ -189,11 +189,11 @@ describe('POST /payments/{id}/notification/retry', () => {
   });
 
   test.each<[what: string, payload: unknown, path: string]>([
-    ['a phone that is none', { phone: 'abc' }, 'phone'],
-    ['a phone that is null', { phone: null }, 'phone'],
+    ['an invalid phone', { phone: 'abc' }, 'phone'],
+    ['a null phone', { phone: null }, 'phone'],
     ['an unknown field', { message: 'Hola' }, 'message'],
     ['an array', [], 'body'],
-  ])('with %s: 400', async (_what, payload, path) => {
+  ])('given %s, responds 400', async (_what, payload, path) => {
     const { app, store, calls } = await build();
     await store.insert(expired);
     const response = await app.inject(retry(expired.payment_id, payload));
@@ -203,7 +203,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect(await store.find(expired.payment_id)).toStrictEqual(expired);
   });
 
-  test('twice at the same time: it is sent once', async () => {
+  test('given two concurrent retries, sends once', async () => {
     const { app, store, clients, calls } = await build();
     await store.insert(expired);
     const { letGo, called } = hold(clients.Aldeamo);
@@ -215,32 +215,32 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect(calls).toHaveLength(1);
   });
 
-  // While the provider is asked what it knows, the notification still looks as if nobody had taken it on: the second one
-  // takes it over, and the first one's LeaseLost reaches the client as a 500.
-  test('twice while a provider is asked about it: it is sent once, and the other is a 409', async () => {
+  // If the notification were not claimed before the provider's status query, the second retry would take the lease, and the
+  // LeaseLost of the first would reach the client as a 500.
+  test('given two retries during a status query, sends once, and responds 409 to the other', async () => {
     const { app, store, clients, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(held);
     const answer = Promise.withResolvers<Outcome | undefined>();
-    let questions = 0;
-    const twoAreAsked = Promise.withResolvers<void>();
-    const oneIsAsked = Promise.withResolvers<void>();
+    let queries = 0;
+    const secondQuery = Promise.withResolvers<void>();
+    const firstQuery = Promise.withResolvers<void>();
     clients.Aldeamo.known = () => {
-      questions += 1;
-      if (questions === 1) oneIsAsked.resolve();
-      if (questions === 2) twoAreAsked.resolve();
+      queries += 1;
+      if (queries === 1) firstQuery.resolve();
+      if (queries === 2) secondQuery.resolve();
       return answer.promise;
     };
     const first = begin(app, retry(held.payment_id));
-    await oneIsAsked.promise;
+    await firstQuery.promise;
     const second = begin(app, retry(held.payment_id));
-    await Promise.race([second, twoAreAsked.promise]);
+    await Promise.race([second, secondQuery.promise]);
     answer.resolve(undefined);
     const statuses = (await Promise.all([first, second])).map(({ statusCode }) => statusCode);
     expect(calls).toHaveLength(1);
     expect(statuses.toSorted()).toEqual([200, 409]);
   });
 
-  test('while nobody can be asked: it waits, and the outbox takes it on', async () => {
+  test('given open circuits, leaves the notification to the outbox', async () => {
     const { app, store, clients, calls } = await build();
     clients.Aldeamo.answer = async () => refused;
     clients.Twilio.answer = async () => refused;
@@ -255,7 +255,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     expect(calls).toEqual([]);
   });
 
-  test('where the store does not answer: 503', async () => {
+  test('given an unavailable store, responds 503', async () => {
     const { app, store, calls } = await build();
     await store.insert(expired);
     store.locked = true;
