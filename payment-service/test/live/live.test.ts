@@ -8,7 +8,7 @@ import { body, build, paymentOf, post, refused } from '../fixture.ts';
 
 const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
-describe('the files of the page', () => {
+describe('the live page', () => {
   const paths = [
     '/',
     '/live/live-page.css',
@@ -17,7 +17,7 @@ describe('the files of the page', () => {
     '/live/uplot/uPlot.min.css',
     '/live/eventsource-parser/index.js',
   ];
-  test.each(paths)('%s comes with a strict policy, and nothing inline', async (url) => {
+  test.each(paths)('serves %s with a strict policy, and without inline code', async (url) => {
     const { app } = await build();
     const { statusCode, headers, body } = await app.inject({ url, headers: { accept: browser } });
     expect(statusCode).toBe(200);
@@ -36,7 +36,7 @@ describe('the files of the page', () => {
     '/live/..%2fapp.ts',
     '/live/uplot/uPlot.d.ts',
     '/live/',
-  ])('%s is not there', async (url) => {
+  ])('does not serve %s', async (url) => {
     const { app } = await build();
     const response = await app.inject(url);
     expect(response.statusCode).toBe(404);
@@ -45,7 +45,7 @@ describe('the files of the page', () => {
 });
 
 describe('GET /events', () => {
-  test('tells what happens, and neither text nor phone', async () => {
+  test('streams payments, circuits and recent attempts, without texts and phones', async () => {
     const { app, clients } = await build();
     clients.Aldeamo.answer = async () => refused;
     const payload = { ...body, amount: 100.5, message: 'Secreto', phone: '+573001234567' };
@@ -54,7 +54,7 @@ describe('GET /events', () => {
     const text = (await snapshots.next()).value;
     expect(text).not.toMatch(/Secreto|3001234567/);
     const snapshot = snapshotSchema.parse(JSON.parse(text));
-    expect(JSON.parse(text)).toEqual(snapshot); // nothing that the schema does not know
+    expect(JSON.parse(text)).toEqual(snapshot); // no field that the schema lacks
     expect(snapshot).toMatchObject({
       current_notification_service: 'Aldeamo',
       circuits: { Aldeamo: { state: 'closed', consecutive_failures: 1 }, Twilio: { state: 'closed' } },
@@ -76,27 +76,27 @@ describe('GET /events', () => {
     expect(JSON.parse((await snapshots.next()).value).payments).toHaveLength(2);
   });
 
-  test('tells of a store that does not answer', async () => {
+  test('given an unavailable store, streams null for payments and backlog', async () => {
     const { app, store } = await build();
     vi.spyOn(store, 'list').mockRejectedValue(new Error('gone'));
     const { snapshots } = await watch(app);
     expect(JSON.parse((await snapshots.next()).value)).toMatchObject({ payments: null, backlog: null });
   });
 
-  test('ends when the server stops, also for one who never reads', async () => {
+  test('given a client that never reads, ends when the server stops', async () => {
     const { app } = await build();
     const { snapshots } = await watch(app);
     await snapshots.next();
-    const deaf = connect((app.server.address() as AddressInfo).port, '127.0.0.1').pause();
-    onTestFinished(() => void deaf.destroy());
+    const idle = connect((app.server.address() as AddressInfo).port, '127.0.0.1').pause();
+    onTestFinished(() => void idle.destroy());
     const arrived = once(app.server, 'request');
-    deaf.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n');
+    idle.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n');
     await arrived;
     await app.close();
     expect((await snapshots.next()).done).toBe(true);
   });
 
-  test('has room for 100 watchers, and again when they go', async () => {
+  test('given 100 watchers, responds 503 until one of them disconnects', async () => {
     const { app } = await build();
     const watching = await Promise.all(Array.from({ length: 100 }, () => watch(app)));
     const { url } = await watch(app, 503);
@@ -112,7 +112,7 @@ describe('POST /sandbox/:provider', () => {
   const set = (payload: unknown, provider = 'Aldeamo') =>
     ({ ...post(payload), url: `/sandbox/${provider}` }) as const;
 
-  test('sets the sandbox of the provider, and those who watch see it', async () => {
+  test('changes the sandbox settings of the provider, and streams them to watchers', async () => {
     const { app } = await build();
     const response = await app.inject(set({ failure_rate: 1 }));
     expect(response.statusCode).toBe(200);
@@ -131,7 +131,7 @@ describe('POST /sandbox/:provider', () => {
     ],
     [500, { status: 500, body: 'secret' }, 502, 'provider-answer'],
     ['garbage', { status: 200, body: '{"a":' }, 502, 'provider-answer'],
-  ])('what the provider answers: %s', async (_name, answer, status, name) => {
+  ])('given the answer %s of the provider, responds with a problem of its own', async (_name, answer, status, name) => {
     const { app, sandboxes } = await build();
     sandboxes.Aldeamo.answer = async () => ({ retryAfter: undefined, ...answer });
     const response = await app.inject(set({ failure_rate: 1 }));
@@ -140,7 +140,7 @@ describe('POST /sandbox/:provider', () => {
     expect(response.body).not.toContain('secret');
   });
 
-  test('a provider that can not be reached', async () => {
+  test('given an unreachable provider, responds 503', async () => {
     const { app, sandboxes } = await build();
     sandboxes.Twilio.answer = () => Promise.reject(new Error('secret'));
     const response = await app.inject(set({ failure_rate: 1 }, 'Twilio'));
@@ -152,13 +152,13 @@ describe('POST /sandbox/:provider', () => {
     [{ failure_rate: 2 }, 'Aldeamo'],
     [{ nonsense: 1 }, 'Aldeamo'],
     [{}, 'nobody'],
-  ])('%j for %s is refused', async (payload, provider) => {
+  ])('given %j for %s, responds 400', async (payload, provider) => {
     const { app } = await build();
     expect((await app.inject(set(payload, provider))).statusCode).toBe(400);
   });
 });
 
-/** A watcher over a real connection. Its snapshots end when the stream does. */
+/** Watches over a real connection. The snapshots end with the stream. */
 async function watch(app: Server, status = 200) {
   if (!app.server.listening) await app.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/events`;

@@ -13,7 +13,7 @@ function setUp() {
   return { recent, at: (ms: number) => (now = start + ms) };
 }
 
-test('what ends within 5 s is one bucket, and where nothing ended there is none', () => {
+test('recent attempts are counted in buckets of 5 s, without empty buckets', () => {
   const { recent, at } = setUp();
   recent.attemptEnded('Aldeamo', accepted, 100);
   at(4999);
@@ -30,7 +30,7 @@ test('what ends within 5 s is one bucket, and where nothing ended there is none'
   });
 });
 
-test('after five minutes it is forgotten, whether something comes in its place or not', () => {
+test('recent attempts expire after five minutes, with or without newer ones', () => {
   const { recent, at } = setUp();
   recent.attemptEnded('Twilio', accepted, 1);
   at(299_999);
@@ -41,7 +41,7 @@ test('after five minutes it is forgotten, whether something comes in its place o
   expect(recent.series().Twilio).toMatchObject([{ from: '2026-01-01T00:05:00.000Z', attempts: 1 }]);
 });
 
-test('a day of traffic is kept in no more than 60 buckets, in order', () => {
+test('recent attempts, given a day of traffic, use no more than 60 buckets, in order', () => {
   const { recent, at } = setUp();
   for (let ms = 0; ms < 86_400_000; ms += 4000) {
     at(ms);

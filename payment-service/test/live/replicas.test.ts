@@ -8,7 +8,7 @@ import type { CircuitState, ProviderReport } from '../../src/providers/circuit-r
 
 const log = createLogger({ level: 'silent' });
 
-/** A channel between the replicas of a test, and all that went over it. */
+/** A channel between the replicas of a test. It records what they publish. */
 function memoryChannel() {
   const listeners = new Set<(text: string) => void>();
   const published: string[] = [];
@@ -22,10 +22,10 @@ function memoryChannel() {
       close: async () => void listeners.delete(onMessage),
     };
   };
-  const say = (text: string) => {
+  const deliver = (text: string) => {
     for (const listener of listeners) listener(text);
   };
-  return { open, published, say };
+  return { open, published, deliver };
 }
 
 function startReplica(name: string, openChannel?: OpenChannel) {
@@ -60,13 +60,13 @@ describe('the replicas', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  test('are one where there is no channel', () => {
+  test('given no channel, list only this one', () => {
     const only = startReplica('a');
     expect(only.states()).toEqual([['a', 'closed']]);
     expect(replicaSchema.strict().parse(only.all()[0])).toEqual(only.all()[0]);
   });
 
-  test('know each other by name, each with circuits of its own', async () => {
+  test('list each other by name, each with its own circuits', async () => {
     const { open } = memoryChannel();
     const [b, a] = [startReplica('b', open), startReplica('a', open)];
     b.circuits.Aldeamo = 'open';
@@ -78,7 +78,7 @@ describe('the replicas', () => {
       ]);
   });
 
-  test('say within half a second that a payment has changed, once for many, and not to themselves', async () => {
+  test('publish many changes of payments as one message within half a second, and ignore their own', async () => {
     const { open, published } = memoryChannel();
     const [a, b] = [startReplica('a', open), startReplica('b', open)];
     await vi.advanceTimersByTimeAsync(500);
@@ -89,10 +89,10 @@ describe('the replicas', () => {
     expect(a.onPaymentChanged).not.toHaveBeenCalled();
     expect(published).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(4000);
-    expect(published).toHaveLength(1); // and nothing as long as there is nothing to say
+    expect(published).toHaveLength(1); // because nothing has changed since
   });
 
-  test('say that a circuit has changed', async () => {
+  test('publish a change of a circuit', async () => {
     const { open } = memoryChannel();
     const [a, b] = [startReplica('a', open), startReplica('b', open)];
     await vi.advanceTimersByTimeAsync(500);
@@ -101,7 +101,7 @@ describe('the replicas', () => {
     expect(b.states()).toContainEqual(['a', 'half_open']);
   });
 
-  test('that are not heard of for 15 s are gone', async () => {
+  test('given no message of a replica for 15 s, remove it', async () => {
     const { open } = memoryChannel();
     const [a, b] = [startReplica('a', open), startReplica('b', open)];
     await vi.advanceTimersByTimeAsync(30_000);
@@ -111,82 +111,82 @@ describe('the replicas', () => {
     expect(a.states()).toEqual([['a', 'closed']]);
   });
 
-  test('of the same name are two', async () => {
+  test('given the same name, remain two', async () => {
     const { open } = memoryChannel();
     const [a] = [startReplica('a', open), startReplica('a', open)];
     await vi.advanceTimersByTimeAsync(500);
     expect(a.states()).toHaveLength(2);
   });
 
-  test('leave alone what they can not read', async () => {
-    const { open, say } = memoryChannel();
+  test('given an invalid message, ignore it', async () => {
+    const { open, deliver } = memoryChannel();
     const a = startReplica('a', open);
-    for (const text of ['', 'null', '{}', '{"id":"x","name":1}']) say(text);
+    for (const text of ['', 'null', '{}', '{"id":"x","name":1}']) deliver(text);
     expect(a.states()).toHaveLength(1);
   });
 });
 
-describe('over PostgreSQL', () => {
+describe('the replica channel on PostgreSQL', () => {
   const connect = async (url: string, onMessage: (text: string) => void) =>
     ((await replicaChannelOf(url, log)) as OpenChannel)(onMessage);
 
   async function openChannel(url: string) {
-    const heard: string[] = [];
-    const channel = await connect(url, (text) => void heard.push(text));
+    const received: string[] = [];
+    const channel = await connect(url, (text) => void received.push(text));
     onTestFinished(() => channel.close());
-    const canBeHeard = (text: string) =>
+    const waitUntilReceived = (text: string) =>
       vi.waitFor(
         async () => {
           await channel.publish(text);
-          expect(heard).toContain(text);
+          expect(received).toContain(text);
         },
         { timeout: 10_000, interval: 50 },
       );
-    return { ...channel, heard, canBeHeard };
+    return { ...channel, received, waitUntilReceived };
   }
 
-  test('what one says all hear, in this database alone', async () => {
+  test('delivers a message to all subscribers of its database, and to no others', async () => {
     const url = await createDatabase(inject('postgresPort'));
     const [a, b] = [await openChannel(url), await openChannel(url)];
     const elsewhere = await openChannel(await createDatabase(inject('postgresPort')));
-    await Promise.all([a, b, elsewhere].map((channel, index) => channel.canBeHeard(`start-${index}`)));
+    await Promise.all([a, b, elsewhere].map((channel, index) => channel.waitUntilReceived(`start-${index}`)));
     await a.publish('ñ "quoted" \\ \'');
-    await vi.waitFor(() => expect(b.heard).toContain('ñ "quoted" \\ \''));
-    expect(a.heard).toContain('ñ "quoted" \\ \'');
-    expect(elsewhere.heard).toEqual(['start-2']);
+    await vi.waitFor(() => expect(b.received).toContain('ñ "quoted" \\ \''));
+    expect(a.received).toContain('ñ "quoted" \\ \'');
+    expect(elsewhere.received).toEqual(['start-2']);
   });
 
-  test('a connection that is lost, or no longer answers, is made again', { timeout: 30_000 }, async () => {
+  test('given a lost or a silent connection, reconnects', { timeout: 30_000 }, async () => {
     const url = new URL(await createDatabase(inject('postgresPort')));
     const proxy = await startTcpProxy(Number(url.port));
     onTestFinished(() => proxy[Symbol.asyncDispose]());
     url.port = String(proxy.port);
     const channel = await openChannel(url.href);
-    await channel.canBeHeard('before');
+    await channel.waitUntilReceived('before');
     proxy.cut();
-    await channel.canBeHeard('after it was cut');
+    await channel.waitUntilReceived('after it was cut');
     proxy.stall();
     await expect(channel.publish('into the void')).rejects.toThrow();
     proxy.flow();
-    await channel.canBeHeard('after it was silent');
+    await channel.waitUntilReceived('after it was silent');
   });
 
-  test('it can be closed at once, and where the server is silent', { timeout: 20_000 }, async () => {
+  test('closes right after it was opened, and while the server is silent', { timeout: 20_000 }, async () => {
     const url = new URL(await createDatabase(inject('postgresPort')));
     await (await connect(url.href, () => {})).close();
     const proxy = await startTcpProxy(Number(url.port));
     onTestFinished(() => proxy[Symbol.asyncDispose]());
     url.port = String(proxy.port);
-    const channel = await connect(url.href, (text) => text === 'there' && heard.resolve());
-    const heard = Promise.withResolvers<void>();
-    const saying = setInterval(() => void channel.publish('there').catch(() => {}), 50);
-    await heard.promise;
-    clearInterval(saying);
+    const channel = await connect(url.href, (text) => text === 'there' && received.resolve());
+    const received = Promise.withResolvers<void>();
+    const publishing = setInterval(() => void channel.publish('there').catch(() => {}), 50);
+    await received.promise;
+    clearInterval(publishing);
     proxy.stall();
     await channel.close();
   });
 
-  test('nobody is there: nothing is thrown, and it can be closed', async () => {
+  test('given no server, publishes without an error, and closes', async () => {
     const channel = await connect('postgres://127.0.0.1:1/none', () => {});
     await channel.publish('to nobody');
     await channel.close();

@@ -10,7 +10,7 @@ vi.mock('node:timers/promises', () => ({
   setTimeout: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
 }));
 
-/** A feed of snapshots that are a number, which a test sets. */
+/** A feed whose snapshot is a number that the test sets. */
 function setUp() {
   const state = { number: 1, taken: 0 };
   const feed = createSnapshotFeed({
@@ -30,7 +30,6 @@ function setUp() {
       if (!done) numbers.push(JSON.parse(value.slice('data: '.length)).number);
       return done;
     };
-    /** Reads all that comes. */
     const readAll = async () => {
       while (!(await read()));
     };
@@ -51,7 +50,7 @@ describe('the feed', () => {
     expect(numbers).toEqual([1, 2]);
   });
 
-  test('repeats it after 15 s of silence', async () => {
+  test('repeats the state after 15 s without a change', async () => {
     const { watch } = setUp();
     const { numbers, readAll } = watch();
     void readAll();
@@ -61,7 +60,7 @@ describe('the feed', () => {
     expect(numbers).toEqual([1, 1]);
   });
 
-  test('keeps for a watcher that does not read the newest only', async () => {
+  test('given a watcher that does not read, buffers only the newest snapshot', async () => {
     const { state, watch } = setUp();
     const { numbers, read } = watch();
     await read();
@@ -70,7 +69,7 @@ describe('the feed', () => {
     expect(numbers).toEqual([1, 99]);
   });
 
-  test('takes one snapshot for all, and none while nobody watches', async () => {
+  test('takes one snapshot for all watchers, and none without watchers', async () => {
     const { state, feed, watch } = setUp();
     await vi.advanceTimersByTimeAsync(5000);
     expect(state.taken).toBe(0);
@@ -92,7 +91,7 @@ describe('the feed', () => {
     expect(late.numbers).toEqual([2]);
   });
 
-  test('goes on when a snapshot could not be taken', async () => {
+  test('given a snapshot that fails, continues with the next', async () => {
     const { state, watch } = setUp();
     state.number = -1;
     const { numbers, readAll } = watch();

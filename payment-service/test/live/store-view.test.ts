@@ -2,15 +2,15 @@ import { expect, test, vi } from 'vitest';
 import { createStoreView } from '../../src/live/store-view.ts';
 import { paymentNumber } from '../store/store-contract.ts';
 
-function viewed() {
+function setUp() {
   const payments = [paymentNumber(1)];
   const list = vi.fn(async () => ({ payments: [...payments], has_more: false }));
   const backlog = vi.fn(async () => ({ size: payments.length, oldest_at: null }));
   return { payments, list, view: createStoreView({ list, backlog }) };
 }
 
-test('reads the store once, until it is told of a change', async () => {
-  const { payments, list, view } = viewed();
+test('the store view reads the store once, until it is invalidated', async () => {
+  const { payments, list, view } = setUp();
   expect(await view.read()).toMatchObject({ payments: [{}], backlog: { size: 1 } });
   payments.push(paymentNumber(2));
   expect((await view.read())?.payments).toHaveLength(1);
@@ -19,8 +19,8 @@ test('reads the store once, until it is told of a change', async () => {
   expect(list).toHaveBeenCalledTimes(2);
 });
 
-test('a change while it reads is not missed', async () => {
-  const { list, view } = viewed();
+test('the store view, given a change during a read, reads again', async () => {
+  const { list, view } = setUp();
   const reading = view.read();
   view.invalidate();
   await reading;
@@ -28,10 +28,10 @@ test('a change while it reads is not missed', async () => {
   expect(list).toHaveBeenCalledTimes(2);
 });
 
-test('reads again after 5 s all the same', async () => {
+test('the store view, given no change, reads again after 5 s', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   try {
-    const { list, view } = viewed();
+    const { list, view } = setUp();
     await view.read();
     vi.advanceTimersByTime(4999);
     await view.read();
@@ -44,8 +44,8 @@ test('reads again after 5 s all the same', async () => {
   }
 });
 
-test('is null while the store does not answer, and tries again each time', async () => {
-  const { list, view } = viewed();
+test('the store view, given an unavailable store, returns null, and retries on each read', async () => {
+  const { list, view } = setUp();
   list.mockRejectedValueOnce(new Error('gone'));
   expect(await view.read()).toBeNull();
   expect(await view.read()).not.toBeNull();
