@@ -8,7 +8,7 @@ const opened = () => ({ check: async () => {}, close: vi.fn(async () => {}) }) a
 
 afterEach(() => void vi.useRealTimers());
 
-test('is opened once, by the first who needs it', async () => {
+test('the reopening store is opened once, by its first call', async () => {
   const open = vi.fn(async () => opened());
   const store = createReopeningStore(open, log);
   expect(open).not.toHaveBeenCalled();
@@ -17,7 +17,7 @@ test('is opened once, by the first who needs it', async () => {
   expect(open).toHaveBeenCalledTimes(1);
 });
 
-test('that can not be opened is tried again, but not within a second', async () => {
+test('the reopening store, given a failed open, retries it after a second, not before', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const open = vi.fn<() => Store>(opened).mockImplementationOnce(() => {
     throw new Error('read-only');
@@ -31,7 +31,7 @@ test('that can not be opened is tried again, but not within a second', async () 
   expect(open).toHaveBeenCalledTimes(2);
 });
 
-test('that takes long to open is not waited for, and is there once it is open', async () => {
+test('the reopening store, given a slow open, rejects calls until it is open', async () => {
   const opening = Promise.withResolvers<Store>();
   const store = createReopeningStore(() => opening.promise, log);
   await expect(store.check()).rejects.toThrow('still being opened');
@@ -39,7 +39,7 @@ test('that takes long to open is not waited for, and is there once it is open', 
   await store.check();
 });
 
-test('is closed if it was opened, and else there is nothing to close', async () => {
+test('the reopening store closes its store only if it was opened', async () => {
   await createReopeningStore(opened, log).close();
   const inner = opened();
   const store = createReopeningStore(() => inner, log);

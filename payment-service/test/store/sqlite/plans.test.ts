@@ -11,7 +11,7 @@ const notification_status = 'sent';
 const starting_after = 'pmt_1';
 
 test.each<[name: string, filter: Partial<PaymentQuery>, step: string]>([
-  // A scan it is, but along the primary key and no further than the page.
+  // A scan, but along the primary key and no further than the page.
   ['everything', {}, 'SCAN payments'],
   ['everything after a payment', { starting_after }, 'SEARCH payments USING PRIMARY KEY (payment_id<?)'],
   [
@@ -51,7 +51,7 @@ test.each<[name: string, filter: Partial<PaymentQuery>, search: string]>([
   );
 });
 
-test('what is due is found by its time', () => {
+test('due notifications are found by their due time', () => {
   const [plan] = plansOf(prepareWrites, /due_at <= /);
   expect(plan).toContainEqual(
     expect.stringMatching(/^SEARCH payments USING (COVERING )?INDEX payments_due \(due_at<\?\)$/),
@@ -59,14 +59,14 @@ test('what is due is found by its time', () => {
   expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
 });
 
-test('what ran when the process ended is found among what is due later', () => {
+test('interrupted notifications are searched only among those due later', () => {
   const [plan] = plansOf(prepareWrites, /due_at > /);
   expect(plan).toContain('SEARCH payments USING INDEX payments_due (due_at>?)');
   expect(plan).toContain('SEARCH payments USING PRIMARY KEY (payment_id=?)');
-  expect(plan?.join()).not.toMatch(/SCAN payments|TEMP B-TREE/); // its attempts it scans, of course
+  expect(plan?.join()).not.toMatch(/SCAN payments|TEMP B-TREE/); // the attempts of each payment may be scanned
 });
 
-test('the backlog is counted, and its oldest found, by reading nothing else', () => {
+test('the backlog and its oldest payment are found without reading other payments', () => {
   expect(plansOf(prepareReads, /WHERE notification_status = 'pending'/)).toEqual([
     [
       'SEARCH payments USING COVERING INDEX payments_by_status (notification_status=?)',
@@ -76,7 +76,7 @@ test('the backlog is counted, and its oldest found, by reading nothing else', ()
   ]);
 });
 
-test('what is to be blanked is found by its age, and nothing is read that was blanked', () => {
+test('payments to redact are found by their age, without reading redacted ones', () => {
   const [plan] = plansOf(prepareWrites, /message = ''/);
   expect(plan?.join()).toMatch(/SEARCH payments USING INDEX payments_not_blanked \(created_at<\?\)/);
   expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
@@ -85,7 +85,7 @@ test('what is to be blanked is found by its age, and nothing is read that was bl
 const planOfPage = (filter: Partial<PaymentQuery>) =>
   plansOf((db) => preparePage(db)({ ...everything, ...filter }))[0];
 
-/** The steps of each statement like this that is prepared meanwhile: they sort by an index if none has a B-tree of its own. */
+/** The plan of each matching statement that `prepareSome` prepares. A plan without a temporary B-tree sorts by an index. */
 function plansOf(prepareSome: (db: DatabaseSync) => unknown, like = /^/): string[][] {
   const db = new DatabaseSync(':memory:');
   onTestFinished(() => db.close());
