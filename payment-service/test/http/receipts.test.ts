@@ -177,7 +177,7 @@ test('POST /receipts, given a receipt before the answer of the provider, respond
 
 test.each([
   {},
-  { provider: 'Nobody' },
+  { provider: 'Other' },
   { status: 'queued' },
   { reason: undefined },
 ])('POST /receipts, given the fields %j, responds 400', async (fields) => {

@@ -151,7 +151,7 @@ describe('POST /sandbox/:provider', () => {
   test.each([
     [{ failure_rate: 2 }, 'Aldeamo'],
     [{ nonsense: 1 }, 'Aldeamo'],
-    [{}, 'nobody'],
+    [{}, 'Other'],
   ])('given %j for %s, responds 400', async (payload, provider) => {
     const { app } = await build();
     expect((await app.inject(set(payload, provider))).statusCode).toBe(400);

@@ -188,7 +188,7 @@ describe('the replica channel on PostgreSQL', () => {
 
   test('given no server, publishes without an error, and closes', async () => {
     const channel = await connect('postgres://127.0.0.1:1/none', () => {});
-    await channel.publish('to nobody');
+    await channel.publish('unreceived');
     await channel.close();
   });
 });
