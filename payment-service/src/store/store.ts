@@ -81,7 +81,7 @@ export interface Store {
   /**
    * Leases to the caller a notification that has ended, is held or waits for its next attempt.
    *
-   * @throws LeaseLost if another worker has claimed it since it was read
+   * @throws LeaseLost if another worker has claimed it since it was read, or an attempt of it runs
    */
   claim(payment: Payment): Promise<Payment>;
   /** Deletes up to `limit` keys that were stored before this time (ms since the epoch); returns how many. */

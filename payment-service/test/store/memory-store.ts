@@ -1,4 +1,5 @@
 import { promisify } from 'node:util';
+import { askedProvider } from '../../src/domain/attempts.ts';
 import type { Payment } from '../../src/domain/payment.ts';
 import { dueAt } from '../../src/domain/retry-policy.ts';
 import {
@@ -149,6 +150,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
 
     claim: write((payment) => {
       const stored = findCurrent(payment);
+      if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
       if (stored.due !== dueAt(payment, leaseMs)) throw new LeaseLost(payment.payment_id);
       return lease(stored);
     }),

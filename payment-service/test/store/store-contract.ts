@@ -460,6 +460,13 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           await expect(store.claim(payment)).rejects.toBeInstanceOf(LeaseLost);
           await expect(store.claim(paymentNumber(2))).rejects.toBeInstanceOf(LeaseLost);
         });
+
+        test('given an attempt that runs, is refused, also in the millisecond in which the attempt was stored', async () => {
+          const payment = paymentNumber(1, { attempts: running() });
+          await store.insert(payment);
+          await expect(store.claim(payment)).rejects.toBeInstanceOf(LeaseLost);
+          expect(await store.find(payment.payment_id)).toStrictEqual(payment);
+        });
       });
     });
 

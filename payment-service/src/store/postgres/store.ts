@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { batch, batchLookup } from 'service-kit/batcher.ts';
 import { createDatabase } from 'service-kit/postgres/database.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
+import { askedProvider } from '../../domain/attempts.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../store.ts';
@@ -95,6 +96,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
       }),
 
     async claim(payment) {
+      if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
       const [claimed] = await inOrder(payment.payment_id, () =>
         write(() => statements.claim(payment, dueOf(payment), leasedUntil())),
       );

@@ -1,3 +1,4 @@
+import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { LeaseLost, type Store, StoreUnavailable } from '../store.ts';
 import { openReader } from './reads.ts';
@@ -56,6 +57,7 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
     },
 
     async claim(payment) {
+      if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
       const claimed = await writer.write('claim', payment, dueAt(payment, leaseMs), Date.now() + leaseMs);
       if (!claimed) throw new LeaseLost(payment.payment_id);
       return claimed;
