@@ -12,7 +12,7 @@ import {
 
 const leaseMs = 10_000;
 
-/** What every implementation of the store must do. `open` opens an empty one; what it leaves behind is its own affair. */
+/** The contract of every Store implementation. `open` opens an empty store; its caller removes what the store leaves on disk. */
 export function describeStore(name: string, open: (leaseMs: number) => Store | Promise<Store>): void {
   describe(`${name}: the store`, () => {
     let store: Store;
@@ -26,7 +26,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
     });
 
     describe('phones of customers', () => {
-      test('are kept, replaced, and forgotten, each by its own customer', async () => {
+      test('are stored, replaced and deleted without a change to those of other customers', async () => {
         expect(await store.findPhone('1')).toBeUndefined();
         expect(await store.deletePhone('1')).toBe(false);
         await store.putPhone('1', '+573001234567');
@@ -44,7 +44,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       });
     });
 
-    test("a new payment is kept with its own phone, else with its customer's, else with none", async () => {
+    test("insert stores a payment with its own phone, else with its customer's, else with none", async () => {
       await store.putPhone('1', '+573001234567');
       const own = '+573009999999';
       const given = [
@@ -54,18 +54,18 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       ];
       const inserted = await Promise.all(given.map((payment) => store.insert(payment)));
       expect(inserted).toEqual([{ phone: '+573001234567' }, { phone: own }, { phone: null }]);
-      const kept = await Promise.all(given.map(({ payment_id }) => store.find(payment_id)));
-      expect(kept.map((payment) => payment?.phone)).toEqual(['+573001234567', own, null]);
+      const found = await Promise.all(given.map(({ payment_id }) => store.find(payment_id)));
+      expect(found.map((payment) => payment?.phone)).toEqual(['+573001234567', own, null]);
     });
 
-    describe('keeps every field', () => {
+    describe('insert stores every field', () => {
       test.each<[string, Partial<Payment>]>([
         ['a new payment', {}],
         ['a phone', { phone: '+573001234567' }],
         ['the largest amount', { amount_minor: Number.MAX_SAFE_INTEGER }],
         ['a customer of 255 characters', { customer_id: 'ñ'.repeat(255) }],
         ['an id that looks like SQL', { customer_id: `'; DROP TABLE payments; -- "%_\\` }],
-        ['a taken notification', { notification_service: 'Twilio', notification_status: 'delivered' }],
+        ['a delivered notification', { notification_service: 'Twilio', notification_status: 'delivered' }],
         [
           'unicode, line breaks, no attempt and a due time',
           {
@@ -85,27 +85,27 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           },
         ],
         [
-          'what the outbox goes by',
+          'expiry, retries, reopenings and fencing token',
           { expires_at: '2026-01-02T03:04:05.678Z', retries: 17, reopened: 2, fence: 4 },
         ],
-        ['attempts, in their order', { attempts: everyAttempt }],
+        ['one attempt of each outcome, in their order', { attempts: everyAttempt }],
         ['more than nine attempts', { attempts: manyAttempts }],
-      ])('%s', async (_name, fields) => {
+      ])('given %s', async (_name, fields) => {
         const payment = paymentNumber(1, fields);
         await store.insert(payment);
-        await store.insert(paymentNumber(2)); // whose fields must not get mixed up with the first one's
+        await store.insert(paymentNumber(2)); // so that fields mixed up between payments would show
         expect(await store.find(payment.payment_id)).toStrictEqual(payment);
         expect((await list({})).payments).toContainEqual(payment);
       });
     });
 
-    test('finds nothing under an unknown id', async () => {
+    test('find, given an unknown id, returns undefined', async () => {
       await store.insert(paymentNumber(1));
       expect(await store.find('pmt_unknown')).toBeUndefined();
       expect(await store.find('')).toBeUndefined();
     });
 
-    test('update ends the attempt that runs, adds others, and leaves the rest as it was', async () => {
+    test('update ends the running attempt, adds others, and leaves other payments unchanged', async () => {
       const [ended, running] = [everyAttempt[0] as Attempt, everyAttempt.at(-1) as Attempt];
       const before = paymentNumber(1, { phone: '+573001234567', attempts: [running] });
       await store.insert(before);
@@ -133,7 +133,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       await store.update(after);
       expect(await store.find(before.payment_id)).toStrictEqual(after);
       expect(await store.find(paymentNumber(2).payment_id)).toStrictEqual(paymentNumber(2));
-      // Saved once more, with less: what is null again is null.
+      // A second update overwrites values with null.
       const again: Payment = {
         ...after,
         notification_service: null,
@@ -145,7 +145,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       expect(await store.find(before.payment_id)).toStrictEqual(again);
     });
 
-    test('update brings the attempts up to date, told what they were before or not', async () => {
+    test('update stores the new attempts, with or without the payment before', async () => {
       const [ended, running] = [everyAttempt[0] as Attempt, everyAttempt.at(-1) as Attempt];
       const paymentWith = (...attempts: Attempt[]) => paymentNumber(1, { attempts: attempts });
       const accepted: Attempt = { ...running, outcome: 'accepted', message_id: 'sms-2', duration_ms: 7 };
@@ -161,16 +161,16 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       expect(await store.find(last.payment_id)).toStrictEqual(last);
     });
 
-    test('an update that is given right after the insert comes after it', async () => {
+    test('update, called right after the insert, is applied after it', async () => {
       const sent: Payment = { ...paymentNumber(1), notification_status: 'sent' };
       await Promise.all([store.insert(paymentNumber(1)), store.update(sent)]);
       expect(await store.find(sent.payment_id)).toStrictEqual(sent);
     });
 
-    describe('lists', () => {
+    describe('list', () => {
       const customers = ['ana', 'bea', 'ana'] as const;
       const statuses = ['pending', 'sent', 'failed', 'delivered'] as const;
-      /** 25 payments, oldest first: their customers repeat by three, their statuses by four. */
+      /** 25 payments, oldest first. Customers repeat every three payments, statuses every four. */
       const all = Array.from({ length: 25 }, (_, index) =>
         paymentNumber(index + 1, {
           customer_id: customers[index % 3] ?? '',
@@ -179,15 +179,15 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         }),
       );
       const newestFirst = all.toReversed();
-      // Not in the order of the ids: they alone say what is new.
+      // Inserted in another order than that of the ids, because only the ids decide which payment is newer.
       const insertAll = () =>
         Promise.all([...all.slice(10), ...all.slice(0, 10)].map((payment) => store.insert(payment)));
 
-      test('nothing where there is nothing', async () => {
+      test('given an empty store, returns an empty page', async () => {
         expect(await list({})).toEqual({ payments: [], has_more: false });
       });
 
-      test('newest first, each with its own attempts', async () => {
+      test('returns the newest first, each with its own attempts', async () => {
         await insertAll();
         expect(await list({ limit: 100 })).toStrictEqual({ payments: newestFirst, has_more: false });
       });
@@ -197,32 +197,35 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         { limit: 24, has_more: true },
         { limit: 25, has_more: false },
         { limit: 26, has_more: false },
-      ])('at most $limit of 25; has_more is $has_more', async ({ limit, has_more }) => {
+      ])('given limit $limit and 25 payments, returns up to $limit and has_more: $has_more', async ({
+        limit,
+        has_more,
+      }) => {
         await insertAll();
         expect(await list({ limit })).toStrictEqual({ payments: newestFirst.slice(0, limit), has_more });
       });
 
       test.each<[string, Partial<PaymentQuery>, (payment: Payment) => boolean]>([
-        ['everything', {}, () => true],
-        ['of a customer', { customer_id: 'ana' }, ({ customer_id }) => customer_id === 'ana'],
+        ['no filter', {}, () => true],
+        ['a customer', { customer_id: 'ana' }, ({ customer_id }) => customer_id === 'ana'],
         [
-          'of a status',
+          'a status',
           { notification_status: 'sent' },
           ({ notification_status }) => notification_status === 'sent',
         ],
         [
-          'of both',
+          'a customer and a status',
           { customer_id: 'ana', notification_status: 'pending' },
           ({ customer_id, notification_status }) =>
             customer_id === 'ana' && notification_status === 'pending',
         ],
-      ])('%s, page by page, without a gap or a double', async (_name, filter, matches) => {
+      ])('given %s, pages without gaps or duplicates', async (_name, filter, matches) => {
         await insertAll();
         const expected = newestFirst.filter(matches);
         for (const limit of [1, 2, 10]) expect(await pages({ ...filter, limit })).toStrictEqual(expected);
       });
 
-      test('the next page is the same when newer payments have come in between', async () => {
+      test('given a newer payment between two pages, returns the same next page', async () => {
         await insertAll();
         const first = await list({ limit: 10 });
         await store.insert(paymentNumber(26));
@@ -230,13 +233,13 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect((await list({ limit: 10, starting_after })).payments).toStrictEqual(newestFirst.slice(10, 20));
       });
 
-      test('a page may start after a payment that the filter leaves out', async () => {
+      test('given a cursor that the filter excludes, starts after it', async () => {
         await insertAll();
         const starting_after = all[1]?.payment_id; // bea's; the only older one is ana's
         expect((await list({ customer_id: 'ana', starting_after })).payments).toStrictEqual([all[0]]);
       });
 
-      test('nothing after the oldest, and nothing of an unknown customer', async () => {
+      test('given the oldest payment as cursor or an unknown customer, returns an empty page', async () => {
         await insertAll();
         const nothing = { payments: [], has_more: false };
         expect(await list({ starting_after: all[0]?.payment_id })).toEqual(nothing);
@@ -244,19 +247,19 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await list({ customer_id: 'ANA' })).toEqual(nothing);
       });
 
-      test('no page after a payment that does not exist', async () => {
+      test('given an unknown cursor, returns undefined', async () => {
         await insertAll();
         expect(await store.list({ ...everything, starting_after: 'pmt_unknown' })).toBeUndefined();
       });
     });
 
-    test('500 inserts at the same time are all there', async () => {
+    test('insert stores all of 500 concurrent payments', async () => {
       const payments = Array.from({ length: 500 }, (_, index) => paymentNumber(index + 1));
       await Promise.all(payments.map((payment) => store.insert(payment)));
       expect(await pages({ limit: 100 })).toStrictEqual(payments.toReversed());
     });
 
-    test('one bad write takes none of those down that came with it', async () => {
+    test('insert, given a duplicate, rejects it without failing concurrent writes', async () => {
       const twice: Payment = {
         ...paymentNumber(2),
         customer_id: 'another',
@@ -275,12 +278,12 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         'fulfilled',
       ]);
       expect(results[2]).toMatchObject({ reason: expect.any(StoreUnavailable) });
-      // Of the bad one there is nothing, not even its attempts.
+      // Nothing of the rejected payment is stored, its attempts included.
       expect((await list({})).payments).toStrictEqual([3, 2, 1].map((number) => paymentNumber(number)));
     });
 
-    describe('what is due', () => {
-      // The store goes by the clock. Only the clock is a fake: timers and the disk are as they are.
+    describe('claims and leases', () => {
+      // Due times depend on the clock. Only Date is faked, so that timers and the disk work.
       const now = Date.parse('2026-03-01T12:00:00.000Z');
       beforeEach(() => void vi.useFakeTimers({ now, toFake: ['Date'] }));
       afterEach(() => void vi.useRealTimers());
@@ -295,7 +298,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       const claimed = async (limit = 100) =>
         (await store.claimDue(limit)).map(({ payment_id }) => numberOf(payment_id));
 
-      test('is claimed as it was kept, attempts and all, under a fence that has grown', async () => {
+      test('claimDue returns the stored payment with its attempts and a higher fencing token', async () => {
         const payment = scheduled(1, -1, { phone: '+573001234567', retries: 2 });
         payment.attempts = everyAttempt.slice(0, -1);
         await store.insert(payment);
@@ -304,15 +307,15 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       });
 
       test.each<[what: string, payment: Payment, dueInMs: number]>([
-        ['scheduled: when its time has come', scheduled(1, 5000), 5000],
-        ['running: when the lease has run out', paymentNumber(1, { attempts: running() }), leaseMs],
-        ['held: when it expires', paymentNumber(1, { expires_at: at(60_000), attempts: [] }), 60_000],
+        ['scheduled, at its due time', scheduled(1, 5000), 5000],
+        ['running, once its lease has expired', paymentNumber(1, { attempts: running() }), leaseMs],
+        ['held, at its expiry', paymentNumber(1, { expires_at: at(60_000), attempts: [] }), 60_000],
         [
-          'scheduled for later than it expires: when it expires',
+          'scheduled for after its expiry, at its expiry',
           scheduled(1, 60_000, { expires_at: at(40_000) }),
           40_000,
         ],
-      ])('%s', async (_what, payment, dueInMs) => {
+      ])('claimDue returns a notification that is %s', async (_what, payment, dueInMs) => {
         await store.insert(payment);
         pass(dueInMs - 1);
         expect(await claimed()).toEqual([]);
@@ -320,13 +323,17 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await claimed()).toEqual([1]);
       });
 
-      test.each(['sent', 'delivered', 'failed'] as const)('%s: never', async (notification_status) => {
+      test.each([
+        'sent',
+        'delivered',
+        'failed',
+      ] as const)('claimDue never returns a notification that is %s', async (notification_status) => {
         await store.insert(paymentNumber(1, { notification_status, expires_at: at(-1) }));
         pass(10 * 365 * 24 * 60 * 60 * 1000);
         expect(await claimed()).toEqual([]);
       });
 
-      // In another order than the ids, and given in yet another one.
+      // The order of the due times, other than that of the ids and of the inserts.
       const dueOrder = [4, 2, 5, 1, 3];
       const insertOutOfOrder = () =>
         Promise.all(
@@ -335,7 +342,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           ),
         );
 
-      test('the longest first, and no more than asked for', async () => {
+      test('claimDue returns those due the longest, up to its limit', async () => {
         await insertOutOfOrder();
         expect((await claimed(2)).toSorted()).toEqual([2, 4]);
         expect((await claimed(2)).toSorted()).toEqual([1, 5]);
@@ -343,7 +350,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await claimed(2)).toEqual([]);
       });
 
-      test('is claimed by one, until the lease has run out; each claim has a higher fence', async () => {
+      test('claimDue leases a notification to one worker at a time, each with a higher fencing token', async () => {
         await store.insert(scheduled(1, -1));
         const fences = async () => (await store.claimDue(10)).map(({ fence }) => fence);
         expect(await Promise.all([fences(), fences(), fences()])).toEqual([[2], [], []]);
@@ -356,7 +363,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await fences()).toEqual([4]);
       });
 
-      test('an attempt that begins renews the lease', async () => {
+      test('update, given a new attempt, renews the lease', async () => {
         await store.insert(scheduled(1, -1));
         const [claim] = await store.claimDue(1);
         pass(leaseMs - 1);
@@ -367,7 +374,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await claimed()).toEqual([1]);
       });
 
-      test('an end gives the lease back: what is scheduled is due then, and what is sent is not', async () => {
+      test('update, given no running attempt, ends the lease: a scheduled notification gets due, a sent one does not', async () => {
         await store.insert(scheduled(1, -2));
         await store.insert(scheduled(2, -1));
         const claims = await store.claimDue(2);
@@ -384,8 +391,8 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await claimed()).toEqual([1]);
       });
 
-      describe('under an old fence', () => {
-        test('an update is refused, and changes nothing, neither attempts nor the kept answer', async () => {
+      describe('update, given an outdated fencing token', () => {
+        test('throws LeaseLost, and changes neither the payment nor the stored answer', async () => {
           const payment = scheduled(1, -1);
           payment.attempts = [everyAttempt[2] as Attempt];
           const first = recordOf('key-1', payment);
@@ -406,10 +413,10 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           }
           expect(await store.find(payment.payment_id)).toStrictEqual(newer);
           expect(await store.insert(paymentNumber(2), { ...first })).toEqual({ known: first });
-          expect(await claimed()).toEqual([]); // the lease of the newer one holds
+          expect(await claimed()).toEqual([]); // the lease of the newer claim still holds
         });
 
-        test('a refused update takes none of those down that came with it', async () => {
+        test('rejects without failing concurrent writes', async () => {
           await store.insert(scheduled(1, -1));
           await store.claimDue(1);
           const results = await Promise.allSettled([
@@ -422,7 +429,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         });
       });
 
-      test('an update of a payment that does not exist is refused', async () => {
+      test('update, given an unknown payment, throws LeaseLost', async () => {
         await expect(store.update(paymentNumber(1))).rejects.toBeInstanceOf(LeaseLost);
         expect(await store.find(paymentNumber(1).payment_id)).toBeUndefined();
       });
@@ -433,7 +440,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           ['held', paymentNumber(1)],
           ['not due yet', scheduled(1, 60_000)],
           ['due', scheduled(1, -1)],
-        ])('leases what is %s', async (_what, payment) => {
+        ])('leases a notification that is %s', async (_what, payment) => {
           await store.insert(payment);
           expect(await store.claim(payment)).toStrictEqual({ ...payment, fence: 2 });
           expect(await claimed()).toEqual([]);
@@ -443,7 +450,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           expect(await claimed()).toEqual([1]);
         });
 
-        test('is for one of many who have read the same', async () => {
+        test('given 10 concurrent claims of the same payment, succeeds once', async () => {
           const payment = paymentNumber(1);
           await store.insert(payment);
           const results = await Promise.allSettled(Array.from({ length: 10 }, () => store.claim(payment)));
@@ -453,7 +460,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           expect((await store.find(payment.payment_id))?.fence).toBe(2);
         });
 
-        test('is refused to who has read an older one, and to who names none', async () => {
+        test('given an outdated or an unknown payment, throws LeaseLost', async () => {
           const payment = scheduled(1, -1);
           await store.insert(payment);
           await store.claimDue(1);
@@ -461,7 +468,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           await expect(store.claim(paymentNumber(2))).rejects.toBeInstanceOf(LeaseLost);
         });
 
-        test('given an attempt that runs, is refused, also in the millisecond in which the attempt was stored', async () => {
+        test('given a running attempt, throws LeaseLost, even in the millisecond in which the attempt was stored', async () => {
           const payment = paymentNumber(1, { attempts: running() });
           await store.insert(payment);
           await expect(store.claim(payment)).rejects.toBeInstanceOf(LeaseLost);
@@ -471,7 +478,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
     });
 
     describe('an idempotency key', () => {
-      test('is kept with its payment: the second insert finds the first record, and inserts nothing', async () => {
+      test('is stored with its payment: a second insert returns the first record, and inserts nothing', async () => {
         const first = recordOf('key-1', paymentNumber(1), { fingerprint: 'aaa' });
         expect(await store.insert(paymentNumber(1), first)).toStrictEqual({ phone: null });
         const second = recordOf('key-1', paymentNumber(2), { fingerprint: 'bbb', answer: someAnswer });
@@ -480,7 +487,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await store.find(paymentNumber(2).payment_id)).toBeUndefined();
       });
 
-      test('of another name is another one, and without one there is none', async () => {
+      test('is compared exactly, and is optional', async () => {
         const keys = ['key-1', 'KEY-1', 'key-1 ', undefined, undefined];
         for (const [number, key] of keys.entries()) {
           const payment = paymentNumber(number);
@@ -490,7 +497,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect((await list({})).payments).toHaveLength(5);
       });
 
-      test('makes one payment of 50 inserts at the same time', async () => {
+      test('given 50 concurrent inserts, creates one payment', async () => {
         const found = await Promise.all(
           Array.from({ length: 50 }, (_, index) =>
             store.insert(paymentNumber(index), recordOf('key-1', paymentNumber(index))),
@@ -503,7 +510,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(found.filter(({ known }) => known?.payment_id === payment.payment_id)).toHaveLength(49);
       });
 
-      test('may have its answer from the beginning, to the byte', async () => {
+      test('is stored with an answer that the insert has, byte for byte', async () => {
         const record = recordOf('key-1', paymentNumber(1), { answer: someAnswer });
         await store.insert(paymentNumber(1), record);
         expect(await store.insert(paymentNumber(2), recordOf('key-1', paymentNumber(2)))).toStrictEqual({
@@ -511,7 +518,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         });
       });
 
-      test('gets its answer with an update of its payment, and no other key does', async () => {
+      test('gets the answer of an update of its own payment only', async () => {
         const records = [1, 2].map((number) => recordOf(`key-${number}`, paymentNumber(number)));
         await store.insert(paymentNumber(1), records[0]);
         await store.insert(paymentNumber(2), records[1]);
@@ -524,7 +531,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await found('key-2')).toStrictEqual(records[1]);
       });
 
-      test('keeps the first of its answers: a late one is told what is kept, and changes nothing else', async () => {
+      test('given a second answer, returns the first one, and changes nothing', async () => {
         const record = recordOf('key-1', paymentNumber(1));
         await store.insert(paymentNumber(1, { attempts: running() }), record);
         const { payment_id } = paymentNumber(1);
@@ -535,11 +542,11 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           known: { ...record, answer: someAnswer },
         });
         expect(await store.find(payment_id)).toStrictEqual(paymentNumber(1, { attempts: running() }));
-        // Whose key is forgotten by now, or never had one.
+        // Without a key, such as after its deletion, the given answer is returned.
         expect(await store.storeAnswer(paymentNumber(3).payment_id, late)).toEqual(late);
       });
 
-      test('of a payment that can not be inserted is not kept', async () => {
+      test('of a payment that can not be inserted is not stored', async () => {
         await store.insert(paymentNumber(1));
         const again = store.insert(paymentNumber(1), recordOf('key-1', paymentNumber(1)));
         await expect(again).rejects.toBeInstanceOf(StoreUnavailable);
@@ -548,7 +555,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         });
       });
 
-      describe('is forgotten', () => {
+      describe('deleteKeys', () => {
         const now = Date.parse('2026-03-01T12:00:00.000Z');
         beforeEach(async () => {
           vi.useFakeTimers({ now, toFake: ['Date'] });
@@ -558,7 +565,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           }
         });
         afterEach(() => void vi.useRealTimers());
-        /** Which of the keys are still known. It makes the others known again. */
+        /** The keys that are still stored. Side effect: stores the others again. */
         const known = async () => {
           const found = await Promise.all(
             [1, 2, 3, 4, 5].map((number) =>
@@ -568,25 +575,25 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           return found.flatMap(({ known }) => known?.key ?? []);
         };
 
-        test('when it is older than a time, and younger ones are not; payments stay', async () => {
+        test('deletes the keys that are older than the given time, and no payments', async () => {
           expect(await store.deleteKeys(now + 2000, 100)).toBe(2);
           expect((await list({})).payments).toHaveLength(5);
           expect(await known()).toEqual(['key-3', 'key-4', 'key-5']);
         });
 
-        test('at most so many at a time, the oldest first', async () => {
+        test('deletes the oldest first, up to its limit', async () => {
           expect(await store.deleteKeys(now + 10_000, 3)).toBe(3);
           expect(await known()).toEqual(['key-4', 'key-5']);
         });
 
-        test('not at all where none is old', async () => {
+        test('given no older key, deletes none', async () => {
           expect(await store.deleteKeys(now, 100)).toBe(0);
           expect(await known()).toHaveLength(5);
         });
       });
     });
 
-    describe('text and phone', () => {
+    describe('redact', () => {
       const made = (day: number, fields: Partial<Payment> = {}) =>
         paymentNumber(day, {
           created_at: `2026-01-0${day}T00:00:00.000Z`,
@@ -595,18 +602,18 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           ...fields,
         });
       const before = Date.parse('2026-01-04T00:00:00.000Z');
-      const isBlank = async (day: number) => {
+      const isRedacted = async (day: number) => {
         const payment = await store.find(made(day).payment_id);
         return payment?.message === null && payment.phone === null;
       };
 
-      test('are blanked of what has ended and is older than a time, and the rest stays as it was', async () => {
+      test('removes text and phone of ended notifications older than the given time, and nothing else', async () => {
         await store.insert(made(1));
         await store.insert(made(2, { notification_status: 'failed' }));
         await store.insert(made(3, { notification_status: 'pending' }));
         await store.insert(made(4));
         expect(await store.redact(before, 100)).toBe(2);
-        expect(await Promise.all([1, 2, 3, 4].map(isBlank))).toEqual([true, true, false, false]);
+        expect(await Promise.all([1, 2, 3, 4].map(isRedacted))).toEqual([true, true, false, false]);
         const old = made(1);
         expect(await store.find(old.payment_id)).toStrictEqual({
           ...old,
@@ -617,21 +624,21 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await store.redact(before, 100)).toBe(0);
       });
 
-      test('are blanked of at most so many at a time, the oldest first', async () => {
+      test('redacts the oldest first, up to its limit', async () => {
         for (const day of [3, 1, 2]) await store.insert(made(day));
         expect(await store.redact(before, 2)).toBe(2);
-        expect(await Promise.all([1, 2, 3].map(isBlank))).toEqual([true, true, false]);
+        expect(await Promise.all([1, 2, 3].map(isRedacted))).toEqual([true, true, false]);
       });
 
-      test('are not written again by one who has read them before', async () => {
+      test('raises the fencing token, so that stale copies restore neither text nor phone', async () => {
         await store.insert(made(1));
         await store.redact(before, 1);
         await expect(store.update(made(1))).rejects.toBeInstanceOf(LeaseLost);
         await expect(store.claim(made(1))).rejects.toBeInstanceOf(LeaseLost);
-        expect(await isBlank(1)).toBe(true);
+        expect(await isRedacted(1)).toBe(true);
       });
 
-      test('are not blanked while somebody has the payment in hand', async () => {
+      test('skips a claimed payment until its lease has ended', async () => {
         await store.insert(made(1));
         const claimed = await store.claim(made(1));
         expect(await store.redact(before, 1)).toBe(0);
@@ -639,7 +646,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         expect(await store.redact(before, 1)).toBe(1);
       });
 
-      test('a receipt that comes later is still taken down', async () => {
+      test('leaves a payment open to the status of a later receipt', async () => {
         await store.insert(made(1));
         await store.redact(before, 1);
         const found = (await store.find(made(1).payment_id)) as Payment;
@@ -649,11 +656,11 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           notification_status: 'delivered',
           phone: null,
         });
-        expect(await isBlank(1)).toBe(true);
+        expect(await isRedacted(1)).toBe(true);
       });
     });
 
-    test('the backlog is what is pending, and how old its oldest is', async () => {
+    test('backlog counts the pending payments, and returns when the oldest was created', async () => {
       expect(await store.backlog()).toEqual({ size: 0, oldest_at: null });
       const at = (day: number) => ({ created_at: `2026-01-0${day}T00:00:00.000Z` });
       await store.insert(paymentNumber(1, { ...at(1), notification_status: 'sent' }));
@@ -666,13 +673,13 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       expect(await store.backlog()).toEqual({ size: 1, oldest_at: at(3).created_at });
     });
 
-    test('check writes, and changes nothing', async () => {
+    test('check changes no payment', async () => {
       await store.insert(paymentNumber(1));
       await store.check();
       expect((await list({})).payments).toStrictEqual([paymentNumber(1)]);
     });
 
-    test('close waits for the writes that were given before it', async () => {
+    test('close waits for earlier writes', async () => {
       const writing = store.insert(paymentNumber(1));
       await close();
       await writing;
@@ -690,7 +697,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       ['claim', () => store.claim(paymentNumber(1))],
       ['redact', () => store.redact(Date.now(), 1)],
       ['deleteKeys', () => store.deleteKeys(Date.now(), 1)],
-    ])('after close %s rejects with StoreUnavailable', async (_name, operation) => {
+    ])('%s, after close, rejects with StoreUnavailable', async (_name, operation) => {
       await store.insert(paymentNumber(1));
       await close();
       await expect(operation()).rejects.toBeInstanceOf(StoreUnavailable);
@@ -707,13 +714,13 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       return page;
     }
 
-    /** All pages, one after the other, as a client goes through them. */
+    /** The payments of all pages, requested one after the other as HTTP clients do. */
     async function pages(query: Partial<PaymentQuery>): Promise<Payment[]> {
       const payments: Payment[] = [];
       for (;;) {
         const page = await list({ ...query, starting_after: payments.at(-1)?.payment_id });
         payments.push(...page.payments);
-        expect(new Set(payments.map(({ payment_id }) => payment_id)).size).toBe(payments.length); // else a cursor that goes back would never end
+        expect(new Set(payments.map(({ payment_id }) => payment_id)).size).toBe(payments.length); // otherwise a cursor that goes back would loop forever
         if (!page.has_more) return payments;
         expect(page.payments).toHaveLength(query.limit ?? Number.NaN);
       }
@@ -728,7 +735,7 @@ export const everything: PaymentQuery = {
   notification_status: undefined,
 };
 
-/** A payment whose id is in the order of the numbers. */
+/** A payment whose id sorts by its number. */
 export function paymentNumber(number: number, fields: Partial<Payment> = {}): Payment {
   return {
     payment_id: `pmt_${String(number).padStart(32, '0')}`,
