@@ -22,8 +22,8 @@ const newPath = () => join(directory, `${randomUUID()}.db`);
 
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 
-describe('durability', () => {
-  test('what is kept is there when the file is opened again', async () => {
+describe('durability of the SQLite store', () => {
+  test('a stored payment is found after the file is reopened', async () => {
     const path = newPath();
     const first = await openSqliteStore({ path, leaseMs });
     await first.insert(paymentNumber(1));
@@ -48,14 +48,14 @@ describe('durability', () => {
     expect(rows).toMatchObject([{ notification_status: 'pending' }]);
   });
 
-  test('the log is a write-ahead log', async () => {
+  test('the journal is a write-ahead log', async () => {
     const path = newPath();
     await open(path);
     expect(connectTo(path).prepare('PRAGMA journal_mode').get()).toMatchObject({ journal_mode: 'wal' });
   });
 
-  test('a commit waits for the disk, and keys belong to a payment', () => {
-    // Both are settings of a connection, and only it can tell: the spy gets hold of the writer's.
+  test('commits are synced to the disk, and foreign keys are enforced', () => {
+    // Both settings belong to a connection and can be read only there: the spy records the writer's.
     const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
     onTestFinished(() => exec.mockRestore());
     write(newPath());
@@ -66,7 +66,7 @@ describe('durability', () => {
   });
 });
 
-test('the attempts of a payment can be asked for by hand, as rows', async () => {
+test('the attempts view returns a row for each attempt, for queries by hand', async () => {
   const path = newPath();
   const store = await open(path);
   const attempt = running()[0] as Attempt;
@@ -81,7 +81,7 @@ test('the attempts of a payment can be asked for by hand, as rows', async () => 
   expect(rows).toEqual(attempts.map((attempt, index) => ({ payment_id, number: index + 1, ...attempt })));
 });
 
-describe('writes that arrive together', () => {
+describe('the SQLite writer', () => {
   /** The frames in the write-ahead log that end a commit (https://www.sqlite.org/fileformat2.html#walformat). */
   function commitsIn(path: string): number {
     const log = readFileSync(`${path}-wal`);
@@ -99,7 +99,7 @@ describe('writes that arrive together', () => {
     return { store, commits: () => commitsIn(path) - before };
   }
 
-  test('share one commit', async () => {
+  test('commits concurrent writes together', async () => {
     const { store, commits } = await countCommits();
     await Promise.all(
       Array.from({ length: 100 }, (_, number) =>
@@ -109,19 +109,19 @@ describe('writes that arrive together', () => {
     expect(commits()).toBe(1);
   });
 
-  test('do not wait for others: one that comes alone has a commit of its own', async () => {
+  test('commits a lone write at once instead of waiting for others', async () => {
     const { store, commits } = await countCommits();
     for (const number of [1, 2, 3]) await store.insert(paymentNumber(number));
     expect(commits()).toBe(3);
   });
 
-  test('have a commit each if one of them is bad', async () => {
+  test('given a bad write among concurrent ones, commits each of them separately', async () => {
     const { store, commits } = await countCommits();
     await Promise.allSettled([1, 2, 1, 3].map((number) => store.insert(paymentNumber(number))));
     expect(commits()).toBe(3);
   });
 
-  test('are carried out in the order in which they were given', async () => {
+  test('carries out concurrent writes in the order of their calls', async () => {
     const { store } = await countCommits();
     const [first, second] = ['+573001234567', '+573009999999'];
     await Promise.all([
@@ -153,7 +153,7 @@ describe('commitGroup', () => {
     };
   }
 
-  test('says what each returned, in the order in which they were given', () => {
+  test('returns the result of each write, in the order of the group', () => {
     const { db, numbers } = openCounter();
     const order: string[] = [];
     const outcomes = commitGroup(
@@ -165,7 +165,7 @@ describe('commitGroup', () => {
     expect(numbers()).toEqual([]);
   });
 
-  test('rolls a bad write back as a whole, and says what went wrong', () => {
+  test('given a bad write, rolls back all of it, and returns its error', () => {
     const { db, put, numbers } = openCounter();
     const twice = () => {
       put(2)();
@@ -181,9 +181,9 @@ describe('commitGroup', () => {
     expect(db.isTransaction).toBe(false);
   });
 
-  test('a commit that fails leaves no transaction behind, and the next one is well', () => {
+  test('given a failed commit, leaves no transaction open, and commits the next group', () => {
     const { db, exec, put, numbers } = openCounter();
-    // A disk that is full when the commit comes.
+    // The disk is full at the commit.
     exec.mockImplementation((sql) => {
       if (sql === 'COMMIT') throw new Error('disk full');
       return DatabaseSync.prototype.exec.call(db, sql);
@@ -196,7 +196,7 @@ describe('commitGroup', () => {
     expect(numbers()).toEqual([2]);
   });
 
-  test('costs a group one wait for a lock, not one for each of its writes', () => {
+  test('given a locked database, waits once for the group instead of once for each write', () => {
     const { db, exec, put, begun } = openCounter();
     exec.mockImplementation(() => {
       throw Object.assign(new Error('database is locked'), { errcode: 5 });
@@ -207,8 +207,8 @@ describe('commitGroup', () => {
   });
 });
 
-describe('a database that another connection has locked', () => {
-  test('is unavailable for writes until it is released; reads go on', async () => {
+describe('the SQLite store, given a lock of another connection', () => {
+  test('rejects writes until the lock is released, and still reads', async () => {
     const path = newPath();
     const store = await open(path);
     await store.insert(paymentNumber(1));
@@ -228,7 +228,7 @@ describe('a database that another connection has locked', () => {
     expect((await store.list(everything))?.payments).toHaveLength(2);
   });
 
-  test('makes a write wait, and nothing else: reads and the event loop go on', async () => {
+  test('delays writes, but neither reads nor the event loop', async () => {
     const path = newPath();
     const store = await open(path);
     await store.insert(paymentNumber(1));
@@ -238,7 +238,7 @@ describe('a database that another connection has locked', () => {
     const writing = store.insert(paymentNumber(2)).then(() => {
       isWritten = true;
     });
-    // If the write held this thread up, the lock would not be released before it is given up.
+    // A write that blocked this thread would time out, because the lock is released on this thread.
     for (let turn = 0; turn < 10; turn += 1) {
       await new Promise(setImmediate);
       expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(1)]);
@@ -251,8 +251,8 @@ describe('a database that another connection has locked', () => {
   });
 });
 
-describe('the thread of the writer', () => {
-  /** Opens a store, and gets hold of its thread. */
+describe('the writer thread', () => {
+  /** Opens a store, and returns its writer thread, too. */
   async function openWithThread(path = newPath()) {
     const started = once(process, 'worker') as Promise<[Worker]>;
     const store = await openSqliteStore({ path, leaseMs });
@@ -260,11 +260,11 @@ describe('the thread of the writer', () => {
     return { store, thread };
   }
 
-  test('ends with the store, and what was given before is on disk', async () => {
+  test('ends when the store is closed, after committing earlier writes', async () => {
     const path = newPath();
     const { store, thread } = await openWithThread(path);
     const ended = once(thread, 'exit');
-    // More than one group: some of them still gather when the store is closed.
+    // More than one group, so that some writes still wait when the store is closed.
     const writing = [];
     for (const number of [1, 2, 3, 4]) {
       writing.push(store.insert(paymentNumber(number)), store.insert(paymentNumber(10 + number)));
@@ -278,9 +278,9 @@ describe('the thread of the writer', () => {
     expect(count).toBe(8);
   });
 
-  test('that dies leaves no write without an answer, and an error that nobody handles', async () => {
+  test('given an error, rejects every write, and leaves the error unhandled', async () => {
     const { store, thread } = await openWithThread();
-    // It would stop the process if nobody listened.
+    // Without a listener, the error stops the process.
     expect(thread.listenerCount('error')).toBe(0);
     const died = once(thread, 'error');
     thread.postMessage('no request');
@@ -293,17 +293,17 @@ describe('the thread of the writer', () => {
   });
 });
 
-describe('opening', () => {
-  test('makes the directory', async () => {
+describe('opening a SQLite store', () => {
+  test('creates its directory', async () => {
     const store = await open(join(directory, randomUUID(), 'deep', 'payments.db'));
     await store.check();
   });
 
-  test('applies a migration once, and counts it', () => {
+  test('applies each migration once, and stores the schema version', () => {
     const path = newPath();
     const exec = vi.spyOn(DatabaseSync.prototype, 'exec');
     onTestFinished(() => exec.mockRestore());
-    // Each migration brings tables.
+    // Counts the migrations that create tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
     write(path);
     expect(applied()).toBe(3);
@@ -312,7 +312,7 @@ describe('opening', () => {
     expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 8 });
   });
 
-  test('refuses a database of a newer release, and leaves it as it is', async () => {
+  test('given a database of a newer release, throws, and leaves it unchanged', async () => {
     const path = newPath();
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
@@ -323,24 +323,24 @@ describe('opening', () => {
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
   });
 
-  test('refuses a file that is no database', async () => {
+  test('given a file that is not a database, throws', async () => {
     const path = newPath();
     writeFileSync(path, 'This is a letter, and no database at all.\n'.repeat(100));
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow('file is not a database');
   });
 
-  test('refuses a directory', async () => {
+  test('given a directory, throws', async () => {
     await expect(openSqliteStore({ path: directory, leaseMs })).rejects.toThrow(
       'unable to open database file',
     );
   });
 });
 
-describe('after a crash', () => {
+describe('the SQLite store, reopened after a crash', () => {
   const now = Date.parse('2026-03-01T12:00:00.000Z');
   const at = (ms: number) => new Date(now + ms).toISOString();
 
-  test('what ran is due at once, under a fence of its own; all else is due when it was', async () => {
+  test('makes interrupted notifications due at once with a new fencing token, and leaves other due times', async () => {
     vi.useFakeTimers({ now, toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     const path = newPath();
@@ -352,7 +352,7 @@ describe('after a crash', () => {
     await first.close();
     const second = await open(path);
     expect(await second.claimDue(10)).toStrictEqual([paymentNumber(1, { attempts: running(), fence: 2 })]);
-    // Who held it before the crash has nothing to say any more.
+    // The worker that ran it before the crash has lost its lease.
     await expect(second.update(paymentNumber(1))).rejects.toBeInstanceOf(LeaseLost);
     vi.setSystemTime(now + 1);
     expect((await second.claimDue(10)).map(({ payment_id }) => payment_id)).toEqual([
@@ -363,7 +363,7 @@ describe('after a crash', () => {
     expect(due.toSorted()).toEqual([1, 2].map((number) => paymentNumber(number).payment_id));
   });
 
-  test('keys and their answers are still there', async () => {
+  test('finds idempotency keys and their answers', async () => {
     const path = newPath();
     const first = await openSqliteStore({ path, leaseMs });
     const record = recordOf('key-1', paymentNumber(1), { answer: { status: 201, body: '{"ñ": 1.50}' } });
@@ -375,7 +375,7 @@ describe('after a crash', () => {
   });
 });
 
-describe('the log, once a text was blanked', () => {
+describe('the write-ahead log, after redact', () => {
   const now = Date.parse('2026-03-01T12:00:00.000Z');
   beforeEach(() => void vi.useFakeTimers({ now, toFake: ['Date'] }));
   afterEach(() => void vi.useRealTimers());
@@ -384,7 +384,7 @@ describe('the log, once a text was blanked', () => {
   const sent = (number: number) => paymentNumber(number, { phone, notification_status: 'sent' });
   const phonesIn = (file: string) => readFileSync(file, 'latin1').split(phone).length - 1;
 
-  test('has it no more, nor has the database, while the store is open', async () => {
+  test('contains no redacted phone while the store is open, nor does the database', async () => {
     const path = newPath();
     const store = await open(path);
     await store.insert(sent(1));
@@ -393,7 +393,7 @@ describe('the log, once a text was blanked', () => {
     expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
   });
 
-  test('has neither text nor phone of 100 payments once the store is closed, nor has the database', async () => {
+  test('contains neither text nor phone of 100 payments after close, nor does the database', async () => {
     const path = newPath();
     const store = await openSqliteStore({ path, leaseMs });
     const message = 'Un texto que un día se olvida';
@@ -413,7 +413,7 @@ describe('the log, once a text was blanked', () => {
     }
   });
 
-  test('is emptied once a minute, and not while more is to be blanked', async () => {
+  test('is emptied once a minute at most, and not while more payments are to be redacted', async () => {
     const path = newPath();
     const store = await open(path);
     for (const number of [1, 2, 3]) await store.insert(sent(number));
@@ -425,11 +425,11 @@ describe('the log, once a text was blanked', () => {
     await store.redact(now, 2);
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
     vi.setSystemTime(now + 60_000);
-    await store.redact(now, 2); // nothing is left to be blanked, but for what the log shows
+    await store.redact(now, 2); // no payment is left to redact, but the log still contains a phone
     expect(phonesIn(`${path}-wal`)).toBe(0);
   });
 
-  test('is emptied later if somebody reads it, such as a backup', async () => {
+  test('given a reader such as a backup, is emptied a minute later', async () => {
     const path = newPath();
     const store = await open(path);
     await store.insert(sent(1));
@@ -444,20 +444,20 @@ describe('the log, once a text was blanked', () => {
     expect(phonesIn(`${path}-wal`)).toBe(0);
   });
 
-  test('is emptied after a crash between the two', async () => {
+  test('given a crash before it was emptied, is emptied after the store is reopened', async () => {
     const path = newPath();
     const first = await open(path);
     await first.insert(sent(1));
     await first.insert(sent(2));
-    await first.redact(now, 2); // a full sweep leaves the log alone: from here on it is as if the process had died
+    await first.redact(now, 2); // a full batch does not empty the log, so that this is the state after a crash
     expect(phonesIn(`${path}-wal`)).toBeGreaterThan(0);
     await (await open(path)).redact(now, 10);
     expect([phonesIn(path), phonesIn(`${path}-wal`)]).toEqual([0, 0]);
   });
 });
 
-describe('a database of the first release', () => {
-  /** The schema as the first release made it, word for word. */
+describe('migrations of a database of the first release', () => {
+  /** The exact schema of the first release. */
   const schema = `
     CREATE TABLE payments (
       payment_id TEXT PRIMARY KEY,
@@ -520,8 +520,8 @@ describe('a database of the first release', () => {
       next_attempt_at: null,
     });
 
-  /** Opens a database in which the first release has left the payments. */
-  async function openLeft(...payments: Payment[]): Promise<Store> {
+  /** Opens a database of the first release that contains the payments. */
+  async function openMigrated(...payments: Payment[]): Promise<Store> {
     const path = newPath();
     const db = connectTo(path);
     db.exec(schema);
@@ -558,15 +558,15 @@ describe('a database of the first release', () => {
   const pending = payment(2, 'pending', attempts.refused, attempts.refused);
   const interrupted = payment(3, 'pending', attempts.refused, attempts.running);
 
-  test('keeps what was sent as it was, and it is never due', async () => {
-    const store = await openLeft(sent);
+  test('leave a sent notification unchanged and never due', async () => {
+    const store = await openMigrated(sent);
     expect(await store.find(sent.payment_id)).toStrictEqual(sent);
     expect(await store.claimDue(10)).toEqual([]);
   });
 
-  test('keeps what is pending, for a day from its payment, and it is due at once', async () => {
+  test('make pending notifications due at once, and expire a day after their payments', async () => {
     const before = Date.now();
-    const store = await openLeft(sent, pending, interrupted);
+    const store = await openMigrated(sent, pending, interrupted);
     const found = await store.find(pending.payment_id);
     const next_attempt_at = found?.next_attempt_at ?? '';
     expect(found).toStrictEqual({
@@ -579,18 +579,18 @@ describe('a database of the first release', () => {
     expect(due.toSorted()).toEqual([pending.payment_id, interrupted.payment_id]);
   });
 
-  // A retry by hand goes by it: without it the recipient that was rejected would be asked again.
-  test('says of what failed why it did', async () => {
+  // Retries by hand depend on the reason: without it, a rejected recipient would get another send.
+  test('give a failed notification its reason', async () => {
     const failed = payment(4, 'failed', attempts.rejected);
-    const store = await openLeft(failed);
+    const store = await openMigrated(failed);
     expect(await store.find(failed.payment_id)).toStrictEqual({
       ...failed,
       reason: 'opted_out',
     });
   });
 
-  test('takes payments and keys as any other', async () => {
-    const store = await openLeft(sent);
+  test('allow new payments and keys', async () => {
+    const store = await openMigrated(sent);
     await store.insert(paymentNumber(9), recordOf('key-1', paymentNumber(9)));
     expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(9), sent]);
   });
@@ -602,14 +602,14 @@ async function open(path: string): Promise<Store> {
   return store;
 }
 
-/** What the thread of the writer does at the start, in this one. */
+/** Does on this thread what the writer thread does at its start. */
 function write(path: string): void {
   const writer = openWriter({ path, now: Date.now() });
   onTestFinished(() => writer.close());
 }
 
 function connectTo(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 5000 }); // the writer may be at work
+  const db = new DatabaseSync(path, { timeout: 5000 }); // the writer may hold the lock
   onTestFinished(() => db.close());
   return db;
 }
