@@ -12,7 +12,7 @@ import {
 
 const leaseMs = 10_000;
 
-/** The contract of every Store implementation. `open` opens an empty store; its caller removes what the store leaves on disk. */
+/** The contract of every Store implementation. `open` opens an empty store; the test file that passes it cleans up. */
 export function describeStore(name: string, open: (leaseMs: number) => Store | Promise<Store>): void {
   describe(`${name}: the store`, () => {
     let store: Store;

@@ -44,7 +44,7 @@ const past = '2026-01-02T03:04:05.678Z';
 const unicode = '😀 e\u0301 漢字 {"\'\\,NULL}\r\n';
 const texts = (message: string) => ({ encoding: 'UCS-2' as const, message });
 
-/** The payment with number 4 is blanked; 5 and 6 are due, 7 is once its lease has run out. */
+/** Payment 4 is redacted, 5 and 6 are due, 7 is due once its lease has expired. */
 const payments: Payment[] = [
   paymentNumber(1),
   paymentNumber(2, {
@@ -88,7 +88,7 @@ const records: [number, IdempotencyRecord][] = [
 ];
 const phones = { '1': '+573001234567', [unicode.trim()]: '+573009999999', ana: '+573007777777' };
 
-/** A grown installation; returns the path of its database. */
+/** Creates a SQLite database with the payments, keys and phones, and returns its path. */
 async function grow(): Promise<string> {
   const path = newPath();
   const store = await openSqliteStore({ path, leaseMs });
@@ -126,8 +126,8 @@ async function paymentsAt(path: string): Promise<Payment[] | undefined> {
 
 const differing = (counts: Count[]) => counts.filter(({ source, target }) => source !== target);
 
-describe('a whole installation', () => {
-  test('is the same in PostgreSQL, and works', async () => {
+describe('copySqliteToPostgres', () => {
+  test('copies everything, so that a PostgreSQL store continues with it', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     const [path, url] = [await grow(), await newDatabase()];
@@ -168,7 +168,7 @@ describe('a whole installation', () => {
     expect(await store.deleteKeys(Date.now(), 10)).toBe(3);
   });
 
-  test('of an older release is brought up to date first', async () => {
+  test('given a database of an older release, migrates it first', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     const db = new DatabaseSync(path);
     db.exec(`
@@ -190,7 +190,7 @@ describe('a whole installation', () => {
     expect(found).toStrictEqual(await paymentsAt(path));
   });
 
-  test('that is empty is copied, too', async () => {
+  test('given an empty database, copies no rows', async () => {
     const path = newPath();
     await (await openSqliteStore({ path, leaseMs })).close();
     const counts = await copySqliteToPostgres({ path, url: await newDatabase() });
@@ -198,8 +198,8 @@ describe('a whole installation', () => {
   });
 });
 
-describe('a copy that was interrupted', () => {
-  /** Three tables, of which each is reported when it is begun and after each batch: of 3, 8 and 3 rows. */
+describe('an interrupted copy', () => {
+  /** Three tables of 3, 8 and 3 rows, each reported at its start and after each batch. */
   const batchSize = 2;
   const reports = 3 + 5 + 3;
 
@@ -219,7 +219,7 @@ describe('a copy that was interrupted', () => {
 
   test.each(
     Array.from({ length: reports }, (_, index) => index + 1),
-  )('after report %i goes on', async (last) => {
+  )('after report %i resumes', async (last) => {
     const [path, url] = [await grow(), await newDatabase()];
     const interrupt = () => {
       throw new Error('interrupted');
@@ -228,7 +228,7 @@ describe('a copy that was interrupted', () => {
     await expectToGoOn(path, url);
   });
 
-  test('again and again, each time after one more batch, goes on', async () => {
+  test('given an interruption after every batch, resumes each time', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     const seen: string[] = [];
     for (let isDone = false; !isDone; ) {
@@ -252,7 +252,7 @@ describe('a copy that was interrupted', () => {
     await expectToGoOn(path, url);
   });
 
-  test('in the middle of a batch, says nothing of what it copied, and goes on', async () => {
+  test('given an error within a batch, throws it without copied data, and resumes', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     await open(url);
     const client = await connectTo(url);
@@ -264,7 +264,7 @@ describe('a copy that was interrupted', () => {
     await expectToGoOn(path, url);
   });
 
-  test('by the database goes on', async () => {
+  test('given a connection terminated by the database, resumes', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     const client = await connectTo(url);
     let ended: Promise<unknown> | undefined;
@@ -279,7 +279,7 @@ describe('a copy that was interrupted', () => {
     await expectToGoOn(path, url);
   });
 
-  test('and gone on with by the service meanwhile, does not pass for whole', async () => {
+  test('given payments updated between its two runs, reports different counts', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     await copySqliteToPostgres({ path, url });
     const store = await openSqliteStore({ path, leaseMs });
@@ -294,7 +294,7 @@ describe('a copy that was interrupted', () => {
   });
 });
 
-describe('a target that has what the source has not', () => {
+describe('a target with rows that the source lacks', () => {
   const between = `${paymentNumber(1).payment_id}-`;
 
   test.each<[string, string, (store: Store) => Promise<unknown>]>([
@@ -302,7 +302,7 @@ describe('a target that has what the source has not', () => {
     ['an older payment', 'payments', (store) => store.insert(paymentNumber(0))],
     ['a payment in between', 'payments', (store) => store.insert(paymentNumber(1, { payment_id: between }))],
     ['a phone', 'customers', (store) => store.putPhone('bea', '+573001234567')],
-  ])('is refused before anything is copied: %s', async (_name, table, use) => {
+  ])('given %s, is refused before anything is copied', async (_name, table, use) => {
     const [path, url] = [await grow(), await newDatabase()];
     await use(await open(url));
     const report = vi.fn();
@@ -315,14 +315,14 @@ describe('a target that has what the source has not', () => {
     expect(rows).toHaveLength(1);
   });
 
-  test('is refused although its last payment is the same', async () => {
+  test('given the same last payment, is refused nevertheless', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     const store = await open(url);
     for (const number of [0, payments.length]) await store.insert(paymentNumber(number));
     await expect(copySqliteToPostgres({ path, url })).rejects.toThrow('has payments that');
   });
 
-  test('is refused once it is in use', async () => {
+  test('given a new payment after the copy, is refused', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     await copySqliteToPostgres({ path, url });
     await (await open(url)).insert(paymentNumber(9));
@@ -330,8 +330,8 @@ describe('a target that has what the source has not', () => {
   });
 });
 
-describe('a source', () => {
-  test('that is not there is not made', async () => {
+describe('a source of the copy', () => {
+  test('given a missing file, is not created', async () => {
     const path = newPath();
     await expect(copySqliteToPostgres({ path, url: await newDatabase() })).rejects.toThrow(
       `there is no database at ${path}`,
@@ -339,7 +339,7 @@ describe('a source', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('that is something else is left as it is', async () => {
+  test('given a file of another kind, is left unchanged', async () => {
     const path = newPath();
     writeFileSync(path, '');
     await expect(copySqliteToPostgres({ path, url: await newDatabase() })).rejects.toThrow(
@@ -350,12 +350,12 @@ describe('a source', () => {
     await expect(copySqliteToPostgres({ path, url: await newDatabase() })).rejects.toThrow('not a database');
   });
 
-  test('that a service has open takes no writes meanwhile: what it takes is never lost', async () => {
+  test('given a service that has it open, rejects writes during the copy, so that none is lost', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     const service = await openSqliteStore({ path, leaseMs });
     onTestFinished(() => service.close());
     const writes: Promise<unknown>[] = [];
-    // The copy goes on once they are refused: it would be over before they have waited long enough for the lock.
+    // The copy waits until they are rejected: otherwise it would end before they time out at the lock.
     const query = pg.Client.prototype.query as (...args: unknown[]) => Promise<unknown>;
     const slowly = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(async function (
       this: pg.Client,
@@ -378,11 +378,11 @@ describe('a source', () => {
     expect(writes).toHaveLength(2);
     expect(differing(counts)).toEqual([]);
     expect(await paymentsOf(service)).toStrictEqual(await paymentsOf(await open(url)));
-    await service.insert(paymentNumber(10)); // it is free again
+    await service.insert(paymentNumber(10)); // the lock is released
   });
 });
 
-describe('the command', () => {
+describe('the command migrate:sqlite-to-postgres', () => {
   const main = join(import.meta.dirname, '../../../src/migrate-sqlite-to-postgres.ts');
 
   const run = (args: string[], options: string[] = []) =>
@@ -391,7 +391,7 @@ describe('the command', () => {
       ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
     );
 
-  test('copies, and shows what both have', async () => {
+  test('copies, and prints the counts of both databases', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     const { code, stdout, stderr } = await run([`file:${path}`, url]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -406,13 +406,13 @@ describe('the command', () => {
     [['file:a.db']],
     [['file:a.db', 'postgres://host']],
     [['file:a.db', 'postgres://host/db', 'more']],
-  ])('says how it is used, if it is not so: %j', async (args) => {
+  ])('given the arguments %j, prints its usage', async (args) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^Usage: npm run migrate:sqlite-to-postgres -- file:/);
   });
 
-  test('says what went wrong, and no password', async () => {
+  test('given a failed copy, prints the error without the password', async () => {
     const path = await grow();
     const { code, stderr } = await run([`file:${path}`, 'postgres://payments:secret@127.0.0.1:1/payments']);
     expect({ code, stderr }).toEqual({
@@ -421,7 +421,7 @@ describe('the command', () => {
     });
   });
 
-  test('says that the databases differ', async () => {
+  test('given different rows, reports that the databases differ', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     await copySqliteToPostgres({ path, url });
     await (await connectTo(url)).query("UPDATE payments SET notification_status = 'sent'");
@@ -430,7 +430,7 @@ describe('the command', () => {
     expect(stderr).toContain('The databases differ');
   });
 
-  test('copies 20 000 payments with little memory, killed in the middle', { timeout: 30_000 }, async () => {
+  test('copies 20 000 payments in 40 MB of heap, resumed after a kill', { timeout: 30_000 }, async () => {
     const [path, url] = [newPath(), await newDatabase()];
     const store = await openSqliteStore({ path, leaseMs });
     const fields = {

@@ -139,7 +139,7 @@ describe('several replicas', () => {
     ]);
     for (const [index, key] of keys.entries()) {
       const found = [ofOne?.[index]?.known, ofOther?.[index]?.known];
-      // Exactly one of the two was new, and the other was told of it.
+      // Exactly one insert was new; the other returned its record.
       expect(found.filter((record) => record === undefined)).toHaveLength(1);
       const winner = paymentNumber((found[0] === undefined ? 1000 : 2000) + key);
       expect(found.find((record) => record !== undefined)?.payment_id).toBe(winner.payment_id);
@@ -255,7 +255,7 @@ test('TLS is as the URL says', { timeout: 20_000 }, async () => {
     SELECT bool_and(ssl) AS all FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
     WHERE datname = current_database() AND pid <> pg_backend_pid()`);
   expect(rows).toEqual([{ all: true }]);
-  // Whose certificate nobody has vouched for is not talked to.
+  // A certificate without a trusted root is refused.
   await expect(openPostgresStore({ url: `${url}?sslmode=verify-full`, leaseMs, log })).rejects.toThrow(
     'self-signed certificate',
   );
@@ -276,7 +276,7 @@ describe('when the database goes away', () => {
       ]) {
         const error = await operation().catch((error: unknown) => error);
         expect(error).toBeInstanceOf(StoreUnavailable);
-        expect(error).not.toBeInstanceOf(CommitUnknown); // nobody was asked
+        expect(error).not.toBeInstanceOf(CommitUnknown); // no statement was sent
       }
       await server.start();
       await store.check();
@@ -294,7 +294,7 @@ describe('when the database goes away', () => {
     return { proxy, store };
   }
 
-  test('in the middle of a write: nobody knows, and it says so', async () => {
+  test('in the middle of a write, insert rejects with CommitUnknown', async () => {
     const { proxy, store } = await openThroughProxy();
     proxy.stall();
     const inserting = store.insert(paymentNumber(1)).catch((error: unknown) => error);
