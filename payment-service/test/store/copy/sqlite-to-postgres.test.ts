@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -88,8 +88,14 @@ const records: [number, IdempotencyRecord][] = [
 ];
 const phones = { '1': '+573001234567', [unicode.trim()]: '+573009999999', ana: '+573007777777' };
 
-/** Creates a SQLite database with the payments, keys and phones, and returns its path. */
+/** Returns the path of a SQLite database of the test's own, with the payments, keys and phones. */
 async function grow(): Promise<string> {
+  const path = newPath();
+  copyFileSync(await grown, path);
+  return path;
+}
+
+const grown = (async () => {
   const path = newPath();
   const store = await openSqliteStore({ path, leaseMs });
   const keys = new Map(records);
@@ -98,7 +104,7 @@ async function grow(): Promise<string> {
   expect(await store.redact(Date.parse('2025-06-01'), 10)).toBe(1);
   await store.close();
   return path;
-}
+})();
 
 async function open(url: string): Promise<Store> {
   const store = await openPostgresStore({ url, leaseMs, log });
@@ -266,7 +272,13 @@ describe('an interrupted copy', () => {
 
   test('given a connection terminated by the database, resumes', async () => {
     const [path, url] = [await grow(), await newDatabase()];
+    await open(url);
     const client = await connectTo(url);
+    // So that the copy is not over before its connection ends: the sixth payment is not inserted before that.
+    await client.query(`
+      CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
+      CREATE TRIGGER wait BEFORE INSERT ON payments FOR EACH ROW
+      WHEN (NEW.payment_id = '${paymentNumber(6).payment_id}') EXECUTE FUNCTION wait()`);
     let ended: Promise<unknown> | undefined;
     const interrupt = () => {
       ended = client.query(
@@ -276,6 +288,7 @@ describe('an interrupted copy', () => {
     const error = await copyUpTo(5, path, url, interrupt).catch((error: unknown) => error);
     await ended;
     expect(error).toBeInstanceOf(DatabaseError);
+    await client.query('DROP TRIGGER wait ON payments');
     await expectToGoOn(path, url);
   });
 
