@@ -3,12 +3,14 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Snapshot } from '../../src/live/snapshot.ts';
 import { createSnapshotFeed } from '../../src/live/snapshot-feed.ts';
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] }));
+// The feed waits by node:timers/promises.
+beforeEach(() => {
+  vi.useFakeTimers({
+    fakeNodeBuiltins: true,
+    toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'],
+  });
+});
 afterEach(() => void vi.useRealTimers());
-
-vi.mock('node:timers/promises', () => ({
-  setTimeout: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
-}));
 
 /** A feed whose snapshot is a number that the test sets. */
 function setUp() {

@@ -1,6 +1,6 @@
 import { SpanKind, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import {
   contextOf,
   inSpan,
@@ -10,10 +10,15 @@ import {
 } from '../../src/telemetry/correlation.ts';
 
 const exporter = new InMemorySpanExporter();
-trace.setGlobalTracerProvider(
-  new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }),
-);
+beforeAll(() => {
+  const spanProcessors = [new SimpleSpanProcessor({ exporter })];
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors }));
+});
 beforeEach(() => exporter.reset());
+afterAll(() => {
+  trace.disable();
+  vi.resetModules(); // the module of the spans goes on with the provider that it has used once
+});
 
 const trace_id = '0af7651916cd43dd8448eb211c80319c';
 const span_id = 'b7ad6b7169203331';

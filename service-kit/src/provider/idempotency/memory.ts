@@ -25,6 +25,7 @@ export function createMemoryIdempotencyStore(send: (send: Send) => Promise<Outco
   const entries = new LRUCache<string, Entry>({
     max: capacity,
     ttl: lifetimeMs,
+    perf: performance, // otherwise the clock of the moment when the library was loaded, which a test cannot fake
     dispose: ({ at }, _key, reason) => {
       if (reason !== 'set') completeSince = Math.max(completeSince, at);
     },

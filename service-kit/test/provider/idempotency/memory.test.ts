@@ -1,13 +1,14 @@
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Outcome } from '../../../src/contract/notification.ts';
 import { Problem } from '../../../src/http/problem.ts';
 import type { Send } from '../../../src/provider/gateway.ts';
+import { createMemoryIdempotencyStore } from '../../../src/provider/idempotency/memory.ts';
 
-// lru-cache reads the clock when it is loaded, so the fake one must be there before.
-vi.useFakeTimers();
-vi.advanceTimersByTime(1); // lru-cache takes a start at 0 for none
-const { createMemoryIdempotencyStore } = await import('../../../src/provider/idempotency/memory.ts');
-afterAll(() => void vi.useRealTimers());
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.advanceTimersByTime(1); // lru-cache takes a start at 0 for none
+});
+afterEach(() => void vi.useRealTimers());
 
 const hour = 60 * 60 * 1000;
 const request: Send = { customer_id: '1', message: 'hola', idempotency_key: 'key-1' };
