@@ -27,11 +27,14 @@ const ofContainers = [
 /** Tests of docker-compose.scale.yml, which only containers run. */
 const ofContainersAlone = ['test/replicas-of-containers.test.ts'];
 
+/** For the processes and threads that the tests start: each would strip the types of the sources and compile them anew. */
+const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/services` };
+
 const processes = {
   ...system,
   provide: { trio: 'processes' as const },
   globalSetup: 'test/compile-services.ts',
-  env: { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/services` },
+  env,
 };
 
 export default defineConfig({
@@ -50,6 +53,12 @@ export default defineConfig({
           name: 'unit',
           include: ['*/test/**/*.test.ts'],
           globalSetup: 'test/one-postgres.ts',
+          env,
+          // By default there is one worker on two cores.
+          maxWorkers: '100%',
+          // Without a process of its own for each file; the setup file holds what makes that safe.
+          isolate: false,
+          setupFiles: 'test/shared-process.ts',
         },
       },
       {
