@@ -32,9 +32,12 @@ test('the reopening store, given a failed open, retries it after a second, not b
 });
 
 test('the reopening store, given a slow open, rejects calls until it is open', async () => {
+  vi.useFakeTimers();
   const opening = Promise.withResolvers<Store>();
   const store = createReopeningStore(() => opening.promise, log);
-  await expect(store.check()).rejects.toThrow('still being opened');
+  const rejecting = expect(store.check()).rejects.toThrow('still being opened');
+  await vi.advanceTimersByTimeAsync(3000);
+  await rejecting;
   opening.resolve(opened());
   await store.check();
 });

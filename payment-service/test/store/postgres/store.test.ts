@@ -6,7 +6,7 @@ import pg from 'pg';
 import { createLogger } from 'service-kit/http/start.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { startTcpProxy } from '../../../../test/doubles/tcp-proxy.ts';
-import { createDatabase, startPostgres } from '../../../../test/postgres-server.ts';
+import { createDatabase, type PostgresServer, startPostgres } from '../../../../test/postgres-server.ts';
 import type { Attempt, Payment } from '../../../src/domain/payment.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
@@ -245,38 +245,49 @@ test('a clock that is far from that of the database is no check passed', async (
   await expect(store.claimDue(1)).rejects.toBeInstanceOf(StoreUnavailable); // it would take over what others have in hand
 });
 
-test('TLS is as the URL says', { timeout: 20_000 }, async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'postgres-tls-'));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
-  const [cert, key] = [join(directory, 'server.crt'), join(directory, 'server.key')];
-  execFileSync(
-    'openssl',
-    [
-      ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=test'.split(' '),
-      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-    ],
-    { stdio: 'pipe' },
-  );
-  await using server = await startPostgres({
-    settings: { ssl: 'on' },
-    files: { 'server.crt': readFileSync(cert, 'utf8'), 'server.key': readFileSync(key, 'utf8') },
+describe('given a server of its own', () => {
+  let server: PostgresServer;
+  let directory: string;
+  let cert: string;
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'postgres-tls-'));
+    cert = join(directory, 'server.crt');
+    const key = join(directory, 'server.key');
+    execFileSync(
+      'openssl',
+      [
+        ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=test'.split(' '),
+        ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+      ],
+      { stdio: 'pipe' },
+    );
+    server = await startPostgres({
+      settings: { ssl: 'on', fsync: 'off' },
+      files: { 'server.crt': readFileSync(cert, 'utf8'), 'server.key': readFileSync(key, 'utf8') },
+    });
+  }, 30_000);
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true });
   });
-  const url = await server.createDatabase();
-  const store = await open(`${url}?sslmode=verify-full&sslrootcert=${cert}`);
-  await store.insert(paymentNumber(1));
-  const { rows } = await (await connectTo(url)).query(`
-    SELECT bool_and(ssl) AS all FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
-    WHERE datname = current_database() AND pid <> pg_backend_pid()`);
-  expect(rows).toEqual([{ all: true }]);
-  // A certificate without a trusted root is refused.
-  await expect(openPostgresStore({ url: `${url}?sslmode=verify-full`, leaseMs, log })).rejects.toThrow(
-    'self-signed certificate',
-  );
-});
 
-describe('when the database goes away', () => {
-  test('every call rejects at once, and works again when it is back', { timeout: 30_000 }, async () => {
-    await using server = await startPostgres();
+  test('TLS is as the URL says', async () => {
+    const url = await server.createDatabase();
+    const store = await open(`${url}?sslmode=verify-full&sslrootcert=${cert}`);
+    await store.insert(paymentNumber(1));
+    const { rows } = await (await connectTo(url)).query(`
+      SELECT bool_and(ssl) AS all FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+    expect(rows).toEqual([{ all: true }]);
+    // A certificate without a trusted root is refused.
+    await expect(openPostgresStore({ url: `${url}?sslmode=verify-full`, leaseMs, log })).rejects.toThrow(
+      'self-signed certificate',
+    );
+  });
+
+  test('when it goes away, every call rejects at once, and works again when it is back', {
+    timeout: 30_000,
+  }, async () => {
     const store = await open(await server.createDatabase());
     await store.insert(paymentNumber(1));
     for (const end of [server.stop, server.kill]) {
@@ -296,7 +307,9 @@ describe('when the database goes away', () => {
       expect((await store.list(everything))?.payments).toStrictEqual([paymentNumber(1)]);
     }
   });
+});
 
+describe('when the database goes away', () => {
   async function openThroughProxy() {
     const url = new URL(await newDatabase());
     const proxy = await startTcpProxy(Number(url.port));
@@ -332,8 +345,10 @@ describe('when the database goes away', () => {
   test('without a word: nothing waits for it for long', { timeout: 15_000 }, async () => {
     const { proxy, store } = await openThroughProxy();
     proxy.stall();
-    await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
-    await expect(store.insert(paymentNumber(1))).rejects.toBeInstanceOf(StoreUnavailable);
+    await Promise.all([
+      expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable),
+      expect(store.insert(paymentNumber(1))).rejects.toBeInstanceOf(StoreUnavailable),
+    ]);
     proxy.flow();
     await store.check();
   });
