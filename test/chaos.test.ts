@@ -10,7 +10,7 @@ const isLong = process.env.CHAOS === 'long';
 const seed = Number(process.env.CHAOS_SEED ?? 1);
 const load = isLong
   ? { payments: 10_000, kills: 50, width: 16, seed }
-  : { payments: 600, kills: 6, width: 16, seed };
+  : { payments: 1000, kills: 8, width: 16, seed };
 const timeout = isLong ? 1_800_000 : 240_000;
 const scenario = `${load.payments} payments, ${load.kills} kills and faults of every kind (seed ${seed})`;
 

@@ -73,15 +73,17 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
 
   async function varyFaults(): Promise<void> {
     while (flowing) {
+      await delay(100 + roll() * 400);
       await setSandbox(
         trio,
         pick(providerServices),
         roll() < 0.4 ? defaultSandboxSettings : rollFaults(roll),
       );
-      await delay(100 + roll() * 400);
     }
   }
 
+  // So that the first payments meet a fault: the later ones of a short run may all find an open circuit, and call no provider.
+  await setSandbox(trio, 'aldeamo-service', { ...defaultSandboxSettings, cut_after_rate: 0.5 });
   const faults = varyFaults();
   await Promise.all(Array.from({ length: width }, payInSequence));
   await killing;
