@@ -84,7 +84,7 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
       // Only what is on record is logged as handled: the replica that claims the payment next would log it again.
       logPayment(log, current, performance.now() - started);
     } catch (err) {
-      // The record has an attempt without an outcome, which counts as one that may have been made. Only this line has its outcome.
+      // The record has an attempt without an outcome, which counts as possibly made. Only this line has its outcome.
       const fields = { payment_id: payment.payment_id, attempts: current.attempts };
       if (err instanceof LeaseLost) log.warn(fields, 'another worker has claimed this notification');
       else log.error({ err, ...fields }, 'an outcome could not be recorded');

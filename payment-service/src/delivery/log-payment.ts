@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Payment } from '../domain/payment.ts';
 
-/** Logs one line for each round that is on record: which provider handled the payment, with what outcome, and the attempts that explain it. */
+/** Logs one line for each round on record: which provider handled the payment, the outcome, and the attempts that explain it. */
 export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs: number): void {
   const { attempts, reason, next_attempt_at } = payment;
   log.info(

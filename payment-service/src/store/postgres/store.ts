@@ -33,7 +33,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     return at === null ? null : new Date(at).toISOString();
   };
   /** Set while this host's clock is far off the database's: leases of other replicas would look expired. */
-  let clockTrouble: string | undefined;
+  let clockFault: string | undefined;
   const leasedUntil = () => new Date(Date.now() + leaseMs);
 
   const insertAll = batch(async (inserts: Insert[]) => {
@@ -91,7 +91,7 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     deletePhone: (customerId) => write(() => statements.deletePhone(customerId)),
     claimDue: (limit) =>
       write(async () => {
-        if (clockTrouble) throw new StoreUnavailable(clockTrouble);
+        if (clockFault) throw new StoreUnavailable(clockFault);
         return statements.claimDue(new Date(), limit, leasedUntil());
       }),
 
@@ -112,11 +112,11 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
         const asked = Date.now();
         const now = await statements.touch(schemaOwner);
         const offMs = now === undefined ? 0 : Math.round(Date.parse(now) - (asked + Date.now()) / 2);
-        clockTrouble =
+        clockFault =
           Math.abs(offMs) > leaseMs / 4
             ? `the clock is ${Math.abs(offMs)} ms ${offMs > 0 ? 'behind' : 'ahead of'} the database's`
             : undefined;
-        if (clockTrouble) throw new StoreUnavailable(clockTrouble);
+        if (clockFault) throw new StoreUnavailable(clockFault);
       }),
 
     async close() {
