@@ -22,7 +22,8 @@ interface Created {
  * `idempotencyKey` is known gets the stored answer, and nothing is sent.
  *
  * @throws StoreUnavailable if the payment could not be recorded; nothing was sent then
- * @throws Problem 422 if the key came with another request, 409 while the first request with it is being handled
+ * @throws Problem 422 if the key came with another request, 409 while the first request with it is being handled, 503 if
+ *   what became of the notification could not be recorded: the key gets the record later
  */
 type CreatePayment = (
   request: PaymentRequest,
@@ -61,6 +62,9 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
     if (answer) return { payment_id, answer, replayed: false };
     const answerTo = (ended: Payment) => answerOf(201, ended);
     const ended = await delivery.round(payment, log, idempotencyKey === undefined ? undefined : answerTo);
+    // With a key, the first answer is the one that every replay gets, so it waits for the record. Without one it is never a
+    // 503, because a client that repeats the request would pay twice.
+    if (!ended.isRecorded && idempotencyKey !== undefined) throw outcomeNotRecorded();
     return { payment_id, answer: ended.answer ?? answerTo(ended.payment), replayed: false };
   };
 
@@ -122,6 +126,14 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
 
   return { createNotified, createDurable };
 }
+
+const outcomeNotRecorded = () =>
+  new Problem(
+    503,
+    'outcome-not-recorded',
+    'The payment is recorded; what became of its notification is not yet. Retry soon with the same Idempotency-Key.',
+    { headers: { 'retry-after': '1' } },
+  );
 
 const answerOf = (status: number, payment: Payment): StoredAnswer => ({
   status,

@@ -15,9 +15,12 @@ import { logPayment } from './log-payment.ts';
 import type { Notifier } from './notifier.ts';
 import { createTracker } from './tracker.ts';
 
-/** A payment at the end of a round, and the answer that was stored with it. */
+/** A payment at the end of a round, as it is on record. */
 interface EndedRound {
   payment: Payment;
+  /** False if the end of the round could not be recorded: the attempt without an outcome is settled when its lease has expired. */
+  isRecorded: boolean;
+  /** The answer that was stored with the end. */
   answer: StoredAnswer | undefined;
 }
 
@@ -27,7 +30,8 @@ export interface Delivery {
   begin(payment: Payment): Payment;
   /**
    * Makes the attempt that was begun and stored, fails over to the other provider if its outcome asks for it, and stores the
-   * end with the answer that `answerTo` builds. The payment is on disk, so no error from here on fails it: this never rejects.
+   * end with the answer that `answerTo` builds. The payment is on disk, so no error from here on fails it: this never rejects,
+   * and never returns what is not on record.
    */
   round(
     payment: Payment,
@@ -71,26 +75,32 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
 
   const round: Delivery['round'] = async (payment, log, answerTo) => {
     const started = performance.now();
+    let recorded = payment;
     let current = payment;
-    let answer: StoredAnswer | undefined;
     try {
       const notified = await notifier.notify(payment, async (next) => {
-        await save(next, current);
+        await save(next, recorded);
+        recorded = next;
         current = next;
       });
       current = scheduleRetry(notified, policy, notifier.availableAt());
-      answer = answerTo?.(current);
-      await save(current, payment, answer);
+      const answer = answerTo?.(current);
+      await save(current, recorded, answer);
       // Only what is on record is logged as handled: the replica that claims the payment next would log it again.
       logPayment(log, current, performance.now() - started);
+      return { payment: current, isRecorded: true, answer };
     } catch (err) {
       // The record has an attempt without an outcome, which counts as possibly made. Only this line has its outcome.
       const fields = { payment_id: payment.payment_id, attempts: current.attempts };
       if (err instanceof LeaseLost) log.warn(fields, 'another worker has claimed this notification');
       else log.error({ err, ...fields }, 'an outcome could not be recorded');
+      return { payment: await findRecorded(recorded), isRecorded: false, answer: undefined };
     }
-    return { payment: current, answer };
   };
+
+  /** Read again, because another worker may have changed it; what was recorded last if the store can not be read. */
+  const findRecorded = async (recorded: Payment): Promise<Payment> =>
+    (await store.find(recorded.payment_id).catch(() => undefined)) ?? recorded;
 
   async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);

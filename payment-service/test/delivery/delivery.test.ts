@@ -7,7 +7,7 @@ import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attemp
 import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
 import { isHeld, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 
 const noIds = { traceparent: null, request_id: null };
@@ -674,7 +674,7 @@ describe('delivery, given a lease that expires during a slow call', () => {
     expect(attemptsOf(newer)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
     expect(newer.fence).toBe(2);
     slow.resolve(accepted('AL1'));
-    await slowRound; // does not reject
+    expect(await slowRound).toEqual({ payment: newer, isRecorded: false, answer: undefined });
     expect(logged).toEqual(['notification handled', 'another worker has claimed this notification']);
     expect(await found(payment)).toEqual(newer);
     expect(isPossibleDuplicate(newer.attempts)).toBe(true);
@@ -710,13 +710,14 @@ describe('delivery, given a lease that expires during a slow call', () => {
 });
 
 describe('delivery, given a store that fails', () => {
-  test('after the call, returns the outcome and leaves an attempt without one on record', async () => {
+  test('after the call, returns what is on record: an attempt without an outcome', async () => {
     const { begin, delivery, store, log, logged, found, turn, known } = await setUp();
     const payment = await begin();
     vi.spyOn(store, 'update').mockRejectedValueOnce(new StoreUnavailable('disk full'));
-    const { payment: ended } = await delivery.round(payment, log);
-    expect(attemptsOf(ended)).toEqual(['Aldeamo accepted']);
-    expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
+    const answerTo = () => ({ status: 201, body: 'sent' });
+    const ended = await delivery.round(payment, log, answerTo);
+    expect(ended).toEqual({ payment: await found(payment), isRecorded: false, answer: undefined });
+    expect(attemptsOf(ended.payment)).toEqual(['Aldeamo null']);
     expect(logged).toEqual(['an outcome could not be recorded']);
     // The status query finds the outcome after the lease has expired.
     known['-1'] = accepted('AL1');
@@ -736,6 +737,32 @@ describe('delivery, given a store that fails', () => {
     known['-1'] = neverReceived;
     pass(leaseMs);
     expect((await turn()).notification_service).toBe('Twilio');
+  });
+
+  test('after the failover, returns what is on record, also if the store can not be read', async () => {
+    const { begin, delivery, store, log, calls } = await setUp({ answers: { Aldeamo: refused } });
+    const payment = await begin();
+    const update = store.update.bind(store);
+    vi.spyOn(store, 'update')
+      .mockImplementationOnce(update)
+      .mockRejectedValueOnce(new StoreUnavailable('disk full'));
+    vi.spyOn(store, 'find').mockRejectedValueOnce(new StoreUnavailable('disk full'));
+    const { payment: ended } = await delivery.round(payment, log);
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2']);
+    expect(attemptsOf(ended)).toEqual(['Aldeamo not_sent connection_refused', 'Twilio null']);
+  });
+
+  test('in a commit that took effect all the same, returns what was committed', async () => {
+    const { begin, delivery, store, log, found } = await setUp();
+    const payment = await begin();
+    const update = store.update.bind(store);
+    vi.spyOn(store, 'update').mockImplementationOnce(async (...args) => {
+      await update(...args);
+      throw new CommitUnknown('the connection was lost');
+    });
+    const ended = await delivery.round(payment, log);
+    expect(ended).toMatchObject({ isRecorded: false, payment: await found(payment) });
+    expect(attemptsOf(ended.payment)).toEqual(['Aldeamo accepted']);
   });
 
   // The failover to a Twilio whose circuit is open is saved with neither a running attempt nor a next one. Such a record

@@ -83,6 +83,7 @@ function slowDown(store: Store, watch: LeaseWatch, life: Life, pause: () => Prom
       }
       watch.written(payment);
     }),
+    find: slow((id: string) => store.find(id)),
     claimDue: slow(async (limit: number) => {
       const claimed = await store.claimDue(limit);
       for (const payment of claimed) watch.claimed(payment);

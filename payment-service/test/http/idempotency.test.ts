@@ -5,11 +5,11 @@ import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { createPaymentCreation } from '../../src/delivery/create-payment.ts';
 import type { Delivery } from '../../src/delivery/delivery.ts';
-import { askedProvider, startAttempt } from '../../src/domain/attempts.ts';
+import { askedProvider, endAttempt, startAttempt } from '../../src/domain/attempts.ts';
 import type { Payment } from '../../src/domain/payment.ts';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../../src/domain/retry-policy.ts';
-import type { Store } from '../../src/store/store.ts';
+import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import {
   begin,
   body,
@@ -190,6 +190,59 @@ describe('Idempotency-Key', () => {
     const first = await app.inject(keyed('key-1'));
     expect([first.statusCode, replayed(first)]).toEqual([201, undefined]);
     expect(calls).toHaveLength(1);
+  });
+
+  describe('given an outcome that could not be recorded', () => {
+    /** The first request with `key-1`, whose store fails `update` after the call. */
+    async function unrecorded(fail: (update: Store['update']) => Store['update']) {
+      const fixture = await build();
+      const { app, store } = fixture;
+      const update = store.update.bind(store);
+      vi.spyOn(store, 'update').mockImplementationOnce(fail(update));
+      const first = await app.inject(keyed('key-1'));
+      const [payment] = (await store.list(everything))?.payments ?? [];
+      return { ...fixture, first, payment: payment as Payment };
+    }
+    const isUnrecorded = ({ statusCode, headers, json }: Response) => {
+      expect([statusCode, headers['retry-after'], json().type]).toEqual([
+        503,
+        '1',
+        'urn:problem:outcome-not-recorded',
+      ]);
+    };
+
+    test('responds 503, then 409 while the attempt is leased, and then with the record alone', async () => {
+      const { app, store, first, payment, calls } = await unrecorded(() => async () => {
+        throw new StoreUnavailable('disk full');
+      });
+      isUnrecorded(first);
+      expect((await app.inject(keyed('key-1'))).statusCode).toBe(409);
+      await store.update(endAttempt(payment, { outcome: 'unknown', reason: 'interrupted' }, 0));
+      const replay = await app.inject(keyed('key-1'));
+      expect([replay.statusCode, replayed(replay)]).toEqual([201, 'true']);
+      expect(paymentOf(replay)).toEqual(paymentOf(await app.inject(`/payments/${payment.payment_id}`)));
+      await store.update({ ...payment, notification_status: 'delivered' });
+      expect(answerOf(await app.inject(keyed('key-1')))).toEqual(answerOf(replay));
+      expect(calls).toHaveLength(1);
+    });
+
+    test('but was committed, responds 503, and then with what was committed', async () => {
+      const { app, first, calls } = await unrecorded((update) => async (...args) => {
+        await update(...args);
+        throw new CommitUnknown('the connection was lost');
+      });
+      isUnrecorded(first);
+      const replay = await app.inject(keyed('key-1'));
+      expect([replay.statusCode, paymentOf(replay).notification_status]).toEqual([201, 'sent']);
+      expect(calls).toHaveLength(1);
+    });
+
+    test('because another worker has taken the lease, responds 503', async () => {
+      const { first } = await unrecorded(() => async ({ payment_id }) => {
+        throw new LeaseLost(payment_id);
+      });
+      isUnrecorded(first);
+    });
   });
 
   test('given two keys, creates two payments', async () => {
