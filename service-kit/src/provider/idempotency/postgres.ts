@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../../contract/notification.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
+import { withDeadline } from '../deadline.ts';
 import type { Send } from '../gateway.ts';
 import { openSendsTable } from './sends-table.ts';
 import { createSharedOutcomes } from './shared-outcomes.ts';
@@ -20,7 +21,7 @@ export interface PostgresIdempotencyStoreOptions {
 interface Sent {
   outcome: Outcome;
   /** The outcome is this replica's to record. */
-  isOurs: boolean;
+  isOurs: boolean | Promise<boolean>;
 }
 
 /** A send of this replica. It is done when its outcome is recorded, too. */
@@ -41,7 +42,8 @@ const storeUnavailable = {
  * Routing a key to always the same replica would not do, because another one would replace it when it is gone, and report
  * as never sent what it does not know.
  *
- * A key is on disk before its SMS is sent; while it can not be recorded, nothing is sent. The outcome is recorded afterwards.
+ * A key is on disk before its SMS is sent; if it can not be recorded within the deadline, nothing is sent, now or later. The
+ * outcome is recorded afterwards.
  */
 export function createPostgresIdempotencyStore(options: PostgresIdempotencyStoreOptions): IdempotencyStore {
   const { provider, url, timeoutMs, send, log } = options;
@@ -52,16 +54,18 @@ export function createPostgresIdempotencyStore(options: PostgresIdempotencyStore
 
   async function sendOnce(request: Send, key: string, digest: string): Promise<Sent> {
     const begun = performance.now();
-    let isNew: boolean;
+    const recording = table.begin({ key, digest });
+    let isNew: boolean | undefined;
     try {
-      isNew = await table.begin({ key, digest });
+      isNew = await withDeadline<boolean | undefined>(timeoutMs, recording, undefined);
     } catch (err) {
       log.error({ err, idempotency_key: key }, 'the key of a send could not be recorded; it is not sent');
       return { outcome: storeUnavailable, isOurs: false };
     }
-    if (!isNew) return { outcome: await outcomeElsewhere(key, digest), isOurs: false };
-    // The request has ended with an unknown outcome, and the other provider may have sent it since.
-    if (performance.now() - begun > timeoutMs) return { outcome: storeUnavailable, isOurs: true };
+    if (isNew === false) return { outcome: await outcomeElsewhere(key, digest), isOurs: false };
+    // Not sent any more, because the request ends now, and the other provider may send it. The key may still be recorded later.
+    if (isNew === undefined || performance.now() - begun > timeoutMs)
+      return { outcome: storeUnavailable, isOurs: recording.catch(() => false) };
     return { outcome: await send(request), isOurs: true };
   }
 
@@ -78,7 +82,7 @@ export function createPostgresIdempotencyStore(options: PostgresIdempotencyStore
     const sent = sendOnce(request, key, digest);
     const outcome = sent.then(({ outcome }) => outcome);
     const done = sent
-      .then(({ outcome, isOurs }) => (isOurs ? outcomes.record(key, outcome) : undefined))
+      .then(async ({ outcome, isOurs }) => ((await isOurs) ? outcomes.record(key, outcome) : undefined))
       .catch(() => {}) // `outcome` rejects with it, too
       .then(() => void running.delete(key));
     return { digest, outcome, done };

@@ -8,6 +8,7 @@ import { createLogger } from '../../../src/http/start.ts';
 import { createDatabase as connect } from '../../../src/postgres/database.ts';
 import type { Send } from '../../../src/provider/gateway.ts';
 import { createPostgresIdempotencyStore } from '../../../src/provider/idempotency/postgres.ts';
+import { body, buildFakeApp, notify } from '../fixture.ts';
 
 const log = createLogger({ level: 'silent' });
 const request: Send = { customer_id: '1', message: 'hola', idempotency_key: 'key-1' };
@@ -231,6 +232,41 @@ describe('while the database is down', () => {
     expect(await sending).toEqual(notSent);
     expect(await replica.cancel('key-1')).toEqual(notSent);
     expect(replica.sent).not.toHaveBeenCalled();
+  });
+
+  /** Another session holds the table, so that every statement on it waits until `release`. */
+  async function lockSends(url: string) {
+    const client = new pg.Client(url);
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query('LOCK TABLE sends');
+    return { release: () => client.end() };
+  }
+
+  test('a send whose key is not recorded by its deadline is not_sent, now and later', async () => {
+    const url = await newDatabase();
+    const waitsMs = 300;
+    const replica = openReplica(url, undefined, 'Aldeamo', waitsMs);
+    await replica.ready?.();
+    const lock = await lockSends(url);
+    const notSent = { outcome: 'not_sent', reason: 'memory_unavailable', no_outage: true };
+    expect(await replica.send(request)).toEqual(notSent);
+    await lock.release();
+    await replica.close();
+    expect(await openReplica(url).cancel('key-1')).toEqual(notSent); // the key has been recorded since, with its outcome
+    expect(replica.sent).not.toHaveBeenCalled();
+  });
+
+  test('the answer to such a send is a 503 with not_sent, and not a 504', async () => {
+    const sendsDatabaseUrl = await newDatabase();
+    const { app, gateway } = await buildFakeApp({}, { sendsDatabaseUrl, gatewayTimeoutMs: 300 });
+    expect((await app.inject('/health/ready')).statusCode).toBe(200);
+    const lock = await lockSends(sendsDatabaseUrl);
+    const response = await app.inject(notify(body, 'key-1'));
+    await lock.release();
+    expect(response.statusCode).toBe(503);
+    expect(response.json()).toMatchObject({ outcome: 'not_sent', reason: 'memory_unavailable' });
+    expect(gateway.send).not.toHaveBeenCalled();
   });
 
   test('the outcome of a send is recorded once the database is back', { timeout: 20_000 }, async () => {
