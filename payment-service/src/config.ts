@@ -127,5 +127,6 @@ export function retryPolicy(config: PaymentConfig): RetryPolicy {
     maxMs: config.NOTIFICATION_RETRY_MAX_MS,
     ttlMs: config.NOTIFICATION_TTL_MS,
     unknownOutcome: config.UNKNOWN_OUTCOME,
+    patienceMs: config.NOTIFICATION_LEASE_MS,
   };
 }

@@ -40,6 +40,7 @@ describe('the configuration of the retry policy', () => {
       maxMs: 900_000,
       ttlMs: 24 * 60 * 60 * 1000,
       unknownOutcome: 'resend',
+      patienceMs: 15_000,
     });
   });
 
@@ -49,8 +50,15 @@ describe('the configuration of the retry policy', () => {
       NOTIFICATION_RETRY_MAX_MS: '200',
       NOTIFICATION_TTL_MS: '300',
       UNKNOWN_OUTCOME: 'hold',
+      NOTIFICATION_LEASE_MS: '9000',
     });
-    expect(retryPolicy(config)).toEqual({ baseMs: 100, maxMs: 200, ttlMs: 300, unknownOutcome: 'hold' });
+    expect(retryPolicy(config)).toEqual({
+      baseMs: 100,
+      maxMs: 200,
+      ttlMs: 300,
+      unknownOutcome: 'hold',
+      patienceMs: 9000,
+    });
   });
 });
 

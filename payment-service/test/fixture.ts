@@ -20,6 +20,7 @@ import { createRecentAttempts } from '../src/live/recent-attempts.ts';
 import { createSandboxControls } from '../src/live/sandbox-controls.ts';
 import { countAttempts } from '../src/metrics.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
+import type { QueriedOutcome } from '../src/providers/provider-answer.ts';
 import { createMemoryStore } from './store/memory-store.ts';
 
 export const body = { amount: 100, customer_id: '123' };
@@ -39,7 +40,7 @@ export function fakeClient(provider: Provider, calls: Call[]) {
     well: true,
     closed: false,
     /** The answer to a status query of an attempt. */
-    known: async (_key: string): Promise<Outcome | undefined> => undefined,
+    known: async (_key: string): Promise<QueriedOutcome> => undefined,
     notify(request: NotifyRequest, key: string) {
       calls.push({ provider, request, key });
       return client.answer();
@@ -92,7 +93,7 @@ export async function build({
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
   const store = createMemoryStore({ leaseMs: 15_000 });
-  const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome };
+  const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome, patienceMs: day };
   const metrics = new Registry();
   const recentAttempts = createRecentAttempts();
   const sandboxes = { Aldeamo: fakeSandbox(), Twilio: fakeSandbox() };

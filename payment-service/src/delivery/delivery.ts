@@ -12,8 +12,12 @@ import {
 } from '../domain/retry-policy.ts';
 import { LeaseLost, type Store, type StoredAnswer } from '../store/store.ts';
 import { logPayment } from './log-payment.ts';
-import type { Notifier } from './notifier.ts';
+import type { Notifier, Settled } from './notifier.ts';
+import { createPatience } from './patience.ts';
 import { createTracker } from './tracker.ts';
+
+/** The pause before a provider that could not answer is asked again. */
+const askAgainMs = 1000;
 
 /** A payment at the end of a round, as it is on record. */
 interface EndedRound {
@@ -39,8 +43,9 @@ export interface Delivery {
     answerTo?: (ended: Payment) => StoredAnswer,
   ): Promise<EndedRound>;
   /**
-   * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless it
-   * has expired, the policy holds it, or the process is stopping: then its claim is released, and it is due at once.
+   * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless one
+   * of them can not answer yet, it has expired, the policy holds it, or the process is stopping: then its claim is released,
+   * and it is due at once.
    *
    * @throws LeaseLost, StoreUnavailable
    */
@@ -67,6 +72,7 @@ export interface DeliveryOptions {
 
 export function createDelivery({ store, notifier, policy, onChange = () => {} }: DeliveryOptions): Delivery {
   const { track, drain } = createTracker();
+  const patience = createPatience(policy.patienceMs);
 
   async function save(payment: Payment, before: Payment, answer?: StoredAnswer): Promise<void> {
     await store.update(payment, answer, before);
@@ -106,18 +112,32 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
     const interrupted = endInterrupted(claimed);
     if (stopping.aborted && interrupted.notification_status === 'pending')
       return release(interrupted, claimed);
-    const known = await notifier.settleUnknown(interrupted);
+    const settled = await notifier.settleUnknown(interrupted);
+    const known = settled.payment;
     if (known.notification_status !== 'pending') return end(known, claimed, log);
+    if (mayBeAnswered(settled)) return askAgain(known, claimed);
     if (isExpired(known)) return end(expire(known), claimed, log);
     if (isHeldBack(known, policy)) return end(hold(known), claimed, log);
     return stopping.aborted ? release(known, claimed) : tryAgain(known, claimed, log);
   }
 
   async function retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment> {
-    const known = await notifier.settleUnknown(claimed);
+    const settled = await notifier.settleUnknown(claimed);
+    const known = settled.payment;
     const reopened = known.notification_service === null ? reopen(known) : undefined;
-    return reopened ? tryAgain(reopened, claimed, log) : end(known, claimed, log);
+    if (!reopened) return end(known, claimed, log);
+    return mayBeAnswered(settled) ? askAgain(reopened, claimed) : tryAgain(reopened, claimed, log);
   }
+
+  /** An answer may spare the customer a second SMS, so it is waited for; not for ever, because it may never come. */
+  function mayBeAnswered({ payment: { payment_id }, isUnanswered }: Settled): boolean {
+    if (isUnanswered) return patience.lasts(payment_id);
+    patience.end(payment_id);
+    return false;
+  }
+
+  const askAgain = (payment: Payment, before: Payment) =>
+    wait(postpone(payment, Date.now() + askAgainMs), before);
 
   async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
     const begun = notifier.begin(payment);
@@ -126,7 +146,10 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
       return (await round(begun, log)).payment;
     }
     // No provider is available: the attempts that `begin` skipped are not recorded, and no retry is counted.
-    const postponed = postpone(payment, notifier.availableAt());
+    return wait(postpone(payment, notifier.availableAt()), before);
+  }
+
+  async function wait(postponed: Payment, before: Payment): Promise<Payment> {
     await save(postponed, before);
     return postponed;
   }

@@ -31,7 +31,7 @@ export interface Notifier {
    * Asks the providers about the attempts whose outcome is `unknown`, and settles those that they know. Open circuits do not
    * prevent it, because nothing is sent and an answer may spare the customer a second SMS.
    */
-  settleUnknown(payment: Payment): Promise<Payment>;
+  settleUnknown(payment: Payment): Promise<Settled>;
   /** The active provider; null if none is available. */
   current(): Provider | null;
   /** When a provider is available, in ms since the epoch: now, or when a circuit lets a probe through. */
@@ -40,6 +40,12 @@ export interface Notifier {
   recover(): Promise<boolean>;
   report(): Record<Provider, ProviderReport>;
   close(): Promise<void>;
+}
+
+export interface Settled {
+  payment: Payment;
+  /** A provider could not answer now, and may later. */
+  isUnanswered: boolean;
 }
 
 export interface NotifierOptions extends ProviderBreakerOptions {
@@ -130,16 +136,17 @@ export function createNotifier(options: NotifierOptions): Notifier {
   };
 }
 
-async function settleUnknown(clients: NotifierOptions['clients'], payment: Payment): Promise<Payment> {
-  const outcomes = await Promise.all(
+async function settleUnknown(clients: NotifierOptions['clients'], payment: Payment): Promise<Settled> {
+  const answers = await Promise.all(
     payment.attempts.map(async ({ provider, outcome, started_at }, index) =>
       outcome === 'unknown'
         ? clients[provider].ask(attemptKey(payment, index), Date.parse(started_at))
         : undefined,
     ),
   );
-  return outcomes.reduce<Payment>(
-    (known, outcome, index) => (outcome ? settleAttempt(known, index, outcome) : known),
+  const settled = answers.reduce<Payment>(
+    (known, answer, index) => (typeof answer === 'object' ? settleAttempt(known, index, answer) : known),
     payment,
   );
+  return { payment: settled, isUnanswered: answers.includes('unanswered') };
 }

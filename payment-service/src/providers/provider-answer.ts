@@ -38,11 +38,16 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
 }
 
 /**
- * Reads the answer to DELETE /notify; undefined if the outcome is unknown. For an unknown key, a provider service returns for how
- * long it has stored every key: an attempt that is younger never arrived. Durations are compared, each by the clock of its own
- * host, and never the clocks of two.
+ * What a provider service knows of an attempt: its outcome, or undefined if it does not know it. `unanswered`: it can not say
+ * now, such as while its idempotency store is down, so that the same question may have an answer later.
  */
-export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: number): Outcome | undefined {
+export type QueriedOutcome = Outcome | 'unanswered' | undefined;
+
+/**
+ * Reads the answer to DELETE /notify. For an unknown key, a provider service returns for how long it has stored every key: an
+ * attempt that is younger never arrived. Durations are compared, each by the clock of its own host, and never the clocks of two.
+ */
+export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: number): QueriedOutcome {
   if (answer.status === 404) {
     const unknown = unknownKeySchema.safeParse(parseJson(answer.body));
     return unknown.success && attemptAgeMs + marginMs < unknown.data.complete_for_ms
@@ -51,9 +56,15 @@ export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: numb
   }
   // Any other problem is about this request, such as that the service is stopping.
   const hasOutcome = answer.status === 200 || outcomeSchema.safeParse(parseJson(answer.body)).success;
-  const outcome = hasOutcome ? outcomeOfAnswer(provider, answer) : undefined;
-  return outcome?.outcome === 'unknown' ? undefined : outcome;
+  if (!hasOutcome) return 'unanswered';
+  const outcome = outcomeOfAnswer(provider, answer);
+  if (outcome.outcome !== 'unknown') return outcome;
+  const isAboutTheQuery = answer.status === 200 || reasonsOfTheQuery.has(outcome.reason);
+  return isAboutTheQuery ? 'unanswered' : undefined;
 }
+
+/** The provider service did not get to the outcome in time. Any other reason is the attempt's own, and final. */
+const reasonsOfTheQuery = new Set(['gateway_timeout', 'outcome_unavailable']);
 
 const outcomeSchema = outcomeMembersSchema.extend({
   type: z.string().startsWith('urn:problem:notification-'),

@@ -2,7 +2,7 @@ import { parseJson } from 'service-kit/client/answer.ts';
 import { createHttpClient, type HttpClientOptions } from 'service-kit/client/http-client.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
-import { outcomeOfAnswer, settledBy } from './provider-answer.ts';
+import { outcomeOfAnswer, type QueriedOutcome, settledBy } from './provider-answer.ts';
 
 export interface ProviderClientOptions extends HttpClientOptions {
   provider: Provider;
@@ -13,9 +13,9 @@ export interface ProviderClient {
   notify(request: NotifyRequest, idempotencyKey: string): Promise<Outcome>;
   /**
    * Asks for the outcome of the call with this key, which began at `startedAt` (ms since the epoch), and cancels it if it has
-   * not arrived yet. Undefined if the outcome is unknown; it never rejects.
+   * not arrived yet. It never rejects.
    */
-  ask(idempotencyKey: string, startedAt: number): Promise<Outcome | undefined>;
+  ask(idempotencyKey: string, startedAt: number): Promise<QueriedOutcome>;
   /** Whether the provider's API is healthy. It never rejects. */
   check(): Promise<boolean>;
   close(): Promise<void>;
@@ -44,7 +44,7 @@ export function createProviderClient({ provider, ...options }: ProviderClientOpt
         const answer = await service.call({ method: 'DELETE', path: '/notify', headers });
         return settledBy(provider, answer, Date.now() - startedAt);
       } catch {
-        return undefined;
+        return 'unanswered';
       }
     },
 

@@ -7,6 +7,7 @@ import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attemp
 import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
 import { isHeld, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+import type { QueriedOutcome } from '../../src/providers/provider-answer.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 
@@ -44,6 +45,7 @@ async function setUp({
     maxMs: 900_000,
     ttlMs: 24 * hour,
     unknownOutcome: 'resend',
+    patienceMs: leaseMs,
     ...policyChanges,
   };
   const answers: Record<Provider, Outcome | Promise<Outcome>> = {
@@ -52,7 +54,7 @@ async function setUp({
     ...given,
   };
   /** Responses to a status query, by the end of the attempt's key. */
-  const known: Record<string, Outcome | undefined> = {};
+  const known: Record<string, QueriedOutcome> = {};
   const healthy: Record<Provider, boolean> = { Aldeamo: false, Twilio: false };
   /** `Aldeamo -1`: a call to Aldeamo for the first attempt. `Aldeamo? -1`: a status query for it. */
   const calls: string[] = [];
@@ -250,6 +252,94 @@ describe('delivery, given an attempt that a crash interrupted', () => {
     expect(attemptsOf(await found(payment))).toEqual(['Aldeamo null']);
     pass(leaseMs);
     expect((await turn()).notification_status).toBe('sent');
+  });
+});
+
+describe('delivery, given a provider that can not answer a status query', () => {
+  const start = performance.now();
+  /** Moves the monotonic clock and the wall clock. */
+  const passAll = (ms: number) => {
+    pass(ms);
+    vi.spyOn(performance, 'now').mockReturnValue(start + Date.now() - now);
+  };
+
+  test('asks it again for as long as a lease, sends nothing meanwhile, and counts no retry', async () => {
+    const { crash, turn, known, calls, found } = await setUp();
+    const payment = await crash();
+    known['-1'] = 'unanswered';
+    passAll(leaseMs);
+    for (let waited = 0; waited < leaseMs; waited += 1000) {
+      const waiting = await turn();
+      expect(attemptsOf(waiting)).toEqual(['Aldeamo unknown interrupted']);
+      expect(waiting).toMatchObject({ notification_status: 'pending', retries: 0 });
+      expect(waiting).toEqual(await found(payment));
+      passAll(1000);
+    }
+    expect(new Set(calls)).toEqual(new Set(['Aldeamo? -1']));
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(true);
+  });
+
+  test('and then answers, settles the attempt: nothing is sent, and no duplicate is possible', async () => {
+    const { crash, turn, known, calls } = await setUp();
+    await crash();
+    known['-1'] = 'unanswered';
+    passAll(leaseMs);
+    await turn();
+    known['-1'] = accepted('AL7');
+    passAll(1000);
+    const sent = await turn();
+    expect(attemptsOf(sent)).toEqual(['Aldeamo accepted']);
+    expect(isPossibleDuplicate(sent.attempts)).toBe(false);
+    expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo? -1']);
+  });
+
+  test('and then answers that it does not know, sends again at once', async () => {
+    const { crash, turn, known } = await setUp();
+    await crash();
+    known['-1'] = 'unanswered';
+    passAll(leaseMs);
+    await turn();
+    known['-1'] = undefined;
+    passAll(1000);
+    expect(attemptsOf(await turn())).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
+  });
+
+  test('while the other one knows its attempt, settles that one, and waits for nothing', async () => {
+    const { insert, fresh, turn, known, calls } = await setUp();
+    const first = endAttempt(startAttempt(fresh(), 'Aldeamo'), lost, 3000);
+    await insert(startAttempt(first, 'Twilio'));
+    Object.assign(known, { '-1': 'unanswered', '-2': accepted('SM7') });
+    passAll(leaseMs);
+    expect(await turn()).toMatchObject({ notification_status: 'sent', notification_service: 'Twilio' });
+    expect(calls.toSorted()).toEqual(['Aldeamo? -1', 'Twilio? -2']);
+  });
+
+  test('given UNKNOWN_OUTCOME=hold, holds the notification only after that time', async () => {
+    const { crash, turn, known } = await setUp({ unknownOutcome: 'hold' });
+    await crash();
+    known['-1'] = 'unanswered';
+    passAll(leaseMs);
+    expect(isHeld(await turn())).toBe(false);
+    passAll(leaseMs);
+    expect(isHeld(await turn())).toBe(true);
+  });
+
+  test('given a retry by hand, leaves the notification to the outbox, which asks again', async () => {
+    const { crash, turn, known, calls, delivery, store, log } = await setUp({ unknownOutcome: 'hold' });
+    const payment = await crash();
+    passAll(leaseMs);
+    const held = await turn();
+    known['-1'] = 'unanswered';
+    calls.length = 0;
+    const reopen = (at: Payment): Payment => ({ ...at, reason: null, reopened: at.attempts.length });
+    const reopened = await delivery.retry(await store.claim(held), reopen, log);
+    expect(reopened).toMatchObject({ notification_status: 'pending', payment_id: payment.payment_id });
+    expect(calls).toEqual(['Aldeamo? -1']);
+    passAll(1000);
+    known['-1'] = accepted('AL7');
+    expect(attemptsOf(await turn())).toEqual(['Aldeamo accepted']);
   });
 });
 

@@ -15,6 +15,7 @@ const policy: RetryPolicy = {
   maxMs: 60_000,
   ttlMs: 86_400_000,
   unknownOutcome: 'resend',
+  patienceMs: leaseMs,
 };
 /** The circuits stay closed, since the model is about leases. */
 const parameters = { ...circuitBreakerDefaults, volumeThreshold: 1_000_000, consecutiveFailures: 1_000_000 };

@@ -17,7 +17,13 @@ const noIds = { traceparent: null, request_id: null };
 
 const now = Date.parse('2026-03-01T12:00:00.000Z');
 const ttlMs = 86_400_000;
-const policy: RetryPolicy = { baseMs: 5000, maxMs: 900_000, ttlMs, unknownOutcome: 'resend' };
+const policy: RetryPolicy = {
+  baseMs: 5000,
+  maxMs: 900_000,
+  ttlMs,
+  unknownOutcome: 'resend',
+  patienceMs: 15_000,
+};
 /** The largest value of Math.random. */
 const almostOne = 1 - 2 ** -53;
 

@@ -496,7 +496,7 @@ describe('the status query of an attempt', () => {
     ...more,
   });
 
-  async function ask({ status, body, headers = {} }: Answer): Promise<Outcome | undefined> {
+  async function ask({ status, body, headers = {} }: Answer) {
     const received: unknown[] = [];
     const url = await serve((incoming, response) => {
       received.push([incoming.method, incoming.url, incoming.headers['idempotency-key']]);
@@ -554,7 +554,25 @@ describe('the status query of an attempt', () => {
     ['an older release', { status: 404, body: '<html>' }],
     ['an invalid time', { status: 404, body: { complete_for_ms: 'a day' } }],
     ['an unknown outcome', { status: 502, body: problemOf('unknown', 'connection_lost') }],
+    [
+      'a provider whose answer was unreadable',
+      { status: 502, body: problemOf('unknown', 'unreadable_answer') },
+    ],
+    ['a service that has lost the outcome', { status: 502, body: problemOf('unknown', 'interrupted') }],
+  ])('given %s, returns that the outcome is not known', async (_what, answer) => {
+    await expect(ask(answer)).resolves.toBeUndefined();
+  });
+
+  test.each<[what: string, answer: Answer]>([
     ['a service that stopped waiting', { status: 504, body: problemOf('unknown', 'gateway_timeout') }],
+    [
+      'a service that can not read the outcome',
+      { status: 502, body: problemOf('unknown', 'outcome_unavailable') },
+    ],
+    [
+      'a service whose idempotency store does not respond',
+      { status: 503, body: { type: 'urn:problem:memory-unavailable' } },
+    ],
     ['200 with another provider', { status: 200, body: { ...goodReply, provider: 'Twilio' } }],
     ['200 with half a body', { status: 200, body: '{"provider": "Ald' }],
     ['200 with a problem', { status: 200, body: problemOf('not_sent', 'down') }],
@@ -568,22 +586,24 @@ describe('the status query of an attempt', () => {
       { status: 503, body: { ...problemOf('not_sent', 'stopping'), type: 'urn:problem:stopping' } },
     ],
     ['an outcome without a problem type', { status: 503, body: { outcome: 'not_sent', reason: 'down' } }],
-  ])('given %s, returns undefined', async (_what, answer) => {
-    await expect(ask(answer)).resolves.toBeUndefined();
+  ])('given %s, returns that it is unanswered', async (_what, answer) => {
+    await expect(ask(answer)).resolves.toBe('unanswered');
   });
 
-  test('given a port where no server listens, returns undefined', async () => {
-    await expect(clientOf(await unusedUrl()).ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
+  test('given a port where no server listens, returns that it is unanswered', async () => {
+    await expect(clientOf(await unusedUrl()).ask('pmt_1-1', startedAt)).resolves.toBe('unanswered');
   });
 
-  test('given a silent provider, returns undefined by its deadline', async () => {
+  test('given a silent provider, returns that it is unanswered, by its deadline', async () => {
     const client = clientOf(await serve(() => {}), { timeoutMs: short });
-    await expect(client.ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
+    await expect(client.ask('pmt_1-1', startedAt)).resolves.toBe('unanswered');
   });
 
-  test('given a connection that is dropped, returns undefined', { timeout: ample / 2 }, async () => {
+  test('given a connection that is dropped, returns that it is unanswered', {
+    timeout: ample / 2,
+  }, async () => {
     const client = clientOf(await serve(({ socket }) => socket.destroy()));
-    await expect(client.ask('pmt_1-1', startedAt)).resolves.toBeUndefined();
+    await expect(client.ask('pmt_1-1', startedAt)).resolves.toBe('unanswered');
   });
 
   test('given calls at the concurrency limit, is made all the same', async () => {
