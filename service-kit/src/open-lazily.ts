@@ -1,3 +1,5 @@
+import { withDeadline } from './deadline.ts';
+
 /** After a failed open the next one waits this long: each costs a thread, or a connection. */
 const retryMs = 1000;
 
@@ -32,12 +34,6 @@ export function openLazily<T>(open: () => T | Promise<T>, unavailable: (why: str
     }
   }
 
-  function deadline(): Promise<never> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    setTimeout(() => reject(unavailable('still being opened')), waitMs).unref();
-    return promise;
-  }
-
   return {
     get opened() {
       return opened;
@@ -45,7 +41,9 @@ export function openLazily<T>(open: () => T | Promise<T>, unavailable: (why: str
     async open() {
       if (performance.now() - failedAt < retryMs) throw unavailable('not open');
       opening ??= tryToOpen();
-      return Promise.race([opening, deadline()]);
+      return withDeadline(waitMs, opening, () => {
+        throw unavailable('still being opened');
+      });
     },
   };
 }

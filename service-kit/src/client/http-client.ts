@@ -1,6 +1,7 @@
 import { SpanKind } from '@opentelemetry/api';
 import { type Dispatcher, Pool } from 'undici';
 import type { Outcome } from '../contract/notification.ts';
+import { startDeadline } from '../deadline.ts';
 import { inSpan } from '../telemetry/correlation.ts';
 import { type Answer, outcomeOfError, overloaded } from './answer.ts';
 
@@ -33,7 +34,7 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
-/** A client of one HTTP service over one pool of connections. Each call has an exact deadline, and none is retried. */
+/** A client of one HTTP service over one pool of connections. Each call has a deadline, and none is retried. */
 export function createHttpClient({
   url,
   timeoutMs,
@@ -103,11 +104,11 @@ function exchange(
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   let late: DOMException | undefined;
   let connection: Dispatcher.DispatchController | undefined;
-  const timer = setTimeout(() => {
+  const clearDeadline = startDeadline(timeoutMs, () => {
     late = new DOMException('The deadline has passed.', 'TimeoutError');
     connection?.abort(late);
     reject(late);
-  }, timeoutMs);
+  });
   let status: number;
   let retryAfter: string | undefined;
   const chunks: Buffer[] = [];
@@ -127,11 +128,11 @@ function exchange(
       chunks.push(chunk);
     },
     onResponseEnd() {
-      clearTimeout(timer);
+      clearDeadline();
       resolve({ status, retryAfter, body: Buffer.concat(chunks).toString() });
     },
     onResponseError(_controller, error) {
-      clearTimeout(timer);
+      clearDeadline();
       reject(error);
     },
   });

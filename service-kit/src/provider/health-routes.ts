@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { type Provider, providerSchema } from '../contract/notification.ts';
+import { withDeadline } from '../deadline.ts';
 import { Problem, problemResponse } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
-import { withDeadline } from './deadline.ts';
 import type { Gateway } from './gateway.ts';
 
 const modeSchema = z.enum(['sandbox', 'live']);
@@ -52,7 +52,7 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
       },
     },
     async () => {
-      const isHealthy = await withDeadline(gatewayTimeoutMs, gateway.check(), false);
+      const isHealthy = await withDeadline(gatewayTimeoutMs, gateway.check(), () => false);
       if (!isHealthy) throw new Problem(503, 'upstream-unhealthy', `${provider}'s API is unhealthy.`);
       return { status: 'healthy' as const };
     },

@@ -5,9 +5,9 @@ import {
   notifyRequestSchema,
   type Provider,
 } from '../contract/notification.ts';
+import { withDeadline } from '../deadline.ts';
 import { badRequestResponse, Problem, problemResponse } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
-import { withDeadline } from './deadline.ts';
 import type { IdempotencyStore } from './idempotency/store.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
 
@@ -53,7 +53,7 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
       const started = performance.now();
       const idempotency_key = headers['idempotency-key'] ?? null;
       const sending = store.send({ ...body, idempotency_key });
-      const outcome = await withDeadline(gatewayTimeoutMs, sending, gatewayTimeout);
+      const outcome = await withDeadline(gatewayTimeoutMs, sending, () => gatewayTimeout);
       const duration_ms = Math.round(performance.now() - started);
       log.info({ provider, idempotency_key, duration_ms, ...outcome }, 'notification answered');
       return replyTo(provider, outcome);
@@ -86,7 +86,7 @@ function registerCancelRoute(
     },
     async ({ headers }) => {
       const cancelling = store.cancel(headers['idempotency-key']);
-      const outcome = await withDeadline(gatewayTimeoutMs, cancelling, gatewayTimeout);
+      const outcome = await withDeadline(gatewayTimeoutMs, cancelling, () => gatewayTimeout);
       if (outcome) return replyTo(provider, outcome);
       throw new Problem(404, 'notification-unknown', 'No request with this Idempotency-Key is known.', {
         complete_for_ms: await store.completeForMs(),

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../../contract/notification.ts';
+import { withDeadline } from '../../deadline.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
-import { withDeadline } from '../deadline.ts';
 import type { Send } from '../gateway.ts';
 import { openSendsTable } from './sends-table.ts';
 import { createSharedOutcomes } from './shared-outcomes.ts';
@@ -57,7 +57,7 @@ export function createPostgresIdempotencyStore(options: PostgresIdempotencyStore
     const recording = table.begin({ key, digest });
     let isNew: boolean | undefined;
     try {
-      isNew = await withDeadline<boolean | undefined>(timeoutMs, recording, undefined);
+      isNew = await withDeadline<boolean | undefined>(timeoutMs, recording, () => undefined);
     } catch (err) {
       log.error({ err, idempotency_key: key }, 'the key of a send could not be recorded; it is not sent');
       return { outcome: storeUnavailable, isOurs: false };
