@@ -10,12 +10,15 @@ interface TcpProxy extends AsyncDisposable {
   flow(): void;
   /** Cuts every open connection. */
   cut(): void;
+  /** Drops what comes on every open connection, in silence: no FIN and no RST, as a firewall does that lost its state. */
+  swallow(): void;
   /** Resolves when data of the server is withheld. */
   answered(): Promise<void>;
 }
 
 export async function startTcpProxy(to: number): Promise<TcpProxy> {
   const clients = new Set<Socket>();
+  const swallowed = new Set<Socket>();
   let stalled = false;
   let answered = Promise.withResolvers<void>();
   const withheld: (() => void)[] = [];
@@ -23,11 +26,14 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = connect(to, '127.0.0.1');
     clients.add(client);
-    client.on('data', (data) => upstream.write(data));
+    client.on('data', (data) => {
+      if (!swallowed.has(client)) upstream.write(data);
+    });
     client.on('end', () => {
       if (!stalled) client.destroy(); // its FIN is not answered while stalled
     });
     upstream.on('data', (data) => {
+      if (swallowed.has(client)) return;
       if (!stalled) client.write(data);
       else {
         withheld.push(() => client.write(data));
@@ -41,7 +47,7 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
       one.on('error', () => {});
       one.on('close', () => {
         clients.delete(client);
-        other.destroy();
+        if (one === client || !swallowed.has(client)) other.destroy();
       });
     }
   }).listen(0, '127.0.0.1');
@@ -59,6 +65,9 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
     },
     cut() {
       for (const client of clients) client.destroy();
+    },
+    swallow() {
+      for (const client of clients) swallowed.add(client);
     },
     answered: () => answered.promise,
     async [Symbol.asyncDispose]() {
