@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import type pg from 'pg';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
+import type { openSession, Session } from 'service-kit/postgres/session.ts';
 import type { Channel, OpenChannel } from './replicas.ts';
 
 const name = 'payment_service';
 const retryMs = 1000;
 const timeoutMs = 3000;
-const endTimeoutMs = 500;
 
 /** Opens the channel between the replicas on this database; undefined for SQLite, which serves one process. */
 export async function replicaChannelOf(
@@ -15,8 +14,9 @@ export async function replicaChannelOf(
   log: FastifyBaseLogger,
 ): Promise<OpenChannel | undefined> {
   if (url.startsWith('file:')) return undefined;
-  const { default: driver } = await import('pg'); // imported here, so that it is not loaded for SQLite
-  return (onMessage) => createReplicaChannel(driver.Client, url, onMessage, log);
+  // Imported here, so that SQLite does not load pg.
+  const { openSession } = await import('service-kit/postgres/session.ts');
+  return (onMessage) => createReplicaChannel(openSession, url, onMessage, log);
 }
 
 /**
@@ -24,34 +24,26 @@ export async function replicaChannelOf(
  * between are lost.
  */
 function createReplicaChannel(
-  Client: typeof pg.Client,
+  open: typeof openSession,
   url: string,
   onMessage: (text: string) => void,
   log: FastifyBaseLogger,
 ): Channel {
   const closing = new AbortController();
-  let listening: pg.Client | undefined;
+  let listening: Session | undefined;
 
   /** Resolves when the connection is lost. */
   async function listen(): Promise<void> {
-    const client = new Client({
-      connectionString: url,
-      connectionTimeoutMillis: timeoutMs,
-      query_timeout: timeoutMs,
-      keepAlive: true,
-    });
-    const lost = new Promise<void>((resolve) => client.once('end', resolve));
-    client.on('error', () => {}); // 'end' follows
-    client.on('notification', ({ payload = '' }) => onMessage(payload));
+    const session = await open(url, { queryTimeoutMs: timeoutMs });
+    const lost = new Promise<void>((resolve) => session.once('end', resolve));
+    session.on('notification', ({ payload = '' }) => onMessage(payload));
     try {
-      await client.connect();
-      await client.query(`LISTEN ${name}`);
-      listening = client;
+      await session.query(`LISTEN ${name}`);
+      listening = session;
       await Promise.race([lost, aborted(closing.signal)]);
     } finally {
       listening = undefined;
-      // Bounded, because with a server that does not answer the connection never ends.
-      await Promise.race([client.end().catch(() => {}), delay(endTimeoutMs, undefined, { ref: false })]);
+      await session.end();
     }
   }
 
@@ -67,11 +59,12 @@ function createReplicaChannel(
 
   return {
     async publish(text) {
+      const session = listening;
       try {
-        await listening?.query('SELECT pg_notify($1, $2)', [name, text]);
+        await session?.query('SELECT pg_notify($1, $2)', [name, text]);
       } catch (error) {
         // The driver does not report a silent connection as lost, so it is ended here, and opened again.
-        void listening?.end().catch(() => {});
+        void session?.end();
         throw new DatabaseError(error, true);
       }
     },

@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { DatabaseError } from './database-error.ts';
+import { Session, sessionConfig } from './session.ts';
 
 /** In ms. No longer, because the client of a payment waits for it. */
 const statementTimeoutMs = 3000;
-const connectTimeoutMs = 3000;
 
 /** The server has become a standby. A new connection may find the primary. */
 const readOnly = '25006';
@@ -40,13 +40,11 @@ export interface Database {
  */
 export function createDatabase(url: string, log: FastifyBaseLogger): Database {
   const pool = new pg.Pool({
-    connectionString: url,
+    // The server's own timeout comes first, unless it does not respond at all.
+    ...sessionConfig(url, { queryTimeoutMs: statementTimeoutMs + 1000 }),
+    Client: Session,
     max: maxConnections,
-    connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
-    // For a server that does not respond at all; otherwise its own timeout comes first.
-    query_timeout: statementTimeoutMs + 1000,
-    keepAlive: true,
     types: { getTypeParser },
   });
   pool.on('error', (error) => {
@@ -57,21 +55,19 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
 
   return {
     async query<Row>(statement: Statement) {
-      const client = await pool.connect().catch((error: unknown) => {
+      const client = (await pool.connect().catch((error: unknown) => {
         throw new DatabaseError(error, false);
-      });
+      })) as Session & pg.PoolClient;
       let broken: DatabaseError | undefined;
-      // pg also emits the error that rejects the statement; without a listener it would end the process.
-      const onError = () => {};
-      client.on('error', onError);
+      const { lost } = client;
       try {
+        if (lost) throw lost; // since it was connected, or taken from the pool
         return (await client.query(statement)).rows as Row[];
       } catch (error) {
-        const failure = new DatabaseError(error, true);
-        if (failure.isUncertain || failure.sqlState === readOnly) broken = failure;
+        const failure = new DatabaseError(error, lost === undefined);
+        if (client.lost || failure.isUncertain || failure.sqlState === readOnly) broken = failure;
         throw failure;
       } finally {
-        client.off('error', onError);
         client.release(broken);
       }
     },

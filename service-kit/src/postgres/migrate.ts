@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { DatabaseError } from './database-error.ts';
+import { Session, sessionConfig } from './session.ts';
 
 /** An arbitrary number, unlikely to be locked by other programs in this database. */
 const lock = 7_236_412_907;
@@ -22,17 +23,13 @@ export async function migratePostgres(
 ): Promise<void> {
   // Not from the pool, whose statements have a timeout, because an index of many rows takes longer. The rest has timeouts, so
   // that neither a lock nor a silent server blocks it for ever: opening is retried.
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 3000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
+  const client = new Session({
+    ...sessionConfig(url),
     lock_timeout: lockTimeoutMs,
     idle_in_transaction_session_timeout: 2 * lockTimeoutMs,
   });
   const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
     client.query<Row>({ text, values, query_timeout: 2 * lockTimeoutMs } as pg.QueryConfig);
-  client.on('error', () => {}); // the running statement rejects with it
   try {
     await client.connect();
     await query('BEGIN');
@@ -55,6 +52,6 @@ export async function migratePostgres(
   } catch (error) {
     throw new DatabaseError(error, false);
   } finally {
-    await client.end().catch(() => {}); // rolls back an open transaction
+    await client.end(); // rolls back an open transaction
   }
 }

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import pg from 'pg';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
+import { openSession } from 'service-kit/postgres/session.ts';
 import { migrateSchema } from '../postgres/schema.ts';
 import { migrateSqlite } from '../sqlite/migrate.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
@@ -123,16 +123,14 @@ function openSource(path: string): DatabaseSync {
 
 /** A connection of its own, because statements of the pool have a time limit, and counting many rows takes longer. */
 async function openTarget(url: string) {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, keepAlive: true });
-  client.on('error', () => {}); // the statement in progress rejects
   const guard = async <T>(operation: Promise<T>) =>
     operation.catch((error: unknown) => {
       throw new DatabaseError(error, true);
     });
-  await guard(client.connect());
+  const session = await guard(openSession(url));
   return {
     query: async <Row>(text: string, values: unknown[] = []) =>
-      (await guard(client.query(text, values))).rows as Row[],
-    [Symbol.asyncDispose]: () => client.end().catch(() => {}), // also ends an open transaction
+      (await guard(session.query(text, values))).rows as Row[],
+    [Symbol.asyncDispose]: () => session.end(), // also ends an open transaction
   };
 }
