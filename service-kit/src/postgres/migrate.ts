@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { DatabaseError } from './database-error.ts';
-import { Session, sessionConfig } from './session.ts';
+import { checkSessions, openSession, type Session } from './session.ts';
 
 /** An arbitrary number, unlikely to be locked by other programs in this database. */
 const lock = 7_236_412_907;
@@ -23,15 +23,15 @@ export async function migratePostgres(
 ): Promise<void> {
   // Not from the pool, whose statements have a timeout, because an index of many rows takes longer. The rest has timeouts, so
   // that neither a lock nor a silent server blocks it for ever: opening is retried.
-  const client = new Session({
-    ...sessionConfig(url),
-    lock_timeout: lockTimeoutMs,
-    idle_in_transaction_session_timeout: 2 * lockTimeoutMs,
-  });
-  const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
-    client.query<Row>({ text, values, query_timeout: 2 * lockTimeoutMs } as pg.QueryConfig);
+  const settings = {
+    lock_timeout: String(lockTimeoutMs),
+    idle_in_transaction_session_timeout: String(2 * lockTimeoutMs),
+  };
   try {
-    await client.connect();
+    await using session = await openSession(url, { settings });
+    await checkPooler(session, url);
+    const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
+      session.query<Row>({ text, values, query_timeout: 2 * lockTimeoutMs } as pg.QueryConfig);
     await query('BEGIN');
     await query('SELECT pg_advisory_xact_lock($1)', [lock]);
     await query(
@@ -42,7 +42,7 @@ export async function migratePostgres(
       [owner],
     );
     const version = rows[0]?.version ?? 0;
-    for (const migration of migrations.slice(version)) await client.query(migration);
+    for (const migration of migrations.slice(version)) await session.query(migration);
     await query(
       `INSERT INTO schema_versions (owner, version) VALUES ($1, $2)
        ON CONFLICT (owner) DO UPDATE SET version = greatest(schema_versions.version, excluded.version)`,
@@ -50,8 +50,12 @@ export async function migratePostgres(
     );
     await query('COMMIT');
   } catch (error) {
-    throw new DatabaseError(error, false);
-  } finally {
-    await client.end(); // rolls back an open transaction
+    throw error instanceof DatabaseError ? error : new DatabaseError(error, false);
   }
+}
+
+/** Before the first statement that counts on its session. */
+async function checkPooler(session: Session, url: string): Promise<void> {
+  await using other = await openSession(url);
+  await checkSessions(session, other);
 }

@@ -9,6 +9,9 @@ import type { Query } from './query.ts';
 /** Without `due_at`, which is not part of a payment. */
 const selectedColumns = Object.keys(paymentColumns).filter((name) => name !== 'due_at');
 
+/** An expression for the text of a time. */
+const asIso = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
 /**
  * One statement, so that a payment is consistent with its attempts. Columns are named, since a later release may have added
  * some while this one still runs. The times within JSON are formatted here, because PostgreSQL would write them its own way.
@@ -17,7 +20,7 @@ const selectPayments = `
   SELECT ${selectedColumns.join(', ')}, (
     SELECT coalesce(json_agg(json_build_object(
       'provider', provider, 'outcome', outcome, 'reason', reason, 'message_id', message_id,
-      'started_at', to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'duration_ms', duration_ms
+      'started_at', ${asIso('started_at')}, 'duration_ms', duration_ms
     ) ORDER BY number), '[]')
     FROM attempts WHERE attempts.payment_id = payments.payment_id
   ) AS attempts
@@ -92,7 +95,8 @@ export function prepareStatements(database: Database) {
       const [backlog] = await query<{ size: number; oldest_at: string | null }>(
         'backlog',
         `SELECT count(*) AS size, (
-           SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1
+           SELECT ${asIso('created_at')} FROM payments
+           WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1
          ) AS oldest_at
          FROM payments WHERE notification_status = 'pending'`,
         [],
@@ -100,11 +104,12 @@ export function prepareStatements(database: Database) {
       return backlog ?? { size: 0, oldest_at: null };
     },
 
-    /** A write that changes nothing. Returns the server's time. */
-    async touch(owner: string): Promise<string | undefined> {
-      const [row] = await query<{ now: string }>(
+    /** A write that changes nothing. Returns the server's time, in ms since the epoch. */
+    async touch(owner: string): Promise<number | undefined> {
+      const [row] = await query<{ now: number }>(
         'touch',
-        'UPDATE schema_versions SET version = version WHERE owner = $1 RETURNING clock_timestamp() AS now',
+        `UPDATE schema_versions SET version = version WHERE owner = $1
+         RETURNING extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`,
         [owner],
       );
       return row?.now;

@@ -109,9 +109,10 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
 
     check: () =>
       write(async () => {
+        await database.check();
         const asked = Date.now();
         const now = await statements.touch(schemaOwner);
-        const offMs = now === undefined ? 0 : Math.round(Date.parse(now) - (asked + Date.now()) / 2);
+        const offMs = now === undefined ? 0 : Math.round(now - (asked + Date.now()) / 2);
         clockFault =
           Math.abs(offMs) > leaseMs / 4
             ? `the clock is ${Math.abs(offMs)} ms ${offMs > 0 ? 'behind' : 'ahead of'} the database's`

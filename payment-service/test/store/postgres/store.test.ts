@@ -89,7 +89,9 @@ describe('requests that arrive together', () => {
   const ask = pg.Client.prototype.query as (...args: unknown[]) => unknown;
   const query = vi.spyOn(pg.Client.prototype, 'query');
   afterEach(() => void query.mockClear());
-  const statements = () => query.mock.calls.map(([statement]) => (statement as { name?: string }).name);
+  /** Without those about a connection itself, which have no name. */
+  const statements = () =>
+    query.mock.calls.flatMap(([statement]) => (statement as { name?: string }).name ?? []);
 
   test.each<[string, (store: Store, number: number) => Promise<unknown>]>([
     ['insert', (store, number) => store.insert(paymentNumber(number), keyed(number))],
@@ -216,6 +218,30 @@ describe('several replicas', () => {
       LeaseLost,
     );
   });
+});
+
+test.each([
+  'serializable',
+  'repeatable read',
+])('given a database whose transactions are %s by default, writes of two replicas at once all succeed', async (isolation) => {
+  const url = await newDatabase();
+  const client = await connectTo(url);
+  const database = new URL(url).pathname.slice(1);
+  await client.query(`ALTER DATABASE ${database} SET default_transaction_isolation = '${isolation}'`);
+  await client.query(`ALTER DATABASE ${database} SET DateStyle = 'SQL, DMY'`);
+  const stores = [await open(url), await open(url)];
+  await Promise.all(
+    numbers(100).map(async (number) => {
+      const store = stores[number % 2] as Store;
+      const payment = paymentNumber(number, { attempts: running() });
+      await store.insert(payment, recordOf(`key-${number}`, payment));
+      const sent = { ...payment, notification_status: 'sent' as const };
+      await store.update(sent, { status: 201, body: '' });
+      await store.putPhone('one-customer', `+5730012345${number}`);
+      expect(await store.find(payment.payment_id)).toStrictEqual(sent);
+    }),
+  );
+  expect((await stores[0]?.list({ ...everything, limit: 100 }))?.payments).toHaveLength(100);
 });
 
 test('an id with a NUL, which PostgreSQL can not keep, is not found', async () => {

@@ -118,7 +118,7 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
     },
 
     async ready(): Promise<void> {
-      await query('ready', 'SELECT 1');
+      await (database.opened ?? (await database.open())).check();
     },
 
     close: async () => database.opened?.close(),

@@ -1,0 +1,107 @@
+import process from 'node:process';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Snapshot } from '../payment-service/src/live/snapshot.ts';
+import { eventually } from './eventually.ts';
+import { call, pay } from './http.ts';
+import { reasonNotToUsePgBouncer, startPgBouncer } from './pgbouncer.ts';
+import { type PostgresServer, startPostgres } from './postgres-server.ts';
+import type { ReplicaName } from './trio.ts';
+import { replicaNames, startProcesses } from './trio-of-processes.ts';
+
+const without = reasonNotToUsePgBouncer();
+if (without && process.env.REQUIRE_PGBOUNCER === '1') throw new Error(`REQUIRE_PGBOUNCER=1, but ${without}`);
+
+const paymentServices = replicaNames('payment-service', 2) as [ReplicaName, ReplicaName];
+const [first, second] = paymentServices;
+const withSends: ReplicaName[] = ['aldeamo-service', 'twilio-service'];
+const services = [...paymentServices, ...withSends];
+
+const why = without ? ` (skipped: ${without})` : '';
+
+describe.skipIf(without)(`PgBouncer${why}`, () => {
+  let postgres: PostgresServer;
+  beforeAll(async () => {
+    postgres = await startPostgres({ settings: { fsync: 'off' } });
+  });
+  afterAll(() => postgres[Symbol.asyncDispose]());
+
+  const startReplicas = (url: string) =>
+    startProcesses(
+      { DATABASE_URL: url, SENDS_DATABASE_URL: url, ALDEAMO_LATENCY_MS: '0', TWILIO_LATENCY_MS: '0' },
+      { replicas: { 'payment-service': 2 } },
+    );
+  type Replicas = Awaited<ReturnType<typeof startReplicas>>;
+  const becomes = (trio: Replicas, status: number) =>
+    Promise.all(
+      services.map((name) =>
+        eventually(
+          async () => (await fetch(`${trio.url(name)}/health/ready`)).status,
+          (ready) => ready === status,
+          20_000,
+        ),
+      ),
+    );
+  const logReason = (trio: Replicas) =>
+    Promise.all(
+      services.map((name) =>
+        eventually(
+          async () => JSON.stringify(await trio.logs(name)).includes('is not in session mode'),
+          (isLogged) => isLogged,
+          10_000,
+        ),
+      ),
+    );
+
+  test('in session mode serves payments, keys, and messages between the replicas, until it is switched to transaction mode', async () => {
+    const direct = await postgres.createDatabase();
+    await using pooler = await startPgBouncer(postgres.port, 'session');
+    await using trio = await startReplicas(pooler.through(direct));
+    await becomes(trio, 200);
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, index) =>
+        pay(trio.url(paymentServices[index % 2] as ReplicaName), { customer_id: 'ana' }),
+      ),
+    );
+    for (const { status, body } of answers)
+      expect([status, body.notification_status, body.possible_duplicate]).toEqual([201, 'sent', false]);
+    await eventually(
+      async () => (await firstSnapshot(trio.url(second))).replicas.map(({ name }) => name),
+      (names) => names.length === 2,
+      10_000,
+    );
+
+    await pooler.setMode('transaction');
+    await becomes(trio, 503);
+    await logReason(trio);
+    await pooler.setMode('session');
+    await becomes(trio, 200);
+    expect((await pay(trio.url(first), { customer_id: 'ana' })).body.notification_status).toBe('sent');
+  });
+
+  test.each([
+    'transaction',
+    'statement',
+  ] as const)('in %s mode is refused: no service is ready, and each logs why', async (mode) => {
+    await using pooler = await startPgBouncer(postgres.port, mode);
+    await using trio = await startReplicas(pooler.through(await postgres.createDatabase()));
+    await becomes(trio, 503);
+    await logReason(trio);
+    const { status, body } = await call('POST', `${trio.url(first)}/payments`, {
+      amount: 1,
+      customer_id: 'ana',
+    });
+    expect([status, body.type]).toEqual([503, 'urn:problem:store-unavailable']);
+  });
+});
+
+async function firstSnapshot(url: string): Promise<Snapshot> {
+  const end = new AbortController();
+  const { body } = await fetch(`${url}/events`, { signal: end.signal });
+  let text = '';
+  for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    if (text.includes('\n\n')) break;
+  }
+  end.abort();
+  return JSON.parse((text.split('\n\n')[0] as string).replace(/^data: /, ''));
+}
