@@ -25,7 +25,7 @@ export function reasonNotToUsePgBouncer(): string | undefined {
   }
 }
 
-/** Starts Debian's PgBouncer, without a startup parameter that it is told to ignore. */
+/** Starts Debian's PgBouncer. It ignores no startup parameter. */
 export async function startPgBouncer(postgresPort: number, mode: PoolMode): Promise<PgBouncer> {
   const directory = await mkdtemp(join(tmpdir(), 'pgbouncer-'));
   await chmod(directory, 0o755);

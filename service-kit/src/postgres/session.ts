@@ -46,7 +46,7 @@ interface SessionOptions {
 
 /**
  * A connection to PostgreSQL. It has a listener for errors from the beginning, because PostgreSQL can end a session at any moment,
- * also before whoever asked for the connection could add one, and an error without a listener ends the process.
+ * also before its user could add one, and an error without a listener ends the process.
  */
 export class Session extends pg.Client {
   /** Why the connection was lost. Statements would be refused without being sent. */
