@@ -3,7 +3,8 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 import { Registry } from 'prom-client';
 import type { z } from 'zod';
 import { correlationFields } from '../telemetry/correlation.ts';
-import { standardOutput } from '../telemetry/log-output.ts';
+import { createLogOutput } from '../telemetry/log-output.ts';
+import { countLostLines, noticeOf } from '../telemetry/lost-lines.ts';
 import { collectProcessMetrics } from '../telemetry/metrics.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
 import type { Server } from './types.ts';
@@ -28,10 +29,13 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   build,
 }: Service<Schema>): Promise<void> {
   const config = readOrExit(configSchema, process);
-  const logger = createLogger({ name, level: config.LOG_LEVEL });
+  const options = { name, level: config.LOG_LEVEL };
+  const output = createLogOutput({ notice: noticeOf(options) });
+  const logger = createLogger(options, output);
   const endExport = await startExport(config.OTEL_EXPORTER_OTLP_ENDPOINT, name);
   const metrics = new Registry();
   collectProcessMetrics(metrics);
+  countLostLines(metrics, output);
   let app: Server | undefined;
   closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
     if (err) logger.fatal({ err }, 'stopping after an unhandled error');
@@ -62,8 +66,10 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
 }
 
 /** Each line has the correlation ids of its request. */
-export const createLogger = (options: LoggerOptions, destination?: DestinationStream): Logger =>
-  pino({ ...options, mixin: correlationFields }, destination ?? standardOutput());
+export const createLogger = (
+  options: LoggerOptions,
+  destination: DestinationStream = createLogOutput({ notice: noticeOf(options) }),
+): Logger => pino({ ...options, mixin: correlationFields }, destination);
 
 async function startExport(endpoint: string | undefined, service: string): Promise<() => Promise<void>> {
   if (!endpoint) return async () => {};

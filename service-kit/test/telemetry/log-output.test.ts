@@ -1,8 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../../test/eventually.ts';
 
 const logger = new URL('../../src/http/start.ts', import.meta.url);
 
@@ -69,4 +73,28 @@ test('given a line during a write, writes it without another line after it', asy
     if (written.length === 2) break;
   }
   expect(written).toEqual(['long', 'last']);
+});
+
+test('given a full disk that has room again, writes a notice on a line of its own, and goes on', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'log-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'log');
+  const statements = `${logThem(100)} process.stdin.once('data', () => { log.info('again'); process.exit(); });`;
+  // Limits files to 4 KiB. The trap ignores SIGXFSZ, which would kill the process instead of failing its write.
+  const script = `trap '' XFSZ; ulimit -f 4; exec "$0" "$@" >> ${file}`;
+  const child = spawn('bash', ['-c', script, process.execPath, ...argumentsFor(statements)]);
+  const closed = once(child, 'close');
+  onTestFinished(() => void child.kill());
+  const written = () => readFile(file, 'utf8').catch(() => '');
+  const before = await eventually(written, ({ length }) => length === 4096, 10_000);
+
+  await truncate(file);
+  child.stdin.write('.');
+  await closed;
+
+  const [torn, notice = '', ...rest] = (await written()).split('\n');
+  expect(torn).toBe('');
+  const whole = before.split('\n').length - 1;
+  expect(JSON.parse(notice)).toMatchObject({ level: 40, lost_lines: 100 - whole });
+  expect(rest.filter(Boolean).map((line) => JSON.parse(line).msg)).toEqual(['again']);
 });

@@ -1,0 +1,30 @@
+import { type LoggerOptions, pino } from 'pino';
+import { Counter, type Registry } from 'prom-client';
+import type { LogOutput } from './log-output.ts';
+
+/** Returns the line that reports lost lines. It has the logger's own form, and no level silences it. */
+export const noticeOf =
+  (options: LoggerOptions) =>
+  (lost: number): string => {
+    let notice = '';
+    const capture = {
+      write(line: string) {
+        notice = line;
+      },
+    };
+    pino({ ...options, level: 'warn' }, capture).warn({ lost_lines: lost }, 'log lines were lost');
+    return notice;
+  };
+
+/** Once a process, as collectProcessMetrics. */
+export function countLostLines(registry: Registry, { lost }: Pick<LogOutput, 'lost'>): void {
+  new Counter({
+    name: 'paysms_log_lines_lost_total',
+    help: 'Log lines that could not be written: the reader stalled or was gone, or the disk was full',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(lost());
+    },
+  });
+}

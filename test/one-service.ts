@@ -1,0 +1,66 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { onTestFinished } from 'vitest';
+import { eventually } from './eventually.ts';
+import { freePorts } from './free-ports.ts';
+import type { ServiceName } from './trio.ts';
+
+export interface OneService {
+  child: ChildProcess;
+  url: string;
+  /** Resolves with its exit code and the signal that ended it. */
+  ended: Promise<[number | null, NodeJS.Signals | null]>;
+}
+
+interface OneServiceOptions {
+  settings?: Record<string, string>;
+  stdio?: SpawnOptions['stdio'];
+}
+
+/** Starts one service as a process, without waiting for it: a test of its standard output reads that itself, or does not. */
+async function spawnService(
+  name: ServiceName,
+  { settings = {}, stdio = ['ignore', 'pipe', 'pipe'] }: OneServiceOptions = {},
+): Promise<OneService> {
+  const data = await mkdtemp(join(tmpdir(), 'service-'));
+  const [port] = await freePorts(1);
+  const child = spawn(process.execPath, [resolve(`${name}/src/main.ts`)], {
+    cwd: data, // not the repository, because its .env is the developer's
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      PORT: String(port),
+      DATABASE_URL: `file:${data}/payments.db`,
+      ...settings,
+    },
+    stdio,
+  });
+  const ended = once(child, 'exit') as OneService['ended'];
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+    await rm(data, { recursive: true });
+  });
+  return { child, url: `http://127.0.0.1:${port}`, ended };
+}
+
+export async function startOneService(name: ServiceName, options?: OneServiceOptions): Promise<OneService> {
+  const service = await spawnService(name, options);
+  await eventually(
+    () => statusOf(`${service.url}/health/ready`),
+    (status) => status === 200,
+    30_000,
+  );
+  return service;
+}
+
+/** 0 if there is no answer. */
+const statusOf = (url: string) =>
+  fetch(url).then(
+    ({ status }) => status,
+    () => 0,
+  );
