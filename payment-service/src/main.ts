@@ -11,7 +11,7 @@ import { createNotifier } from './delivery/notifier.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
 import { replicaChannelOf } from './live/replica-channel.ts';
 import { createSandboxControls } from './live/sandbox-controls.ts';
-import { countAttempts } from './metrics.ts';
+import { countAttempts, countUnreadable } from './metrics.ts';
 import { createProviderClient } from './providers/provider-client.ts';
 import { openStore } from './store/open-store.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
@@ -28,6 +28,7 @@ await startService({
     };
     const policy = retryPolicy(config);
     const leaseMs = config.NOTIFICATION_LEASE_MS;
+    const onUnreadable = countUnreadable(metrics);
     const recentAttempts = createRecentAttempts();
     const sandboxControls = createSandboxControls({
       Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
@@ -44,7 +45,10 @@ await startService({
       log: logger,
     });
     return buildApp({
-      store: createReopeningStore(() => openStore(config.DATABASE_URL, leaseMs, logger), logger),
+      store: createReopeningStore(
+        () => openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable }),
+        logger,
+      ),
       notifier,
       policy,
       rules: requestRules(config),

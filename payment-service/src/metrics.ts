@@ -5,7 +5,7 @@ import { type Notifier, providers } from './delivery/notifier.ts';
 import type { NotifierObserver } from './delivery/provider-breaker.ts';
 import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './domain/payment.ts';
 import { type CircuitState, circuitStates } from './providers/circuit-report.ts';
-import type { Store } from './store/store.ts';
+import type { Store, UnreadableObserver } from './store/store.ts';
 
 /**
  * Counters are incremented where the event happens; gauges are read at each scrape. Counters are exported as 0 before their
@@ -69,6 +69,16 @@ export function countPayments(registry: Registry): PaymentObserver {
     const was = before !== undefined && isPossibleDuplicate(before.attempts);
     if (!was && isPossibleDuplicate(payment.attempts)) duplicates.inc();
   };
+}
+
+/** Counts the reads, the outbox's included, that met a payment which can not be read: an hourly one for each that is due. */
+export function countUnreadable(registry: Registry): UnreadableObserver {
+  const unreadable = new Counter({
+    name: 'paysms_unreadable_payments_total',
+    help: 'Times that the record of a payment could not be read; the log has its payment_id',
+    registers: [registry],
+  });
+  return () => unreadable.inc();
 }
 
 /** Reads the state of the circuits at each scrape. */

@@ -26,7 +26,7 @@ export type Attempt = z.infer<typeof attemptSchema>;
 /** A payment and its notification, as stored. Clients get the view of it: payment-view.ts. */
 export const paymentSchema = z.object({
   payment_id: z.string().meta({ example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
-  amount_minor: z.number().int(),
+  amount_minor: z.number().int().nonnegative(),
   currency: z.string().meta({ example: 'COP' }),
   customer_id: customerIdSchema,
   phone: phoneSchema.nullable(),

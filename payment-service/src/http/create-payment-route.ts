@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { paymentRequestSchema, type RequestRules } from './payment-request.ts';
+import { unreadablePaymentResponse } from './store-unavailable.ts';
 
 export function registerPaymentCreation(
   server: Server,
@@ -38,6 +39,7 @@ export function registerPaymentCreation(
           400: badRequestResponse,
           409: problemResponse('The first request with this Idempotency-Key is still being handled'),
           422: problemResponse('This Idempotency-Key came with another payment before'),
+          500: unreadablePaymentResponse,
           503: problemResponse(
             'The store is unavailable. Unless `detail` says otherwise, this request has changed nothing; with an Idempotency-Key it can be repeated in any case',
           ),

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { notificationStatusSchema } from '../domain/payment.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import type { Store } from '../store/store.ts';
-import { storeUnavailableResponse } from './store-unavailable.ts';
+import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
 
 const querySchema = z.strictObject({
   limit: z
@@ -35,6 +35,7 @@ export function registerPayments(server: Server, store: Store): void {
         response: {
           200: paymentViewSchema,
           404: problemResponse('There is no payment with this id'),
+          500: unreadablePaymentResponse,
           503: storeUnavailableResponse,
         },
       },

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { recordReceipt } from '../delivery/apply-receipt.ts';
 import type { PaymentObserver } from '../domain/payment.ts';
 import type { Store } from '../store/store.ts';
-import { storeUnavailableResponse } from './store-unavailable.ts';
+import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
 
 /** For the provider services, which forward the delivery receipts of their providers. */
 export function registerReceipts(server: Server, store: Store, onChange: PaymentObserver): void {
@@ -24,6 +24,7 @@ export function registerReceipts(server: Server, store: Store, onChange: Payment
           400: badRequestResponse,
           404: problemResponse('There is no such attempt'),
           409: problemResponse('The notification is being handled; retry soon'),
+          500: unreadablePaymentResponse,
           503: storeUnavailableResponse,
         },
       },

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { RetryNotification } from '../delivery/retry-notification.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
-import { storeUnavailableResponse } from './store-unavailable.ts';
+import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
 
 export function registerNotificationRetry(
   server: Server,
@@ -27,6 +27,7 @@ export function registerNotificationRetry(
           400: badRequestResponse,
           404: problemResponse('There is no payment with this id'),
           409: problemResponse('There is nothing to retry, or the recipient was rejected'),
+          500: unreadablePaymentResponse,
           503: storeUnavailableResponse,
         },
       },

@@ -1,13 +1,24 @@
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
-import { CommitUnknown, StoreUnavailable } from '../store/store.ts';
+import { CommitUnknown, StoreUnavailable, UnreadablePayment } from '../store/store.ts';
 
 /** For OpenAPI: the response of any route that needs the store. */
 export const storeUnavailableResponse = problemResponse(
   'The store is unavailable. Unless `detail` says otherwise, this request has changed nothing',
 );
 
-/** The problem of an unavailable store; undefined for other errors. */
+/** For OpenAPI: the response of any route that reads one payment. */
+export const unreadablePaymentResponse = problemResponse(
+  'The record of this payment is damaged; a repetition does not help',
+);
+
+/** The problem of an unavailable store or of a payment that can not be read; undefined for other errors. */
 export function toStoreProblem(error: Error): Problem | undefined {
+  if (error instanceof UnreadablePayment)
+    return new Problem(
+      500,
+      'payment-unreadable',
+      'The record of this payment can not be read, so nothing was changed. It is for the operator to repair; a repetition does not help.',
+    );
   if (!(error instanceof StoreUnavailable)) return undefined;
   const detail =
     error instanceof CommitUnknown

@@ -1,12 +1,36 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { openSqliteStore } from './sqlite/store.ts';
-import type { Store } from './store.ts';
+import type { Store, UnreadableObserver } from './store.ts';
 
 const file = 'file:';
 
+export interface OpenStoreOptions {
+  leaseMs: number;
+  log: FastifyBaseLogger;
+  onUnreadable: UnreadableObserver;
+}
+
 /** The store of one process at `file:` and a path, or that of several replicas at a `postgres://` URL. */
-export async function openStore(url: string, leaseMs: number, log: FastifyBaseLogger): Promise<Store> {
-  if (url.startsWith(file)) return openSqliteStore({ path: url.slice(file.length), leaseMs });
+export async function openStore(url: string, { leaseMs, log, ...options }: OpenStoreOptions): Promise<Store> {
+  const onUnreadable = nameOnce(log, options.onUnreadable);
+  if (url.startsWith(file)) return openSqliteStore({ path: url.slice(file.length), leaseMs, onUnreadable });
   const { openPostgresStore } = await import('./postgres/store.ts'); // imported here, so that SQLite does not load pg
-  return openPostgresStore({ url, leaseMs, log });
+  return openPostgresStore({ url, leaseMs, log, onUnreadable });
+}
+
+/** So that a table of which much is damaged fills neither the log nor the memory. */
+const maxNamed = 1000;
+
+/** Logs the id of each payment that can not be read once, without what is in its record, and passes each report on. */
+function nameOnce(log: FastifyBaseLogger, observer: UnreadableObserver): UnreadableObserver {
+  const named = new Set<string>();
+  return (paymentId) => {
+    observer(paymentId);
+    if (named.has(paymentId) || named.size >= maxNamed) return;
+    named.add(paymentId);
+    log.error(
+      { payment_id: paymentId },
+      'the record of a payment can not be read; its notification is put off until it is repaired',
+    );
+  };
 }

@@ -9,6 +9,16 @@ export class CommitUnknown extends StoreUnavailable {}
 /** Another worker has claimed the notification since this payment was read: the fencing token has grown. Nothing was written. */
 export class LeaseLost extends Error {}
 
+/** The record of this payment can not be read: another program has changed it, or damaged it. It takes a person to repair it. */
+export class UnreadablePayment extends Error {
+  constructor() {
+    super('the record of a payment can not be read');
+  }
+}
+
+/** Called with the id of a payment each time that its record can not be read. It must not throw. */
+export type UnreadableObserver = (paymentId: string) => void;
+
 /** The first response to a request with an Idempotency-Key. */
 export interface StoredAnswer {
   status: number;
@@ -68,20 +78,25 @@ export interface Store {
   update(payment: Payment, answer?: StoredAnswer, before?: Payment): Promise<void>;
   /** Stores the answer for the payment's key unless one is stored, and returns the stored one. */
   storeAnswer(paymentId: string, answer: StoredAnswer): Promise<StoredAnswer>;
+  /** @throws UnreadablePayment */
   find(paymentId: string): Promise<Payment | undefined>;
-  /** Newest first; undefined if there is no payment `starting_after`. */
+  /** Newest first, without those that can not be read; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
   backlog(): Promise<Backlog>;
   putPhone(customerId: string, phone: string): Promise<void>;
   findPhone(customerId: string): Promise<string | undefined>;
   /** Returns whether there was one. */
   deletePhone(customerId: string): Promise<boolean>;
-  /** Leases to the caller the notifications that have been due the longest, in any order. */
+  /**
+   * Leases to the caller the notifications that have been due the longest, in any order. Those whose payment can not be read
+   * are put off for an hour instead, so that the others have their turn.
+   */
   claimDue(limit: number): Promise<Payment[]>;
   /**
    * Leases to the caller a notification that has ended, is held or waits for its next attempt.
    *
    * @throws LeaseLost if another worker has claimed it since it was read, or an attempt of it runs
+   * @throws UnreadablePayment
    */
   claim(payment: Payment): Promise<Payment>;
   /** Deletes up to `limit` keys that were stored before this time (ms since the epoch); returns how many. */

@@ -7,6 +7,7 @@ import { migrateSchema } from '../postgres/schema.ts';
 import { migrateSqlite } from '../sqlite/migrate.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
+import { refuseUnreadable } from './unreadable-rows.ts';
 
 /** The limit of the wait for a process that writes to the source, in ms. */
 const busyTimeoutMs = 5000;
@@ -42,7 +43,8 @@ interface Copied {
  * Both schemas are migrated first. The source is locked until the end, so that a service that still runs on it can not write
  * what the copy would miss. Leases are copied unchanged, because they expire.
  *
- * @throws Error if the source does not exist or is in use, or the target has rows that the source has not
+ * @throws Error if the source does not exist, is in use or has a payment that can not be read, or the target has rows that the
+ *   source has not
  * @throws DatabaseError if a statement on the target fails
  */
 export async function copySqliteToPostgres({
@@ -52,6 +54,7 @@ export async function copySqliteToPostgres({
   report = () => {},
 }: CopyOptions): Promise<Count[]> {
   using source = openSource(path);
+  refuseUnreadable(source);
   await migrateSchema(url);
   await using target = await openTarget(url);
 

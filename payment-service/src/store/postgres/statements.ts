@@ -33,9 +33,10 @@ export function prepareStatements(database: Database) {
   return {
     ...keyStatements(query),
     ...customerStatements(query),
-    find: (ids: string[]) => query<Payment>('find', `${selectPayments} WHERE payment_id = ANY ($1)`, [ids]),
+    find: (ids: string[]) =>
+      query<PaymentRow>('find', `${selectPayments} WHERE payment_id = ANY ($1)`, [ids]),
 
-    /** Returns the payments of a page, and the next one if there is one. */
+    /** Returns up to `limit` payments, newest first. */
     page({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
       const conditions: [condition: string, value: unknown][] = [
         ['customer_id =', customer_id],
@@ -44,9 +45,9 @@ export function prepareStatements(database: Database) {
       ];
       const given = conditions.filter(([, value]) => value !== undefined);
       const where = given.map(([condition], index) => `${condition} $${index + 2}`).join(' AND ');
-      return database.query<Payment>({
+      return database.query<PaymentRow>({
         text: `${selectPayments} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
-        values: [limit + 1, ...given.map(([, value]) => value)],
+        values: [limit, ...given.map(([, value]) => value)],
       });
     },
 
@@ -74,6 +75,10 @@ export function prepareStatements(database: Database) {
       return claims.length > 0 ? selectClaimed(claims) : [];
     },
 
+    /** Puts off claimed payments that can not be read; they have no other worker. */
+    putOff: (paymentIds: string[], until: Date) =>
+      query('put_off', 'UPDATE payments SET due_at = $2 WHERE payment_id = ANY ($1)', [paymentIds, until]),
+
     /** Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy. */
     async redact(before: Date, limit: number): Promise<number> {
       const redacted = await query(
@@ -96,7 +101,8 @@ export function prepareStatements(database: Database) {
         'backlog',
         `SELECT count(*) AS size, (
            SELECT ${asIso('created_at')} FROM payments
-           WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1
+           WHERE notification_status = 'pending' AND created_at >= '0001-01-01Z' AND created_at < '9999-12-31Z'
+           ORDER BY payment_id LIMIT 1 -- JSON has no such time as infinity
          ) AS oldest_at
          FROM payments WHERE notification_status = 'pending'`,
         [],
@@ -120,7 +126,7 @@ export function prepareStatements(database: Database) {
    * Reads claimed payments in a statement of its own: the claim's own snapshot would miss attempts that an earlier worker
    * committed while the claim waited for its lock. Payments that another worker has claimed since are left out.
    */
-  function selectClaimed(claims: Claim[]): Promise<Payment[]> {
+  function selectClaimed(claims: Claim[]): Promise<PaymentRow[]> {
     return query(
       'find_claimed',
       `${selectPayments} WHERE (payment_id, fence) IN (SELECT * FROM unnest($1::text[], $2::integer[]))`,
@@ -130,3 +136,6 @@ export function prepareStatements(database: Database) {
 }
 
 type Claim = Pick<Payment, 'payment_id' | 'fence'>;
+
+/** A row of `selectPayments`, whose other columns are not known to be those of a payment. */
+export type PaymentRow = Pick<Payment, 'payment_id'>;

@@ -5,9 +5,10 @@ import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { askedProvider } from '../../domain/attempts.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
-import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../store.ts';
+import { CommitUnknown, LeaseLost, type Store, StoreUnavailable, type UnreadableObserver } from '../store.ts';
+import { putOffUntil, readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
 import { migrateSchema, schemaOwner } from './schema.ts';
-import { prepareStatements } from './statements.ts';
+import { type PaymentRow, prepareStatements } from './statements.ts';
 import { createWriteOrder } from './write-order.ts';
 import { type Insert, prepareWrites, type Update } from './writes.ts';
 
@@ -15,6 +16,7 @@ export interface PostgresStoreOptions {
   url: string;
   leaseMs: number;
   log: FastifyBaseLogger;
+  onUnreadable?: UnreadableObserver;
 }
 
 /**
@@ -22,7 +24,13 @@ export interface PostgresStoreOptions {
  *
  * @throws DatabaseError
  */
-export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOptions): Promise<Store> {
+export async function openPostgresStore({
+  url,
+  leaseMs,
+  log,
+  onUnreadable = () => {},
+}: PostgresStoreOptions): Promise<Store> {
+  const reported = reportTo(onUnreadable);
   await migrateSchema(url);
   const database = createDatabase(url, log);
   const statements = prepareStatements(database);
@@ -50,7 +58,12 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
   const findPayment = batchLookup(statements.find, ({ payment_id }) => payment_id);
   const findCustomer = batchLookup(statements.findCustomers, ({ customer_id }) => customer_id);
 
-  const find = async (id: string) => (isText(id) ? findPayment(id) : undefined);
+  const findRow = async (id: string) => (isText(id) ? findPayment(id) : undefined);
+  const claimed = async (rows: PaymentRow[]) => {
+    const { payments, unreadable } = reported(sortRows(rows));
+    if (unreadable.length > 0) await statements.putOff(unreadable, new Date(putOffUntil(Date.now())));
+    return { payments, unreadable };
+  };
 
   return {
     async insert(payment, record) {
@@ -76,13 +89,15 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     storeAnswer: (paymentId, answer) =>
       write(async () => (await statements.storeAnswer(paymentId, answer)) ?? answer),
 
-    find: (paymentId) => read(() => find(paymentId)),
+    async find(paymentId) {
+      const row = await read(() => findRow(paymentId));
+      return readOne(reported(sortRows(row ? [row] : [])));
+    },
 
     list: (query) =>
       read(async () => {
-        if (query.starting_after !== undefined && !(await find(query.starting_after))) return undefined;
-        const payments = await statements.page(query);
-        return { payments: payments.slice(0, query.limit), has_more: payments.length > query.limit };
+        if (query.starting_after !== undefined && !(await findRow(query.starting_after))) return undefined;
+        return readPage(query, async (part) => reported(sortRows(await statements.page(part))));
       }),
 
     backlog: () => read(statements.backlog),
@@ -92,16 +107,17 @@ export async function openPostgresStore({ url, leaseMs, log }: PostgresStoreOpti
     claimDue: (limit) =>
       write(async () => {
         if (clockFault) throw new StoreUnavailable(clockFault);
-        return statements.claimDue(new Date(), limit, leasedUntil());
+        return (await claimed(await statements.claimDue(new Date(), limit, leasedUntil()))).payments;
       }),
 
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
-      const [claimed] = await inOrder(payment.payment_id, () =>
-        write(() => statements.claim(payment, dueOf(payment), leasedUntil())),
+      const found = await inOrder(payment.payment_id, () =>
+        write(async () => claimed(await statements.claim(payment, dueOf(payment), leasedUntil()))),
       );
-      if (!claimed) throw new LeaseLost(payment.payment_id);
-      return claimed;
+      const current = readOne(found);
+      if (!current) throw new LeaseLost(payment.payment_id);
+      return current;
     },
 
     deleteKeys: (before, limit) => write(() => statements.deleteKeys(new Date(before), limit)),

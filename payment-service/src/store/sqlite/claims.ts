@@ -1,33 +1,45 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
-import { type PaymentRow, paymentOf, selectedNames } from './rows.ts';
+import { putOffUntil, type StoredPayments, sortRows } from '../stored-payments.ts';
+import { type PaymentRow, paymentOf, prepareRows, selectedNames } from './rows.ts';
 
 /** The statements that lease notifications. Times are ms since the epoch. */
 export function prepareClaims(db: DatabaseSync) {
   const endLeases = db.prepare(`
     UPDATE payments SET due_at = :now
-    WHERE due_at > :now AND EXISTS (
-      SELECT 1 FROM attempts WHERE attempts.payment_id = payments.payment_id AND outcome IS NULL
-    )`);
-  const claimDue = db.prepare(`
+    WHERE due_at > :now AND CASE WHEN json_valid(attempts) THEN
+      json_type(attempts, '$[#-1]') = 'object' AND json_extract(attempts, '$[#-1].outcome') IS NULL
+    END`);
+  const claimDue = prepareRows(
+    db,
+    `
     UPDATE payments SET fence = fence + 1, due_at = :leased_until
     WHERE payment_id IN (
       SELECT payment_id FROM payments WHERE due_at <= :now ORDER BY due_at LIMIT :limit
     )
-    RETURNING ${selectedNames}`);
-  const claim = db.prepare(`
+    RETURNING ${selectedNames}`,
+  );
+  const claim = prepareRows(
+    db,
+    `
     UPDATE payments SET fence = fence + 1, due_at = :leased_until
     WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
-    RETURNING ${selectedNames}`);
+    RETURNING ${selectedNames}`,
+  );
+  const setDue = db.prepare('UPDATE payments SET due_at = :due_at WHERE payment_id = :payment_id');
 
   return {
     endLeases: (now: number) => void endLeases.run({ now }),
-    claimDue: (now: number, limit: number, leased_until: number): Payment[] =>
-      (claimDue.all({ now, limit, leased_until }) as unknown as PaymentRow[]).map(paymentOf),
-    /** Returns undefined if another worker has claimed it. */
-    claim({ payment_id, fence }: Payment, due_at: number | null, leased_until: number): Payment | undefined {
-      const row = claim.get({ payment_id, fence, due_at, leased_until }) as PaymentRow | undefined;
-      return row && paymentOf(row);
-    },
+    claimDue: (now: number, limit: number, leased_until: number) =>
+      putOff(claimDue.all({ now, limit, leased_until }), now),
+    /** Returns no payment if another worker has claimed it. */
+    claim: ({ payment_id, fence }: Payment, due_at: number | null, now: number, leased_until: number) =>
+      putOff(claim.all({ payment_id, fence, due_at, leased_until }), now),
   };
+
+  function putOff(rows: unknown[], now: number): StoredPayments {
+    const stored = sortRows(rows as PaymentRow[], paymentOf);
+    for (const payment_id of stored.unreadable) setDue.run({ payment_id, due_at: putOffUntil(now) });
+    return stored;
+  }
 }

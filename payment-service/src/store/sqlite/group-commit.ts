@@ -11,15 +11,21 @@ export function commitGroup<T>(db: DatabaseSync, group: (() => T)[]): WriteResul
   try {
     return commit(db, group).map((result) => ({ result }));
   } catch (error) {
-    // After a constraint error each write gets a transaction of its own, so that one bad write does not fail the others. After
+    // After an error that one write has caused, each gets a transaction of its own, so that it does not fail the others. After
     // any other error, such as a lock or a full disk, each would only wait and fail again.
-    if (group.length > 1 && isConstraint(error)) return group.flatMap((write) => commitGroup(db, [write]));
+    if (group.length > 1 && isOfOneWrite(error)) return group.flatMap((write) => commitGroup(db, [write]));
     return group.map(() => ({ error }));
   }
 }
 
-/** SQLITE_CONSTRAINT, with or without its extended code (https://www.sqlite.org/rescode.html). */
-const isConstraint = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) % 256 === 19;
+/**
+ * SQLITE_CONSTRAINT, with or without its extended code (https://www.sqlite.org/rescode.html), or an error that is not SQLite's,
+ * such as that of an integer beyond 2^53-1.
+ */
+function isOfOneWrite(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode === undefined || errcode % 256 === 19;
+}
 
 function commit<T>(db: DatabaseSync, group: (() => T)[]): T[] {
   db.exec('BEGIN IMMEDIATE');

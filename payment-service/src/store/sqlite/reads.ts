@@ -1,7 +1,8 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { notificationStatusSchema, type Payment } from '../../domain/payment.ts';
-import type { Backlog, PaymentPage, PaymentQuery } from '../store.ts';
-import { type PaymentRow, paymentOf, preparePhone, selectedNames } from './rows.ts';
+import { notificationStatusSchema } from '../../domain/payment.ts';
+import type { Backlog, PaymentQuery } from '../store.ts';
+import { type StoredPayments, sortRows } from '../stored-payments.ts';
+import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
 
 /**
  * Opens an existing database for reading. It has no busy timeout: a reader of a write-ahead log never waits for the writer,
@@ -19,29 +20,23 @@ export function openReader(path: string) {
 
 /** The reads. Each result comes from one statement, so that it is consistent whatever the writer commits meanwhile. */
 export function prepareReads(db: DatabaseSync) {
-  const payment = db.prepare(`SELECT ${selectedNames} FROM payments WHERE payment_id = ?`);
-  const page = preparePage(db);
+  const payment = prepareRows(db, `SELECT ${selectedNames} FROM payments WHERE payment_id = ?`);
+  const exists = db.prepare('SELECT 1 FROM payments WHERE payment_id = ?');
   // Reads only the pending part of the index by status.
   const backlog = db.prepare(`
     SELECT count(*) AS size, (
-      SELECT created_at FROM payments WHERE notification_status = 'pending' ORDER BY payment_id LIMIT 1
+      SELECT created_at FROM payments
+      WHERE notification_status = 'pending' AND created_at GLOB '????-??-??T??:??:??.???Z'
+        AND julianday(created_at) IS NOT NULL -- a time that can not be read is passed over
+      ORDER BY payment_id LIMIT 1
     ) AS oldest_at
     FROM payments WHERE notification_status = 'pending'`);
 
-  const find = (payment_id: string): Payment | undefined => {
-    const row = payment.get(payment_id) as PaymentRow | undefined;
-    return row && paymentOf(row);
-  };
-
   return {
-    find,
-
-    /** Newest first; undefined if there is no payment `starting_after`. */
-    list(query: PaymentQuery): PaymentPage | undefined {
-      if (query.starting_after !== undefined && !find(query.starting_after)) return undefined;
-      const rows = page(query);
-      return { payments: rows.slice(0, query.limit).map(paymentOf), has_more: rows.length > query.limit };
-    },
+    find: (payment_id: string): StoredPayments =>
+      sortRows(payment.all(payment_id) as PaymentRow[], paymentOf),
+    has: (payment_id: string): boolean => exists.get(payment_id) !== undefined,
+    page: preparePage(db),
 
     backlog: () => ({ ...backlog.get() }) as unknown as Backlog,
 
@@ -49,7 +44,7 @@ export function prepareReads(db: DatabaseSync) {
   };
 }
 
-/** Returns the rows of a page, and the next one if there is one. */
+/** Returns up to `limit` rows, newest first. */
 export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentRow[] {
   const statements = new Map<string, StatementSync>();
   return (query) => {
@@ -66,9 +61,9 @@ export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentR
       return `SELECT ${selectedNames} FROM payments ${where && `WHERE ${where}`}`;
     });
     const statement = statements.getOrInsertComputed(selects.join(' UNION ALL '), (all) =>
-      db.prepare(`${all} ORDER BY payment_id DESC LIMIT ?`),
+      prepareRows(db, `${all} ORDER BY payment_id DESC LIMIT ?`),
     );
-    return statement.all(...values, query.limit + 1) as unknown as PaymentRow[];
+    return statement.all(...values, query.limit) as PaymentRow[];
   };
 }
 

@@ -1,8 +1,9 @@
 import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
-import { LeaseLost, type Store, StoreUnavailable } from '../store.ts';
+import { LeaseLost, type Store, StoreUnavailable, type UnreadableObserver } from '../store.ts';
+import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
 import { openReader } from './reads.ts';
-import { paymentValues, updateValues } from './rows.ts';
+import { paymentOf, paymentValues, updateValues } from './rows.ts';
 import { startSqliteWriter } from './writer-client.ts';
 
 /** Emptying the write-ahead log waits for the disk and for its readers, so it is not done after each redaction. */
@@ -11,6 +12,7 @@ const emptyLogEveryMs = 60_000;
 export interface SqliteStoreOptions {
   path: string;
   leaseMs: number;
+  onUnreadable?: UnreadableObserver;
 }
 
 /**
@@ -19,7 +21,12 @@ export interface SqliteStoreOptions {
  *
  * @throws Error
  */
-export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore({
+  path,
+  leaseMs,
+  onUnreadable = () => {},
+}: SqliteStoreOptions): Promise<Store> {
+  const reported = reportTo(onUnreadable);
   const writer = await startSqliteWriter({ path, now: Date.now() });
   const reader = await read(() => openReader(path)).catch(async (error) => {
     await writer.close();
@@ -44,8 +51,14 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
     },
 
     storeAnswer: (paymentId, answer) => writer.write('storeAnswer', paymentId, answer),
-    find: (paymentId) => read(() => reader.find(paymentId)),
-    list: (query) => read(() => reader.list(query)),
+    find: async (paymentId) => readOne(reported(await read(() => reader.find(paymentId)))),
+
+    async list(query) {
+      const { starting_after } = query;
+      if (starting_after !== undefined && !(await read(() => reader.has(starting_after)))) return undefined;
+      return readPage(query, (part) => read(() => reported(sortRows(reader.page(part), paymentOf))));
+    },
+
     backlog: () => read(reader.backlog),
     putPhone: (customerId, phone) => writer.write('putPhone', customerId, phone),
     findPhone: (customerId) => read(() => reader.findPhone(customerId)),
@@ -53,12 +66,13 @@ export async function openSqliteStore({ path, leaseMs }: SqliteStoreOptions): Pr
 
     async claimDue(limit) {
       const now = Date.now();
-      return writer.write('claimDue', now, limit, now + leaseMs);
+      return reported(await writer.write('claimDue', now, limit, now + leaseMs)).payments;
     },
 
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
-      const claimed = await writer.write('claim', payment, dueAt(payment, leaseMs), Date.now() + leaseMs);
+      const [dueBefore, now] = [dueAt(payment, leaseMs), Date.now()];
+      const claimed = readOne(reported(await writer.write('claim', payment, dueBefore, now, now + leaseMs)));
       if (!claimed) throw new LeaseLost(payment.payment_id);
       return claimed;
     },

@@ -352,6 +352,22 @@ describe('a source of the copy', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test('given payments that can not be read, names them, and copies nothing', async () => {
+    const [path, url] = [await grow(), await newDatabase()];
+    const [first, second] = [paymentNumber(2).payment_id, paymentNumber(5).payment_id];
+    const db = new DatabaseSync(path);
+    db.exec(`UPDATE payments SET attempts = 'no JSON' WHERE payment_id = '${first}'`);
+    db.exec(`UPDATE payments SET expires_at = 'tomorrow' WHERE payment_id = '${second}'`);
+    db.close();
+    await expect(copySqliteToPostgres({ path, url })).rejects.toThrow(
+      `these payments can not be read, so repair or remove them first: ${first}, ${second}`,
+    );
+    const { rows } = await (await connectTo(url)).query(
+      "SELECT 1 FROM pg_tables WHERE tablename = 'payments'",
+    );
+    expect(rows).toEqual([]);
+  });
+
   test('given a file of another kind, is left unchanged', async () => {
     const path = newPath();
     writeFileSync(path, '');

@@ -61,9 +61,7 @@ test('due notifications are found by their due time', () => {
 
 test('interrupted notifications are searched only among those due later', () => {
   const [plan] = plansOf(prepareWrites, /due_at > /);
-  expect(plan).toContain('SEARCH payments USING INDEX payments_due (due_at>?)');
-  expect(plan).toContain('SEARCH payments USING PRIMARY KEY (payment_id=?)');
-  expect(plan?.join()).not.toMatch(/SCAN payments|TEMP B-TREE/); // the attempts of each payment may be scanned
+  expect(plan).toEqual(['SEARCH payments USING INDEX payments_due (due_at>?)']);
 });
 
 test('the backlog and its oldest payment are found without reading other payments', () => {
