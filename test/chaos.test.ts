@@ -1,19 +1,21 @@
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { expect, test } from 'vitest';
-import { type ChaosOptions, runChaos } from './chaos.ts';
+import { type ChaosOptions, type Incident, providerServices, runChaos } from './chaos.ts';
 import { startPostgres } from './postgres-server.ts';
 import type { ReplicaName, Trio } from './trio.ts';
-import { replicaNames, startProcesses } from './trio-of-processes.ts';
+import { type ProxiedTrio, replicaNames, startProcesses } from './trio-of-processes.ts';
 
 const isLong = process.env.CHAOS === 'long';
 const seed = Number(process.env.CHAOS_SEED ?? 1);
 const load = isLong
-  ? { payments: 10_000, kills: 50, width: 16, seed }
-  : { payments: 1000, kills: 8, width: 16, seed };
+  ? { payments: 10_000, kills: 50, pauses: 20, cuts: 20, endings: 20 }
+  : { payments: 1000, kills: 8, pauses: 3, cuts: 3, endings: 3 };
 const timeout = isLong ? 1_800_000 : 240_000;
-const scenario = `${load.payments} payments, ${load.kills} kills and faults of every kind (seed ${seed})`;
+const scenario = `${load.payments} payments, ${load.kills} kills, pauses, silent cuts and faults of every kind (seed ${seed})`;
 
+const leaseMs = 1500;
 const settings = {
   ALDEAMO_LATENCY_MS: '5',
   TWILIO_LATENCY_MS: '5',
@@ -22,16 +24,17 @@ const settings = {
   CIRCUIT_RESET_TIMEOUT_MS: '1000',
   NOTIFICATION_RETRY_BASE_MS: '200',
   NOTIFICATION_RETRY_MAX_MS: '2000',
-  NOTIFICATION_LEASE_MS: '1500',
+  NOTIFICATION_LEASE_MS: String(leaseMs),
   OUTBOX_RATE_PER_SECOND: '500',
 };
 
 test(`given ${scenario}, loses no payment and flags every duplicate`, { timeout }, async () => {
-  await using trio = await startProcesses(settings);
-  await runAndCheck(trio, { ...load, paymentServices: ['payment-service'] });
+  await using trio = await startProcesses(settings, { proxied: true });
+  const paymentServices: ReplicaName[] = ['payment-service'];
+  await runAndCheck(trio, paymentServices, incidentsOf(trio, paymentServices));
 });
 
-test(`given ${scenario}, on three replicas whose PostgreSQL crashes, loses no payment and flags every duplicate`, {
+test(`given ${scenario}, on three replicas whose PostgreSQL crashes and ends sessions, loses no payment and flags every duplicate`, {
   timeout,
 }, async () => {
   await using postgres = await startPostgres();
@@ -39,21 +42,77 @@ test(`given ${scenario}, on three replicas whose PostgreSQL crashes, loses no pa
   const replicas = { 'payment-service': 3 };
   await using trio = await startProcesses(
     { ...settings, DATABASE_URL: url, SENDS_DATABASE_URL: url },
-    { replicas },
+    { replicas, proxied: true },
   );
-  await runAndCheck(trio, {
-    ...load,
-    paymentServices: replicaNames('payment-service', replicas['payment-service']),
-    async halfway() {
-      await postgres.kill();
-      await delay(500); // so that payments are made while it is down
-      await postgres.start();
+  const paymentServices = replicaNames('payment-service', replicas['payment-service']);
+  await runAndCheck(trio, paymentServices, {
+    ...incidentsOf(trio, paymentServices),
+    'crashes of PostgreSQL survived': {
+      times: 1,
+      async happen() {
+        await postgres.kill();
+        await delay(500); // so that payments are made while it is down
+        await postgres.start();
+      },
     },
+    'endings of all sessions survived': { times: load.endings, happen: () => endSessions(url) },
   });
 });
 
-async function runAndCheck(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<void> {
-  const figures = await runChaos(trio, options);
+/** What happens to the services and between them. */
+function incidentsOf(
+  trio: ProxiedTrio<ReplicaName>,
+  paymentServices: readonly ReplicaName[],
+): Record<string, Incident> {
+  const services = [...paymentServices, ...providerServices];
+  return {
+    'kills survived': {
+      times: load.kills,
+      async happen({ pick, roll }) {
+        const service = pick(services);
+        await trio.kill(service);
+        await delay(roll() * 300);
+        await trio.start(service);
+      },
+    },
+    // Longer than a deadline, and sometimes than a lease.
+    'pauses survived': {
+      times: load.pauses,
+      async happen({ pick, roll }) {
+        const service = pick(services);
+        await trio.freeze(service);
+        await delay(500 + roll() * 1.5 * leaseMs);
+        await trio.thaw(service);
+      },
+    },
+    'cuts without a FIN survived': {
+      times: load.cuts,
+      happen: async ({ pick }) => trio.swallow(pick(providerServices)),
+    },
+  };
+}
+
+/** Ends all sessions again and again for a moment, so that it meets some just as they are opened. */
+async function endSessions(url: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  for (let round = 0; round < 50; round += 1) {
+    await client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    await delay(10);
+  }
+  await client.end();
+}
+
+async function runAndCheck(
+  trio: Trio<ReplicaName>,
+  paymentServices: readonly ReplicaName[],
+  incidents: ChaosOptions['incidents'],
+): Promise<void> {
+  const { payments } = load;
+  const figures = await runChaos(trio, { payments, width: 16, seed, paymentServices, incidents });
 
   process.stdout.write(
     `\n${Object.entries(figures)
@@ -61,13 +120,14 @@ async function runAndCheck(trio: Trio<ReplicaName>, options: ChaosOptions): Prom
       .join('')}\n`,
   );
   expect(figures).toMatchObject({
-    'answered 2xx': options.payments,
-    'of them in the store': options.payments,
-    'of them notified': options.payments,
-    'in the store in all': options.payments,
+    'answered 2xx': payments,
+    'of them in the store': payments,
+    'of them notified': payments,
+    'in the store in all': payments,
     'accepted more than once, without an unknown attempt on record': 0,
     'of them flagged as possible duplicates': figures['accepted more than once, with one'],
-    'kills survived': options.kills,
+    'replays that differ from the first answer': 0,
+    ...Object.fromEntries(Object.entries(incidents).map(([name, { times }]) => [name, times])),
   });
   expect(figures['with an attempt whose outcome was unknown']).toBeGreaterThan(0);
 }

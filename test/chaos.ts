@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { SandboxSettings } from 'service-kit/contract/sandbox-settings.ts';
 import { createDice } from 'service-kit/provider/sandbox/faults.ts';
 import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
@@ -7,20 +8,31 @@ import { eventually } from './eventually.ts';
 import { call } from './http.ts';
 import type { ReplicaName, Trio } from './trio.ts';
 
+/** Happens so many times during a run, one at a time, while payments are made. */
+export interface Incident {
+  times: number;
+  happen: (random: Random) => Promise<void>;
+}
+
+export interface Random {
+  /** A number from 0 to 1. */
+  roll(): number;
+  pick<T>(from: readonly T[]): T;
+}
+
 export interface ChaosOptions {
   payments: number;
-  kills: number;
+  /** By what they are called in the figures. */
+  incidents: Record<string, Incident>;
   /** Concurrent payments. */
   width: number;
   seed: number;
   /** The replicas of payment-service. Each request goes to a random one. */
   paymentServices: readonly ReplicaName[];
-  /** Runs once, when half of the payments have started. No service is killed meanwhile. */
-  halfway?: () => Promise<void>;
 }
 
 /** The result of a run. The first three must be equal: each payment that was answered 2xx is stored and notified. */
-export interface Figures {
+export type Figures = Record<string, number> & {
   'answered 2xx': number;
   'of them in the store': number;
   'of them notified': number;
@@ -31,44 +43,46 @@ export interface Figures {
   'accepted more than once, with one': number;
   'of them flagged as possible duplicates': number;
   'flagged, but accepted once': number;
-  'kills survived': number;
+  'replays that differ from the first answer': number;
+};
+
+export const providerServices = ['aldeamo-service', 'twilio-service'] as const;
+
+/** The first 2xx to a request with an Idempotency-Key. */
+interface First {
+  key: string;
+  status: number;
+  body: PaymentView;
 }
 
-const providerServices = ['aldeamo-service', 'twilio-service'] as const;
-
 /**
- * Makes payments while faults of every kind come and go and services are killed. Then resets the faults, and counts what the
- * clients received, what is in the store, and what is in the providers' own ledgers.
+ * Makes payments while faults of every kind come and go and incidents happen. Then resets the faults, and counts what the
+ * clients received, what a replay of each key returns, what is in the store, and what is in the providers' own ledgers.
  */
 export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<Figures> {
-  const { payments, kills, width, seed, paymentServices, halfway } = options;
+  const { payments, incidents, width, seed, paymentServices } = options;
   const roll = createDice(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(roll() * from.length)] as T;
-  const answered = new Set<string>();
+  const anyUrl = () => trio.url(pick(paymentServices));
+  const answers: First[] = [];
+  const happened = new Map(Object.keys(incidents).map((name) => [name, 0]));
   let started = 0;
-  let killed = 0;
   let flowing = true;
-  /** Serializes the restarts, so that one service at a time is down. */
-  let killing: Promise<void> = Promise.resolve();
-  const killable = [...paymentServices, ...providerServices];
+  /** Serializes the incidents, so that one service at a time is down. */
+  let incident: Promise<void> = Promise.resolve();
 
   async function payInSequence(): Promise<void> {
     while (started < payments) {
       started += 1;
-      if (halfway && started === Math.ceil(payments / 2)) killing = killing.then(halfway);
-      const anyUrl = () => trio.url(pick(paymentServices));
-      answered.add(await payUntilAnswered(anyUrl, `chaos-${seed}-${started}`, roll() < 0.25));
-      if (killed < kills && started >= ((killed + 0.5) * payments) / kills) {
-        killed += 1;
-        killing = killing.then(() => killAndRestart(pick(killable), roll() * 300));
+      const key = `chaos-${seed}-${started}`;
+      answers.push({ key, ...(await payUntilAnswered(anyUrl, key, roll() < 0.25)) });
+      for (const [name, { times, happen }] of Object.entries(incidents)) {
+        const count = happened.get(name) ?? 0;
+        if (count >= times || started < ((count + 0.5) * payments) / times) continue;
+        happened.set(name, count + 1);
+        incident = incident.then(() => happen({ roll, pick }));
       }
     }
-  }
-
-  async function killAndRestart(service: ReplicaName, downMs: number): Promise<void> {
-    await trio.kill(service);
-    await delay(downMs);
-    await trio.start(service);
   }
 
   async function varyFaults(): Promise<void> {
@@ -86,7 +100,7 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
   await setSandbox(trio, 'aldeamo-service', { ...defaultSandboxSettings, cut_after_rate: 0.5 });
   const faults = varyFaults();
   await Promise.all(Array.from({ length: width }, payInSequence));
-  await killing;
+  await incident;
   flowing = false;
   await faults;
   for (const service of providerServices) await setSandbox(trio, service, defaultSandboxSettings);
@@ -97,20 +111,39 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
     ({ body }) => body.data.length === 0,
     120_000,
   );
-  return { ...count(answered, await listAll(url), await readLedgers(trio)), 'kills survived': killed };
+  const answered = new Set(answers.map(({ body }) => body.payment_id));
+  return {
+    ...count(answered, await listAll(url), await readLedgers(trio)),
+    'replays that differ from the first answer': await countOtherReplays(answers, anyUrl),
+    ...Object.fromEntries(happened),
+  };
 }
 
+/** Repeats each request. The first answer may have been a 202, and a replay of it is one, too. */
+async function countOtherReplays(answers: First[], anyUrl: () => string): Promise<number> {
+  let differing = 0;
+  for (const { key, status, body } of answers) {
+    const replay = await call('POST', `${anyUrl()}/payments`, bodyOf(key), { 'idempotency-key': key });
+    if (!isDeepStrictEqual({ status: replay.status, body: replay.body }, { status, body })) differing += 1;
+  }
+  return differing;
+}
+
+const bodyOf = (key: string) => ({ amount: 100, customer_id: key });
+
 /** Retries with one Idempotency-Key until a 2xx, as a client does. */
-async function payUntilAnswered(anyUrl: () => string, key: string, respondAsync: boolean): Promise<string> {
+async function payUntilAnswered(
+  anyUrl: () => string,
+  key: string,
+  respondAsync: boolean,
+): Promise<{ status: number; body: PaymentView }> {
   for (;;) {
     try {
-      const { status, body } = await call<PaymentView>(
-        'POST',
-        `${anyUrl()}/payments`,
-        { amount: 100, customer_id: key },
-        { 'idempotency-key': key, ...(respondAsync && { prefer: 'respond-async' }) },
-      );
-      if (status < 300) return body.payment_id;
+      const { status, body } = await call<PaymentView>('POST', `${anyUrl()}/payments`, bodyOf(key), {
+        'idempotency-key': key,
+        ...(respondAsync && { prefer: 'respond-async' }),
+      });
+      if (status < 300) return { status, body };
       if (status !== 409 && status !== 503) throw new Error(`${key} was answered ${status}`);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // fetch throws it for a refused or lost connection

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { startTcpProxy, type TcpProxy } from './doubles/tcp-proxy.ts';
 import { freePorts } from './free-ports.ts';
 import { readMetrics, scanService } from './leaks.ts';
 import { parseLog, type ReplicaName, type ServiceName, serviceNames, type Trio } from './trio.ts';
@@ -18,12 +19,19 @@ export interface ProcessOptions {
   prelude?: string;
   /** Their number by service, 1 by default. They need a DATABASE_URL and a SENDS_DATABASE_URL that they share. */
   replicas?: Partial<Record<ServiceName, number>>;
+  /** payment-service reaches the provider services through proxies that can be cut. */
+  proxied?: boolean;
+}
+
+export interface ProxiedTrio<Name extends string = ServiceName> extends Trio<Name> {
+  /** Cuts the open connections from payment-service to this service without a FIN. */
+  swallow(service: ServiceName): void;
 }
 
 export async function startProcesses(
   settings: Record<string, string> = {},
-  { prelude = '', replicas = {} }: ProcessOptions = {},
-): Promise<Trio<ReplicaName>> {
+  { prelude = '', replicas = {}, proxied = false }: ProcessOptions = {},
+): Promise<ProxiedTrio<ReplicaName>> {
   const data = await mkdtemp(join(tmpdir(), 'trio-'));
   const running = new Map<ReplicaName, Running>();
   const names = serviceNames.flatMap((service) => replicaNames(service, replicas[service]));
@@ -31,6 +39,15 @@ export async function startProcesses(
   const freed = await freePorts(names.length);
   const ports = new Map(names.map((name, index) => [name, freed[index] as number]));
   const urlOf = (name: ReplicaName) => `http://127.0.0.1:${ports.get(name)}`;
+  const proxies = new Map<ServiceName, TcpProxy>();
+  if (proxied) {
+    for (const name of serviceNames) proxies.set(name, await startTcpProxy(ports.get(name) as number));
+  }
+  /** Where the other services reach this one. */
+  const innerUrlOf = (name: ServiceName) => {
+    const proxy = proxies.get(name);
+    return proxy ? `http://127.0.0.1:${proxy.port}` : urlOf(name);
+  };
 
   const get = (name: ReplicaName) => {
     const it = running.get(name);
@@ -50,9 +67,9 @@ export async function startProcesses(
         NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
         DATABASE_URL: `file:${data}/payments.db`,
         ...settings,
-        ALDEAMO_SERVICE_URL: urlOf('aldeamo-service'),
-        TWILIO_SERVICE_URL: urlOf('twilio-service'),
-        PAYMENT_SERVICE_URL: urlOf('payment-service'),
+        ALDEAMO_SERVICE_URL: innerUrlOf('aldeamo-service'),
+        TWILIO_SERVICE_URL: innerUrlOf('twilio-service'),
+        PAYMENT_SERVICE_URL: innerUrlOf('payment-service'),
         PORT: String(ports.get(name)),
         REPLICA_NAME: name,
         ALDEAMO_LEDGER_FILE: `${data}/${name}.ledger`,
@@ -80,6 +97,7 @@ export async function startProcesses(
       child.kill('SIGKILL');
       await closed;
     }
+    for (const proxy of proxies.values()) await proxy[Symbol.asyncDispose]();
     await rm(data, { recursive: true });
   };
   try {
@@ -103,6 +121,7 @@ export async function startProcesses(
       return get(service).child.exitCode ?? -1;
     },
     start,
+    swallow: (service) => proxies.get(service)?.swallow(),
     logs: async (service) => parseLog(outputOf(service).join('\n')),
     async [Symbol.asyncDispose]() {
       const metrics = await Promise.all(names.map((name) => readMetrics(urlOf(name))));

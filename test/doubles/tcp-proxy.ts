@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** A proxy between a client and a server that injects network faults. */
-interface TcpProxy extends AsyncDisposable {
+export interface TcpProxy extends AsyncDisposable {
   port: number;
   /** Withholds the server's data from now on. */
   stall(): void;
