@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isRedirect } from 'service-kit/client/answer.ts';
 import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { splitPhone } from 'service-kit/contract/phone.ts';
@@ -14,7 +15,7 @@ export interface AldeamoOptions extends LiveGatewayOptions {
   now?: () => number;
 }
 
-const refusedCredentialsMs = 60 * 1000;
+const rememberedMs = 60 * 1000;
 
 /** Rejected without a call, so it says nothing about Aldeamo. */
 const phoneInvalid = { outcome: 'rejected', reason: 'phone_invalid', no_outage: true } satisfies Outcome;
@@ -30,7 +31,7 @@ export function createAldeamoGateway({
   const api = createHttpClient(options);
   const authorization = basicAuthorization(username, password);
   const alerts = createAlerts('Aldeamo', log);
-  let credentialsRefusedAt = Number.NEGATIVE_INFINITY;
+  let allRefusedAt = Number.NEGATIVE_INFINITY;
 
   return {
     async send({ phone, message, idempotency_key }) {
@@ -53,26 +54,30 @@ export function createAldeamoGateway({
           headers: { authorization, 'content-type': 'application/json', accept: 'application/json' },
           body: JSON.stringify(body),
         },
-        (answer) => outcomeOfSend(answer, { message, label }),
+        (answer) => {
+          const outcome = outcomeOfSend(answer, { message, label });
+          const refusesAll = outcome === credentialsRefused || isRedirect(answer);
+          if (refusesAll && outcome.outcome === 'not_sent') {
+            allRefusedAt = now();
+            alerts.begin(outcome.reason);
+          }
+          return outcome;
+        },
       );
-      if (outcome === credentialsRefused) {
-        credentialsRefusedAt = now();
-        alerts.begin(outcome.reason);
-      }
       if (outcome.outcome === 'accepted') {
-        credentialsRefusedAt = Number.NEGATIVE_INFINITY;
+        allRefusedAt = Number.NEGATIVE_INFINITY;
         alerts.end();
       }
       return outcome;
     },
 
     /**
-     * Aldeamo has no health check, and its front page may answer any user, so it is no proof that a send would be accepted.
-     * Refused credentials are remembered, because a circuit that closed would open again with the next payment, and flap. For
-     * a minute only, because a 403 may be a proxy's, too, and Aldeamo healthy.
+     * Aldeamo has no health check, and its front page may answer any user, or redirect to another page, so it is no proof that a
+     * send would be accepted. Refused credentials and a redirected send are remembered, because a circuit that closed would open
+     * again with the next payment, and flap. For a minute only, because they may be a proxy's, too, and Aldeamo healthy.
      */
     async check() {
-      if (now() - credentialsRefusedAt < refusedCredentialsMs) return false;
+      if (now() - allRefusedAt < rememberedMs) return false;
       try {
         const { status } = await api.call({ method: 'GET', path: '/', headers: { authorization } });
         return status < 500 && status !== 401 && status !== 403;

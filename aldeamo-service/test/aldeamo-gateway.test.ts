@@ -157,7 +157,12 @@ describe('each answer is an outcome', () => {
       { outcome: 'not_sent', reason: 'Bad JSON', no_outage: true },
     ],
     ['404', aldeamo.http(404), { outcome: 'not_sent', reason: 'http_404' }],
-    ['302', aldeamo.http(302, '', { location: '/' }), { outcome: 'unknown', reason: 'http_302' }],
+    ['302', aldeamo.http(302, '', { location: '/' }), { outcome: 'not_sent', reason: 'http_302' }],
+    [
+      '307 with a reason',
+      aldeamo.http(307, { reason: 'Moved' }, { location: '/' }),
+      { outcome: 'not_sent', reason: 'http_307' },
+    ],
     ['500', aldeamo.http(500), { outcome: 'unknown', reason: 'http_500' }],
     ['502', aldeamo.http(502), { outcome: 'unknown', reason: 'http_502' }],
     ['503', aldeamo.http(503, '', { 'retry-after': '3' }), { outcome: 'unknown', reason: 'http_503' }],
@@ -296,6 +301,22 @@ describe('the check', () => {
     await gateway.send(sms);
     await expect(gateway.check()).resolves.toBe(true);
   });
+});
+
+test('a redirected send is an alert, and the check is false for a minute', async () => {
+  let now = 1000;
+  const { upstream, gateway, alerts } = await startGateway({ now: () => now });
+  upstream.answerAll(aldeamo.http(301, '', { location: `${upstream.url}/SmsiWS/smsSendPost/` }));
+  await gateway.send(sms);
+  await gateway.send(sms);
+  expect(upstream.sends).toBe(2); // not followed
+  expect(alerts()).toMatchObject([{ level: 50, provider: 'Aldeamo', alert: 'http_301' }]);
+  await expect(gateway.check()).resolves.toBe(false);
+  now += 60 * 1000;
+  await expect(gateway.check()).resolves.toBe(true);
+  upstream.answerAll(aldeamo.accepted);
+  await gateway.send(sms);
+  expect(alerts().slice(1)).toMatchObject([{ level: 30, alerts_ended: ['http_301'] }]);
 });
 
 test('refused credentials are one log line at the beginning and one at the end', {

@@ -1,4 +1,4 @@
-import { type Answer, outcomeOfStatus, retryAfterOf } from 'service-kit/client/answer.ts';
+import { type Answer, isRedirect, outcomeOfStatus, retryAfterOf } from 'service-kit/client/answer.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 
 /** The outcome of an error of Twilio. https://www.twilio.com/docs/api/errors */
@@ -55,6 +55,7 @@ export function readError(
   code: number | null | undefined,
   otherwise = `http_${answer.status}`,
 ): Reading {
+  if (isRedirect(answer)) return { outcome: outcomeOfStatus(answer), alert: true };
   const reason = code ? `twilio_${code}` : otherwise;
   const error = (code && twilioErrors.get(code)) || errorsOfStatus[answer.status];
   if (!error) return { outcome: outcomeOfStatus(answer, reason) };

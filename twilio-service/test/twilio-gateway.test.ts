@@ -141,7 +141,8 @@ describe('each other answer has an outcome', () => {
     ['403 without a code', twilio.http(403, '<html>'), notSent('http_403')],
     ['400 without a code', twilio.http(400, {}), notSent('http_400', noOutage)],
     ['a code that is none', twilio.http(400, { code: '21211' }), notSent('http_400', noOutage)],
-    ['302', twilio.http(302), unknown('http_302')],
+    ['302', twilio.http(302, '', { location: '/' }), notSent('http_302')],
+    ['307 with a code', twilio.error(21211, 307, { location: '/' }), notSent('http_307')],
     ['500', twilio.http(500), unknown('http_500')],
     ['502', twilio.http(502, '<html>'), unknown('http_502')],
     ['503', twilio.http(503), unknown('http_503')],
@@ -219,6 +220,15 @@ describe('the check', () => {
     await upstream[Symbol.asyncDispose]();
     await expect(gateway.check()).resolves.toBe(false);
   });
+});
+
+test('a redirected send is an alert, and is not followed', async () => {
+  const { upstream, gateway, alerts } = await startGateway();
+  upstream.answerAll(twilio.http(308, '', { location: upstream.url }));
+  await gateway.send(sms);
+  await gateway.send(sms);
+  expect(upstream.sends).toBe(2);
+  expect(alerts()).toMatchObject([{ level: 50, provider: 'Twilio', alert: 'http_308' }]);
 });
 
 test('a fault of the account is one log line at the beginning and one at the end', {

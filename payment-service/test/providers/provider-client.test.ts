@@ -183,7 +183,17 @@ describe('the provider client, given an answer without an outcome', () => {
     });
   });
 
-  test.each([201, 204, 302, 500, 502, 503, 504])('and with status %i, returns unknown', async (status) => {
+  test.each([
+    300, 301, 302, 304, 307, 308,
+  ])('and with status %i, returns not_sent, which is an outage, and does not follow it', async (status) => {
+    const location = await serve((_request, response) => response.end(JSON.stringify(goodReply)));
+    await expect(outcomeOf({ status, headers: { location, 'retry-after': '3' } })).resolves.toEqual({
+      outcome: 'not_sent',
+      reason: `http_${status}`,
+    });
+  });
+
+  test.each([201, 204, 500, 502, 503, 504])('and with status %i, returns unknown', async (status) => {
     const headers = { location: 'http://127.0.0.1:1/', 'retry-after': '3' };
     await expect(outcomeOf({ status, headers })).resolves.toEqual({
       outcome: 'unknown',

@@ -4,6 +4,7 @@ import type { Outcome } from '../contract/notification.ts';
 export interface Answer {
   status: number;
   retryAfter: string | undefined;
+  /** Empty if its Content-Encoding could not be decoded. */
   body: string;
 }
 
@@ -13,8 +14,13 @@ export const overloaded = { outcome: 'not_sent', reason: 'overloaded', no_outage
 /** The request was received, and its answer can not be parsed. */
 export const unreadableAnswer = { outcome: 'unknown', reason: 'unreadable_answer' } satisfies Outcome;
 
+/** It took nothing, and all sends meet it until a person corrects a URL or the account. It is not followed: it may lead anywhere. */
+export const isRedirect = ({ status }: Answer) => status >= 300 && status < 400;
+
 /** The outcome of an answer by its status alone. */
-export function outcomeOfStatus({ status, retryAfter }: Answer, reason = `http_${status}`): Outcome {
+export function outcomeOfStatus(answer: Answer, reason = `http_${answer.status}`): Outcome {
+  const { status, retryAfter } = answer;
+  if (isRedirect(answer)) return { outcome: 'not_sent', reason: `http_${status}` };
   if (status === 400 || status === 409 || status === 413 || status === 422)
     return { outcome: 'not_sent', reason, no_outage: true }; // this one request is at fault
   if (status >= 400 && status < 500) return { outcome: 'not_sent', reason, ...retryAfterOf(retryAfter) };

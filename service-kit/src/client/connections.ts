@@ -1,4 +1,5 @@
 import { buildConnector, Pool } from 'undici';
+import { longestBody } from './content-encoding.ts';
 
 /**
  * How long a connection is kept without a request, in ms, whatever the server's Keep-Alive promises. A server may close an idle one
@@ -54,7 +55,7 @@ export function openConnections({ origin, limit, connectTimeoutMs }: Connections
       keepAliveTimeout: idleMs,
       keepAliveMaxTimeout: idleMs,
       keepAliveTimeoutThreshold: roundTripMs,
-      maxResponseSize: 64 * 1024,
+      maxResponseSize: longestBody,
     });
   }
 

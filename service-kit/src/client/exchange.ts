@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { startDeadline } from '../deadline.ts';
 import type { Answer } from './answer.ts';
 import type { Connections } from './connections.ts';
+import { readBody } from './content-encoding.ts';
 
 export interface Writing {
   /** Set when the request begins to be written to a connection: from then on it may have been received. */
@@ -32,6 +33,7 @@ export function exchange(
   });
   let status: number;
   let retryAfter: string | undefined;
+  let contentEncoding: string | undefined;
   const chunks: Buffer[] = [];
 
   pool.dispatch(request, {
@@ -42,16 +44,18 @@ export function exchange(
       isReused = !connections.isOpening;
       writing.begun = true;
     },
-    onResponseStart(_controller, statusCode, { 'retry-after': header }) {
+    // Called for each 1xx, too, and last for the answer itself.
+    onResponseStart(_controller, statusCode, headers) {
       status = statusCode;
-      retryAfter = Array.isArray(header) ? header[0] : header;
+      retryAfter = [headers['retry-after']].flat()[0];
+      contentEncoding = headers['content-encoding']?.toString();
     },
     onResponseData(_controller, chunk) {
       chunks.push(chunk);
     },
     onResponseEnd() {
       clearDeadline();
-      resolve({ status, retryAfter, body: Buffer.concat(chunks).toString() });
+      resolve({ status, retryAfter, body: readBody(Buffer.concat(chunks), contentEncoding) });
     },
     onResponseError(_controller, error) {
       clearDeadline();

@@ -1,9 +1,16 @@
 import { SpanKind } from '@opentelemetry/api';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Outcome } from '../contract/notification.ts';
 import { inSpan } from '../telemetry/correlation.ts';
 import { type Answer, outcomeOfError, overloaded } from './answer.ts';
 import { openConnections } from './connections.ts';
 import { exchange, type Writing } from './exchange.ts';
+
+/** The headers of every request. `identity`, because answers are a few hundred bytes. */
+const always = {
+  'accept-encoding': 'identity',
+  'user-agent': `payments-with-sms/${packageJson.version}`,
+};
 
 export interface HttpClientOptions {
   /** Only the origin counts, because each request has a path of its own. */
@@ -34,7 +41,7 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
-/** A client of one HTTP service over a pool of connections. Each call has a deadline, and none is retried. */
+/** A client of one HTTP service over a pool of connections. Each call has a deadline, none is retried, and no redirect followed. */
 export function createHttpClient({
   url,
   timeoutMs,
@@ -51,7 +58,7 @@ export function createHttpClient({
   function call(request: HttpRequest, writing?: Writing): Promise<Answer> {
     const attributes = { 'http.request.method': request.method, 'server.address': host };
     return inSpan(request.method, { kind: SpanKind.CLIENT, attributes }, async (span) => {
-      const withHeaders = { ...request, headers: { ...headers(), ...request.headers } };
+      const withHeaders = { ...request, headers: { ...always, ...headers(), ...request.headers } };
       const answer = await exchange(connections, withHeaders, timeoutMs, writing);
       span.setAttribute('http.response.status_code', answer.status);
       return answer;

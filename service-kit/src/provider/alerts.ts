@@ -14,7 +14,10 @@ export function createAlerts(provider: Provider, log: FastifyBaseLogger): Alerts
     begin(alert) {
       if (begun.has(alert)) return;
       begun.add(alert);
-      log.error({ provider, alert }, 'the provider refuses all sends until the account is corrected');
+      log.error(
+        { provider, alert },
+        'the provider refuses all sends until the account or its URL is corrected',
+      );
     },
     end() {
       if (begun.size === 0) return;

@@ -1,0 +1,32 @@
+import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib';
+
+/** The limit of the body of an answer in bytes, as it comes and decoded. */
+export const longestBody = 64 * 1024;
+
+type Decode = (body: Buffer, options: { maxOutputLength: number }) => Buffer;
+
+/** Some servers leave out the header of zlib, whose first byte has 8 in its lower half. */
+const inflate: Decode = (body, options) =>
+  ((body[0] ?? 0) & 0x0f) === 8 ? inflateSync(body, options) : inflateRawSync(body, options);
+
+const decoders = new Map<string, Decode>([
+  ['gzip', gunzipSync],
+  ['x-gzip', gunzipSync],
+  ['deflate', inflate],
+  ['br', brotliDecompressSync],
+  ['zstd', zstdDecompressSync],
+]);
+
+/**
+ * The text of a body with this Content-Encoding, which some proxies apply though `identity` was asked for. Empty, as an answer that
+ * can not be read, if it is damaged, longer than the limit or of another encoding; then the status alone counts.
+ */
+export function readBody(body: Buffer, contentEncoding = 'identity'): string {
+  const encoding = contentEncoding.trim().toLowerCase();
+  if (encoding === 'identity' || body.length === 0) return body.toString();
+  try {
+    return decoders.get(encoding)?.(body, { maxOutputLength: longestBody }).toString() ?? '';
+  } catch {
+    return '';
+  }
+}

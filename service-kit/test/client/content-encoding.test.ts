@@ -1,0 +1,75 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts';
+
+const text = JSON.stringify({ mensaje: 'Recibido ✓' });
+
+/** A client of a server that answers with this body. */
+async function clientOf(body: Buffer | string, headers: Record<string, string> = {}) {
+  const received: IncomingHttpHeaders[] = [];
+  const server = createServer((request, response) => {
+    received.push(request.headers);
+    response.writeHead(200, headers).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const client = createHttpClient({ url: `http://127.0.0.1:${port}`, timeoutMs: 10_000, maxConcurrency: 1 });
+  onTestFinished(async () => {
+    await client.close();
+    server.close().closeAllConnections();
+  });
+  return { client, received };
+}
+
+const bodyOf = async (client: HttpClient) => (await client.call({ method: 'GET', path: '/' })).body;
+
+test('a request asks for no encoding, and says who makes it', async () => {
+  const { client, received } = await clientOf(text);
+  await client.call({ method: 'GET', path: '/' });
+  expect(received).toMatchObject([
+    { 'accept-encoding': 'identity', 'user-agent': `payments-with-sms/${packageJson.version}` },
+  ]);
+});
+
+describe('an answer that is encoded all the same', () => {
+  test.each([
+    ['gzip', gzipSync(text)],
+    ['GZIP', gzipSync(text)],
+    ['x-gzip', gzipSync(text)],
+    ['deflate', deflateSync(text)],
+    ['deflate', deflateRawSync(text)],
+    ['br', brotliCompressSync(text)],
+    ['zstd', zstdCompressSync(text)],
+    ['identity', Buffer.from(text)],
+  ])('with %s, is read', async (encoding, body) => {
+    const { client } = await clientOf(body, { 'content-encoding': encoding });
+    expect(await bodyOf(client)).toBe(text);
+  });
+
+  test('with gzip, is read up to 64 KiB', async () => {
+    const longest = 'x'.repeat(64 * 1024);
+    const { client } = await clientOf(gzipSync(longest), { 'content-encoding': 'gzip' });
+    expect(await bodyOf(client)).toBe(longest);
+  });
+
+  test.each([
+    ['is damaged', 'gzip', Buffer.from(text)],
+    ['ends in the middle', 'gzip', gzipSync(text).subarray(0, 20)],
+    ['is longer than 64 KiB', 'gzip', gzipSync('x'.repeat(64 * 1024 + 1))],
+    ['is a bomb of 32 MiB', 'gzip', gzipSync(Buffer.alloc(32 * 1024 * 1024))],
+    ['is longer than 64 KiB', 'br', brotliCompressSync('x'.repeat(64 * 1024 + 1))],
+    ['is longer than 64 KiB', 'zstd', zstdCompressSync('x'.repeat(64 * 1024 + 1))],
+    ['is twice encoded', 'gzip, br', brotliCompressSync(gzipSync(text))],
+    ['has an encoding of its own', 'constructor', Buffer.from(text)],
+  ])('and %s, with %s, has no body', async (_what, encoding, body) => {
+    const { client } = await clientOf(body, { 'content-encoding': encoding });
+    expect(await bodyOf(client)).toBe('');
+  });
+
+  test('and has no body, is read', async () => {
+    const { client } = await clientOf('', { 'content-encoding': 'gzip' });
+    expect(await bodyOf(client)).toBe('');
+  });
+});
