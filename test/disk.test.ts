@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -70,4 +70,39 @@ test('given a data directory that can not be written, POST /payments returns 503
     10_000,
   );
   expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(201);
+});
+
+test('given a copy in the place of its database, payment-service answers 503 until the file is back, and has lost nothing', async () => {
+  const path = join(folder, 'payments.db');
+  await using trio = await startProcesses({ DATABASE_URL: `file:${path}` });
+  const service = trio.url('payment-service');
+  const payments = async () =>
+    (await call<{ data: unknown[] }>('GET', `${service}/payments?limit=100`)).body.data.length;
+  for (let n = 0; n < 3; n += 1) expect((await pay(service, { customer_id: 'disk' })).status).toBe(201);
+
+  await rename(path, `${path}.moved`);
+  await copyFile(`${path}.moved`, path);
+  for (let n = 0; n < 3; n += 1) {
+    const { status, body } = await pay(service, { customer_id: 'disk' });
+    expect([status, body]).toMatchObject([503, { type: 'urn:problem:store-unavailable' }]);
+  }
+  expect(await statusOf(trio, '/health/ready')).toBe(503);
+  expect(await statusOf(trio, '/health/live')).toBe(200);
+
+  await rename(`${path}.moved`, path);
+  expect(await statusOf(trio, '/health/ready')).toBe(200);
+  expect((await pay(service, { customer_id: 'disk' })).status).toBe(201);
+  const about = async (words: RegExp) =>
+    (await trio.logs('payment-service')).filter(({ msg }) => words.test(String(msg)));
+  await eventually(
+    () => about(/files of the database are back/),
+    ({ length }) => length === 1,
+    5000,
+  );
+  expect(await about(/removed, renamed or replaced/)).toMatchObject([
+    { level: 50, fault: expect.stringMatching(/^payments\.db is /) },
+  ]);
+  await trio.kill('payment-service');
+  await trio.start('payment-service');
+  expect(await payments()).toBe(4);
 });

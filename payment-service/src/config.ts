@@ -3,21 +3,15 @@ import { accessSettings, clientSettings, wrongCredentials } from 'service-kit/ht
 import {
   flag,
   milliseconds,
-  postgresUrl,
   serviceSettings,
   serviceUrl,
   wholeNumber,
 } from 'service-kit/http/configuration.ts';
 import { z } from 'zod';
+import { databaseUrl } from './database-url.ts';
 import type { RetryPolicy } from './domain/retry-policy.ts';
 import type { RequestRules } from './http/payment-request.ts';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './providers/circuit-breaker.ts';
-
-const databaseRule = 'must be file: and a path, or a postgres:// URL with a database';
-const databaseUrl = z.union(
-  [z.string().regex(/^file:./, databaseRule), postgresUrl(databaseRule)],
-  databaseRule,
-);
 
 export const paymentConfigSchema = z
   .object({
@@ -28,7 +22,7 @@ export const paymentConfigSchema = z
     TWILIO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8002'),
     /** The name of this process among its replicas; the host's name if not set. */
     REPLICA_NAME: z.string().max(100, 'must have at most 100 characters').optional(),
-    DATABASE_URL: databaseUrl.default('file:./data/payments.db'),
+    DATABASE_URL: databaseUrl().default('file:./data/payments.db'),
     /** The deadline of one call to a provider service. */
     PROVIDER_TIMEOUT_MS: milliseconds().default(3000),
     /** The limit of concurrent calls to one provider service. */

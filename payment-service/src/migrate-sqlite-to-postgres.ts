@@ -1,5 +1,6 @@
 import process from 'node:process';
 import { postgresUrl } from 'service-kit/http/configuration.ts';
+import { sqliteUrl } from './database-url.ts';
 import type { Count } from './store/copy/copy-counts.ts';
 import { type CopyProgress, copySqliteToPostgres } from './store/copy/sqlite-to-postgres.ts';
 
@@ -18,8 +19,11 @@ const reportEveryMs = 1000;
 process.exitCode = await run(process.argv.slice(2));
 
 async function run([source = '', target = '', ...others]: string[]): Promise<number> {
-  if (!/^file:./.test(source) || !postgresUrl().safeParse(target).success || others.length > 0) {
-    process.stderr.write(`${usage}\n`);
+  const wrong = [sqliteUrl().safeParse(source).error, postgresUrl().safeParse(target).error];
+  const [given] = wrong.flatMap((error) => error?.issues ?? []);
+  if (given || others.length > 0) {
+    const reason = source && target && given ? `\n\nOne of the two is wrong: it ${given.message}.` : '';
+    process.stderr.write(`${usage}${reason}\n`);
     return 1;
   }
   try {

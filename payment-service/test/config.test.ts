@@ -147,11 +147,19 @@ describe('the configuration, given values that depend on each other', () => {
   });
 });
 
+const fileRule = 'must name a file: no folder, no :memory:, no query after a ?';
 const databaseRule = 'must be file: and a path, or a postgres:// URL with a database';
 
 test.each([
   ['DATABASE_URL', 'payments.db', databaseRule],
   ['DATABASE_URL', 'file:', databaseRule],
+  ['DATABASE_URL', 'file::memory:', fileRule],
+  ['DATABASE_URL', 'file:./payments.db?mode=memory', fileRule],
+  ['DATABASE_URL', 'file:/data/payments.db?', fileRule],
+  ['DATABASE_URL', 'file:file:payments.db', fileRule],
+  ['DATABASE_URL', 'file:./payments/', fileRule],
+  ['DATABASE_URL', 'file:..', fileRule],
+  ['DATABASE_URL', 'file:/tmp', fileRule],
   ['DATABASE_URL', 'postgres://host', databaseRule],
   ['DATABASE_URL', 'mysql://host/payments', databaseRule],
   ['ALDEAMO_SERVICE_URL', 'aldeamo:8001', 'must be an http:// or https:// URL'],

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { openSqliteStore } from './sqlite/store.ts';
-import type { Store, UnreadableObserver } from './store.ts';
+import type { FaultObserver, Store, UnreadableObserver } from './store.ts';
 
 const file = 'file:';
 
@@ -13,7 +13,8 @@ export interface OpenStoreOptions {
 /** The store of one process at `file:` and a path, or that of several replicas at a `postgres://` URL. */
 export async function openStore(url: string, { leaseMs, log, ...options }: OpenStoreOptions): Promise<Store> {
   const onUnreadable = nameOnce(log, options.onUnreadable);
-  if (url.startsWith(file)) return openSqliteStore({ path: url.slice(file.length), leaseMs, onUnreadable });
+  if (url.startsWith(file))
+    return openSqliteStore({ path: url.slice(file.length), leaseMs, onUnreadable, onFault: logFaults(log) });
   const { openPostgresStore } = await import('./postgres/store.ts'); // imported here, so that SQLite does not load pg
   return openPostgresStore({ url, leaseMs, log, onUnreadable });
 }
@@ -32,5 +33,20 @@ function nameOnce(log: FastifyBaseLogger, observer: UnreadableObserver): Unreada
       { payment_id: paymentId },
       'the record of a payment can not be read; its notification is put off until it is repaired',
     );
+  };
+}
+
+/** Logs the start and the end of a fault, since every write meets it. */
+function logFaults(log: FastifyBaseLogger): FaultObserver {
+  let isFaulty = false;
+  return (fault) => {
+    if (isFaulty === (fault !== undefined)) return;
+    isFaulty = fault !== undefined;
+    if (isFaulty) {
+      log.error(
+        { fault },
+        'the database was removed, renamed or replaced; payments are refused until its files are back',
+      );
+    } else log.info('the files of the database are back; payments are taken again');
   };
 }

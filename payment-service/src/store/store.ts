@@ -19,6 +19,12 @@ export class UnreadablePayment extends Error {
 /** Called with the id of a payment each time that its record can not be read. It must not throw. */
 export type UnreadableObserver = (paymentId: string) => void;
 
+/**
+ * Called after each commit with what is wrong with the files of the database, or undefined. Nothing is committed to files that
+ * are not at their path. It must not throw.
+ */
+export type FaultObserver = (fault: string | undefined) => void;
+
 /** The first response to a request with an Idempotency-Key. */
 export interface StoredAnswer {
   status: number;

@@ -1,6 +1,12 @@
 import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
-import { LeaseLost, type Store, StoreUnavailable, type UnreadableObserver } from '../store.ts';
+import {
+  type FaultObserver,
+  LeaseLost,
+  type Store,
+  StoreUnavailable,
+  type UnreadableObserver,
+} from '../store.ts';
 import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
 import { openReader } from './reads.ts';
 import { paymentOf, paymentValues, updateValues } from './rows.ts';
@@ -13,6 +19,7 @@ export interface SqliteStoreOptions {
   path: string;
   leaseMs: number;
   onUnreadable?: UnreadableObserver;
+  onFault?: FaultObserver;
 }
 
 /**
@@ -25,9 +32,10 @@ export async function openSqliteStore({
   path,
   leaseMs,
   onUnreadable = () => {},
+  onFault = () => {},
 }: SqliteStoreOptions): Promise<Store> {
   const reported = reportTo(onUnreadable);
-  const writer = await startSqliteWriter({ path, now: Date.now() });
+  const writer = await startSqliteWriter({ path, now: Date.now() }, onFault);
   const reader = await read(() => openReader(path)).catch(async (error) => {
     await writer.close();
     throw error;

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { batch } from 'service-kit/batcher.ts';
-import { CommitUnknown, StoreUnavailable } from '../store.ts';
+import { CommitUnknown, type FaultObserver, StoreUnavailable } from '../store.ts';
 import type { WriteResult } from './group-commit.ts';
-import type { WriterOptions } from './writer.ts';
+import type { Committed, WriterOptions } from './writer.ts';
 import type { Write, Writes } from './writes.ts';
 
 /** Writes that share a commit are one message. Objects, since cloning them takes less time than JSON. */
@@ -41,7 +41,10 @@ export interface WriterThread {
  *
  * @throws Error if the database can not be opened; the thread has ended then
  */
-export async function startSqliteWriter(options: WriterOptions): Promise<WriterThread> {
+export async function startSqliteWriter(
+  options: WriterOptions,
+  onFault: FaultObserver,
+): Promise<WriterThread> {
   const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options });
   const ended = new Promise((resolve) => worker.once('exit', resolve));
   try {
@@ -68,7 +71,11 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
     return answer.promise as Promise<Answer>;
   }
 
-  const commit = batch((group: Write[]) => ask<WriteResult<unknown>[]>(group));
+  const commit = batch(async (group: Write[]) => {
+    const { results, fault } = await ask<Committed>(group);
+    onFault(fault);
+    return results;
+  });
   let latest: Promise<unknown> = Promise.resolve();
 
   return {
@@ -88,6 +95,7 @@ export async function startSqliteWriter(options: WriterOptions): Promise<WriterT
 }
 
 function resultOf<T>(written: WriteResult<T>): T {
-  if ('error' in written) throw new StoreUnavailable('the store does not answer', { cause: written.error });
-  return written.result;
+  if (!('error' in written)) return written.result;
+  const ErrorClass = written.mayBeCommitted ? CommitUnknown : StoreUnavailable;
+  throw new ErrorClass('the store does not answer', { cause: written.error });
 }

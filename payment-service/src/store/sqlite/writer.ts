@@ -1,8 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeFolder } from 'service-kit/make-folder.ts';
 import { commitGroup, type WriteResult } from './group-commit.ts';
 import { migrateSqlite } from './migrate.ts';
+import { prepareRehearsal } from './rehearsal.ts';
+import { watchFiles } from './watch-files.ts';
 import { prepareWrites, type Write } from './writes.ts';
 
 /**
@@ -17,9 +19,18 @@ export interface WriterOptions {
   now: number;
 }
 
+/** The results of a group, and what is wrong with the files of the database after it. */
+export interface Committed {
+  results: WriteResult<unknown>[];
+  fault: string | undefined;
+}
+
 export interface Writer {
-  /** Carries out the writes in their order, and returns the result of each. */
-  commit(group: Write[]): WriteResult<unknown>[];
+  /**
+   * Carries out the writes in their order. A commit is a result only if the database is still at its path after it, and
+   * `touch` only if a payment could be written, too.
+   */
+  commit(group: Write[]): Committed;
   /** Empties the write-ahead log; false if it could not because another process reads it, such as a backup. */
   emptyLog(): WriteResult<boolean>;
   close(): void;
@@ -27,7 +38,7 @@ export interface Writer {
 
 /** Opens the database for writing, creates it if there is none, and migrates its schema. It blocks its thread. */
 export function openWriter({ path, now }: WriterOptions): Writer {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
@@ -40,13 +51,41 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     // Only one process uses the database, so that every lease is of a process that has ended.
     writes.endLeases(now);
     const carryOut = ({ name, args }: Write) => (writes[name] as (...args: unknown[]) => unknown)(...args);
+    const rehearse = prepareRehearsal(db, writes);
+    const findFault = watchFiles(path);
+
+    /** The error that a payment would get; undefined if none, or if no check is part of the group. */
+    function findDamage(group: Write[]): { error: unknown } | undefined {
+      if (!group.some(isCheck)) return undefined;
+      try {
+        rehearse();
+        return undefined;
+      } catch (error) {
+        return { error };
+      }
+    }
+
     return {
-      commit: (group) =>
-        commitGroup(
+      commit(group) {
+        const fault = findFault();
+        if (fault) return { results: group.map(() => ({ error: new Error(fault) })), fault };
+        const written = commitGroup(
           db,
           group.map((write) => () => carryOut(write)),
-        ),
+        );
+        const faultAfter = findFault();
+        if (faultAfter) return { results: written.map(unless(faultAfter)), fault: faultAfter };
+        const damage = findDamage(group);
+        return {
+          results: damage
+            ? written.map((result, index) => (isCheck(group[index]) ? damage : result))
+            : written,
+          fault: undefined,
+        };
+      },
       emptyLog() {
+        const fault = findFault();
+        if (fault) return { error: new Error(fault) };
         try {
           return { result: (emptyLog.get() as { busy: number }).busy === 0 };
         } catch (error) {
@@ -60,3 +99,11 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     throw error;
   }
 }
+
+const isCheck = (write: Write | undefined) => write?.name === 'touch';
+
+/** What was committed before the fault was found may be in files that are gone. */
+const unless =
+  (fault: string) =>
+  (written: WriteResult<unknown>): WriteResult<unknown> =>
+    'error' in written ? written : { error: new Error(fault), mayBeCommitted: true };

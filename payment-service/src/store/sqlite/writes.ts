@@ -73,6 +73,7 @@ export function prepareWrites(db: DatabaseSync) {
 const marks = (columns: string[]) => columns.map(() => '?').join(', ');
 
 export type Writes = ReturnType<typeof prepareWrites>;
+export type PaymentWrites = Pick<Writes, 'insert' | 'update'>;
 
 /** One of the writes as a value, carried out by `writes[name](...args)`. */
 export type Write = {

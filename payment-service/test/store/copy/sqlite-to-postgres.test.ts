@@ -435,6 +435,8 @@ describe('the command migrate:sqlite-to-postgres', () => {
     [['file:a.db']],
     [['file:a.db', 'postgres://host']],
     [['file:a.db', 'postgres://host/db', 'more']],
+    [['file:a.db?mode=ro', 'postgres://host/db']],
+    [['file::memory:', 'postgres://host/db']],
   ])('given the arguments %j, prints its usage', async (args) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

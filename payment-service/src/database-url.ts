@@ -1,0 +1,32 @@
+import { statSync } from 'node:fs';
+import { postgresUrl } from 'service-kit/http/configuration.ts';
+import { z } from 'zod';
+
+const scheme = 'file:';
+const rule = 'must be file: and a path, or a postgres:// URL with a database';
+const fileRule = 'must name a file: no folder, no :memory:, no query after a ?';
+
+/**
+ * The URL of a SQLite file. What follows `file:` is a path as it is: of a `?mode=memory` SQLite would make a part of the name,
+ * and `:memory:`, as every name with a colon at its start, is no file.
+ */
+export const sqliteUrl = () =>
+  z
+    .string()
+    .regex(/^file:./, { error: rule, abort: true })
+    .refine((url) => isFilePath(url.slice(scheme.length)), fileRule);
+
+export const databaseUrl = () =>
+  z.string().superRefine((url, context) => {
+    const { error } = (url.startsWith(scheme) ? sqliteUrl() : postgresUrl(rule)).safeParse(url);
+    for (const { message } of error?.issues ?? []) context.addIssue({ code: 'custom', message });
+  });
+
+function isFilePath(path: string): boolean {
+  if (/^(:|file:)|\?|(^|\/)\.{0,2}$/.test(path)) return false;
+  try {
+    return !statSync(path).isDirectory();
+  } catch {
+    return true; // there is none yet, or the store says why it can not be opened
+  }
+}
