@@ -36,8 +36,10 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   const metrics = new Registry();
   collectProcessMetrics(metrics);
   countLostLines(metrics, output);
+  const stopping = new AbortController();
   let app: Server | undefined;
-  closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
+  const grace = closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
+    stopping.abort();
     if (err) logger.fatal({ err }, 'stopping after an unhandled error');
     else logger.info({ signal }, 'stopping');
     // Otherwise a client that never sends the rest of its request would let the deadline pass.
@@ -46,6 +48,9 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
     await endExport();
     clearTimeout(cut);
     logger.info('stopped');
+  });
+  endWithParent(process, () => {
+    if (!stopping.signal.aborted) grace.close();
   });
   try {
     app = await build(config, logger, metrics);
@@ -63,6 +68,15 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
     logger.fatal({ err }, 'could not start');
     process.exit(1);
   }
+}
+
+/**
+ * Stops a service of `npm start` when the end of its channel says that the starter is gone; a process without a channel has
+ * no such event. The listener would keep the process alive.
+ */
+function endWithParent(process: NodeJS.Process, stop: () => void): void {
+  process.once('disconnect', stop);
+  process.channel?.unref();
 }
 
 /** Each line has the correlation ids of its request. */
