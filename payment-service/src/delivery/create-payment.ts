@@ -70,7 +70,7 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
 
   const createDurable: CreatePayment = async (request, idempotencyKey, log) => {
     const created = newPayment(request, policy.ttlMs, currentIds());
-    const begun = inBackground < maxInBackground ? delivery.begin(created) : postpone(created, Date.now());
+    const begun = inBackground < maxInBackground ? delivery.begin(created) : postpone(created, policy, 0);
     const answer = answerOf(202, begun);
     let background: Promise<unknown> = Promise.resolve();
     inBackground += 1;

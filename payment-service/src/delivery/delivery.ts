@@ -89,7 +89,7 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
         recorded = next;
         current = next;
       });
-      current = scheduleRetry(notified, policy, notifier.availableAt());
+      current = scheduleRetry(notified, policy, notifier.availableInMs());
       const answer = answerTo?.(current);
       await save(current, recorded, answer);
       // Only what is on record is logged as handled: the replica that claims the payment next would log it again.
@@ -136,8 +136,7 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
     return false;
   }
 
-  const askAgain = (payment: Payment, before: Payment) =>
-    wait(postpone(payment, Date.now() + askAgainMs), before);
+  const askAgain = (payment: Payment, before: Payment) => wait(postpone(payment, policy, askAgainMs), before);
 
   async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
     const begun = notifier.begin(payment);
@@ -146,7 +145,7 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
       return (await round(begun, log)).payment;
     }
     // No provider is available: the attempts that `begin` skipped are not recorded, and no retry is counted.
-    return wait(postpone(payment, notifier.availableAt()), before);
+    return wait(postpone(payment, policy, notifier.availableInMs()), before);
   }
 
   async function wait(postponed: Payment, before: Payment): Promise<Payment> {
@@ -161,7 +160,7 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
   }
 
   async function release(payment: Payment, before: Payment): Promise<Payment> {
-    const due = postpone(payment, Date.now());
+    const due = postpone(payment, policy, 0);
     await store.update(due, undefined, before);
     return due;
   }
@@ -169,7 +168,7 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
   return {
     begin(payment) {
       const begun = notifier.begin(payment);
-      return askedProvider(begun) ? begun : postpone(begun, notifier.availableAt());
+      return askedProvider(begun) ? begun : postpone(begun, policy, notifier.availableInMs());
     },
     round(payment, ...args) {
       const work = () => round(payment, ...args);

@@ -34,8 +34,8 @@ export interface Notifier {
   settleUnknown(payment: Payment): Promise<Settled>;
   /** The active provider; null if none is available. */
   current(): Provider | null;
-  /** When a provider is available, in ms since the epoch: now, or when a circuit lets a probe through. */
-  availableAt(): number;
+  /** The time until a provider is available, in ms: 0, or until a pause ends or a circuit lets a probe through. */
+  availableInMs(): number;
   /** Checks Aldeamo now, and closes its circuit if it is healthy. */
   recover(): Promise<boolean>;
   report(): Record<Provider, ProviderReport>;
@@ -49,7 +49,7 @@ export interface Settled {
 }
 
 export interface NotifierOptions extends ProviderBreakerOptions {
-  policy: Pick<RetryPolicy, 'maxMs' | 'unknownOutcome'>;
+  policy: Pick<RetryPolicy, 'unknownOutcome'>;
 }
 
 export const providers = ['Aldeamo', 'Twilio'] as const;
@@ -57,7 +57,7 @@ export const providers = ['Aldeamo', 'Twilio'] as const;
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
 export function createNotifier(options: NotifierOptions): Notifier {
   const { clients, policy } = options;
-  const throttle = createThrottle(policy.maxMs);
+  const throttle = createThrottle();
 
   const aldeamo = createProviderBreaker('Aldeamo', options, throttle, async (ended, save) =>
     failsOver(ended) ? failOver(ended, save) : ended,
@@ -88,14 +88,12 @@ export function createNotifier(options: NotifierOptions): Notifier {
   const isAvailable = (provider: Provider) =>
     breakers[provider].isAvailable() && !throttle.isPaused(provider);
 
-  function availableAt(provider: Provider): number {
-    const { next_probe_at } = breakers[provider].report();
-    return Math.max(throttle.endsAt(provider), next_probe_at ? Date.parse(next_probe_at) : 0);
-  }
+  const availableInMs = (provider: Provider) =>
+    Math.max(throttle.remainingMs(provider), breakers[provider].nextProbeInMs());
 
   const reportOf = (provider: Provider): ProviderReport => ({
     ...breakers[provider].report(),
-    throttled_until: throttle.isPaused(provider) ? new Date(throttle.endsAt(provider)).toISOString() : null,
+    throttled_until: throttle.until(provider),
   });
 
   return {
@@ -120,10 +118,10 @@ export function createNotifier(options: NotifierOptions): Notifier {
 
     settleUnknown: (payment) => settleUnknown(clients, payment),
     current: () => providers.find(isAvailable) ?? null,
-    availableAt() {
-      if (providers.some(isAvailable)) return Date.now();
+    availableInMs() {
+      if (providers.some(isAvailable)) return 0;
       // A half-open circuit has no time of its next probe: it is looked at again in a second.
-      return Math.max(Math.min(...providers.map(availableAt)), Date.now() + 1000);
+      return Math.max(Math.min(...providers.map(availableInMs)), 1000);
     },
     recover: aldeamo.recover,
     report: () => ({ Aldeamo: reportOf('Aldeamo'), Twilio: reportOf('Twilio') }),

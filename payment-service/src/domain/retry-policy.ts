@@ -14,25 +14,32 @@ export interface RetryPolicy {
 }
 
 /**
+ * The longest time, in ms, until a notification is looked at again, whatever it waits for: a longer pause of a provider could
+ * end sooner than it looks, and the wall clock by which it is due could be wrong. At least the second after which a half-open
+ * circuit is looked at.
+ */
+const longestWaitMs = ({ maxMs }: Pick<RetryPolicy, 'maxMs'>): number => Math.max(maxMs, 1000);
+
+/**
  * Schedules the next attempt after a round in which no provider has accepted the notification. Exponential backoff with full
  * jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that payments which failed together
- * are not retried together; not before `notBefore`, in ms since the epoch.
+ * are not retried together; not before a provider is available, in `availableInMs`, as far as that is within the longest wait.
  */
 export function scheduleRetry(
   payment: Payment,
-  { baseMs, maxMs }: RetryPolicy,
-  notBefore: number,
+  policy: RetryPolicy,
+  availableInMs: number,
   random: () => number = Math.random,
 ): Payment {
   if (payment.notification_status !== 'pending') return payment;
-  const backoff = random() * Math.min(maxMs, baseMs * 2 ** payment.retries);
-  const at = Math.max(Date.now() + backoff, notBefore);
-  return { ...payment, next_attempt_at: new Date(at).toISOString(), retries: payment.retries + 1 };
+  const backoff = random() * Math.min(policy.maxMs, policy.baseMs * 2 ** payment.retries);
+  return { ...postpone(payment, policy, Math.max(backoff, availableInMs)), retries: payment.retries + 1 };
 }
 
-/** Schedules the next attempt without counting a retry, because no provider was called. */
-export function postpone(payment: Payment, until: number): Payment {
-  return { ...payment, next_attempt_at: new Date(until).toISOString() };
+/** Schedules the next attempt in `waitMs`, or after the longest wait, without counting a retry: no provider was called. */
+export function postpone(payment: Payment, policy: Pick<RetryPolicy, 'maxMs'>, waitMs: number): Payment {
+  const at = Math.ceil(Date.now() + Math.min(waitMs, longestWaitMs(policy)));
+  return { ...payment, next_attempt_at: new Date(at).toISOString() };
 }
 
 export function expire(payment: Payment): Payment {

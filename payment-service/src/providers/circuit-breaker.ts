@@ -47,6 +47,8 @@ export interface CircuitBreaker<Args extends unknown[], Result> {
   /** Checks the provider now. If it is healthy, closes the circuit and counts from zero. */
   recover(): Promise<boolean>;
   report(): CircuitReport;
+  /** The time until an open circuit lets a probe through, in ms; 0 in the other states. */
+  nextProbeInMs(): number;
   shutdown(): void;
 }
 
@@ -100,6 +102,7 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
       }),
     isAvailable: () => breaker.closed || breaker.pendingClose,
     recover: circuit.recover,
+    nextProbeInMs: circuit.nextProbeInMs,
     report: () => ({ ...circuit.report(), ...window.counts(), consecutive_failures: run.length }),
     shutdown() {
       window.stop();

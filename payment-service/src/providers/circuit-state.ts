@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type Opossum from 'opossum';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { CircuitReport, CircuitState } from './circuit-report.ts';
+import { type Deadline, deadlineIn } from './deadline.ts';
 import type { FailureRun } from './failure-run.ts';
 import type { RollingWindow } from './rolling-window.ts';
 
@@ -22,6 +23,8 @@ export interface Circuit {
   /** Checks the provider now. If it is healthy, closes the circuit and counts from zero. */
   recover(): Promise<boolean>;
   report(): Pick<CircuitReport, 'state' | 'since' | 'reason' | 'next_probe_at'>;
+  /** The time until an open circuit lets a probe through, in ms; 0 in the other states. */
+  nextProbeInMs(): number;
   shutdown(): void;
 }
 
@@ -35,6 +38,9 @@ export function followCircuit<Args extends unknown[], Result>(
   { provider, check, onChange, log }: CircuitStateOptions,
 ): Circuit {
   const { current, enter, ignoreCallsUnderWay } = createStateRecord(run, { provider, onChange, log });
+  /** The end of the latest opening: opossum's own timer is monotonic, too. */
+  let nextProbe: Deadline | undefined;
+  const nextProbeIfOpen = () => (current.state === 'open' ? nextProbe : undefined);
   /** The reason of a transition that is not opossum's own. Its event comes before open() or close() returns. */
   let cause: string | undefined;
   const change = (to: 'open' | 'close', reason: string) => {
@@ -47,6 +53,7 @@ export function followCircuit<Args extends unknown[], Result>(
     const { calls, failures } = window.counts();
     const reason =
       current.state === 'half_open' ? 'the probe failed' : `${failures} of ${calls} calls failed`;
+    nextProbe = deadlineIn(resetTimeout);
     enter('open', cause ?? reason);
   });
   breaker.on('halfOpen', () => {
@@ -84,9 +91,10 @@ export function followCircuit<Args extends unknown[], Result>(
     },
     report() {
       const { state, since, reason } = current;
-      const next_probe_at = state === 'open' ? new Date(since.getTime() + resetTimeout).toISOString() : null;
+      const next_probe_at = nextProbeIfOpen()?.wallTime() ?? null;
       return { state, since: since.toISOString(), reason, next_probe_at };
     },
+    nextProbeInMs: () => nextProbeIfOpen()?.remainingMs() ?? 0,
     shutdown() {
       ignoreCallsUnderWay(); // their results, and that of a check, would take opossum out of its shutdown
       breaker.shutdown();

@@ -23,16 +23,18 @@ const now = Date.parse('2026-03-01T12:00:00.000Z');
 const hour = 3_600_000;
 const leaseMs = 10_000;
 
-// Only Date is faked, so that timers run for real. Math.random at 0.5 sets each retry to half of its bound.
+// Only the clocks are faked, so that timers run for real. Math.random at 0.5 sets each retry to half of its bound.
 beforeEach(() => {
-  vi.useFakeTimers({ now, toFake: ['Date'] });
+  vi.useFakeTimers({ now, toFake: ['Date', 'performance'] });
   vi.spyOn(Math, 'random').mockReturnValue(0.5);
 });
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-const pass = (ms: number) => void vi.setSystemTime(Date.now() + ms);
+const pass = (ms: number) => void vi.advanceTimersByTime(ms);
+/** Sets the wall clock; the monotonic one goes on as before. */
+const setWall = (byMs: number) => void vi.setSystemTime(Date.now() + byMs);
 
 /** Delivery on a store in memory. The providers respond with what `answers` and `known` contain at the time of the call. */
 async function setUp({
@@ -735,18 +737,68 @@ describe('delivery, given a Retry-After', () => {
     expect(other.next_attempt_at).toBe(new Date(now + 45_000).toISOString());
   });
 
-  test('longer than the longest wait, waits for the longest wait alone', async () => {
+  test('longer than an hour, waits for an hour, whatever the longest wait between retries', async () => {
     const { pay, answers, calls } = await setUp({
       maxMs: 100_000,
       answers: { Aldeamo: throttledFor(365 * 24 * hour) },
     });
     await pay();
     answers.Aldeamo = accepted('AL2');
-    pass(99_999);
+    pass(hour - 1);
     await pay();
     pass(1);
     await pay();
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Twilio -2', 'Aldeamo -1']);
+  });
+
+  test('of both providers and longer than the longest wait, looks again after that, and counts no retry', async () => {
+    const { pay, turn, calls } = await setUp({
+      maxMs: 100_000,
+      answers: { Aldeamo: throttledFor(hour), Twilio: throttledFor(hour) },
+    });
+    const pending = await pay();
+    expect(pending.next_attempt_at).toBe(new Date(now + 100_000).toISOString());
+    pass(100_000);
+    expect(await turn()).toEqual({
+      ...pending,
+      fence: 2,
+      next_attempt_at: new Date(now + 200_000).toISOString(),
+    });
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2']);
+  });
+
+  test.each([
+    ['back', -hour],
+    ['ahead', hour],
+  ])('while the wall clock is set %s by an hour, ends when it would have ended', async (_where, byMs) => {
+    const { pay, answers, notifier } = await setUp({ answers: { Aldeamo: throttledFor(1000) } });
+    await pay();
+    answers.Aldeamo = accepted('AL2');
+    setWall(byMs);
+    expect(notifier.report().Aldeamo.throttled_until).toBe(new Date(now + byMs + 1000).toISOString());
+    pass(999);
+    expect(attemptsOf(await pay())).toEqual(['Aldeamo not_sent throttled', 'Twilio accepted']);
+    pass(1);
+    expect(attemptsOf(await pay())).toEqual(['Aldeamo accepted']);
+    expect(notifier.report().Aldeamo.throttled_until).toBeNull();
+  });
+});
+
+describe('delivery, given a wall clock that was set', () => {
+  const down = { Aldeamo: refused, Twilio: refused };
+
+  test('back by an hour, while circuits are open, tries again when a probe is let through', async () => {
+    const { pay, turn, open, notifier } = await setUp({ answers: down });
+    await pay();
+    await open('Aldeamo', 'Twilio');
+    pass(2500);
+    setWall(-hour);
+    const pending = await pay();
+    const remainingMs = circuitBreakerDefaults.resetTimeout - 2500;
+    expect(pending.next_attempt_at).toBe(new Date(Date.now() + remainingMs).toISOString());
+    expect(notifier.report().Aldeamo.next_probe_at).toBe(pending.next_attempt_at);
+    pass(remainingMs);
+    expect((await turn()).payment_id).toBe(pending.payment_id);
   });
 });
 

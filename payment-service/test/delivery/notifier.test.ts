@@ -49,7 +49,7 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
   const notifier = createNotifier({
     clients: { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') },
     parameters: circuitBreakerDefaults,
-    policy: { maxMs: 900_000, unknownOutcome: 'resend' },
+    policy: { unknownOutcome: 'resend' },
     log,
   });
   const save = async (payment: Payment) => {

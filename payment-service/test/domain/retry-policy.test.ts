@@ -44,8 +44,8 @@ const refused = () => after({ outcome: 'not_sent', reason: 'connection_refused' 
 const iso = (ms: number) => new Date(ms).toISOString();
 
 describe('scheduleRetry', () => {
-  const waitOf = (retries: number, random: number, notBefore = 0) => {
-    const { next_attempt_at } = scheduleRetry({ ...refused(), retries }, policy, notBefore, () => random);
+  const waitOf = (retries: number, random: number, availableInMs = 0) => {
+    const { next_attempt_at } = scheduleRetry({ ...refused(), retries }, policy, availableInMs, () => random);
     return Date.parse(next_attempt_at ?? '') - now;
   };
 
@@ -67,19 +67,19 @@ describe('scheduleRetry', () => {
     expect(waitOf(retries, almostOne)).toBeGreaterThanOrEqual(bound - 1);
   });
 
-  test.each<[what: string, notBeforeInMs: number, random: number, waitMs: number]>([
+  test.each<[what: string, availableInMs: number, random: number, waitMs: number]>([
     ['a provider available sooner, schedules the attempt after the wait', 1000, 0.5, 2500],
-    ['a provider available long before, schedules the attempt after the wait', -1000, 0.5, 2500],
+    ['a provider available now, schedules the attempt after the wait', 0, 0.5, 2500],
     ['a provider available after the wait, schedules the attempt for that time', 60_000, 0.5, 60_000],
     [
-      'a provider available after the longest wait, schedules the attempt for that time',
+      'a provider available after the longest wait, schedules the attempt after that wait',
       3_600_000,
       0.5,
-      3_600_000,
+      900_000,
     ],
     ['a random number of 0, schedules the attempt at once', 0, 0, 0],
-  ])('given %s', (_what, notBeforeInMs, random, waitMs) => {
-    expect(waitOf(0, random, now + notBeforeInMs)).toBe(waitMs);
+  ])('given %s', (_what, availableInMs, random, waitMs) => {
+    expect(waitOf(0, random, availableInMs)).toBe(waitMs);
   });
 
   test('counts a retry, and changes nothing else', () => {
@@ -114,12 +114,14 @@ describe('scheduleRetry', () => {
   });
 });
 
-test('postpone sets the time of the next attempt, and counts no retry', () => {
+test.each([
+  [900_000, 7, 7],
+  [900_000, 900_000, 900_000],
+  [900_000, 900_001, 900_000],
+  [1, 60_000, 1000], // not as often as the outbox claims
+])('postpone, given a longest wait of %i ms and %i ms, sets the next attempt in %i ms, and counts no retry', (maxMs, waitMs, inMs) => {
   const payment = { ...refused(), retries: 3 };
-  expect(postpone(payment, now + 7)).toEqual({
-    ...payment,
-    next_attempt_at: iso(now + 7),
-  });
+  expect(postpone(payment, { maxMs }, waitMs)).toEqual({ ...payment, next_attempt_at: iso(now + inMs) });
 });
 
 test('expire fails the notification, and records why', () => {
@@ -171,7 +173,7 @@ describe('hold', () => {
 
 describe('dueAt', () => {
   const leaseMs = 15_000;
-  const scheduled = (ms: number) => postpone(refused(), now + ms);
+  const scheduled = (ms: number) => postpone(refused(), { maxMs: 10 * ttlMs }, ms);
 
   test.each<[what: string, payment: () => Payment, due: number | null]>([
     ['running, returns the end of the lease', () => startAttempt(fresh(), 'Aldeamo'), now + leaseMs],

@@ -314,8 +314,8 @@ describe('Idempotency-Key', () => {
   // an interrupted one, and send a second SMS.
   test('given a late answer, preserves the lease of the worker that has claimed the notification', async () => {
     const store = createMemoryStore({ leaseMs: 15_000 });
-    const delivery = { begin: (payment: Payment) => postpone(payment, Date.now() - 1) } as Delivery;
     const policy: RetryPolicy = { baseMs: 1, maxMs: 1, ttlMs: day, unknownOutcome: 'resend', patienceMs: 1 };
+    const delivery = { begin: (payment: Payment) => postpone(payment, policy, -1) } as Delivery;
     const { createNotified } = createPaymentCreation({ store, delivery, policy });
     const request = { amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null };
     const log = pino({ level: 'silent' });

@@ -499,6 +499,20 @@ describe('report', () => {
     });
   });
 
+  test.each([
+    ['back', -3_600_000],
+    ['ahead', 3_600_000],
+  ])('of an open circuit, given a wall clock set %s: the next probe by that clock, in the time that is left', async (_where, byMs) => {
+    const { breaker, open } = setUp();
+    await open();
+    await pass(1000);
+    vi.setSystemTime(Date.now() + byMs);
+    expect(breaker.nextProbeInMs()).toBe(resetTimeout - 1000);
+    expect(breaker.report().next_probe_at).toBe(later(byMs + resetTimeout));
+    await pass(resetTimeout - 1000);
+    expect([breaker.report().state, breaker.nextProbeInMs()]).toEqual(['half_open', 0]);
+  });
+
   test('of a circuit opened by rate: how many of how many calls failed', async () => {
     const { breaker, calls } = setUp({ parameters: byRateOnly });
     await calls(2, 'success');

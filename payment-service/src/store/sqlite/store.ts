@@ -90,8 +90,8 @@ export async function openSqliteStore({
     async redact(before, limit) {
       const redacted = await writer.write('redact', before, limit);
       if (redacted > 0) logHasTexts = true;
-      if (logHasTexts && redacted < limit && Date.now() - logEmptiedAt >= emptyLogEveryMs) {
-        logEmptiedAt = Date.now();
+      if (logHasTexts && redacted < limit && performance.now() - logEmptiedAt >= emptyLogEveryMs) {
+        logEmptiedAt = performance.now();
         logHasTexts = !(await writer.emptyLog());
       }
       return redacted;
