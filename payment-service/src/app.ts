@@ -10,7 +10,7 @@ import type { Notifier } from './delivery/notifier.ts';
 import { type OutboxOptions, startOutbox } from './delivery/outbox.ts';
 import { createNotificationRetry } from './delivery/retry-notification.ts';
 import type { PaymentObserver } from './domain/payment.ts';
-import type { RetryPolicy } from './domain/retry-policy.ts';
+import { longestWaitMs, type RetryPolicy } from './domain/retry-policy.ts';
 import { parseWithAmountAsText } from './http/amount-as-text.ts';
 import { registerCircuit } from './http/circuit.ts';
 import { registerPaymentCreation } from './http/create-payment-route.ts';
@@ -33,7 +33,7 @@ export interface Dependencies {
   notifier: Notifier;
   policy: RetryPolicy;
   rules: RequestRules;
-  outbox: Omit<OutboxOptions, 'store' | 'delivery' | 'log'>;
+  outbox: Pick<OutboxOptions, 'concurrency' | 'ratePerSecond' | 'keyRetentionMs' | 'paymentRetentionMs'>;
   /** The registry of GET /metrics. The metrics of payments, circuits and store are added to it. */
   metrics: Registry;
   /** The name of this process among its replicas, and the channel between them. */
@@ -96,7 +96,13 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     ...dependencies.live,
   });
 
-  const outbox = startOutbox({ ...dependencies.outbox, store, delivery, log: logger });
+  const outbox = startOutbox({
+    ...dependencies.outbox,
+    longestWaitMs: longestWaitMs(policy),
+    store,
+    delivery,
+    log: logger,
+  });
   // The outbox claims nothing from the start of the stop; rounds in progress end before their dependencies are closed.
   server.stopping.addEventListener('abort', () => void outbox.stop());
   server.addHook('onClose', async () => {

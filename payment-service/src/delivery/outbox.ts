@@ -3,7 +3,10 @@ import type { FastifyBaseLogger } from 'fastify';
 import { LeaseLost, type Store } from '../store/store.ts';
 import type { Delivery } from './delivery.ts';
 
-/** Claims the notifications that are due, and deletes and redacts what is older than its retention. */
+/**
+ * Claims the notifications that are due, brings forward those that are due too late, and deletes and redacts what is older than
+ * its retention.
+ */
 export interface Outbox {
   /** Ends claiming; resolves when the claimed notifications are recorded. */
   stop(): Promise<void>;
@@ -20,6 +23,8 @@ export interface OutboxOptions {
   keyRetentionMs: number;
   /** How long text and phone of a payment are stored, in ms; 0: for ever. */
   paymentRetentionMs: number;
+  /** No notification is due later than this, in ms. */
+  longestWaitMs: number;
   log: FastifyBaseLogger;
 }
 
@@ -29,12 +34,17 @@ const idleMs = 500;
 /** The pause while the store is unavailable. */
 const afterFailureMs = 5000;
 const deletedAtATime = 1000;
+const broughtForwardAtATime = 1000;
+const bringForwardEveryMs = 60_000;
 
 export function startOutbox(options: OutboxOptions): Outbox {
-  const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, paymentRetentionMs, log } = options;
+  const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, paymentRetentionMs } = options;
+  const { longestWaitMs, log } = options;
   const perTick = (ratePerSecond * tickMs) / 1000;
   /** Tokens of the rate limiter. Unused whole tokens are dropped; the fraction is carried over. */
   let tokens = 0;
+  /** When nothing was due too late, in ms since the epoch. */
+  let broughtForwardAt = Number.NEGATIVE_INFINITY;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
   const pause = (ms: number) => delay(ms, undefined, { signal: stopping.signal }).catch(() => {});
@@ -52,6 +62,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
     const room = Math.min(Math.floor(tokens), concurrency - underWay.size);
     if (room <= 0) return tickMs;
     try {
+      const broughtForward = await bringForward();
       const claimed = await store.claimDue(room);
       tokens -= claimed.length;
       for (const payment of claimed) {
@@ -60,11 +71,25 @@ export function startOutbox(options: OutboxOptions): Outbox {
         void turn.finally(() => underWay.delete(turn));
       }
       const deleted = await deleteOld();
-      return claimed.length > 0 || deleted > 0 ? tickMs : idleMs;
+      return broughtForward + claimed.length + deleted > 0 ? tickMs : idleMs;
     } catch (error) {
       logFailure(error);
       return afterFailureMs;
     }
+  }
+
+  /**
+   * Looks at the start and once a minute, because another process may have written by a wrong clock. By the wall clock, so that
+   * it looks at once when that was set back. Returns how many it brought forward.
+   */
+  async function bringForward(): Promise<number> {
+    const now = Date.now();
+    if (now >= broughtForwardAt && now - broughtForwardAt < bringForwardEveryMs) return 0;
+    const count = await store.bringForward(longestWaitMs, broughtForwardAtATime);
+    if (count > 0)
+      log.warn({ notifications: count }, 'notifications were due too late; they are brought forward');
+    if (count < broughtForwardAtATime) broughtForwardAt = now;
+    return count;
   }
 
   /** Deletes and redacts as much in a tick as payments can arrive in it, so that it keeps up. Returns how much it was. */

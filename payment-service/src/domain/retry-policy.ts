@@ -18,7 +18,7 @@ export interface RetryPolicy {
  * end sooner than it looks, and the wall clock by which it is due could be wrong. At least the second after which a half-open
  * circuit is looked at.
  */
-const longestWaitMs = ({ maxMs }: Pick<RetryPolicy, 'maxMs'>): number => Math.max(maxMs, 1000);
+export const longestWaitMs = ({ maxMs }: Pick<RetryPolicy, 'maxMs'>): number => Math.max(maxMs, 1000);
 
 /**
  * Schedules the next attempt after a round in which no provider has accepted the notification. Exponential backoff with full

@@ -35,6 +35,7 @@ export function createReopeningStore(open: () => Store | Promise<Store>, log: Fa
     findPhone: (...args) => withStore((store) => store.findPhone(...args)),
     deletePhone: (...args) => withStore((store) => store.deletePhone(...args)),
     claimDue: (...args) => withStore((store) => store.claimDue(...args)),
+    bringForward: (...args) => withStore((store) => store.bringForward(...args)),
     claim: (...args) => withStore((store) => store.claim(...args)),
     deleteKeys: (...args) => withStore((store) => store.deleteKeys(...args)),
     redact: (...args) => withStore((store) => store.redact(...args)),

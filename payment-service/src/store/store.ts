@@ -99,6 +99,12 @@ export interface Store {
    */
   claimDue(limit: number): Promise<Payment[]>;
   /**
+   * Has up to `limit` notifications become due within `longestWaitMs` and a lease that are due later than in `longestWaitMs`, or
+   * leased for longer than a lease; returns how many. They were written by a clock that was ahead. Held ones stay due at their
+   * expiry.
+   */
+  bringForward(longestWaitMs: number, limit: number): Promise<number>;
+  /**
    * Leases to the caller a notification that has ended, is held or waits for its next attempt.
    *
    * @throws LeaseLost if another worker has claimed it since it was read, or an attempt of it runs

@@ -76,6 +76,7 @@ async function setUp({ leaseMs = hour } = {}) {
       ratePerSecond: 100,
       keyRetentionMs: hour,
       paymentRetentionMs: 0,
+      longestWaitMs: 2 * hour,
       log: log as unknown as FastifyBaseLogger,
       ...options,
     });
@@ -267,6 +268,59 @@ describe('the outbox logs a failure and continues', () => {
     await pass(1500);
     expect(numbers().filter((number) => number === 1)).toHaveLength(2);
     expect(logged).toHaveLength(1);
+  });
+});
+
+describe('the outbox, given notifications that are due too late', () => {
+  const lease = { leaseMs: 5000 };
+
+  test('claims them within a lease of its start', async () => {
+    const { start, insertDue, numbers, logged } = await setUp(lease);
+    await insertDue(1, 1, 3 * hour);
+    await insertDue(2, 2, 2 * hour); // no later than the longest wait
+    start();
+    await pass(4000);
+    expect(numbers()).toEqual([]);
+    await pass(2000);
+    expect(numbers()).toEqual([1]);
+    expect(logged).toMatchObject([{ level: 'warn' }]);
+  });
+
+  test('claims them within a lease of a wall clock set back', async () => {
+    const { start, insertDue, numbers } = await setUp(lease);
+    start();
+    await insertDue(1, 1, hour);
+    await pass(1000);
+    vi.setSystemTime(Date.now() - 1.5 * hour);
+    await pass(6000);
+    expect(numbers()).toEqual([1]);
+  });
+
+  test('given some that another process has written, claims them within a minute and a lease', async () => {
+    const { start, insertDue, numbers } = await setUp(lease);
+    start();
+    await pass(1000);
+    await insertDue(1, 1, 3 * hour);
+    await pass(66_000);
+    expect(numbers()).toEqual([1]);
+  });
+
+  test('brings all of them forward, even 2500', async () => {
+    const { store, start, insertDue } = await setUp(lease);
+    await insertDue(1, 2500, 3 * hour);
+    start();
+    await pass(1000);
+    expect(await store.bringForward(2 * hour, 10)).toBe(0);
+  });
+
+  test('given none, searches for them once a minute', async () => {
+    const { store, start } = await setUp(lease);
+    const bringForward = vi.spyOn(store, 'bringForward');
+    start();
+    await pass(59_000);
+    expect(bringForward).toHaveBeenCalledTimes(1);
+    await pass(2000);
+    expect(bringForward).toHaveBeenCalledTimes(2);
   });
 });
 

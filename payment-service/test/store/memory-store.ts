@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { askedProvider } from '../../src/domain/attempts.ts';
 import type { Payment } from '../../src/domain/payment.ts';
-import { dueAt } from '../../src/domain/retry-policy.ts';
+import { dueAt, isHeld } from '../../src/domain/retry-policy.ts';
 import {
   type IdempotencyRecord,
   LeaseLost,
@@ -147,6 +147,19 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
         .slice(0, limit)
         .map(lease),
     ),
+
+    bringForward: write((longestWaitMs, limit) => {
+      const [latest, leasedUntil] = [Date.now() + longestWaitMs, Date.now() + leaseMs];
+      const isScheduled = ({ payment, due }: StoredPayment) =>
+        !askedProvider(payment) && due === dueAt(payment, leaseMs);
+      const late = [...payments.values()]
+        .filter((stored) => stored.due !== null && stored.due > (isScheduled(stored) ? latest : leasedUntil))
+        .filter((stored) => !isHeld(stored.payment) || !isScheduled(stored))
+        .slice(0, limit);
+      for (const stored of late)
+        stored.due = isScheduled(stored) ? Math.min(latest, leasedUntil) : leasedUntil;
+      return late.length;
+    }),
 
     claim: write((payment) => {
       const stored = findCurrent(payment);

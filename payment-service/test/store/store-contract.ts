@@ -477,6 +477,87 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
       });
     });
 
+    describe('bringForward', () => {
+      const hour = 3_600_000;
+      const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+      const scheduled = (number: number, dueInMs: number, fields: Partial<Payment> = {}) =>
+        paymentNumber(number, { next_attempt_at: at(dueInMs), ...fields });
+      /** As a process does whose wall clock is two hours ahead. */
+      async function twoHoursAhead<T>(write: () => Promise<T>): Promise<T> {
+        vi.useFakeTimers({ now: Date.now() + 2 * hour, toFake: ['Date'] });
+        try {
+          return await write();
+        } finally {
+          vi.useRealTimers();
+        }
+      }
+
+      describe('given a short lease', () => {
+        beforeEach(async () => {
+          await store.close();
+          store = await open(200);
+        });
+        test.each<[what: string, put: () => Promise<unknown>]>([
+          ['is scheduled for later than the longest wait', () => store.insert(scheduled(1, 2 * hour))],
+          [
+            'is scheduled for after its expiry, and both are later',
+            () => store.insert(scheduled(1, 3 * hour, { expires_at: at(2 * hour) })),
+          ],
+          [
+            'was started by a clock that was ahead',
+            () => twoHoursAhead(() => store.insert(paymentNumber(1, { attempts: running() }))),
+          ],
+          [
+            'was claimed by a clock that was ahead',
+            async () => {
+              await store.insert(scheduled(1, hour));
+              await twoHoursAhead(() => store.claimDue(1));
+            },
+          ],
+          [
+            'is held and was claimed by a clock that was ahead',
+            async () => {
+              await store.insert(paymentNumber(1));
+              await twoHoursAhead(() => store.claim(paymentNumber(1)));
+            },
+          ],
+        ])('a notification that %s becomes due in a lease, and is not changed', async (_what, put) => {
+          await put();
+          const before = await store.find(paymentNumber(1).payment_id);
+          await store.bringForward(hour, 10);
+          expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(before);
+          await expect.poll(() => store.claimDue(10), { timeout: 10_000 }).toHaveLength(1);
+        });
+      });
+
+      test.each<[what: string, payment: () => Payment, longestWaitMs: number]>([
+        ['due within the longest wait', () => scheduled(1, hour - 60_000), hour],
+        ['leased, though the lease is longer than the longest wait', () => runningPayment(), 1],
+        ['held', () => paymentNumber(1, { expires_at: at(2 * hour), reason: 'unknown_outcome' }), hour],
+        ['sent', () => scheduled(1, 2 * hour, { notification_status: 'sent' }), hour],
+      ])('leaves a notification that is %s', async (_what, payment, longestWaitMs) => {
+        await store.insert(payment());
+        expect(await store.bringForward(longestWaitMs, 10)).toBe(0);
+        expect(await store.claimDue(10)).toEqual([]);
+      });
+      const runningPayment = () => paymentNumber(1, { attempts: running() });
+
+      test('given a lease longer than the longest wait, brings a scheduled notification within that wait', async () => {
+        await store.insert(scheduled(1, leaseMs / 2));
+        expect(await store.bringForward(100, 10)).toBe(1);
+        await expect.poll(() => store.claimDue(10), { timeout: leaseMs / 3 }).toHaveLength(1);
+      });
+
+      test('brings as many as its limit, each once and to no earlier than a lease', async () => {
+        await Promise.all([1, 2, 3, 4, 5].map((number) => store.insert(scheduled(number, 2 * hour))));
+        await store.insert(paymentNumber(6));
+        expect(await store.bringForward(hour, 3)).toBe(3);
+        expect(await store.bringForward(hour, 3)).toBe(2);
+        expect(await store.bringForward(hour, 3)).toBe(0);
+        expect(await store.claimDue(10)).toEqual([]);
+      });
+    });
+
     describe('an idempotency key', () => {
       test('is stored with its payment: a second insert returns the first record, and inserts nothing', async () => {
         const first = recordOf('key-1', paymentNumber(1), { fingerprint: 'aaa' });

@@ -26,6 +26,10 @@ const selectPayments = `
   ) AS attempts
   FROM payments`;
 
+/** Due at its next attempt or its expiry: otherwise `due_at` is the end of a lease. */
+const isScheduled = '(next_attempt_at IS NOT NULL AND due_at = least(next_attempt_at, expires_at))';
+const isHeld = '(next_attempt_at IS NULL AND due_at = expires_at)';
+
 /** The statements of the store. Those that take arrays serve many requests at once. */
 export function prepareStatements(database: Database) {
   const query: Query = (name, text, values) => database.query({ name, text, values });
@@ -62,6 +66,25 @@ export function prepareStatements(database: Database) {
         [now, limit, leasedUntil],
       );
       return claims.length > 0 ? selectClaimed(claims) : [];
+    },
+
+    /** By the database's clock, because a replica whose clock is behind would cut the leases of the others short. */
+    async bringForward(longestWaitMs: number, limit: number, leaseMs: number): Promise<number> {
+      const brought = await query(
+        'bring_forward',
+        `WITH late AS MATERIALIZED (
+           SELECT payment_id FROM payments
+           WHERE due_at > now() + least($1::float8, $3::float8) * interval '1 ms'
+             AND NOT ${isHeld}
+             AND due_at > now() + CASE WHEN ${isScheduled} THEN $1 ELSE $3 END * interval '1 ms'
+           ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+         )
+         UPDATE payments SET due_at = now() + CASE WHEN ${isScheduled} THEN least($1, $3) ELSE $3 END * interval '1 ms'
+         WHERE payment_id = ANY (ARRAY (SELECT payment_id FROM late))
+         RETURNING 1`,
+        [longestWaitMs, limit, leaseMs],
+      );
+      return brought.length;
     },
 
     async claim({ payment_id, fence }: Payment, dueAt: string | null, leasedUntil: Date) {

@@ -110,6 +110,9 @@ export async function openPostgresStore({
         return (await claimed(await statements.claimDue(new Date(), limit, leasedUntil()))).payments;
       }),
 
+    bringForward: (longestWaitMs, limit) =>
+      write(() => statements.bringForward(longestWaitMs, limit, leaseMs)),
+
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
       const found = await inOrder(payment.payment_id, () =>

@@ -3,6 +3,11 @@ import type { Payment } from '../../domain/payment.ts';
 import { putOffUntil, type StoredPayments, sortRows } from '../stored-payments.ts';
 import { type PaymentRow, paymentOf, prepareRows, selectedNames } from './rows.ts';
 
+const ms = (time: string) => `CAST(round(unixepoch(${time}, 'subsec') * 1000) AS INTEGER)`;
+/** Due at its next attempt or its expiry: otherwise `due_at` is the end of a lease. */
+const isScheduled = `(due_at IS min(${ms('next_attempt_at')}, ${ms('expires_at')}))`;
+const isHeld = `(next_attempt_at IS NULL AND due_at = ${ms('expires_at')})`;
+
 /** The statements that lease notifications. Times are ms since the epoch. */
 export function prepareClaims(db: DatabaseSync) {
   const endLeases = db.prepare(`
@@ -19,6 +24,14 @@ export function prepareClaims(db: DatabaseSync) {
     )
     RETURNING ${selectedNames}`,
   );
+  const bringForward = db.prepare(`
+    UPDATE payments SET due_at = iif(${isScheduled}, min(:latest, :leased_until), :leased_until)
+    WHERE payment_id IN (
+      SELECT payment_id FROM payments
+      WHERE due_at > min(:latest, :leased_until) AND NOT ${isHeld}
+        AND due_at > iif(${isScheduled}, :latest, :leased_until)
+      ORDER BY due_at LIMIT :limit
+    )`);
   const claim = prepareRows(
     db,
     `
@@ -32,6 +45,8 @@ export function prepareClaims(db: DatabaseSync) {
     endLeases: (now: number) => void endLeases.run({ now }),
     claimDue: (now: number, limit: number, leased_until: number) =>
       putOff(claimDue.all({ now, limit, leased_until }), now),
+    bringForward: (latest: number, limit: number, leased_until: number): number =>
+      Number(bringForward.run({ latest, limit, leased_until }).changes),
     /** Returns no payment if another worker has claimed it. */
     claim: ({ payment_id, fence }: Payment, due_at: number | null, now: number, leased_until: number) =>
       putOff(claim.all({ payment_id, fence, due_at, leased_until }), now),

@@ -77,6 +77,11 @@ export async function openSqliteStore({
       return reported(await writer.write('claimDue', now, limit, now + leaseMs)).payments;
     },
 
+    async bringForward(longestWaitMs, limit) {
+      const now = Date.now();
+      return writer.write('bringForward', now + longestWaitMs, limit, now + leaseMs);
+    },
+
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
       const [dueBefore, now] = [dueAt(payment, leaseMs), Date.now()];

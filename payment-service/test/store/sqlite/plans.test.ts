@@ -64,6 +64,12 @@ test('interrupted notifications are searched only among those due later', () => 
   expect(plan).toEqual(['SEARCH payments USING INDEX payments_due (due_at>?)']);
 });
 
+test('notifications that are due too late are searched only among those due later', () => {
+  const [plan] = plansOf(prepareWrites, /due_at > min\(/);
+  expect(plan).toContain('SEARCH payments USING INDEX payments_due (due_at>?)');
+  expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
+});
+
 test('the backlog and its oldest payment are found without reading other payments', () => {
   expect(plansOf(prepareReads, /WHERE notification_status = 'pending'/)).toEqual([
     [
