@@ -140,14 +140,26 @@ export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'ba
       else this.remove();
     },
   });
+  const oldestAgeMs = createAge();
   new Gauge({
     name: 'paysms_notification_backlog_oldest_age_seconds',
     help: 'Age of the oldest payment of the backlog; 0 if there is none',
     registers,
     async collect() {
       const current = await backlog();
-      if (current) this.set(current.oldest_at ? (Date.now() - Date.parse(current.oldest_at)) / 1000 : 0);
+      if (current) this.set(oldestAgeMs(current.oldest_at) / 1000);
       else this.remove();
     },
   });
+}
+
+/** The age of what was made at a wall time, in ms; no less than since it was first asked for, also by a clock that was set back. */
+function createAge(): (at: string | null) => number {
+  let of: string | null = null;
+  let since = 0;
+  return (at) => {
+    if (at !== of) since = performance.now();
+    of = at;
+    return at === null ? 0 : Math.max(Date.now() - Date.parse(at), performance.now() - since);
+  };
 }

@@ -1,5 +1,5 @@
 import type { Outcome, Receipt } from 'service-kit/contract/notification.ts';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { PaymentView } from '../src/domain/payment-view.ts';
 import { StoreUnavailable } from '../src/store/store.ts';
 import { body, build, hold, keyed, paymentOf, post, refused } from './fixture.ts';
@@ -186,6 +186,27 @@ test('a circuit is shown in one state, and its transitions are counted', async (
   expect(await valuesOf(fixture, 'paysms_circuit_transitions_total')).toEqual({
     'Aldeamo open': 1,
     'Aldeamo closed': 1,
+  });
+});
+
+describe('given a wall clock that was set', () => {
+  afterEach(() => void vi.useRealTimers());
+  const setWall = (byMs: number) => vi.setSystemTime(Date.now() + byMs);
+  const oldestAge = async (fixture: Fixture) =>
+    (await valuesOf(fixture, 'paysms_notification_backlog_oldest_age_seconds'))[''] ?? 0;
+
+  test('back by an hour, the age of the oldest payment of the backlog still grows, from when it was first read', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    const fixture = await build();
+    fixture.clients.Aldeamo.answer = async () => refused;
+    fixture.clients.Twilio.answer = async () => refused;
+    await pay(fixture);
+    vi.advanceTimersByTime(60_000);
+    expect(await oldestAge(fixture)).toBe(60);
+    setWall(-3_600_000);
+    expect(await oldestAge(fixture)).toBe(0);
+    vi.advanceTimersByTime(1_200_000);
+    expect(await oldestAge(fixture)).toBe(1200);
   });
 });
 

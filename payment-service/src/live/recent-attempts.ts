@@ -34,7 +34,16 @@ interface Bucket {
 /** Aggregates the attempts of the last five minutes in memory of constant size. `now` is in ms since the epoch. */
 export function createRecentAttempts(now: () => number = Date.now): RecentAttempts {
   const rings: Record<Provider, (Bucket | undefined)[]> = { Aldeamo: [], Twilio: [] };
-  const currentNumber = () => Math.floor(now() / bucketMs);
+
+  /** Drops buckets of the future: a wall clock that was set back would come to them again. */
+  function currentNumber(): number {
+    const number = Math.floor(now() / bucketMs);
+    for (const provider of Object.keys(rings) as Provider[])
+      rings[provider].forEach((bucket, index, ring) => {
+        if (bucket && bucket.number > number) ring[index] = undefined;
+      });
+    return number;
+  }
 
   function currentBucket(provider: Provider): Bucket {
     const number = currentNumber();

@@ -41,6 +41,19 @@ test('recent attempts expire after five minutes, with or without newer ones', ()
   expect(recent.series().Twilio).toMatchObject([{ from: '2026-01-01T00:05:00.000Z', attempts: 1 }]);
 });
 
+test('recent attempts, given a wall clock set back by an hour, are those since, also when it comes to that hour again', () => {
+  const { recent, at } = setUp();
+  at(3_600_000);
+  recent.attemptEnded('Aldeamo', accepted, 1);
+  recent.attemptEnded('Twilio', accepted, 1);
+  at(0);
+  expect(recent.series()).toEqual({ Aldeamo: [], Twilio: [] });
+  recent.attemptEnded('Aldeamo', accepted, 1);
+  expect(recent.series().Aldeamo).toMatchObject([{ from: '2026-01-01T00:00:00.000Z', attempts: 1 }]);
+  at(3_600_000);
+  expect(recent.series()).toEqual({ Aldeamo: [], Twilio: [] });
+});
+
 test('recent attempts, given a day of traffic, use no more than 60 buckets, in order', () => {
   const { recent, at } = setUp();
   for (let ms = 0; ms < 86_400_000; ms += 4000) {

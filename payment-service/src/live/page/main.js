@@ -22,8 +22,10 @@ const keyForm = get('#key-form');
 let latest;
 /** @type {import('./stream.js').Connection} */
 let connection = 'connecting';
-/** The difference between this clock and the service's, in ms. */
-let aheadMs = 0;
+/** What `performance.now()` was when it came. */
+let latestAt = 0;
+/** The time by the clock of the service: that of the snapshot, and what has passed since, whatever this wall clock does. */
+const serviceNow = () => (latest ? Date.parse(latest.at) : 0) + performance.now() - latestAt;
 
 function show() {
   setText(get('#connection'), connection === 'keyNeeded' ? '' : textOf(connection));
@@ -32,7 +34,7 @@ function show() {
   setText(get('#key-wrong'), connection === 'keyNeeded' && hasKey() ? textOf('keyWrong') : '');
   get('#view').hidden = latest === undefined || connection === 'keyNeeded';
   if (!latest) return;
-  currentProvider.show(latest, Date.now() - aheadMs);
+  currentProvider.show(latest, serviceNow());
   for (const card of cards) card.show(latest);
   if (latest.payments) payments.show(latest.payments);
   const isDemo = latest.levers.Aldeamo !== null && latest.levers.Twilio !== null;
@@ -54,7 +56,7 @@ function start() {
   void streamSnapshots({
     snapshot(snapshot) {
       latest = snapshot;
-      aheadMs = Date.now() - Date.parse(snapshot.at);
+      latestAt = performance.now();
       show();
     },
     connection(next) {
@@ -79,7 +81,7 @@ keyForm.addEventListener('submit', (event) => {
   start();
 });
 // The countdown to the next probe runs between two events.
-setInterval(() => latest && currentProvider.show(latest, Date.now() - aheadMs), 500);
+setInterval(() => latest && currentProvider.show(latest, serviceNow()), 500);
 
 showLanguage();
 start();
