@@ -4,6 +4,7 @@ import type { AccessOptions } from 'service-kit/http/access.ts';
 import type { AdmissionOptions } from 'service-kit/http/admission.ts';
 import { buildServer } from 'service-kit/http/server.ts';
 import type { Server } from 'service-kit/http/types.ts';
+import type { ClockWatch } from './delivery/clock-watch.ts';
 import { createPaymentCreation } from './delivery/create-payment.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import type { Notifier } from './delivery/notifier.ts';
@@ -25,13 +26,14 @@ import { type LiveViewSources, registerLiveView } from './live/live.ts';
 import { createLivePage } from './live/page-files.ts';
 import { createReplicas, type ReplicasOptions } from './live/replicas.ts';
 import { createStoreView } from './live/store-view.ts';
-import { countPayments, exportCircuits, exportStore } from './metrics.ts';
+import { countPayments, exportCircuits, exportClock, exportStore } from './metrics.ts';
 import type { Store } from './store/store.ts';
 
 export interface Dependencies {
   store: Store;
   notifier: Notifier;
   policy: RetryPolicy;
+  clock: ClockWatch;
   rules: RequestRules;
   outbox: Pick<OutboxOptions, 'concurrency' | 'ratePerSecond' | 'keyRetentionMs' | 'paymentRetentionMs'>;
   /** The registry of GET /metrics. The metrics of payments, circuits and store are added to it. */
@@ -47,7 +49,7 @@ export interface Dependencies {
 
 /** Builds the payment service. It owns the store and the notifier: it closes them when it closes. */
 export async function buildApp(dependencies: Dependencies): Promise<Server> {
-  const { store, notifier, policy, rules, metrics, logger, version } = dependencies;
+  const { store, notifier, policy, clock, rules, metrics, logger, version } = dependencies;
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
@@ -63,6 +65,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   });
   exportCircuits(metrics, notifier.report);
   exportStore(metrics, store);
+  exportClock(metrics, clock);
   const count = countPayments(metrics);
   const storeView = createStoreView(store);
   const replica = dependencies.replica.name;
@@ -77,7 +80,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     storeView.invalidate();
     replicas.publishChange();
   };
-  const delivery = createDelivery({ store, notifier, policy, onChange });
+  const delivery = createDelivery({ store, notifier, policy, clock, onChange });
   const creation = createPaymentCreation({ store, delivery, policy, onChange });
   const retryNotification = createNotificationRetry({ store, delivery, policy });
   registerPaymentCreation(server, creation, rules);
@@ -101,6 +104,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     longestWaitMs: longestWaitMs(policy),
     store,
     delivery,
+    clock,
     log: logger,
   });
   // The outbox claims nothing from the start of the stop; rounds in progress end before their dependencies are closed.

@@ -7,6 +7,7 @@ import { startService } from 'service-kit/http/start.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
 import { circuitBreakerParameters, paymentConfigSchema, requestRules, retryPolicy } from './config.ts';
+import { watchClock } from './delivery/clock-watch.ts';
 import { createNotifier } from './delivery/notifier.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
 import { replicaChannelOf } from './live/replica-channel.ts';
@@ -29,6 +30,8 @@ await startService({
     const policy = retryPolicy(config);
     const leaseMs = config.NOTIFICATION_LEASE_MS;
     const onUnreadable = countUnreadable(metrics);
+    const clock = watchClock({ log: logger });
+    const { longestSince } = clock;
     const recentAttempts = createRecentAttempts();
     const sandboxControls = createSandboxControls({
       Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
@@ -36,8 +39,18 @@ await startService({
     });
     const notifier = createNotifier({
       clients: {
-        Aldeamo: createProviderClient({ provider: 'Aldeamo', url: config.ALDEAMO_SERVICE_URL, ...limits }),
-        Twilio: createProviderClient({ provider: 'Twilio', url: config.TWILIO_SERVICE_URL, ...limits }),
+        Aldeamo: createProviderClient({
+          provider: 'Aldeamo',
+          url: config.ALDEAMO_SERVICE_URL,
+          longestSince,
+          ...limits,
+        }),
+        Twilio: createProviderClient({
+          provider: 'Twilio',
+          url: config.TWILIO_SERVICE_URL,
+          longestSince,
+          ...limits,
+        }),
       },
       parameters: circuitBreakerParameters(config),
       policy,
@@ -51,6 +64,7 @@ await startService({
       ),
       notifier,
       policy,
+      clock,
       rules: requestRules(config),
       outbox: {
         concurrency: config.OUTBOX_CONCURRENCY,

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { outcomes } from 'service-kit/contract/notification.ts';
 import { durationBuckets } from 'service-kit/telemetry/metrics.ts';
+import type { ClockWatch } from './delivery/clock-watch.ts';
 import { type Notifier, providers } from './delivery/notifier.ts';
 import type { NotifierObserver } from './delivery/provider-breaker.ts';
 import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './domain/payment.ts';
@@ -98,6 +99,18 @@ export function exportCircuits(registry: Registry, report: Notifier['report']): 
 }
 
 const isIn = (circuit: { state: CircuitState }, state: CircuitState) => (circuit.state === state ? 1 : 0);
+
+/** Compares the clocks at each scrape. */
+export function exportClock(registry: Registry, clock: Pick<ClockWatch, 'aheadMs'>): void {
+  new Gauge({
+    name: 'paysms_clock_ahead_seconds',
+    help: 'How far the wall clock was set ahead in the last five minutes, by the monotonic clock; negative if it was set back',
+    registers: [registry],
+    collect() {
+      this.set(clock.aheadMs() / 1000);
+    },
+  });
+}
 
 /**
  * Reads the store at each scrape. Its values are the same in all processes that share it. A gauge has no sample while the

@@ -11,6 +11,7 @@ import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts'
 import { expect, onTestFinished } from 'vitest';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
+import { watchClock } from '../src/delivery/clock-watch.ts';
 import { createNotifier } from '../src/delivery/notifier.ts';
 import type { UnknownOutcomePolicy } from '../src/domain/outcome.ts';
 import { type PaymentView, paymentViewSchema } from '../src/domain/payment-view.ts';
@@ -108,6 +109,7 @@ export async function build({
     store,
     notifier,
     policy,
+    clock: watchClock({ log: logger }),
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,

@@ -208,6 +208,19 @@ describe('given a wall clock that was set', () => {
     vi.advanceTimersByTime(1_200_000);
     expect(await oldestAge(fixture)).toBe(1200);
   });
+
+  test.each([
+    ['ahead', 90_000, 90],
+    ['back', -90_000, -90],
+  ])('%s, a gauge shows by how much until five minutes have passed', async (_where, byMs, seconds) => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    const fixture = await build();
+    expect(await valuesOf(fixture, 'paysms_clock_ahead_seconds')).toEqual({});
+    setWall(byMs);
+    expect(await valuesOf(fixture, 'paysms_clock_ahead_seconds')).toEqual({ '': seconds });
+    vi.advanceTimersByTime(300_000);
+    expect(await valuesOf(fixture, 'paysms_clock_ahead_seconds')).toEqual({});
+  });
 });
 
 test('given a receipt for a possible duplicate, the duplicate is counted once', async () => {

@@ -11,6 +11,7 @@ import {
   scheduleRetry,
 } from '../domain/retry-policy.ts';
 import { LeaseLost, type Store, type StoredAnswer } from '../store/store.ts';
+import type { ClockWatch } from './clock-watch.ts';
 import { logPayment } from './log-payment.ts';
 import type { Notifier, Settled } from './notifier.ts';
 import { createPatience } from './patience.ts';
@@ -45,7 +46,7 @@ export interface Delivery {
   /**
    * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless one
    * of them can not answer yet, it has expired, the policy holds it, or the process is stopping: then its claim is released,
-   * and it is due at once.
+   * and it is due at once. It does not expire by a wall clock that was just set ahead.
    *
    * @throws LeaseLost, StoreUnavailable
    */
@@ -67,10 +68,12 @@ export interface DeliveryOptions {
   store: Store;
   notifier: Notifier;
   policy: RetryPolicy;
+  clock: Pick<ClockWatch, 'mayExpire'>;
   onChange?: PaymentObserver;
 }
 
-export function createDelivery({ store, notifier, policy, onChange = () => {} }: DeliveryOptions): Delivery {
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { store, notifier, policy, clock, onChange = () => {} } = options;
   const { track, drain } = createTracker();
   const patience = createPatience(policy.patienceMs);
 
@@ -115,10 +118,24 @@ export function createDelivery({ store, notifier, policy, onChange = () => {} }:
     const settled = await notifier.settleUnknown(interrupted);
     const known = settled.payment;
     if (known.notification_status !== 'pending') return end(known, claimed, log);
-    if (mayBeAnswered(settled)) return askAgain(known, claimed);
-    if (isExpired(known)) return end(expire(known), claimed, log);
-    if (isHeldBack(known, policy)) return end(hold(known), claimed, log);
-    return stopping.aborted ? release(known, claimed) : tryAgain(known, claimed, log);
+    if (!isExpired(known))
+      return mayBeAnswered(settled) ? askAgain(known, claimed) : goOn(known, claimed, log, stopping);
+    // What looks expired is due at once, whatever is recorded: it is left to its lease, or leased again.
+    if (mayBeAnswered(settled)) return claimed;
+    if (clock.mayExpire()) return end(expire(known), claimed, log);
+    if (isHeldBack(known, policy)) return claimed;
+    const tried = await goOn(known, claimed, log, stopping);
+    return isWaiting(tried) ? store.claim(tried) : tried;
+  }
+
+  async function goOn(
+    payment: Payment,
+    before: Payment,
+    log: FastifyBaseLogger,
+    stopping: AbortSignal,
+  ): Promise<Payment> {
+    if (isHeldBack(payment, policy)) return end(hold(payment), before, log);
+    return stopping.aborted ? release(payment, before) : tryAgain(payment, before, log);
   }
 
   async function retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment> {
@@ -204,6 +221,9 @@ function endInterrupted(payment: Payment): Payment {
   const index = payment.attempts.length - 1;
   return settleAttempt(payment, index, { outcome: 'unknown', reason: 'interrupted' });
 }
+
+const isWaiting = (payment: Payment) =>
+  payment.notification_status === 'pending' && askedProvider(payment) === undefined;
 
 /** Attempts before the last retry by hand do not hold a notification. */
 const isHeldBack = ({ attempts, reopened }: Payment, { unknownOutcome }: RetryPolicy) =>

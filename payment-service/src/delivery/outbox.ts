@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { LeaseLost, type Store } from '../store/store.ts';
+import type { ClockWatch } from './clock-watch.ts';
 import type { Delivery } from './delivery.ts';
 
 /**
@@ -25,6 +26,7 @@ export interface OutboxOptions {
   paymentRetentionMs: number;
   /** No notification is due later than this, in ms. */
   longestWaitMs: number;
+  clock: Pick<ClockWatch, 'mayExpire'>;
   log: FastifyBaseLogger;
 }
 
@@ -39,7 +41,7 @@ const bringForwardEveryMs = 60_000;
 
 export function startOutbox(options: OutboxOptions): Outbox {
   const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, paymentRetentionMs } = options;
-  const { longestWaitMs, log } = options;
+  const { longestWaitMs, clock, log } = options;
   const perTick = (ratePerSecond * tickMs) / 1000;
   /** Tokens of the rate limiter. Unused whole tokens are dropped; the fraction is carried over. */
   let tokens = 0;
@@ -94,9 +96,11 @@ export function startOutbox(options: OutboxOptions): Outbox {
 
   /** Deletes and redacts as much in a tick as payments can arrive in it, so that it keeps up. Returns how much it was. */
   async function deleteOld(): Promise<number> {
-    const keys = await store.deleteKeys(Date.now() - keyRetentionMs, deletedAtATime);
+    const now = Date.now();
+    if (!clock.mayExpire()) return 0; // after `now` was read, because the clock may be set between the two
+    const keys = await store.deleteKeys(now - keyRetentionMs, deletedAtATime);
     if (paymentRetentionMs === 0) return keys;
-    return keys + (await store.redact(Date.now() - paymentRetentionMs, deletedAtATime));
+    return keys + (await store.redact(now - paymentRetentionMs, deletedAtATime));
   }
 
   /** A notification whose turn failed is claimed again when its lease has expired. */

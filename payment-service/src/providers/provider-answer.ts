@@ -70,5 +70,5 @@ const outcomeSchema = outcomeMembersSchema.extend({
   type: z.string().startsWith('urn:problem:notification-'),
 });
 
-/** Allows for a clock that is adjusted meanwhile, such as by NTP. */
+/** Allows for two clocks that do not run at the same rate. */
 const marginMs = 1000;

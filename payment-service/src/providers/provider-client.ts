@@ -6,6 +6,8 @@ import { outcomeOfAnswer, type QueriedOutcome, settledBy } from './provider-answ
 
 export interface ProviderClientOptions extends HttpClientOptions {
   provider: Provider;
+  /** The longest time, in ms, that can have passed since a time in ms since the epoch. */
+  longestSince: (at: number) => number;
 }
 
 export interface ProviderClient {
@@ -23,7 +25,11 @@ export interface ProviderClient {
 
 const healthySchema = z.object({ status: z.literal('healthy') });
 
-export function createProviderClient({ provider, ...options }: ProviderClientOptions): ProviderClient {
+export function createProviderClient({
+  provider,
+  longestSince,
+  ...options
+}: ProviderClientOptions): ProviderClient {
   const service = createHttpClient(options);
 
   return {
@@ -42,7 +48,7 @@ export function createProviderClient({ provider, ...options }: ProviderClientOpt
       try {
         const headers = { 'idempotency-key': idempotencyKey };
         const answer = await service.call({ method: 'DELETE', path: '/notify', headers });
-        return settledBy(provider, answer, Date.now() - startedAt);
+        return settledBy(provider, answer, longestSince(startedAt));
       } catch {
         return 'unanswered';
       }

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { watchClock } from '../../src/delivery/clock-watch.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
@@ -87,7 +88,7 @@ async function setUp({
     log,
   });
   onTestFinished(() => notifier.close());
-  const delivery = createDelivery({ store, notifier, policy });
+  const delivery = createDelivery({ store, notifier, policy, clock: watchClock({ log }) });
 
   const fresh = (phone: string | null = null) =>
     newPayment(
@@ -799,6 +800,77 @@ describe('delivery, given a wall clock that was set', () => {
     expect(notifier.report().Aldeamo.next_probe_at).toBe(pending.next_attempt_at);
     pass(remainingMs);
     expect((await turn()).payment_id).toBe(pending.payment_id);
+  });
+
+  test('ahead by two days, fails no notification as expired, and tries it once a lease', async () => {
+    const { pay, turn, calls, answers, store } = await setUp({ answers: down });
+    const pending = await pay();
+    setWall(48 * hour);
+    const waiting = await turn();
+    expect(waiting).toMatchObject({ notification_status: 'pending', reason: null });
+    expect(await store.claimDue(10)).toEqual([]);
+    pass(leaseMs - 1);
+    expect(await store.claimDue(10)).toEqual([]);
+    pass(1);
+    answers.Twilio = accepted('SM1');
+    const sent = await turn();
+    expect(sent).toMatchObject({ payment_id: pending.payment_id, notification_status: 'sent' });
+    expect(calls).toEqual(['Aldeamo -1', 'Twilio -2', 'Aldeamo -3', 'Twilio -4', 'Aldeamo -5', 'Twilio -6']);
+  });
+
+  test('ahead by two days, while no provider is available, looks once a lease', async () => {
+    const { pay, turn, open, calls, store } = await setUp({ answers: down });
+    await pay();
+    await open('Aldeamo', 'Twilio');
+    setWall(48 * hour);
+    for (const _lease of [1, 2]) {
+      expect(await turn()).toMatchObject({ notification_status: 'pending' });
+      expect(await store.claimDue(10)).toEqual([]);
+      pass(leaseMs);
+    }
+    expect(calls).toEqual([]);
+  });
+
+  test('ahead by two days, leaves a held notification to its lease, and to a person', async () => {
+    const { pay, turn, calls, found, store } = await setUp({
+      unknownOutcome: 'hold',
+      answers: { Aldeamo: lost, Twilio: lost },
+    });
+    const held = await pay();
+    expect(isHeld(await turnWhenDue())).toBe(true);
+    async function turnWhenDue() {
+      pass(900_000);
+      return turn();
+    }
+    setWall(48 * hour);
+    for (const _lease of [1, 2]) {
+      expect(isHeld(await turn())).toBe(true);
+      expect(await store.claimDue(10)).toEqual([]);
+      pass(leaseMs);
+    }
+    expect(isHeld(await found(held))).toBe(true);
+    expect(calls.filter((call) => !call.includes('?'))).toEqual(['Aldeamo -1']);
+  });
+
+  test('ahead by two days for five minutes, fails a notification as expired after those', async () => {
+    const { pay, turn } = await setUp({ answers: down });
+    await pay();
+    setWall(48 * hour);
+    await turn();
+    pass(300_000);
+    expect(await turn()).toMatchObject({ notification_status: 'failed', reason: 'expired' });
+  });
+
+  test('ahead by two days and back within five minutes, fails no notification', async () => {
+    const { pay, turn, answers, store } = await setUp({ answers: down });
+    await pay();
+    setWall(48 * hour);
+    await turn();
+    setWall(-48 * hour);
+    expect(await store.bringForward(900_000, 10)).toBe(1);
+    pass(leaseMs);
+    answers.Aldeamo = accepted('AL1');
+    expect(await turn()).toMatchObject({ notification_status: 'sent' });
   });
 });
 

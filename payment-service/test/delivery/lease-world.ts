@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { watchClock } from '../../src/delivery/clock-watch.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { newPayment, type Payment } from '../../src/domain/payment.ts';
@@ -111,7 +112,12 @@ export function createWorld(delays: number[]) {
     const store = slowDown(shared, watch, life, pause);
     const clients = { Aldeamo: clientOf('Aldeamo', life), Twilio: clientOf('Twilio', life) };
     const notifier = createNotifier({ clients, parameters, policy, log });
-    const delivery = createDelivery({ store: store as Partial<Store> as Store, notifier, policy });
+    const delivery = createDelivery({
+      store: store as Partial<Store> as Store,
+      notifier,
+      policy,
+      clock: watchClock({ log }),
+    });
     const crash = () => {
       life.end();
       void notifier.close();

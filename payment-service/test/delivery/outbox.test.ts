@@ -77,6 +77,7 @@ async function setUp({ leaseMs = hour } = {}) {
       keyRetentionMs: hour,
       paymentRetentionMs: 0,
       longestWaitMs: 2 * hour,
+      clock: { mayExpire: () => true },
       log: log as unknown as FastifyBaseLogger,
       ...options,
     });
@@ -321,6 +322,31 @@ describe('the outbox, given notifications that are due too late', () => {
     expect(bringForward).toHaveBeenCalledTimes(1);
     await pass(2000);
     expect(bringForward).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('the outbox, given a wall clock that is not trusted', () => {
+  test('deletes no key and redacts no payment until it is', async () => {
+    const { store, start } = await setUp();
+    const payment = paymentNumber(1, {
+      created_at: new Date(now).toISOString(),
+      notification_status: 'sent',
+    });
+    await store.insert(payment, recordOf('key-1', payment));
+    vi.setSystemTime(now + 2 * hour);
+    let mayExpire = false;
+    start({ paymentRetentionMs: hour, clock: { mayExpire: () => mayExpire } });
+    await pass(2000);
+    const known = async () => {
+      const another = paymentNumber(2, { notification_status: 'sent' });
+      return (await store.insert(another, recordOf('key-1', another))).known !== undefined;
+    };
+    expect((await store.find(payment.payment_id))?.message).not.toBeNull();
+    expect(await known()).toBe(true);
+    mayExpire = true;
+    await pass(2000);
+    expect((await store.find(payment.payment_id))?.message).toBeNull();
+    expect(await known()).toBe(false);
   });
 });
 

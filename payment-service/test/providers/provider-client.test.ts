@@ -22,6 +22,7 @@ function clientOf(url: string, options: Partial<ProviderClientOptions> = {}) {
     url,
     timeoutMs: ample,
     maxConcurrency: 10,
+    longestSince: (at) => Date.now() - at,
     ...options,
   });
   onTestFinished(() => client.close());
@@ -551,6 +552,17 @@ describe('the status query of an attempt', () => {
     ],
   ])('returns the outcome: %s', async (_what, answer, outcome) => {
     await expect(ask(answer)).resolves.toEqual(outcome);
+  });
+
+  test.each([
+    [3_000_000, 'not_sent'],
+    [Number.POSITIVE_INFINITY, undefined], // a wall clock that was set back
+  ])('given an attempt of up to %i ms ago and records of an hour, settles it as %s', async (longest, outcome) => {
+    const url = await serve((_incoming, response) =>
+      response.writeHead(404).end(JSON.stringify(unknownKey(0))),
+    );
+    const client = clientOf(url, { longestSince: () => longest });
+    expect((await client.ask('pmt_0199-2', Date.now()))?.outcome).toBe(outcome);
   });
 
   test.each<[what: string, answer: Answer]>([
