@@ -14,7 +14,7 @@ export interface Incident {
   happen: (random: Random) => Promise<void>;
 }
 
-export interface Random {
+interface Random {
   /** A number from 0 to 1. */
   roll(): number;
   pick<T>(from: readonly T[]): T;

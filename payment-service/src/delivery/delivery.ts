@@ -2,47 +2,23 @@ import type { FastifyBaseLogger } from 'fastify';
 import { inSpan, resumeCorrelation } from 'service-kit/telemetry/correlation.ts';
 import { askedProvider, settleAttempt } from '../domain/attempts.ts';
 import type { Payment, PaymentObserver } from '../domain/payment.ts';
-import {
-  expire,
-  hold,
-  isExpired,
-  postpone,
-  type RetryPolicy,
-  scheduleRetry,
-} from '../domain/retry-policy.ts';
-import { LeaseLost, type Store, type StoredAnswer } from '../store/store.ts';
+import { expire, hold, isExpired, postpone, type RetryPolicy } from '../domain/retry-policy.ts';
+import type { Store } from '../store/store.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import { logPayment } from './log-payment.ts';
 import type { Notifier, Settled } from './notifier.ts';
 import { createPatience } from './patience.ts';
+import { createRound, createSave, type Round } from './round.ts';
 import { createTracker } from './tracker.ts';
 
 /** The pause before a provider that could not answer is asked again. */
 const askAgainMs = 1000;
 
-/** A payment at the end of a round, as it is on record. */
-interface EndedRound {
-  payment: Payment;
-  /** False if the end of the round could not be recorded: the attempt without an outcome is settled when its lease has expired. */
-  isRecorded: boolean;
-  /** The answer that was stored with the end. */
-  answer: StoredAnswer | undefined;
-}
-
 /** Gets a notification to its end, and records each step. */
 export interface Delivery {
   /** Adds the first attempt to a new payment; nothing is stored and no provider is called yet. */
   begin(payment: Payment): Payment;
-  /**
-   * Makes the attempt that was begun and stored, fails over to the other provider if its outcome asks for it, and stores the
-   * end with the answer that `answerTo` builds. The payment is on disk, so no error from here on fails it: this never rejects,
-   * and never returns what is not on record.
-   */
-  round(
-    payment: Payment,
-    log: FastifyBaseLogger,
-    answerTo?: (ended: Payment) => StoredAnswer,
-  ): Promise<EndedRound>;
+  round: Round;
   /**
    * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless one
    * of them can not answer yet, it has expired, the policy holds it, or the process is stopping: then its claim is released,
@@ -75,41 +51,9 @@ export interface DeliveryOptions {
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { store, notifier, policy, clock, onChange = () => {} } = options;
   const { track, drain } = createTracker();
+  const save = createSave(store, onChange);
+  const round = createRound({ store, notifier, policy, save });
   const patience = createPatience(policy.patienceMs);
-
-  async function save(payment: Payment, before: Payment, answer?: StoredAnswer): Promise<void> {
-    await store.update(payment, answer, before);
-    onChange(payment, before);
-  }
-
-  const round: Delivery['round'] = async (payment, log, answerTo) => {
-    const started = performance.now();
-    let recorded = payment;
-    let current = payment;
-    try {
-      const notified = await notifier.notify(payment, async (next) => {
-        await save(next, recorded);
-        recorded = next;
-        current = next;
-      });
-      current = scheduleRetry(notified, policy, notifier.availableInMs());
-      const answer = answerTo?.(current);
-      await save(current, recorded, answer);
-      // Only what is on record is logged as handled: the replica that claims the payment next would log it again.
-      logPayment(log, current, performance.now() - started);
-      return { payment: current, isRecorded: true, answer };
-    } catch (err) {
-      // The record has an attempt without an outcome, which counts as possibly made. Only this line has its outcome.
-      const fields = { payment_id: payment.payment_id, attempts: current.attempts };
-      if (err instanceof LeaseLost) log.warn(fields, 'another worker has claimed this notification');
-      else log.error({ err, ...fields }, 'an outcome could not be recorded');
-      return { payment: await findRecorded(recorded), isRecorded: false, answer: undefined };
-    }
-  };
-
-  /** Read again, because another worker may have changed it; what was recorded last if the store can not be read. */
-  const findRecorded = async (recorded: Payment): Promise<Payment> =>
-    (await store.find(recorded.payment_id).catch(() => undefined)) ?? recorded;
 
   async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);
@@ -118,13 +62,22 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const settled = await notifier.settleUnknown(interrupted);
     const known = settled.payment;
     if (known.notification_status !== 'pending') return end(known, claimed, log);
-    if (!isExpired(known))
-      return mayBeAnswered(settled) ? askAgain(known, claimed) : goOn(known, claimed, log, stopping);
-    // What looks expired is due at once, whatever is recorded: it is left to its lease, or leased again.
+    if (isExpired(known)) return resumeExpired(settled, claimed, log, stopping);
+    return mayBeAnswered(settled) ? askAgain(known, claimed) : goOn(known, claimed, log, stopping);
+  }
+
+  /** What looks expired is due at once, whatever is recorded: until it ends it is left to its lease, or leased again. */
+  async function resumeExpired(
+    settled: Settled,
+    claimed: Payment,
+    log: FastifyBaseLogger,
+    stopping: AbortSignal,
+  ): Promise<Payment> {
+    const { payment } = settled;
     if (mayBeAnswered(settled)) return claimed;
-    if (clock.mayExpire()) return end(expire(known), claimed, log);
-    if (isHeldBack(known, policy)) return claimed;
-    const tried = await goOn(known, claimed, log, stopping);
+    if (clock.mayExpire()) return end(expire(payment), claimed, log);
+    if (isHeldBack(payment, policy)) return claimed;
+    const tried = await goOn(payment, claimed, log, stopping);
     return isWaiting(tried) ? store.claim(tried) : tried;
   }
 
