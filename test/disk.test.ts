@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -105,4 +105,38 @@ test('given a copy in the place of its database, payment-service answers 503 unt
   await trio.kill('payment-service');
   await trio.start('payment-service');
   expect(await payments()).toBe(4);
+});
+
+test.each([
+  '000',
+  '022',
+])("given umask %s, the database is its owner's alone, also one that others could read before", async (umask) => {
+  const data = join(folder, 'shared', 'made', 'data');
+  await mkdir(join(folder, 'shared'));
+  await chmod(join(folder, 'shared'), 0o755);
+  const settings = { DATABASE_URL: `file:${data}/payments.db` };
+  await using trio = await startProcesses(settings, { prelude: `umask ${umask};` });
+  const service = trio.url('payment-service');
+  const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+  const modes = async () =>
+    Object.fromEntries(
+      await Promise.all((await readdir(data)).map(async (name) => [name, await modeOf(join(data, name))])),
+    );
+  const closed = { 'payments.db': '600', 'payments.db-shm': '600', 'payments.db-wal': '600' };
+
+  expect((await pay(service, { customer_id: 'disk' })).status).toBe(201);
+  expect(await modes()).toEqual(closed);
+  expect(await Promise.all([data, join(data, '..'), join(data, '../..')].map(modeOf))).toEqual([
+    '700',
+    '700',
+    '755',
+  ]);
+
+  await trio.kill('payment-service'); // a kill leaves all three files
+  for (const name of Object.keys(closed)) await chmod(join(data, name), 0o644);
+  await chmod(data, 0o755);
+  await trio.start('payment-service');
+  expect((await pay(service, { customer_id: 'disk' })).status).toBe(201);
+  expect(await modes()).toEqual(closed);
+  expect(await modeOf(data)).toBe('755');
 });

@@ -1,4 +1,6 @@
+import { existsSync, realpathSync } from 'node:fs';
 import type { FastifyBaseLogger } from 'fastify';
+import { takeFromOthers } from 'service-kit/private-files.ts';
 import { openSqliteStore } from './sqlite/store.ts';
 import type { FaultObserver, Store, UnreadableObserver } from './store.ts';
 
@@ -13,10 +15,22 @@ export interface OpenStoreOptions {
 /** The store of one process at `file:` and a path, or that of several replicas at a `postgres://` URL. */
 export async function openStore(url: string, { leaseMs, log, ...options }: OpenStoreOptions): Promise<Store> {
   const onUnreadable = nameOnce(log, options.onUnreadable);
-  if (url.startsWith(file))
-    return openSqliteStore({ path: url.slice(file.length), leaseMs, onUnreadable, onFault: logFaults(log) });
+  if (url.startsWith(file)) {
+    const path = url.slice(file.length);
+    closeToOthers(path, log);
+    return openSqliteStore({ path, leaseMs, onUnreadable, onFault: logFaults(log) });
+  }
   const { openPostgresStore } = await import('./postgres/store.ts'); // imported here, so that SQLite does not load pg
   return openPostgresStore({ url, leaseMs, log, onUnreadable });
+}
+
+/** For a database of an earlier release, whose files others could read. */
+function closeToOthers(path: string, log: FastifyBaseLogger): void {
+  const real = existsSync(path) ? realpathSync(path) : path;
+  for (const each of [real, `${real}-wal`, `${real}-shm`]) {
+    const err = takeFromOthers(each);
+    if (err) log.warn({ err }, 'others may read the database, and it can not be taken from them');
+  }
 }
 
 /** So that a table of which much is damaged fills neither the log nor the memory. */

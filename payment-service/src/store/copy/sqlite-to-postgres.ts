@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import { openSession } from 'service-kit/postgres/session.ts';
+import { takeFromOthers } from 'service-kit/private-files.ts';
 import { migrateSchema } from '../postgres/schema.ts';
 import { migrateSqlite } from '../sqlite/migrate.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
@@ -111,6 +112,7 @@ export async function copySqliteToPostgres({
 /** Opens and locks the source by a transaction that writes nothing; closing the source ends it. */
 function openSource(path: string): DatabaseSync {
   if (!existsSync(path)) throw new Error(`there is no database at ${path}`);
+  takeFromOthers(path); // SQLite gives its -wal and -shm the mode of the file
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makeFolder } from 'service-kit/make-folder.ts';
+import { makePrivateFile, makePrivateFolder } from 'service-kit/private-files.ts';
 import { commitGroup, type WriteResult } from './group-commit.ts';
 import { migrateSqlite } from './migrate.ts';
 import { prepareRehearsal } from './rehearsal.ts';
@@ -38,7 +38,8 @@ export interface Writer {
 
 /** Opens the database for writing, creates it if there is none, and migrates its schema. It blocks its thread. */
 export function openWriter({ path, now }: WriterOptions): Writer {
-  makeFolder(dirname(path));
+  makePrivateFolder(dirname(path));
+  makePrivateFile(path); // SQLite gives its -wal and -shm the mode of the file
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');

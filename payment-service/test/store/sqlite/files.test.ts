@@ -11,6 +11,7 @@ import fs, {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -18,6 +19,7 @@ import fs, {
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Payment } from '../../../src/domain/payment.ts';
@@ -267,6 +269,30 @@ describe('given damaged pages', () => {
     using db = new DatabaseSync(path, { readOnly: true });
     expect(db.prepare('SELECT count(*) AS count FROM idempotency_keys').get()).toMatchObject({ count: 400 });
   });
+});
+
+test.each([
+  0o000, 0o022,
+])("given the umask %i, the files and the folders made for them are their owner's alone", async (umask) => {
+  const before = process.umask(umask);
+  onTestFinished(() => void process.umask(before));
+  const top = join(directory, randomUUID());
+  const path = join(top, 'deep', 'payments.db');
+  const { store } = await open(path);
+  await store.insert(paymentNumber(1));
+  const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
+  expect([top, dirname(path)].map(modeOf)).toEqual(['700', '700']);
+  expect(readdirSync(dirname(path)).toSorted()).toEqual([
+    'payments.db',
+    'payments.db-shm',
+    'payments.db-wal',
+  ]);
+  for (const name of readdirSync(dirname(path))) expect(modeOf(join(dirname(path), name)), name).toBe('600');
+
+  const link = join(directory, `${randomUUID()}.db`);
+  symlinkSync(join(top, 'linked.db'), link);
+  await open(link);
+  expect(['linked.db', 'linked.db-wal'].map((name) => modeOf(join(top, name)))).toEqual(['600', '600']);
 });
 
 test('each folder that is made for the database is synced into its parent', async () => {

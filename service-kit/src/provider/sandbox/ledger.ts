@@ -1,5 +1,6 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makePrivateFolder, takeFromOthers } from '../../private-files.ts';
 
 export interface SandboxMessage {
   message_id: string;
@@ -23,7 +24,8 @@ const droppedAtATime = 1000;
 export function openLedger(file?: string): SandboxLedger {
   const messages: SandboxMessage[] = [];
   if (file) {
-    mkdirSync(dirname(file), { recursive: true });
+    makePrivateFolder(dirname(file));
+    takeFromOthers(file); // one of another user stays as it is
     if (existsSync(file)) messages.push(...readLines(file));
   }
   return {
@@ -31,7 +33,7 @@ export function openLedger(file?: string): SandboxLedger {
       return messages.slice(-ledgerSize);
     },
     add(message) {
-      if (file) appendFileSync(file, `${JSON.stringify(message)}\n`);
+      if (file) appendFileSync(file, `${JSON.stringify(message)}\n`, { mode: 0o600 });
       messages.push(message);
       if (messages.length >= ledgerSize + droppedAtATime) messages.splice(0, droppedAtATime);
     },

@@ -1,6 +1,16 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ledgerSize } from '../../../src/provider/sandbox/ledger.ts';
 import { createSandbox } from '../../../src/provider/sandbox/sandbox.ts';
@@ -62,6 +72,23 @@ describe('the ledger file', () => {
     expect(written.endsWith('\n')).toBe(true);
     expect(JSON.parse(written)).toEqual(sandbox.messages[0]);
     expect(written).not.toMatch(/secreto|573001234567/);
+  });
+
+  test.each([
+    0o000, 0o022,
+  ])("given umask %i, is its owner's alone, as a folder that is made for it", async (umask) => {
+    const before = process.umask(umask);
+    onTestFinished(() => void process.umask(before));
+    const top = dirname(dirname(newFile()));
+    const ledgerFile = join(top, 'made', 'ledger');
+    const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+    chmodSync(top, 0o755);
+    const open = () => createSandbox({ provider: 'Aldeamo', ledgerFile });
+    await open().send(sendTo('1'));
+    expect([ledgerFile, dirname(ledgerFile), top].map(modeOf)).toEqual(['600', '700', '755']);
+    chmodSync(ledgerFile, 0o644);
+    open();
+    expect(modeOf(ledgerFile)).toBe('600');
   });
 
   test('has no message that was not accepted', async () => {
