@@ -16,7 +16,7 @@ export const putOffUntil = (now: number) => now + putOffMs;
 
 /** The payment of a row in either database; undefined if the row is none, because other programs have written to it. */
 export function paymentOfRow(row: unknown): Payment | undefined {
-  const { data } = paymentSchema.safeParse(row); // 2 to 4 µs
+  const { data } = paymentSchema.safeParse(row); // 2 to 6 µs a row
   // Only what has ended is redacted. A provider service would refuse an SMS without a text, and its circuit would open.
   return data?.message === null && data.notification_status === 'pending' ? undefined : data;
 }

@@ -4,7 +4,7 @@ import { type PaymentRow, paymentOf, prepareRows, selectedNames } from '../sqlit
 const maxNamed = 20;
 
 /**
- * Reads every payment once, 4 µs each, since PostgreSQL would refuse some of those that can not be read, and without their ids.
+ * Reads every payment once, about 16 µs each, since PostgreSQL would refuse some of those that can not be read, and without their ids.
  *
  * @throws Error with the ids of the payments that can not be read
  */
