@@ -95,7 +95,7 @@ export interface Store {
   deletePhone(customerId: string): Promise<boolean>;
   /**
    * Leases to the caller the notifications that have been due the longest, in any order. Those whose payment can not be read
-   * are put off for an hour instead, so that the others have their turn.
+   * are left to their lease, so that the others have their turn.
    */
   claimDue(limit: number): Promise<Payment[]>;
   /**

@@ -7,13 +7,6 @@ export interface StoredPayments {
   unreadable: string[];
 }
 
-/**
- * When a claimed row that can not be read is due again, in ms. Until then it takes no place among those that can be, and an
- * operator who has repaired it need not set its due time.
- */
-const putOffMs = 3_600_000;
-export const putOffUntil = (now: number) => now + putOffMs;
-
 /** The payment of a row in either database; undefined if the row is none, because other programs have written to it. */
 export function paymentOfRow(row: unknown): Payment | undefined {
   const { data } = paymentSchema.safeParse(row); // 2 to 6 µs a row

@@ -98,10 +98,6 @@ export function prepareStatements(database: Database) {
       return claims.length > 0 ? selectClaimed(claims) : [];
     },
 
-    /** Puts off claimed payments that can not be read; they have no other worker. */
-    putOff: (paymentIds: string[], until: Date) =>
-      query('put_off', 'UPDATE payments SET due_at = $2 WHERE payment_id = ANY ($1)', [paymentIds, until]),
-
     /** Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy. */
     async redact(before: Date, limit: number): Promise<number> {
       const redacted = await query(

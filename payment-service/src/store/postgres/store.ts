@@ -6,7 +6,7 @@ import { askedProvider } from '../../domain/attempts.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable, type UnreadableObserver } from '../store.ts';
-import { putOffUntil, readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
+import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
 import { migrateSchema, schemaOwner } from './schema.ts';
 import { type PaymentRow, prepareStatements } from './statements.ts';
 import { createWriteOrder } from './write-order.ts';
@@ -59,11 +59,7 @@ export async function openPostgresStore({
   const findCustomer = batchLookup(statements.findCustomers, ({ customer_id }) => customer_id);
 
   const findRow = async (id: string) => (isText(id) ? findPayment(id) : undefined);
-  const claimed = async (rows: PaymentRow[]) => {
-    const { payments, unreadable } = reported(sortRows(rows));
-    if (unreadable.length > 0) await statements.putOff(unreadable, new Date(putOffUntil(Date.now())));
-    return { payments, unreadable };
-  };
+  const sorted = (rows: PaymentRow[]) => reported(sortRows(rows));
 
   return {
     async insert(payment, record) {
@@ -91,13 +87,13 @@ export async function openPostgresStore({
 
     async find(paymentId) {
       const row = await read(() => findRow(paymentId));
-      return readOne(reported(sortRows(row ? [row] : [])));
+      return readOne(sorted(row ? [row] : []));
     },
 
     list: (query) =>
       read(async () => {
         if (query.starting_after !== undefined && !(await findRow(query.starting_after))) return undefined;
-        return readPage(query, async (part) => reported(sortRows(await statements.page(part))));
+        return readPage(query, async (part) => sorted(await statements.page(part)));
       }),
 
     backlog: () => read(statements.backlog),
@@ -107,7 +103,7 @@ export async function openPostgresStore({
     claimDue: (limit) =>
       write(async () => {
         if (clockFault) throw new StoreUnavailable(clockFault);
-        return (await claimed(await statements.claimDue(new Date(), limit, leasedUntil()))).payments;
+        return sorted(await statements.claimDue(new Date(), limit, leasedUntil())).payments;
       }),
 
     bringForward: (longestWaitMs, limit) =>
@@ -116,9 +112,9 @@ export async function openPostgresStore({
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
       const found = await inOrder(payment.payment_id, () =>
-        write(async () => claimed(await statements.claim(payment, dueOf(payment), leasedUntil()))),
+        write(() => statements.claim(payment, dueOf(payment), leasedUntil())),
       );
-      const current = readOne(found);
+      const current = readOne(sorted(found));
       if (!current) throw new LeaseLost(payment.payment_id);
       return current;
     },

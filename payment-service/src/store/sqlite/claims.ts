@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
-import { putOffUntil, type StoredPayments, sortRows } from '../stored-payments.ts';
+import { sortRows } from '../stored-payments.ts';
 import { type PaymentRow, paymentOf, prepareRows, selectedNames } from './rows.ts';
 
 const ms = (time: string) => `CAST(round(unixepoch(${time}, 'subsec') * 1000) AS INTEGER)`;
@@ -39,22 +39,15 @@ export function prepareClaims(db: DatabaseSync) {
     WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
     RETURNING ${selectedNames}`,
   );
-  const setDue = db.prepare('UPDATE payments SET due_at = :due_at WHERE payment_id = :payment_id');
 
   return {
     endLeases: (now: number) => void endLeases.run({ now }),
     claimDue: (now: number, limit: number, leased_until: number) =>
-      putOff(claimDue.all({ now, limit, leased_until }), now),
+      sortRows(claimDue.all({ now, limit, leased_until }) as PaymentRow[], paymentOf),
     bringForward: (latest: number, limit: number, leased_until: number): number =>
       Number(bringForward.run({ latest, limit, leased_until }).changes),
     /** Returns no payment if another worker has claimed it. */
-    claim: ({ payment_id, fence }: Payment, due_at: number | null, now: number, leased_until: number) =>
-      putOff(claim.all({ payment_id, fence, due_at, leased_until }), now),
+    claim: ({ payment_id, fence }: Payment, due_at: number | null, leased_until: number) =>
+      sortRows(claim.all({ payment_id, fence, due_at, leased_until }) as PaymentRow[], paymentOf),
   };
-
-  function putOff(rows: unknown[], now: number): StoredPayments {
-    const stored = sortRows(rows as PaymentRow[], paymentOf);
-    for (const payment_id of stored.unreadable) setDue.run({ payment_id, due_at: putOffUntil(now) });
-    return stored;
-  }
 }

@@ -84,8 +84,8 @@ export async function openSqliteStore({
 
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
-      const [dueBefore, now] = [dueAt(payment, leaseMs), Date.now()];
-      const claimed = readOne(reported(await writer.write('claim', payment, dueBefore, now, now + leaseMs)));
+      const claims = await writer.write('claim', payment, dueAt(payment, leaseMs), Date.now() + leaseMs);
+      const claimed = readOne(reported(claims));
       if (!claimed) throw new LeaseLost(payment.payment_id);
       return claimed;
     },
