@@ -16,10 +16,12 @@ for (const signal of signals) process.on(signal, exit);
 
 const { runServices } = await import('./services.ts');
 
-for (const signal of signals) process.removeListener(signal, exit);
 const services = runServices();
 let signalledAt: number | undefined;
-for (const signal of signals) process.on(signal, onSignal);
+for (const signal of signals) {
+  process.on(signal, onSignal);
+  process.removeListener(signal, exit); // not before, because a signal that has arrived is lost with its last handler
+}
 // A killed npm sends no signal.
 if (process.env.npm_lifecycle_event) {
   setInterval(() => {

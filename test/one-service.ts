@@ -22,7 +22,7 @@ interface OneServiceOptions {
 }
 
 /** Starts one service as a process, without waiting for it: a test of its standard output reads that itself, or does not. */
-async function spawnService(
+export async function spawnService(
   name: ServiceName,
   { settings = {}, stdio = ['ignore', 'pipe', 'pipe'] }: OneServiceOptions = {},
 ): Promise<OneService> {

@@ -62,6 +62,8 @@ const forbidden: [file: string, source: string][] = [
   ['http/b.ts', '../store/open-store.ts'],
   ['http/c.ts', '../providers/circuit-breaker.ts'],
   ['http/d.ts', '../app.ts'],
+  ['http/e.ts', '../service.ts'],
+  ['store/f.ts', '../service.ts'],
   ['live/a.ts', '../http/circuit.ts'],
   ['live/b.ts', '../store/open-store.ts'],
   ['live/c.ts', 'service-kit/provider/app.ts'],

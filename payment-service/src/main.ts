@@ -1,86 +1,12 @@
-import { hostname } from 'node:os';
 import process from 'node:process';
-import { createHttpClient } from 'service-kit/client/http-client.ts';
-import { accessOptions } from 'service-kit/http/access-settings.ts';
-import { serviceHeaders } from 'service-kit/http/credentials.ts';
-import { startService } from 'service-kit/http/start.ts';
-import packageJson from '../package.json' with { type: 'json' };
-import { buildApp } from './app.ts';
-import { circuitBreakerParameters, paymentConfigSchema, requestRules, retryPolicy } from './config.ts';
-import { watchClock } from './delivery/clock-watch.ts';
-import { createNotifier } from './delivery/notifier.ts';
-import { createRecentAttempts } from './live/recent-attempts.ts';
-import { replicaChannelOf } from './live/replica-channel.ts';
-import { createSandboxControls } from './live/sandbox-controls.ts';
-import { countAttempts, countUnreadable } from './metrics.ts';
-import { createProviderClient } from './providers/provider-client.ts';
-import { openStore } from './store/open-store.ts';
-import { createReopeningStore } from './store/reopening-store.ts';
 
-await startService({
-  name: packageJson.name,
-  process,
-  configSchema: paymentConfigSchema,
-  build: async (config, logger, metrics) => {
-    const limits = {
-      timeoutMs: config.PROVIDER_TIMEOUT_MS,
-      maxConcurrency: config.PROVIDER_MAX_CONCURRENCY,
-      headers: serviceHeaders(config.SERVICE_TOKEN),
-    };
-    const policy = retryPolicy(config);
-    const leaseMs = config.NOTIFICATION_LEASE_MS;
-    const onUnreadable = countUnreadable(metrics);
-    const clock = watchClock({ log: logger });
-    const { longestSince } = clock;
-    const recentAttempts = createRecentAttempts();
-    const sandboxControls = createSandboxControls({
-      Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
-      Twilio: createHttpClient({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
-    });
-    const notifier = createNotifier({
-      clients: {
-        Aldeamo: createProviderClient({
-          provider: 'Aldeamo',
-          url: config.ALDEAMO_SERVICE_URL,
-          longestSince,
-          ...limits,
-        }),
-        Twilio: createProviderClient({
-          provider: 'Twilio',
-          url: config.TWILIO_SERVICE_URL,
-          longestSince,
-          ...limits,
-        }),
-      },
-      parameters: circuitBreakerParameters(config),
-      policy,
-      observers: [countAttempts(metrics), recentAttempts],
-      log: logger,
-    });
-    return buildApp({
-      store: createReopeningStore(
-        () => openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable }),
-        logger,
-      ),
-      notifier,
-      policy,
-      clock,
-      rules: requestRules(config),
-      outbox: {
-        concurrency: config.OUTBOX_CONCURRENCY,
-        ratePerSecond: config.OUTBOX_RATE_PER_SECOND,
-        keyRetentionMs: config.IDEMPOTENCY_RETENTION_MS,
-        paymentRetentionMs: config.PAYMENT_RETENTION_MS,
-      },
-      metrics,
-      access: accessOptions(config),
-      replica: {
-        name: config.REPLICA_NAME ?? hostname(),
-        openChannel: await replicaChannelOf(config.DATABASE_URL, logger),
-      },
-      live: { recentAttempts, sandboxControls },
-      logger,
-      version: packageJson.version,
-    });
-  },
-});
+// They stand before the rest is imported, because a first process (PID 1) ignores a signal without a handler, and would do so
+// for good. The start replaces them; until then nothing has begun that would have to end.
+const exit = () => process.exit(0);
+for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(event, exit);
+if (process.connected === false) exit();
+
+const { startService } = await import('service-kit/http/start.ts');
+const { paymentService } = await import('./service.ts');
+
+await startService(paymentService, process);

@@ -11,8 +11,6 @@ import type { Server } from './types.ts';
 
 export interface Service<Schema extends z.ZodType<ServiceSettings>> {
   name: string;
-  /** The `process` of Node.js, which only a `main.ts` imports. */
-  process: NodeJS.Process;
   configSchema: Schema;
   /** Builds the app, which closes all that it opens. `metrics` has those of the process, and gets the app's. */
   build: (config: z.output<Schema>, logger: Logger, metrics: Registry) => Promise<Server>;
@@ -21,13 +19,13 @@ export interface Service<Schema extends z.ZodType<ServiceSettings>> {
 /**
  * Runs a service until a signal stops it: configuration, app, listen. A first SIGTERM or SIGINT lets requests end and exits
  * with 0; a second one, or the deadline, exits at once with 1.
+ *
+ * @param process that of Node.js, which only a `main.ts` imports
  */
-export async function startService<Schema extends z.ZodType<ServiceSettings>>({
-  name,
-  process,
-  configSchema,
-  build,
-}: Service<Schema>): Promise<void> {
+export async function startService<Schema extends z.ZodType<ServiceSettings>>(
+  { name, configSchema, build }: Service<Schema>,
+  process: NodeJS.Process,
+): Promise<void> {
   const config = readOrExit(configSchema, process);
   const options = { name, level: config.LOG_LEVEL };
   const output = createLogOutput({ notice: noticeOf(options) });
@@ -38,6 +36,7 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   countLostLines(metrics, output);
   const stopping = new AbortController();
   let app: Server | undefined;
+  const removeEarlyHandlers = handlersOf(process, ['SIGTERM', 'SIGINT', 'disconnect']);
   const grace = closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
     stopping.abort();
     if (err) logger.fatal({ err }, 'stopping after an unhandled error');
@@ -52,6 +51,8 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
   endWithParent(process, () => {
     if (!stopping.signal.aborted) grace.close();
   });
+  // Not before the others stand, because a signal that has arrived is lost with its last handler.
+  removeEarlyHandlers();
   try {
     app = await build(config, logger, metrics);
     // Otherwise the garbage of the start, and the heap that V8 has grown for it, would stay: an idle process collects nothing.
@@ -59,15 +60,25 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>({
     // A tick waits meanwhile, because V8 otherwise drops the shape of its object, and each tick takes ten times as long then.
     process.nextTick(() => {});
     globalThis.gc?.({ type: 'major', flavor: 'last-resort', execution: 'sync' });
+    if (stopping.signal.aborted) return;
     await app.listen({
       host: config.HOST,
       port: config.PORT,
       listenTextResolver: (url) => `listening on ${url}`,
     });
   } catch (err) {
+    if (stopping.signal.aborted) return; // a server that is closed while it begins to listen
     logger.fatal({ err }, 'could not start');
     process.exit(1);
   }
+}
+
+/** Returns a function that removes the handlers that stand now. */
+function handlersOf(process: NodeJS.Process, events: string[]): () => void {
+  const handlers = events.flatMap((event) => process.listeners(event).map((handler) => ({ event, handler })));
+  return () => {
+    for (const { event, handler } of handlers) process.removeListener(event, handler);
+  };
 }
 
 /**

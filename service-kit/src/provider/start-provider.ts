@@ -26,12 +26,14 @@ export const startProvider = <Config extends ProviderConfig>(
   process: NodeJS.Process,
   { name, version }: { name: string; version: string },
 ): Promise<void> =>
-  startService({
-    name,
+  startService(
+    {
+      name,
+      configSchema: service.configSchema,
+      build: (config, logger, metrics) => buildProvider(service, config, { logger, version, metrics }),
+    },
     process,
-    configSchema: service.configSchema,
-    build: (config, logger, metrics) => buildProvider(service, config, { logger, version, metrics }),
-  });
+  );
 
 interface ProviderRuntime {
   logger: FastifyBaseLogger;
