@@ -1,3 +1,5 @@
+import type { FastifyRequest } from 'fastify';
+import { linger } from './linger.ts';
 import { Problem } from './problem.ts';
 import type { Server } from './types.ts';
 
@@ -10,6 +12,9 @@ export interface AdmissionOptions {
   refusalMembers?: (reason: Refusal) => Record<string, unknown>;
 }
 
+/** From the start of a stop, in ms: most clients that are at work send their next request within it. */
+const lingerMs = 1000;
+
 const details: Record<Refusal, string> = {
   stopping: 'The service is stopping. Retry later.',
   overloaded: 'The concurrency limit is reached. Retry later.',
@@ -17,8 +22,8 @@ const details: Record<Refusal, string> = {
 
 /**
  * Admits requests up to the limit. Once the server stops, new requests are refused until those being handled have ended;
- * then it closes. Each of those closes its connection, because an idle keep-alive connection would delay the stop for as long
- * as the client likes.
+ * then it closes. The last response of each connection closes it, and an idle connection may have one more within a second: a
+ * request that crosses the stop would else meet a reset, and its client could not know whether it was handled.
  */
 export function registerAdmission(
   server: Server,
@@ -26,13 +31,18 @@ export function registerAdmission(
 ): void {
   const stopping = new AbortController();
   server.decorate('stopping', stopping.signal);
+  /** The latest request of each connection. A pipelined one must not lose its response to the one before it. */
+  const latest = new WeakMap<FastifyRequest['socket'], FastifyRequest['raw']>();
   let handled = 0;
   const ended = Promise.withResolvers<void>();
   server.addHook('preClose', async () => {
     stopping.abort();
+    const lingered = performance.now() + lingerMs;
     if (handled > 0) await ended.promise;
+    await linger(server.server, lingered);
   });
   server.addHook('onRequest', (request, reply, done) => {
+    latest.set(request.socket, request.raw);
     const reason = stopping.signal.aborted
       ? 'stopping'
       : handled >= maxConcurrentRequests
@@ -52,8 +62,8 @@ export function registerAdmission(
       headers: { 'retry-after': '1' },
     });
   });
-  server.addHook('onSend', (_request, reply, payload, done) => {
-    if (stopping.signal.aborted) reply.header('connection', 'close');
+  server.addHook('onSend', ({ socket, raw }, reply, payload, done) => {
+    if (stopping.signal.aborted && latest.get(socket) === raw) reply.header('connection', 'close');
     done(null, payload);
   });
 }

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { Agent, get } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { Client } from 'undici';
@@ -361,6 +363,52 @@ describe('stop', () => {
     open.write('/health/live HTTP/1.1\r\nhost: x\r\n\r\n');
     expect(await text(open)).toMatch(/^HTTP\/1\.1 200 .*{"status":"live"}$/s);
     await end();
+  });
+
+  test('answers what idle connections still send, closes each with its answer, and resets none', async () => {
+    const { server } = await buildTestServer();
+    const origin = await server.listen({ host: '127.0.0.1', port: 0 });
+    let warm = 0;
+    const work = async () => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      onTestFinished(() => agent.destroy());
+      for (;;) {
+        const [response] = await once(get(`${origin}/health/ready`, { agent }), 'response');
+        await text(response);
+        warm += 1;
+        if (response.headers.connection === 'close') return response.statusCode;
+        await delay(Math.random() * 30);
+      }
+    };
+    const clients = Array.from({ length: 50 }, work);
+    await vi.waitFor(() => expect(warm).toBeGreaterThan(200));
+    await server.close();
+    expect(new Set(await Promise.all(clients))).toEqual(new Set([503]));
+  });
+
+  test('given two pipelined requests under way, sends both responses and closes with the last', async () => {
+    const { server } = await buildTestServer();
+    const entered = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    let count = 0;
+    server.get('/slow', async () => {
+      count += 1;
+      if (count === 2) entered.resolve();
+      await release.promise;
+      return { count };
+    });
+    const socket = await connectTo(server);
+    const request = 'GET /slow HTTP/1.1\r\nhost: x\r\n\r\n';
+    socket.write(request + request);
+    await entered.promise;
+    const closing = server.close();
+    await vi.waitFor(() => expect(server.stopping.aborted).toBe(true));
+    release.resolve();
+    const [first = '', second = ''] = (await text(socket)).split(/(?<=\})(?=HTTP)/);
+    await closing;
+    expect([first, second].map((response) => response.slice(0, 12))).toEqual(Array(2).fill('HTTP/1.1 200'));
+    expect(first.toLowerCase()).not.toContain('connection: close');
+    expect(second.toLowerCase()).toContain('connection: close');
   });
 
   test('is delayed neither by idle connections nor by one without a request', async () => {
