@@ -16,6 +16,20 @@ const outsideOfRequests = AsyncLocalStorage.snapshot();
 /** Few, because batches share a statement. */
 const maxConnections = 8;
 
+/**
+ * A statement is planned once for each connection, perhaps while its tables are empty, and must not read a whole table when they
+ * have grown: it names the keys of the rows it wants by `= ANY`, which an index finds, and all that would read more is off. The
+ * statistics, which may be those of an empty table, then decide nothing. JIT would compile for the price of what is off.
+ */
+const planning = {
+  enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  enable_mergejoin: 'off',
+  enable_sort: 'off',
+  jit: 'off',
+  plan_cache_mode: 'force_generic_plan',
+};
+
 interface Statement {
   /** A statement with a name is prepared once for each connection. */
   name?: string;
@@ -55,7 +69,8 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
       ...sessionConfig(url, { queryTimeoutMs: statementTimeoutMs + 1000 }),
       Client: Session,
       max: maxConnections,
-      onConnect: (client) => (client as Session).set({ statement_timeout: String(statementTimeoutMs) }),
+      onConnect: (client) =>
+        (client as Session).set({ ...planning, statement_timeout: String(statementTimeoutMs) }),
     });
     created.on('error', (error) => {
       outsideOfRequests(() =>

@@ -7,6 +7,8 @@ export function rowsOf<Column extends string>(columns: Record<Column, string>, f
   const parameters = names.map((name, index) => `$${first + index}::${columns[name]}[]`);
   return {
     names,
+    /** A column as an array, to find rows by in an index: `= ANY (${rows.parameter('id')})`. */
+    parameter: (column: Column) => parameters[names.indexOf(column)],
     sql: `unnest(${parameters.join(', ')}) AS given (${names.join(', ')})`,
     values: (rows: Record<Column, unknown>[]) => names.map((name) => rows.map((row) => row[name])),
     /** The number of parameters. */

@@ -30,11 +30,11 @@ export const keyStatements = (query: Query) => ({
   async deleteKeys(before: Date, limit: number): Promise<number> {
     const deleted = await query(
       'delete_keys',
-      `WITH old AS MATERIALIZED (
-         SELECT key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
-         FOR UPDATE SKIP LOCKED
-       )
-       DELETE FROM idempotency_keys USING old WHERE idempotency_keys.key = old.key RETURNING 1`,
+      `DELETE FROM idempotency_keys
+       WHERE key = ANY (ARRAY (
+         SELECT key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+       ))
+       RETURNING 1`,
       [before, limit],
     );
     return deleted.length;

@@ -49,20 +49,21 @@ export function prepareStatements(database: Database) {
       ];
       const given = conditions.filter(([, value]) => value !== undefined);
       const where = given.map(([condition], index) => `${condition} $${index + 2}`).join(' AND ');
-      return database.query<PaymentRow>({
-        text: `${selectPayments} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
-        values: [limit, ...given.map(([, value]) => value)],
-      });
+      return query<PaymentRow>(
+        `page ${given.map(([condition]) => condition).join(' ')}`,
+        `${selectPayments} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
+        [limit, ...given.map(([, value]) => value)],
+      );
     },
 
     async claimDue(now: Date, limit: number, leasedUntil: Date) {
       const claims = await query<Claim>(
         'claim_due',
-        `WITH due AS MATERIALIZED (
+        `UPDATE payments SET fence = fence + 1, due_at = $3
+         WHERE payment_id = ANY (ARRAY (
            SELECT payment_id FROM payments WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
-         )
-         UPDATE payments SET fence = fence + 1, due_at = $3 FROM due WHERE payments.payment_id = due.payment_id
-         RETURNING payments.payment_id, fence`,
+         ))
+         RETURNING payment_id, fence`,
         [now, limit, leasedUntil],
       );
       return claims.length > 0 ? selectClaimed(claims) : [];
@@ -102,13 +103,12 @@ export function prepareStatements(database: Database) {
     async redact(before: Date, limit: number): Promise<number> {
       const redacted = await query(
         'redact',
-        `WITH old AS MATERIALIZED (
+        `UPDATE payments SET message = NULL, phone = NULL, fence = fence + 1
+         WHERE payment_id = ANY (ARRAY (
            SELECT payment_id FROM payments
            WHERE message IS NOT NULL AND created_at < $1 AND notification_status <> 'pending' AND due_at IS NULL
            ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
-         )
-         UPDATE payments SET message = NULL, phone = NULL, fence = fence + 1
-         FROM old WHERE payments.payment_id = old.payment_id
+         ))
          RETURNING 1`,
         [before, limit],
       );
@@ -148,7 +148,8 @@ export function prepareStatements(database: Database) {
   function selectClaimed(claims: Claim[]): Promise<PaymentRow[]> {
     return query(
       'find_claimed',
-      `${selectPayments} WHERE (payment_id, fence) IN (SELECT * FROM unnest($1::text[], $2::integer[]))`,
+      `${selectPayments}
+       WHERE payment_id = ANY ($1) AND (payment_id, fence) IN (SELECT * FROM unnest($1::text[], $2::integer[]))`,
       [claims.map(({ payment_id }) => payment_id), claims.map(({ fence }) => fence)],
     );
   }

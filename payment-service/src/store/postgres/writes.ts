@@ -49,7 +49,8 @@ const insertText = `
   ), new_payments AS (
     INSERT INTO payments (${paymentColumnNames})
     SELECT ${newPaymentValues}
-    FROM ${newPayments.sql} LEFT JOIN customers USING (customer_id)
+    FROM ${newPayments.sql} LEFT JOIN customers
+      ON customers.customer_id = given.customer_id AND customers.customer_id = ANY (${newPayments.parameter('customer_id')})
     WHERE payment_id NOT IN (SELECT payment_id FROM refused)
     RETURNING payment_id, phone
   ), new_attempts AS (
@@ -64,7 +65,8 @@ const updateText = `
       .map((column) => `${column} = given.${column}`)
       .join(', ')}
     FROM ${updates.sql}
-    WHERE payments.payment_id = given.payment_id AND payments.fence = given.fence
+    WHERE payments.payment_id = ANY (${updates.parameter('payment_id')})
+      AND payments.payment_id = given.payment_id AND payments.fence = given.fence
     RETURNING payments.payment_id, given.answer_status, given.answer_body
   ), put_attempts AS (
     INSERT INTO attempts (${attemptColumnNames})
@@ -77,7 +79,8 @@ const updateText = `
   ), kept AS (
     UPDATE idempotency_keys SET answer_status = updated.answer_status, answer_body = updated.answer_body
     FROM updated
-    WHERE idempotency_keys.payment_id = updated.payment_id AND updated.answer_status IS NOT NULL
+    WHERE idempotency_keys.payment_id = ANY (${updates.parameter('payment_id')})
+      AND idempotency_keys.payment_id = updated.payment_id AND updated.answer_status IS NOT NULL
   )
   SELECT payment_id FROM updated`;
 

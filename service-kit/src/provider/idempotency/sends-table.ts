@@ -66,7 +66,7 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
       await query(
         'end_sends',
         `UPDATE sends SET outcome = given.outcome FROM ${ended.sql}
-         WHERE sends.provider = $1 AND sends.key = given.key`,
+         WHERE sends.provider = $1 AND sends.key = ANY (${ended.parameter('key')}) AND sends.key = given.key`,
         [provider, ...ended.values(rows)],
       );
       return sends;
@@ -97,12 +97,13 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
     async purge(): Promise<boolean> {
       const purged = await query(
         'purge_sends',
-        `WITH old AS MATERIALIZED (
-           SELECT provider, key FROM sends
-           WHERE provider = $1 AND begun_at < clock_timestamp() - make_interval(secs => $2)
+        `DELETE FROM sends
+         WHERE provider = $1 AND key = ANY (ARRAY (
+           SELECT key FROM sends
+           WHERE provider = $1 AND begun_at < now() - make_interval(secs => $2)
            ORDER BY begun_at LIMIT $3 FOR UPDATE SKIP LOCKED
-         )
-         DELETE FROM sends USING old WHERE sends.provider = old.provider AND sends.key = old.key RETURNING 1`,
+         ))
+         RETURNING 1`,
         [provider, lifetimeMs / 1000, purgedAtATime],
       );
       return purged.length === purgedAtATime;

@@ -1,0 +1,100 @@
+import pg from 'pg';
+import { createLogger } from 'service-kit/http/start.ts';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { createDatabase } from '../../../../test/postgres-server.ts';
+import { flushCounters, recordPrepared, rowsRead, scansOf } from '../../../../test/prepared-plans.ts';
+import { openPostgresStore } from '../../../src/store/postgres/store.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { everything, paymentNumber, recordOf } from '../store-contract.ts';
+
+const payments = 50_000;
+const tables = ['payments', 'attempts', 'idempotency_keys', 'customers'];
+
+/** PostgreSQL plans a prepared statement anew for its first five executions. */
+const executions = 6;
+
+/** Payments of 500 customers, none of them pending; ten are due. */
+const load = `
+  INSERT INTO payments (payment_id, amount_minor, currency, customer_id, message, encoding, segments, notification_status,
+                        expires_at, retries, reopened, fence, due_at, created_at)
+  SELECT 'old_' || lpad(n::text, 8, '0'), 100, 'COP', 'customer-' || n % 500, 'Pago recibido', 'GSM-7', 1, 'sent',
+         now(), 0, 0, 0, CASE WHEN n % ${payments / 10} = 0 THEN now() END, now()
+  FROM generate_series(1, ${payments}) AS n;
+  INSERT INTO attempts (payment_id, number, provider, outcome, started_at)
+  SELECT payment_id, 1, 'Aldeamo', 'accepted', created_at FROM payments WHERE payment_id LIKE 'old%';
+  INSERT INTO idempotency_keys (key, fingerprint, payment_id, created_at)
+  SELECT 'key-of-' || payment_id, 'any', payment_id, created_at FROM payments WHERE payment_id LIKE 'old%';
+  INSERT INTO customers (customer_id, phone) SELECT 'customer-' || n, '+573000000000' FROM generate_series(1, ${payments}) AS n`;
+
+test.each([
+  ['never analyzed', ''],
+  ['analyzed while they were empty', 'VACUUM ANALYZE'],
+])(
+  'given large tables that were %s, each statement of a replica that began on the empty ones uses its indexes',
+  {
+    timeout: 60_000,
+  },
+  async (_, before) => {
+    const url = await createDatabase(inject('postgresPort'));
+    const prepared = recordPrepared();
+    const store = await openPostgresStore({ url, leaseMs: 60_000, log: createLogger({ level: 'silent' }) });
+    onTestFinished(() => store.close());
+    const client = new pg.Client(url);
+    await client.connect();
+    onTestFinished(() => client.end());
+    for (const table of tables) await client.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
+    if (before) await client.query(before);
+    for (let number = 0; number < executions; number += 1) await useEverything(store, number);
+    await client.query(load);
+
+    const found: Record<string, string[]> = {};
+    for (const [name, statement] of prepared) found[name] = await scansOf(name, statement);
+    const scans = Object.entries(found).flatMap(([name, of]) => of.map((scan) => `${name}: ${scan}`));
+    expect(scans.filter((scan) => /Seq Scan|Bitmap/.test(scan))).toEqual(
+      ['touch: Seq Scan on schema_versions'].slice(1),
+    );
+    // Only a page of all payments, which reads the index in its order up to the limit, has no condition.
+    expect(scans.filter((scan) => scan.endsWith('without a condition'))).toEqual([
+      'page : Index Scan on payments without a condition',
+    ]);
+    expect(prepared.size).toBeGreaterThanOrEqual(23);
+
+    await flushCounters(prepared);
+    const read = await rowsRead(client, tables);
+    await useEverything(store, executions);
+    await flushCounters(prepared);
+    const now = await rowsRead(client, tables);
+    expect(now.seq - read.seq).toBe(0);
+    expect(now.idx - read.idx).toBeLessThan(3000); // eight pages of a hundred payments, with their attempts
+  },
+);
+
+/** Executes every statement of the store. */
+async function useEverything(store: Store, number: number): Promise<void> {
+  const payment = paymentNumber(number, { customer_id: 'customer-1' });
+  await store.insert(payment, recordOf(`key-${number}`, payment));
+  await store.insert(payment, recordOf(`key-${number}`, payment));
+  const after = { starting_after: payment.payment_id };
+  const ofCustomer = { customer_id: 'customer-1' };
+  const ofStatus = { notification_status: 'sent' as const };
+  for (const filter of [{}, ofCustomer, ofStatus, { ...ofCustomer, ...ofStatus }]) {
+    await store.list({ ...everything, ...filter });
+    await store.list({ ...everything, ...filter, ...after });
+  }
+  await store.update(payment, { status: 201, body: '' });
+  await store.storeAnswer(payment.payment_id, { status: 201, body: '' });
+  const claimed = await store.claim(payment);
+  await store.update({
+    ...claimed,
+    next_attempt_at: new Date().toISOString(),
+    notification_status: 'pending',
+  });
+  await store.claimDue(50);
+  await store.backlog();
+  await store.putPhone('customer-1', '+573001234567');
+  await store.findPhone('customer-1');
+  await store.deletePhone('customer-1');
+  await store.deleteKeys(Date.now() - 60_000, 10);
+  await store.redact(Date.now() - 60_000, 10);
+  await store.check();
+}
