@@ -13,7 +13,12 @@ import {
 const leaseMs = 10_000;
 
 /** The contract of every Store implementation. `open` opens an empty store; the test file that passes it cleans up. */
-export function describeStore(name: string, open: (leaseMs: number) => Store | Promise<Store>): void {
+/** `setClock` sets the clock of a store that does not go by that of the process; undefined for the real time. */
+export function describeStore(
+  name: string,
+  open: (leaseMs: number) => Store | Promise<Store>,
+  setClock: (now: number | undefined) => Promise<void> = async () => {},
+): void {
   describe(`${name}: the store`, () => {
     let store: Store;
     let isOpen = true;
@@ -285,9 +290,18 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
     describe('claims and leases', () => {
       // Due times depend on the clock. Only Date is faked, so that timers and the disk work.
       const now = Date.parse('2026-03-01T12:00:00.000Z');
-      beforeEach(() => void vi.useFakeTimers({ now, toFake: ['Date'] }));
-      afterEach(() => void vi.useRealTimers());
-      const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+      beforeEach(async () => {
+        vi.useFakeTimers({ now, toFake: ['Date'] });
+        await setClock(now);
+      });
+      afterEach(async () => {
+        vi.useRealTimers();
+        await setClock(undefined);
+      });
+      const pass = async (ms: number) => {
+        vi.setSystemTime(Date.now() + ms);
+        await setClock(Date.now());
+      };
       const at = (ms: number) => new Date(now + ms).toISOString();
 
       const scheduled = (number: number, dueInMs: number, fields: Partial<Payment> = {}) =>
@@ -317,9 +331,9 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         ],
       ])('claimDue returns a notification that is %s', async (_what, payment, dueInMs) => {
         await store.insert(payment);
-        pass(dueInMs - 1);
+        await pass(dueInMs - 1);
         expect(await claimed()).toEqual([]);
-        pass(1);
+        await pass(1);
         expect(await claimed()).toEqual([1]);
       });
 
@@ -329,7 +343,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         'failed',
       ] as const)('claimDue never returns a notification that is %s', async (notification_status) => {
         await store.insert(paymentNumber(1, { notification_status, expires_at: at(-1) }));
-        pass(10 * 365 * 24 * 60 * 60 * 1000);
+        await pass(10 * 365 * 24 * 60 * 60 * 1000);
         expect(await claimed()).toEqual([]);
       });
 
@@ -354,23 +368,23 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
         await store.insert(scheduled(1, -1));
         const fences = async () => (await store.claimDue(10)).map(({ fence }) => fence);
         expect(await Promise.all([fences(), fences(), fences()])).toEqual([[2], [], []]);
-        pass(leaseMs - 1);
+        await pass(leaseMs - 1);
         expect(await fences()).toEqual([]);
-        pass(1);
+        await pass(1);
         expect(await fences()).toEqual([3]);
         expect(await fences()).toEqual([]);
-        pass(leaseMs);
+        await pass(leaseMs);
         expect(await fences()).toEqual([4]);
       });
 
       test('update, given a new attempt, renews the lease', async () => {
         await store.insert(scheduled(1, -1));
         const [claim] = await store.claimDue(1);
-        pass(leaseMs - 1);
+        await pass(leaseMs - 1);
         await store.update({ ...(claim as Payment), attempts: running() });
-        pass(leaseMs - 1);
+        await pass(leaseMs - 1);
         expect(await claimed()).toEqual([]);
-        pass(1);
+        await pass(1);
         expect(await claimed()).toEqual([1]);
       });
 
@@ -385,9 +399,9 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           next_attempt_at: at(100),
         });
         await store.update({ ...claimOf(2), notification_status: 'sent' });
-        pass(100);
+        await pass(100);
         expect(await claimed()).toEqual([1]);
-        pass(leaseMs);
+        await pass(leaseMs);
         expect(await claimed()).toEqual([1]);
       });
 
@@ -398,7 +412,7 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           const first = recordOf('key-1', payment);
           await store.insert(payment, first);
           await store.claimDue(1);
-          pass(leaseMs);
+          await pass(leaseMs);
           const [newer] = await store.claimDue(1);
           const late: Payment = {
             ...payment,
@@ -444,9 +458,9 @@ export function describeStore(name: string, open: (leaseMs: number) => Store | P
           await store.insert(payment);
           expect(await store.claim(payment)).toStrictEqual({ ...payment, fence: 2 });
           expect(await claimed()).toEqual([]);
-          pass(leaseMs - 1);
+          await pass(leaseMs - 1);
           expect(await claimed()).toEqual([]);
-          pass(1);
+          await pass(1);
           expect(await claimed()).toEqual([1]);
         });
 

@@ -56,15 +56,16 @@ export function prepareStatements(database: Database) {
       );
     },
 
-    async claimDue(now: Date, limit: number, leasedUntil: Date) {
+    /** Compares with `now()`, since an index condition can not contain `clock_timestamp()`. */
+    async claimDue(limit: number, leaseMs: number) {
       const claims = await query<Claim>(
         'claim_due',
-        `UPDATE payments SET fence = fence + 1, due_at = $3
+        `UPDATE payments SET fence = fence + 1, due_at = now() + $2 * interval '1 ms'
          WHERE payment_id = ANY (ARRAY (
-           SELECT payment_id FROM payments WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+           SELECT payment_id FROM payments WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
          ))
          RETURNING payment_id, fence`,
-        [now, limit, leasedUntil],
+        [limit, leaseMs],
       );
       return claims.length > 0 ? selectClaimed(claims) : [];
     },
@@ -88,13 +89,13 @@ export function prepareStatements(database: Database) {
       return brought.length;
     },
 
-    async claim({ payment_id, fence }: Payment, dueAt: string | null, leasedUntil: Date) {
+    async claim({ payment_id, fence }: Payment, dueAt: string | null, leaseMs: number) {
       const claims = await query<Claim>(
         'claim',
-        `UPDATE payments SET fence = fence + 1, due_at = $4
+        `UPDATE payments SET fence = fence + 1, due_at = now() + $4 * interval '1 ms'
          WHERE payment_id = $1 AND fence = $2 AND due_at IS NOT DISTINCT FROM $3
          RETURNING payment_id, fence`,
-        [payment_id, fence, dueAt, leasedUntil],
+        [payment_id, fence, dueAt, leaseMs],
       );
       return claims.length > 0 ? selectClaimed(claims) : [];
     },

@@ -36,13 +36,16 @@ export async function openPostgresStore({
   const statements = prepareStatements(database);
   const writes = prepareWrites(database);
   const inOrder = createWriteOrder();
-  const dueOf = (payment: Payment) => {
+  const scheduledAt = (payment: Payment) => {
     const at = dueAt(payment, leaseMs);
     return at === null ? null : new Date(at).toISOString();
   };
-  /** Set while this host's clock is far off the database's: leases of other replicas would look expired. */
+  const dueOf = (payment: Payment) =>
+    askedProvider(payment)
+      ? { due_at: null, lease_ms: leaseMs }
+      : { due_at: scheduledAt(payment), lease_ms: null };
+  /** Set while this host's clock is far off the database's: it would retry and expire notifications at the wrong time. */
   let clockFault: string | undefined;
-  const leasedUntil = () => new Date(Date.now() + leaseMs);
 
   const insertAll = batch(async (inserts: Insert[]) => {
     const inserted = new Map((await writes.insert(inserts)).map((row) => [row.payment_id, row]));
@@ -65,7 +68,7 @@ export async function openPostgresStore({
     async insert(payment, record) {
       for (;;) {
         const inserted = await inOrder(payment.payment_id, () =>
-          write(() => insertAll({ payment, due_at: dueOf(payment), record })),
+          write(() => insertAll({ payment, ...dueOf(payment), record })),
         );
         // Only a known key prevents an insert.
         if (inserted || !record) return { phone: inserted?.phone ?? null };
@@ -77,7 +80,7 @@ export async function openPostgresStore({
 
     async update(payment, answer, before) {
       const isCurrent = await inOrder(payment.payment_id, () =>
-        write(() => updateAll({ payment, due_at: dueOf(payment), answer, before })),
+        write(() => updateAll({ payment, ...dueOf(payment), answer, before })),
       );
       if (!isCurrent) throw new LeaseLost(payment.payment_id);
     },
@@ -103,7 +106,7 @@ export async function openPostgresStore({
     claimDue: (limit) =>
       write(async () => {
         if (clockFault) throw new StoreUnavailable(clockFault);
-        return sorted(await statements.claimDue(new Date(), limit, leasedUntil())).payments;
+        return sorted(await statements.claimDue(limit, leaseMs)).payments;
       }),
 
     bringForward: (longestWaitMs, limit) =>
@@ -112,7 +115,7 @@ export async function openPostgresStore({
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
       const found = await inOrder(payment.payment_id, () =>
-        write(() => statements.claim(payment, dueOf(payment), leasedUntil())),
+        write(() => statements.claim(payment, scheduledAt(payment), leaseMs)),
       );
       const current = readOne(sorted(found));
       if (!current) throw new LeaseLost(payment.payment_id);

@@ -4,35 +4,44 @@ import type { Payment } from '../../domain/payment.ts';
 import { attemptColumns, changingColumns, keyColumns, paymentColumns } from '../columns.ts';
 import type { IdempotencyRecord, StoredAnswer } from '../store.ts';
 
-/** A payment with its due time, and the record of its key or the answer to store for it. */
-export interface Insert {
-  payment: Payment;
+/** When the outbox claims a payment: at this time, or when its lease expires. Null if it never does. */
+interface Due {
   due_at: string | null;
+  lease_ms: number | null;
+}
+
+/** A payment with its due time, and the record of its key or the answer to store for it. */
+export interface Insert extends Due {
+  payment: Payment;
   record: IdempotencyRecord | undefined;
 }
-export interface Update {
+export interface Update extends Due {
   payment: Payment;
-  due_at: string | null;
   answer: StoredAnswer | undefined;
   before: Payment | undefined;
 }
 
-const newPayments = rowsOf(paymentColumns);
+const newPayments = rowsOf({ ...paymentColumns, lease_ms: 'integer' });
 const newKeys = rowsOf(keyColumns, newPayments.count + 1);
 const newAttempts = rowsOf(attemptColumns, newPayments.count + newKeys.count + 1);
 const updates = rowsOf({
   payment_id: 'text',
   fence: 'integer',
   ...changingColumns,
+  lease_ms: 'integer',
   answer_status: 'integer',
   answer_body: 'text',
 });
 const updatedAttempts = rowsOf(attemptColumns, updates.count + 1);
 
-const paymentColumnNames = newPayments.names.join(', ');
+/** A lease is by the database's clock, so that one of a replica whose clock is behind does not expire at once. */
+const dueAt = "coalesce(given.due_at, now() + given.lease_ms * interval '1 ms')";
+
+const paymentColumnNames = Object.keys(paymentColumns).join(', ');
 /** A payment without a phone gets its customer's. */
-const newPaymentValues = newPayments.names
-  .map((name) => (name === 'phone' ? 'coalesce(given.phone, customers.phone)' : `given.${name}`))
+const computed: Record<string, string> = { phone: 'coalesce(given.phone, customers.phone)', due_at: dueAt };
+const newPaymentValues = Object.keys(paymentColumns)
+  .map((name) => computed[name] ?? `given.${name}`)
   .join(', ');
 const keyColumnNames = newKeys.names.join(', ');
 const attemptColumnNames = newAttempts.names.join(', ');
@@ -62,7 +71,7 @@ const insertText = `
 const updateText = `
   WITH updated AS (
     UPDATE payments SET ${Object.keys(changingColumns)
-      .map((column) => `${column} = given.${column}`)
+      .map((column) => `${column} = ${column === 'due_at' ? dueAt : `given.${column}`}`)
       .join(', ')}
     FROM ${updates.sql}
     WHERE payments.payment_id = ANY (${updates.parameter('payment_id')})
@@ -96,7 +105,7 @@ export function prepareWrites(database: Database) {
     /** Returns the payments that were inserted because their key was not known, each with its phone. */
     async insert(inserts: Insert[]): Promise<Pick<Payment, 'payment_id' | 'phone'>[]> {
       const now = new Date().toISOString();
-      const payments = inserts.map(({ payment, due_at }) => ({ ...payment, due_at }));
+      const payments = inserts.map(({ payment, due_at, lease_ms }) => ({ ...payment, due_at, lease_ms }));
       const keys = inserts.flatMap(({ payment: { payment_id }, record }) => {
         if (!record) return [];
         const { key, fingerprint, answer } = record;
@@ -116,9 +125,10 @@ export function prepareWrites(database: Database) {
 
     /** Returns the ids of the payments that were updated because their fencing token was the payment's. */
     async update(given: Update[]): Promise<string[]> {
-      const rows = given.map(({ payment, due_at, answer }) => ({
+      const rows = given.map(({ payment, due_at, lease_ms, answer }) => ({
         ...payment,
         due_at,
+        lease_ms,
         answer_status: answer?.status ?? null,
         answer_body: answer?.body ?? null,
       }));

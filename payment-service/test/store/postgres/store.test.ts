@@ -23,13 +23,28 @@ beforeAll(async () => {
   const client = new pg.Client(url);
   await client.connect();
   shared = { url, client };
+  // Leases are by the database's clock: its sessions find this now() before PostgreSQL's own.
+  await client.query(`
+    CREATE SCHEMA fake;
+    CREATE TABLE fake.clock (now timestamptz);
+    CREATE FUNCTION fake.now() RETURNS timestamptz STABLE LANGUAGE sql
+      RETURN coalesce((SELECT max(clock.now) FROM fake.clock), pg_catalog.now());
+    ALTER DATABASE ${new URL(url).pathname.slice(1)} SET search_path = public, fake, pg_catalog`);
 });
 afterAll(() => shared.client.end());
-describeStore('PostgreSQL', async (leaseMs) => {
-  const store = await openPostgresStore({ url: shared.url, leaseMs, log });
-  await shared.client.query('TRUNCATE payments, attempts, idempotency_keys, customers');
-  return store;
-});
+describeStore(
+  'PostgreSQL',
+  async (leaseMs) => {
+    const store = await openPostgresStore({ url: shared.url, leaseMs, log });
+    await shared.client.query('TRUNCATE payments, attempts, idempotency_keys, customers');
+    return store;
+  },
+  async (now) => {
+    await shared.client.query('DELETE FROM fake.clock');
+    if (now !== undefined)
+      await shared.client.query('INSERT INTO fake.clock VALUES ($1)', [new Date(now).toISOString()]);
+  },
+);
 
 async function open(url: string): Promise<Store> {
   const store = await openPostgresStore({ url, leaseMs, log });
@@ -207,12 +222,11 @@ describe('several replicas', () => {
   });
 
   test('of one whose lease has run out, only the one that has claimed it may go on', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
-    onTestFinished(() => void vi.useRealTimers());
-    const [dead, alive] = (await openReplicas(2)) as [Store, Store];
+    const url = await newDatabase();
+    const [dead, alive] = [await open(url), await open(url)];
     await dead.insert(paymentNumber(1, { attempts: running() }));
     expect(await alive.claimDue(1)).toEqual([]);
-    vi.setSystemTime(Date.now() + leaseMs);
+    await (await connectTo(url)).query(`UPDATE payments SET due_at = due_at - interval '${leaseMs} ms'`);
     expect(await alive.claimDue(1)).toHaveLength(1);
     await expect(dead.update(paymentNumber(1, { notification_status: 'sent' }))).rejects.toBeInstanceOf(
       LeaseLost,
