@@ -13,6 +13,9 @@ const ofTheConnection = new Set(['25006', '26000', '42P05']);
 /** Errors of a connection must not be logged with the ids of the request that opened it. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();
 
+/** pg's error after `query_timeout`. */
+const readTimeout = 'Query read timeout';
+
 /** Few, because batches share a statement. */
 const maxConnections = 8;
 
@@ -88,11 +91,21 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
     ending.add(ended);
   }
 
-  async function use<T>(from: pg.Pool, operation: (client: Session) => Promise<T>): Promise<T> {
-    const client = (await from.connect().catch((error: unknown) => {
+  /** Takes a connection of the new pool if that of this one did not come until it was replaced. */
+  async function connect(): Promise<{ client: Session & pg.PoolClient; from: pg.Pool }> {
+    const from = pool;
+    try {
+      return { client: (await from.connect()) as Session & pg.PoolClient, from };
+    } catch (error) {
+      if (from !== pool) return connect();
       throw new DatabaseError(error, false);
-    })) as Session & pg.PoolClient;
-    const { lost } = client;
+    }
+  }
+
+  async function use<T>(operation: (client: Session) => Promise<T>): Promise<T> {
+    const { client, from } = await connect();
+    const { lost, isReused } = client;
+    client.isReused = true;
     let broken = false;
     try {
       if (lost) throw lost; // since it was connected, or taken from the pool
@@ -100,6 +113,8 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
     } catch (error) {
       const failure = error instanceof DatabaseError ? error : new DatabaseError(error, lost === undefined);
       broken = failure.isUncertain || ofTheConnection.has(failure.sqlState ?? '');
+      // The network has lost it without a word, and so have the others that were idle.
+      if (isReused && failure.message === readTimeout) renew(from);
       throw failure;
     } finally {
       client.release(broken || client.lost !== undefined || client.getTransactionStatus() !== 'I');
@@ -109,7 +124,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
   async function checkTwo(): Promise<void> {
     const from = pool;
     try {
-      await use(from, (one) => use(from, (other) => checkSessions(one, other)));
+      await use((one) => use((other) => checkSessions(one, other)));
     } catch (error) {
       if (error instanceof SessionsShared) renew(from);
       throw error;
@@ -118,7 +133,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
 
   return {
     query: <Row>(statement: Statement) =>
-      use(pool, async (client) => (await client.query(statement)).rows as Row[]),
+      use(async (client) => (await client.query(statement)).rows as Row[]),
 
     check() {
       checking ??= checkTwo().finally(() => {

@@ -51,6 +51,8 @@ interface SessionOptions {
 export class Session extends pg.Client {
   /** Why the connection was lost. Statements would be refused without being sent. */
   lost: Error | undefined;
+  /** It has run a statement of a pool before. */
+  isReused = false;
   readonly #token: string = randomUUID();
 
   constructor(config: pg.ClientConfig = {}) {
