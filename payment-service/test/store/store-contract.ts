@@ -496,13 +496,15 @@ export function describeStore(
       const at = (ms: number) => new Date(Date.now() + ms).toISOString();
       const scheduled = (number: number, dueInMs: number, fields: Partial<Payment> = {}) =>
         paymentNumber(number, { next_attempt_at: at(dueInMs), ...fields });
-      /** As a process does whose wall clock is two hours ahead. */
+      /** As a process does whose wall clock is two hours ahead, or a database whose clock is. */
       async function twoHoursAhead<T>(write: () => Promise<T>): Promise<T> {
         vi.useFakeTimers({ now: Date.now() + 2 * hour, toFake: ['Date'] });
+        await setClock(Date.now());
         try {
           return await write();
         } finally {
           vi.useRealTimers();
+          await setClock(undefined);
         }
       }
 

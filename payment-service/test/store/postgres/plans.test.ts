@@ -50,14 +50,12 @@ test.each([
     const found: Record<string, string[]> = {};
     for (const [name, statement] of prepared) found[name] = await scansOf(name, statement);
     const scans = Object.entries(found).flatMap(([name, of]) => of.map((scan) => `${name}: ${scan}`));
-    expect(scans.filter((scan) => /Seq Scan|Bitmap/.test(scan))).toEqual(
-      ['touch: Seq Scan on schema_versions'].slice(1),
-    );
+    expect(scans.filter((scan) => /Seq Scan|Bitmap/.test(scan))).toEqual([]);
     // Only a page of all payments, which reads the index in its order up to the limit, has no condition.
     expect(scans.filter((scan) => scan.endsWith('without a condition'))).toEqual([
       'page : Index Scan on payments without a condition',
     ]);
-    expect(prepared.size).toBeGreaterThanOrEqual(23);
+    expect(prepared.size).toBeGreaterThanOrEqual(24);
 
     await flushCounters(prepared);
     const read = await rowsRead(client, tables);
@@ -90,6 +88,7 @@ async function useEverything(store: Store, number: number): Promise<void> {
     notification_status: 'pending',
   });
   await store.claimDue(50);
+  await store.bringForward(60_000, 10);
   await store.backlog();
   await store.putPhone('customer-1', '+573001234567');
   await store.findPhone('customer-1');
