@@ -32,5 +32,5 @@ RUN DATABASE_URL=file:/tmp/payments.db LOG_LEVEL=error \
 # payments on the volume. docker-compose.yml gives each service a PORT of its own.
 ENV HOST=0.0.0.0 PORT=8000 DATABASE_URL=file:/data/payments.db
 HEALTHCHECK --interval=3s --timeout=3s --start-period=10s --retries=5 \
-  CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "../service-kit/src/check-health.ts"]
 CMD ["node", "src/main.ts"]

@@ -4,6 +4,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { styleText } from 'node:util';
 import pinoPretty from 'pino-pretty';
+import { reachableUrl } from 'service-kit/http/reachable-url.ts';
 import { createLogOutput } from 'service-kit/telemetry/log-output.ts';
 import { announcement } from './announcement.ts';
 
@@ -26,7 +27,9 @@ export function runServices(): Services {
     { name: 'twilio', port: process.env.TWILIO_SERVICE_PORT || '8002', color: 'magenta' },
     { name: 'payment', port: process.env.PAYMENT_SERVICE_PORT || '8000', color: 'cyan' },
   ] as const;
-  const [aldeamo = '', twilio = '', payment = ''] = services.map(({ port }) => `http://localhost:${port}`);
+  const [aldeamo = '', twilio = '', payment = ''] = services.map(
+    ({ port }) => reachableUrl(process.env.HOST || 'localhost', port) ?? '',
+  );
   const urls = { ALDEAMO_SERVICE_URL: aldeamo, TWILIO_SERVICE_URL: twilio, PAYMENT_SERVICE_URL: payment };
 
   const output = createLogOutput({

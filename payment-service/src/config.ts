@@ -2,9 +2,10 @@ import { countrySchema } from 'service-kit/contract/phone.ts';
 import { accessSettings, clientSettings, wrongCredentials } from 'service-kit/http/access-settings.ts';
 import {
   flag,
+  followHost,
   milliseconds,
+  neighbourUrl,
   serviceSettings,
-  serviceUrl,
   wholeNumber,
 } from 'service-kit/http/configuration.ts';
 import { z } from 'zod';
@@ -18,8 +19,8 @@ export const paymentConfigSchema = z
     ...serviceSettings({ port: 8000 }),
     ...accessSettings(),
     ...clientSettings(),
-    ALDEAMO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8001'),
-    TWILIO_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8002'),
+    ALDEAMO_SERVICE_URL: neighbourUrl(),
+    TWILIO_SERVICE_URL: neighbourUrl(),
     /** The name of this process among its replicas; the host's name if not set. */
     REPLICA_NAME: z.string().max(100, 'must have at most 100 characters').optional(),
     DATABASE_URL: databaseUrl().default('file:./data/payments.db'),
@@ -93,7 +94,8 @@ export const paymentConfigSchema = z
       );
     if (value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS < value.CIRCUIT_ROLLING_COUNT_BUCKETS)
       wrong('CIRCUIT_ROLLING_COUNT_BUCKETS', 'must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS');
-  });
+  })
+  .overwrite((value) => followHost(value, { ALDEAMO_SERVICE_URL: 8001, TWILIO_SERVICE_URL: 8002 }));
 export type PaymentConfig = z.infer<typeof paymentConfigSchema>;
 
 export function circuitBreakerParameters(config: PaymentConfig): CircuitBreakerParameters {

@@ -185,6 +185,26 @@ test.each(['ALDEAMO_SERVICE_URL', 'TWILIO_SERVICE_URL'])('%s with a path is refu
   expect(() => read({ [name]: 'http://gateway.example/sms' })).toThrow(ConfigurationError);
 });
 
+test.each([
+  ['127.0.0.2', 'http://127.0.0.2'],
+  ['::1', 'http://[::1]'],
+  ['localhost', 'http://localhost'],
+])('given HOST %s, the other services are looked for at it', (HOST, origin) => {
+  expect(read({ HOST })).toMatchObject({
+    ALDEAMO_SERVICE_URL: `${origin}:8001`,
+    TWILIO_SERVICE_URL: `${origin}:8002`,
+  });
+  expect(readConfiguration(twilioConfigSchema, { HOST })).toMatchObject({
+    PAYMENT_SERVICE_URL: `${origin}:8000`,
+  });
+  const TWILIO_SERVICE_URL = 'http://gateway.example';
+  expect(read({ HOST, TWILIO_SERVICE_URL })).toMatchObject({ TWILIO_SERVICE_URL });
+});
+
+test('given a HOST that is no host, names it with everything else that is wrong', () => {
+  expect(messageOf({ HOST: 'a b', PORT: 'x' })).toMatch(/HOST: must be an address or a host name\n.*PORT: /s);
+});
+
 test('.env.example has every variable of the three services with its default, and nothing else', () => {
   const settings = new Map<string, string>();
   for (const [service, schema] of [

@@ -1,5 +1,12 @@
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
-import { milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
+import {
+  followHost,
+  milliseconds,
+  missing,
+  neighbourUrl,
+  serviceUrl,
+  share,
+} from 'service-kit/http/configuration.ts';
 import { providerSettings } from 'service-kit/provider/settings.ts';
 import { z } from 'zod';
 import type { TwilioAccount } from './twilio-gateway.ts';
@@ -35,7 +42,7 @@ export const twilioConfigSchema = z
       .transform((url) => url.replace(/\/+$/, ''))
       .optional(),
     /** Receives the delivery receipts. */
-    PAYMENT_SERVICE_URL: serviceUrl().default('http://127.0.0.1:8000'),
+    PAYMENT_SERVICE_URL: neighbourUrl(),
     TWILIO_LATENCY_MS: milliseconds({ min: 0 }).default(100),
     TWILIO_FAILURE_RATE: share().default(0),
     /** The file of the sandbox's ledger, which then outlives a restart; in memory only if not set. */
@@ -58,7 +65,8 @@ export const twilioConfigSchema = z
       need('is required, or TWILIO_MESSAGING_SERVICE_SID', 'TWILIO_FROM');
     if (value.TWILIO_FROM && value.TWILIO_MESSAGING_SERVICE_SID)
       need('must not be set together with TWILIO_FROM', 'TWILIO_MESSAGING_SERVICE_SID');
-  });
+  })
+  .overwrite((value) => followHost(value, { PAYMENT_SERVICE_URL: 8000 }));
 export type TwilioConfig = z.infer<typeof twilioConfigSchema>;
 
 /** Undefined if the service is a sandbox. The schema has checked that nothing else is missing. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reachableUrl } from './reachable-url.ts';
 import './validation-messages.ts';
 
 /** Durations are whole milliseconds; a timer of Node.js holds at most 2^31-1 of them. */
@@ -28,6 +29,21 @@ export const serviceUrl = () =>
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
     .refine((url) => new URL(url).href === `${new URL(url).origin}/`, 'must have no path');
 
+/** The URL of another service of this machine, whose default follows HOST; see followHost. */
+export const neighbourUrl = () => serviceUrl().default('');
+
+/** Sets the URLs that are not set to those of services that listen on the same HOST, at these ports. */
+export function followHost<Settings extends { HOST: string }>(
+  settings: Settings,
+  ports: { [Name in keyof Settings]?: number },
+): Settings {
+  const urls = Object.entries<number>(ports as Record<string, number>).map(([name, port]) => [
+    name,
+    settings[name as keyof Settings] || reachableUrl(settings.HOST, port),
+  ]);
+  return { ...settings, ...Object.fromEntries(urls) };
+}
+
 /** A PostgreSQL database; TLS and other options of pg-connection-string are in the query, such as `?sslmode=verify-full`. */
 export const postgresUrl = (message = 'must be a postgres:// URL with a database') =>
   z.url({ protocol: /^postgres(ql)?$/, error: message, abort: true }).refine(
@@ -38,7 +54,10 @@ export const postgresUrl = (message = 'must be a postgres:// URL with a database
 
 /** The environment variables of every service. */
 export const serviceSettings = ({ port }: { port: number }) => ({
-  HOST: z.string().default('127.0.0.1'),
+  HOST: z
+    .string()
+    .refine((host) => reachableUrl(host, 80), 'must be an address or a host name')
+    .default('127.0.0.1'),
   PORT: wholeNumber({ min: 0, max: 65_535 }).default(port),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** How long a stop may take before the process exits, whatever still runs. */
