@@ -33,13 +33,13 @@ function onSignal(signal: NodeJS.Signals): void {
   const now = performance.now();
   signalledAt ??= now;
   services.stop();
-  if (signal !== 'SIGHUP' && now - signalledAt > echoMs()) services.kill();
+  if (signal !== 'SIGHUP' && now - signalledAt > echoMs(signal)) services.kill();
 }
 
 /**
- * How long a signal may take to arrive a second time, in ms: one that is sent to the process group, and one that npm passes on
- * besides. A terminal that is closed sends SIGHUP any number of times.
+ * How long a signal may take to arrive a second time, in ms: one that is sent to the process group, and a Ctrl-C that npm passes
+ * on besides. A terminal that is closed sends SIGHUP any number of times.
  */
-function echoMs(): number {
-  return process.env.npm_lifecycle_event ? 250 : 50;
+function echoMs(signal: NodeJS.Signals): number {
+  return signal === 'SIGINT' && process.env.npm_lifecycle_event ? 250 : 10;
 }

@@ -125,7 +125,7 @@ test.each([[node], [npm]])('given SIGTERM, `%s` ends its services and exits with
   await gone(started, 1000);
 });
 
-test('given SIGTERM of the whole process group, as by Ctrl-C, npm start still stops in the ordinary way', async () => {
+test('given SIGINT of the whole process group, as by Ctrl-C, npm start still stops in the ordinary way', async () => {
   const started = await startJob(npm);
   process.kill(-(started.job.pid as number), 'SIGINT');
   expect(await started.ended).toEqual([0, null]);
@@ -144,10 +144,14 @@ test('given a second SIGTERM while a payment is under way, the starter kills the
     },
   });
   await payWithoutEnd(started);
+  let output = '';
+  started.job.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
   await kill(started, starter, 'SIGTERM');
   await eventually(
-    () => isReady(started.urls.payment),
-    (ready) => !ready,
+    async () => output,
+    (text) => text.includes('INFO: stopping'),
     5000,
   );
   await kill(started, starter, 'SIGTERM');
