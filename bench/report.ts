@@ -59,6 +59,7 @@ function blocksOf(results: Partial<Results>, words: Words): Partial<Record<keyof
     ...block('memory', memoryTable),
     ...block('soak', soakTable),
     ...block('store-size', storeSizeTable),
+    ...block('store-size-postgres', storeSizeTable),
   };
 }
 

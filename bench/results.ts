@@ -20,6 +20,7 @@ export interface Results {
   memory: Part<Memory[]>;
   soak: Part<Soak>;
   'store-size': Part<StoreSize[]>;
+  'store-size-postgres': Part<StoreSize[]>;
 }
 
 export interface Part<Data> {

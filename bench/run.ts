@@ -6,7 +6,7 @@ import { writeReports } from './report.ts';
 import { type Results, writeResult } from './results.ts';
 import { measureSlowDisk } from './slow-disk.ts';
 import { soak } from './soak.ts';
-import { measureStoreSize } from './store-size.ts';
+import { measurePostgresSize, measureStoreSize } from './store-size.ts';
 import { systems } from './systems.ts';
 import { measureThroughput } from './throughput.ts';
 
@@ -35,15 +35,19 @@ const parts: { [Name in keyof Results]: () => Promise<Results[Name]['data']> } =
   memory: measureMemory,
   soak,
   'store-size': () => measureStoreSize([10_000, 100_000, 1_000_000, 10_000_000]),
+  'store-size-postgres': () => measurePostgresSize([10_000, 100_000, 1_000_000]),
 };
 const byDefault: (keyof Results)[] = ['throughput', 'latency', 'blackhole', 'slow-disk', 'footprint'];
 
-const named = process.argv.slice(2);
-const unknown = named.filter((name) => !Object.hasOwn(parts, name));
-if (unknown.length > 0)
-  throw new Error(`There is no ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}.`);
+const all = Object.keys(parts) as (keyof Results)[];
+/** `store-size` names `store-size-postgres`, too. */
+const named = process.argv.slice(2).flatMap((given) => {
+  const names = all.filter((name) => name === given || name.startsWith(`${given}-`));
+  if (names.length === 0) throw new Error(`There is no ${given}; there are ${all.join(', ')}.`);
+  return names;
+});
 
-for (const name of named.length > 0 ? (named as (keyof Results)[]) : byDefault) {
+for (const name of named.length > 0 ? named : byDefault) {
   process.stdout.write(`${name} …\n`);
   await writeReports(await writeResult(name, await parts[name]()));
 }

@@ -2,14 +2,22 @@ import { copyFile, mkdtempDisposable, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { createLogger } from 'service-kit/http/start.ts';
+import { openSession } from 'service-kit/postgres/session.ts';
+import { copySqliteToPostgres } from '../payment-service/src/store/copy/sqlite-to-postgres.ts';
+import { openPostgresStore } from '../payment-service/src/store/postgres/store.ts';
 import { migrateSqlite } from '../payment-service/src/store/sqlite/migrate.ts';
 import { openSqliteStore } from '../payment-service/src/store/sqlite/store.ts';
 import type { PaymentQuery, Store } from '../payment-service/src/store/store.ts';
+import { startPostgres } from '../test/postgres-server.ts';
 import { deepIds, growTo, largeCustomer } from './grow-store.ts';
 
 /** Calls per operation, store and round. */
 const calls = 500;
 const rounds = 5;
+
+/** Leases expire at once, so that each claim finds the same notifications. */
+const leaseMs = 0;
 
 export interface StoreSize {
   payments: number;
@@ -58,23 +66,41 @@ const operations: [name: string, run: Operation][] = [
 export async function measureStoreSize(sizes: readonly number[]): Promise<StoreSize[]> {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'store-size-'));
   await using stack = new AsyncDisposableStack();
-  const grown: Grown[] = [];
-  for (const payments of sizes.toSorted((a, b) => a - b)) {
-    const path = join(directory.path, `${payments}.db`);
-    const smaller = grown.at(-1);
-    if (smaller) await copyFile(smaller.path, path);
-    grown.push({ path, payments, deepIds: grow(path, payments) });
-  }
   // Opened after all copies, because the file of an open store is not complete without its write-ahead log.
   const stores: Measured[] = [];
-  for (const { path, payments, deepIds } of grown) {
+  for (const { path, payments, deepIds } of await growFiles(directory.path, sizes)) {
     const bytes = (await stat(path)).size;
-    // Leases expire at once, so that each claim finds the same notifications.
-    const store = stack.adopt(await openSqliteStore({ path, leaseMs: 0 }), ({ close }) => close());
+    const store = stack.adopt(await openSqliteStore({ path, leaseMs }), ({ close }) => close());
     stores.push({ store, deepIds, size: { payments, bytes, latencies: {} } });
   }
-  for (const [name, run] of operations) await measure(name, run, stores);
-  return stores.map(({ size }) => size);
+  return await measureAll(stores);
+}
+
+/**
+ * Measures the same in databases of one PostgreSQL with the same payments. They are never analyzed, as those of a replica that has
+ * just been started are not.
+ */
+export async function measurePostgresSize(sizes: readonly number[]): Promise<StoreSize[]> {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'store-size-'));
+  await using postgres = await startPostgres({ settings: { autovacuum: 'off' } });
+  await using stack = new AsyncDisposableStack();
+  const log = createLogger({ level: 'silent' });
+  const stores: Measured[] = [];
+  for (const { path, payments, deepIds } of await growFiles(directory.path, sizes)) {
+    const url = await postgres.createDatabase();
+    const store = stack.adopt(await openPostgresStore({ url, leaseMs, log }), ({ close }) => close());
+    // Planned while the database is empty, which is the worst moment for it.
+    for (const [, run] of operations) await run(store, 'none');
+    await copySqliteToPostgres({ path, url });
+    stores.push({ store, deepIds, size: { payments, bytes: await bytesOf(url), latencies: {} } });
+  }
+  return await measureAll(stores);
+}
+
+async function bytesOf(url: string): Promise<number> {
+  await using session = await openSession(url);
+  const { rows } = await session.query('SELECT pg_database_size(current_database())::float8 AS bytes');
+  return rows[0].bytes;
 }
 
 interface Grown {
@@ -87,6 +113,23 @@ interface Measured {
   store: Store;
   deepIds: string[];
   size: StoreSize;
+}
+
+async function measureAll(stores: readonly Measured[]): Promise<StoreSize[]> {
+  for (const [name, run] of operations) await measure(name, run, stores);
+  return stores.map(({ size }) => size);
+}
+
+/** Makes a file of each size, each from the one before. */
+async function growFiles(directory: string, sizes: readonly number[]): Promise<Grown[]> {
+  const grown: Grown[] = [];
+  for (const payments of sizes.toSorted((a, b) => a - b)) {
+    const path = join(directory, `${payments}.db`);
+    const smaller = grown.at(-1);
+    if (smaller) await copyFile(smaller.path, path);
+    grown.push({ path, payments, deepIds: grow(path, payments) });
+  }
+  return grown;
 }
 
 function grow(path: string, payments: number): string[] {
