@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
@@ -115,6 +116,12 @@ test('given 10 000 requests whose responses are never read, the HTTP server serv
     socket.pause();
     socket.write('GET /payments?limit=100 HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1000));
   }
+  // Requests beyond MAX_CONCURRENT_REQUESTS are refused as long as the pages of the first ones are read.
+  await eventually(
+    () => pay(url, { customer_id: 'honest' }),
+    ({ status }) => status === 201,
+    10_000,
+  );
   await expectPayments(50);
   const { status } = await call('GET', `${url}/health/ready`);
   expect(status).toBe(200);

@@ -65,6 +65,8 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
   const ending = new Set<Promise<void>>();
   /** One check at a time, because each takes two connections. */
   let checking: Promise<void> | undefined;
+  /** The last check found that connections share their sessions. */
+  let areShared = false;
 
   function createPool(): pg.Pool {
     const created = new pg.Pool({
@@ -121,13 +123,18 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
     }
   }
 
+  /** All connections are replaced once more when sessions are no longer shared: the others of the pool may be of before. */
   async function checkTwo(): Promise<void> {
     const from = pool;
+    const wereShared = areShared;
     try {
       await use((one) => use((other) => checkSessions(one, other)));
+      areShared = false;
     } catch (error) {
-      if (error instanceof SessionsShared) renew(from);
+      areShared = error instanceof SessionsShared;
       throw error;
+    } finally {
+      if (wereShared || areShared) renew(from);
     }
   }
 
