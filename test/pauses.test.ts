@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { type AldeamoUpstream, aldeamo, startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
+import { startPostgres } from './postgres-server.ts';
 import { type ServiceName, serviceNames, type Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
@@ -82,4 +84,28 @@ describe('given a pause longer than the deadline, each of 10 payments under way 
     expect(upstream.ledger).toHaveLength(10);
     expect(await circuit()).toMatchObject({ state: 'closed', failures: 0 });
   });
+});
+
+test('given a pause in which PostgreSQL has answered, a payment is answered as it is recorded', async () => {
+  await using postgres = await startPostgres({ settings: { fsync: 'off' } });
+  const url = await postgres.createDatabase();
+  await using replica = await startProcesses({ DATABASE_URL: url });
+  const payments = replica.url('payment-service');
+  expect((await pay(payments, { customer_id: 'first' })).status).toBe(201);
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query('BEGIN; LOCK TABLE payments');
+  const paying = pay(payments, { customer_id: 'paused' });
+  await eventually(
+    () => client.query('SELECT 1 FROM pg_locks WHERE NOT granted'),
+    ({ rows }) => rows.length > 0,
+    2000,
+    5,
+  );
+  await replica.freeze('payment-service');
+  await client.end(); // the statement goes on, and its answer waits in the socket
+  await delay(5500); // longer than a statement may take
+  await replica.thaw('payment-service');
+  const { status, body } = await paying;
+  expect([status, body.notification_status]).toEqual([201, 'sent']);
 });

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
+import { withDeadline } from '../deadline.ts';
 import { DatabaseError } from './database-error.ts';
 import { checkSessions, Session, SessionsShared, sessionConfig } from './session.ts';
 
@@ -13,8 +14,9 @@ const ofTheConnection = new Set(['25006', '26000', '42P05']);
 /** Errors of a connection must not be logged with the ids of the request that opened it. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();
 
-/** pg's error after `query_timeout`. */
-const readTimeout = 'Query read timeout';
+/** In ms. The server's own timeout comes first, unless it does not respond at all. */
+const answerTimeoutMs = statementTimeoutMs + 1000;
+const noAnswer = 'the database did not answer in time';
 
 /** Few, because batches share a statement. */
 const maxConnections = 8;
@@ -70,8 +72,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
 
   function createPool(): pg.Pool {
     const created = new pg.Pool({
-      // The server's own timeout comes first, unless it does not respond at all.
-      ...sessionConfig(url, { queryTimeoutMs: statementTimeoutMs + 1000 }),
+      ...sessionConfig(url),
       Client: Session,
       max: maxConnections,
       onConnect: (client) =>
@@ -116,7 +117,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
       const failure = error instanceof DatabaseError ? error : new DatabaseError(error, lost === undefined);
       broken = failure.isUncertain || ofTheConnection.has(failure.sqlState ?? '');
       // The network has lost it without a word, and so have the others that were idle.
-      if (isReused && failure.message === readTimeout) renew(from);
+      if (isReused && failure.message === noAnswer) renew(from);
       throw failure;
     } finally {
       client.release(broken || client.lost !== undefined || client.getTransactionStatus() !== 'I');
@@ -140,7 +141,13 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
 
   return {
     query: <Row>(statement: Statement) =>
-      use(async (client) => (await client.query(statement)).rows as Row[]),
+      use(async (client) => {
+        // Not pg's query_timeout, which expires before an answer is read that came while this process was paused.
+        const { rows } = await withDeadline(answerTimeoutMs, client.query(statement), () => {
+          throw new Error(noAnswer);
+        });
+        return rows as Row[];
+      }),
 
     check() {
       checking ??= checkTwo().finally(() => {

@@ -93,7 +93,7 @@ export class Session extends pg.Client {
 }
 
 /** What a connection to the database at the URL needs, with TLS if its `sslmode` demands it. */
-export const sessionConfig = (url: string, { queryTimeoutMs }: SessionOptions): pg.ClientConfig => ({
+export const sessionConfig = (url: string, { queryTimeoutMs }: SessionOptions = {}): pg.ClientConfig => ({
   connectionString: url,
   connectionTimeoutMillis: connectTimeoutMs,
   query_timeout: queryTimeoutMs,
