@@ -35,13 +35,17 @@ interface Bucket {
 export function createRecentAttempts(now: () => number = Date.now): RecentAttempts {
   const rings: Record<Provider, (Bucket | undefined)[]> = { Aldeamo: [], Twilio: [] };
 
-  /** Drops buckets of the future: a wall clock that was set back would come to them again. */
+  let latest = 0;
+
+  /** Drops buckets of the future once the wall clock was set back, because it would come to them again. */
   function currentNumber(): number {
     const number = Math.floor(now() / bucketMs);
-    for (const provider of Object.keys(rings) as Provider[])
-      rings[provider].forEach((bucket, index, ring) => {
-        if (bucket && bucket.number > number) ring[index] = undefined;
-      });
+    if (number < latest)
+      for (const provider of Object.keys(rings) as Provider[])
+        rings[provider] = rings[provider].map((bucket) =>
+          bucket && bucket.number <= number ? bucket : undefined,
+        );
+    latest = number;
     return number;
   }
 

@@ -21,7 +21,7 @@ export type UnreadableObserver = (paymentId: string) => void;
 
 /**
  * Called after each commit with what is wrong with the files of the database, or undefined. Nothing is committed to files that
- * are not at their path. It must not throw.
+ * are not at their paths. It must not throw.
  */
 export type FaultObserver = (fault: string | undefined) => void;
 

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** The result of a write, or the error that left it without an effect. */
-export type WriteResult<T> = { result: T } | { error: unknown; mayBeCommitted?: true };
+export type WriteResult<T> = { result: T } | { error: unknown };
 
 /**
  * Carries out writes in their order in one transaction, so that they share one sync of the disk, which takes far longer than

@@ -95,7 +95,6 @@ export async function startSqliteWriter(
 }
 
 function resultOf<T>(written: WriteResult<T>): T {
-  if (!('error' in written)) return written.result;
-  const ErrorClass = written.mayBeCommitted ? CommitUnknown : StoreUnavailable;
-  throw new ErrorClass('the store does not answer', { cause: written.error });
+  if ('error' in written) throw new StoreUnavailable('the store does not answer', { cause: written.error });
+  return written.result;
 }

@@ -19,7 +19,7 @@ export interface WriterOptions {
   now: number;
 }
 
-/** The results of a group, and what is wrong with the files of the database after it. */
+/** The results of a group, and what is wrong with the files of the database. */
 export interface Committed {
   results: WriteResult<unknown>[];
   fault: string | undefined;
@@ -27,8 +27,9 @@ export interface Committed {
 
 export interface Writer {
   /**
-   * Carries out the writes in their order. A commit is a result only if the database is still at its path after it, and
-   * `touch` only if a payment could be written, too.
+   * Carries out the writes in their order, unless the files of the database are not at their paths any more. `touch` succeeds
+   * only if a payment could be written, too. A file that is removed during the commit is found by the next one: what was
+   * committed a moment before is gone as well then.
    */
   commit(group: Write[]): Committed;
   /** Empties the write-ahead log; false if it could not because another process reads it, such as a backup. */
@@ -74,8 +75,6 @@ export function openWriter({ path, now }: WriterOptions): Writer {
           db,
           group.map((write) => () => carryOut(write)),
         );
-        const faultAfter = findFault();
-        if (faultAfter) return { results: written.map(unless(faultAfter)), fault: faultAfter };
         const damage = findDamage(group);
         return {
           results: damage
@@ -102,9 +101,3 @@ export function openWriter({ path, now }: WriterOptions): Writer {
 }
 
 const isCheck = (write: Write | undefined) => write?.name === 'touch';
-
-/** What was committed before the fault was found may be in files that are gone. */
-const unless =
-  (fault: string) =>
-  (written: WriteResult<unknown>): WriteResult<unknown> =>
-    'error' in written ? written : { error: new Error(fault), mayBeCommitted: true };

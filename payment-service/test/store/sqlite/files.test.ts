@@ -23,10 +23,8 @@ import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Payment } from '../../../src/domain/payment.ts';
-import { paymentValues } from '../../../src/store/sqlite/rows.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
-import type { Write } from '../../../src/store/sqlite/writes.ts';
 import { CommitUnknown, type FaultObserver, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { everything, paymentNumber, recordOf } from '../store-contract.ts';
 
@@ -155,32 +153,6 @@ describe('given files that are no longer those that were opened', () => {
     await store.insert(paymentNumber(2));
     rmSync(`${path}-wal`);
     await refusalOf(store.insert(paymentNumber(3)));
-  });
-
-  test('a commit during which the file is removed is not called one, nor is it called without effect', () => {
-    const path = newPath();
-    const writer = openWriter({ path, now: Date.now() });
-    onTestFinished(() => writer.close());
-    const run = DatabaseSync.prototype.exec;
-    const exec = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (
-      this: DatabaseSync,
-      sql,
-    ) {
-      run.call(this, sql);
-      if (sql === 'COMMIT') renameSync(path, `${path}.old`);
-    });
-    onTestFinished(() => exec.mockRestore());
-    const insert = (number: number): Write => ({
-      name: 'insert',
-      args: [paymentValues(paymentNumber(number), null), undefined, 0],
-    });
-    expect(writer.commit([insert(1), insert(2)])).toMatchObject({
-      results: [{ mayBeCommitted: true }, { mayBeCommitted: true }],
-      fault: 'payments.db is gone',
-    });
-    const [refused] = writer.commit([insert(3)]).results;
-    expect(refused).toHaveProperty('error');
-    expect(refused).not.toHaveProperty('mayBeCommitted');
   });
 });
 
