@@ -1,5 +1,5 @@
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
-import { type Deadline, deadlineIn } from '../providers/deadline.ts';
+import { startWait, type Wait } from '../providers/wait.ts';
 
 /** The pauses that providers ask for with Retry-After. */
 export interface Throttle {
@@ -17,14 +17,14 @@ const longestPauseMs = 3_600_000;
 
 /** A pause holds for every payment, because the provider's account is throttled and not one message. */
 export function createThrottle(): Throttle {
-  const pauses: Partial<Record<Provider, Deadline>> = {};
+  const pauses: Partial<Record<Provider, Wait>> = {};
   const remainingMs = (provider: Provider) => pauses[provider]?.remainingMs() ?? 0;
   const isPaused = (provider: Provider) => remainingMs(provider) > 0;
   return {
     heed(provider, outcome) {
       if (outcome.outcome !== 'not_sent' || outcome.retry_after_ms === undefined) return;
       const pauseMs = Math.min(outcome.retry_after_ms, longestPauseMs);
-      if (pauseMs > remainingMs(provider)) pauses[provider] = deadlineIn(pauseMs);
+      if (pauseMs > remainingMs(provider)) pauses[provider] = startWait(pauseMs);
     },
     isPaused,
     remainingMs,

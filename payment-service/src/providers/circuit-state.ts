@@ -2,9 +2,9 @@ import type { FastifyBaseLogger } from 'fastify';
 import type Opossum from 'opossum';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { CircuitReport, CircuitState } from './circuit-report.ts';
-import { type Deadline, deadlineIn } from './deadline.ts';
 import type { FailureRun } from './failure-run.ts';
 import type { RollingWindow } from './rolling-window.ts';
+import { startWait, type Wait } from './wait.ts';
 
 export interface CircuitStateOptions {
   provider: Provider;
@@ -39,7 +39,7 @@ export function followCircuit<Args extends unknown[], Result>(
 ): Circuit {
   const { current, enter, ignoreCallsUnderWay } = createStateRecord(run, { provider, onChange, log });
   /** The end of the latest opening: opossum's own timer is monotonic, too. */
-  let nextProbe: Deadline | undefined;
+  let nextProbe: Wait | undefined;
   const nextProbeIfOpen = () => (current.state === 'open' ? nextProbe : undefined);
   /** The reason of a transition that is not opossum's own. Its event comes before open() or close() returns. */
   let cause: string | undefined;
@@ -53,7 +53,7 @@ export function followCircuit<Args extends unknown[], Result>(
     const { calls, failures } = window.counts();
     const reason =
       current.state === 'half_open' ? 'the probe failed' : `${failures} of ${calls} calls failed`;
-    nextProbe = deadlineIn(resetTimeout);
+    nextProbe = startWait(resetTimeout);
     enter('open', cause ?? reason);
   });
   breaker.on('halfOpen', () => {

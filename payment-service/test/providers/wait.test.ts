@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { deadlineIn } from '../../src/providers/deadline.ts';
+import { startWait } from '../../src/providers/wait.ts';
 
 const now = Date.parse('2026-03-01T12:00:00.000Z');
 const hour = 3_600_000;
@@ -14,7 +14,7 @@ test.each([
   ['set back by an hour', -hour],
   ['set ahead by an hour', hour],
 ])('a deadline, given a wall clock that is %s, is over when its wait is', (_what, byMs) => {
-  const deadline = deadlineIn(5000);
+  const deadline = startWait(5000);
   setWall(byMs);
   expect([deadline.remainingMs(), deadline.wallTime()]).toEqual([5000, at(byMs + 5000)]);
   vi.advanceTimersByTime(4999);
@@ -25,7 +25,7 @@ test.each([
 });
 
 test('a deadline reports the same wall time, though the two clocks are read at different times', () => {
-  const deadline = deadlineIn(5000);
+  const deadline = startWait(5000);
   for (const driftMs of [1, -1, 400, -400]) {
     setWall(driftMs);
     expect(deadline.wallTime()).toBe(at(5000));

@@ -1,15 +1,15 @@
-/** The end of a wait, by the monotonic clock: setting the wall clock neither shortens nor prolongs it. */
-export interface Deadline {
+/** A wait by the monotonic clock: setting the wall clock neither shortens nor prolongs it. */
+export interface Wait {
   /** What is left of the wait, in ms; 0 once it is over. */
   remainingMs(): number;
-  /** The wall time of the end, for reports. */
+  /** The wall time at which it ends, for reports. */
   wallTime(): string;
 }
 
 /** A wall clock that was set by more than this, in ms, moves the reported time. */
 const toleranceMs = 500;
 
-export function deadlineIn(waitMs: number): Deadline {
+export function startWait(waitMs: number): Wait {
   const endsAt = performance.now() + waitMs;
   let reportedAt = Date.now() + waitMs;
   return {
