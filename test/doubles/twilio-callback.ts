@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { request } from 'undici';
 import type { TwilioMessage } from './twilio-request.ts';
 
 export interface StatusOptions {
@@ -41,16 +42,18 @@ export async function sendStatus(
   const right = sign(upstream.authToken, message.statusCallback, form);
   const { origin, pathname, search } = new URL(message.statusCallback);
   const url = new URL(`${pathname}${search}`, upstream.callbackOrigin ?? origin);
-  const response = await fetch(alterUrl(url.href), {
+  // Without keep-alive, because an idle connection would delay the stop of the service.
+  const response = await request(alterUrl(url.href), {
     method: 'POST',
+    reset: true,
     headers: {
       'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
       ...(signature !== null && { 'x-twilio-signature': signature ?? right }),
     },
     body: new URLSearchParams({ ...form, ...altered }).toString(),
   });
-  await response.arrayBuffer();
-  return response.status;
+  await response.body.dump();
+  return response.statusCode;
 }
 
 /** From Twilio's documentation, and not the service's own, so that a fault there is found. */
