@@ -1,6 +1,8 @@
 import { openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';
@@ -47,6 +49,20 @@ test('given a reader that stalls, answers each request with bounded memory, and 
   expect(notices).toEqual([expect.objectContaining({ level: 40, lost_lines: await lostLines(service) })]);
   const answered = log.filter(({ msg }) => msg === 'notification answered').length;
   expect(answered + Number(notices[0]?.lost_lines)).toBe(sent + 1);
+});
+
+test('given a reader that stalls, after another process on the same output has let it block again, exits with 0', async () => {
+  // Node.js gives the output back at its exit as it found it.
+  const neighbour = `${process.execPath} --eval 'setTimeout(() => {}, 3000)'`;
+  const service = await startOneService('aldeamo-service', {
+    settings: { ALDEAMO_LATENCY_MS: '0' },
+    beside: neighbour,
+  });
+  await delay(4500);
+  await fillLog(service);
+  expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
+  service.child.kill('SIGTERM');
+  expect(await service.ended).toEqual([0, null]);
 });
 
 const disturb = {

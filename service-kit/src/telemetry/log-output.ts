@@ -82,6 +82,7 @@ export function createLogOutput({ notice, onError = () => {} }: LogOutputOptions
 
   /** Returns whether the reader may take the rest later. */
   function writeRest(): boolean {
+    unblock(process.stdout);
     try {
       while (rest.length > 0 || missing > 0 || lines.length > 0) {
         if (rest.length === 0) takeNext();
@@ -125,7 +126,7 @@ export function createLogOutput({ notice, onError = () => {} }: LogOutputOptions
     }
   }
 
-  doNotBlock();
+  ignoreErrors();
   process.on('exit', flushSync);
   return {
     write(line) {
@@ -150,14 +151,16 @@ function countLines(bytes: Buffer): number {
   return count;
 }
 
+/** Node.js ends the process by an error of these streams that has no listener, such as a warning that is written to a closed pipe. */
+function ignoreErrors(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}
+
 /**
- * Node.js makes pipes and sockets non-blocking when it opens its streams for them, and would let a terminal block. It ends the
- * process by an error of these streams that has no listener, such as a warning that is written to a closed pipe.
+ * Before each write, because a pipe or terminal is shared: another process that has it, too, lets it block again when it ends.
+ * A file has no handle.
  */
-function doNotBlock(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', () => {});
-    const { _handle: handle } = stream as { _handle?: { setBlocking?: (isBlocking: boolean) => void } };
-    if (stream.isTTY) handle?.setBlocking?.(false);
-  }
+function unblock(stream: NodeJS.WriteStream): void {
+  const { _handle: handle } = stream as { _handle?: { setBlocking?: (isBlocking: boolean) => void } };
+  handle?.setBlocking?.(false);
 }
