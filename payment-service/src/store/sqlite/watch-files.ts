@@ -9,7 +9,7 @@ const coarseMs = 1000;
  * are gone with this process. Without its -shm other programs do not see this one's locks, and would remove the -wal.
  *
  * Returns a function that returns what is wrong now; undefined if each path has the file that was opened. It looks at the folder
- * first, whose time changes with each name in it, because each stat takes 9 µs and a payment alone in its commits needs four.
+ * first, whose time of change can not be set and moves with each name in it, because each stat takes 9 µs and a payment alone in its commits needs four.
  */
 export function watchFiles(path: string): () => string | undefined {
   const real = realpathSync(path); // SQLite puts the others beside the file that a link leads to
@@ -34,16 +34,16 @@ export function watchFiles(path: string): () => string | undefined {
 
 /** Whether names in the folder may have changed since the last call. */
 function watchFolder(folder: string): () => boolean {
-  let known = { dev: 0, ino: 0, mtimeMs: 0 };
+  let known = { dev: 0, ino: 0, ctimeMs: 0 };
   let changedAt = performance.now();
   return () => {
-    const { dev, ino, mtimeMs } = statSync(folder, { throwIfNoEntry: false }) ?? {
+    const { dev, ino, ctimeMs } = statSync(folder, { throwIfNoEntry: false }) ?? {
       dev: 0,
       ino: 0,
-      mtimeMs: 0,
+      ctimeMs: 0,
     };
-    if (mtimeMs !== known.mtimeMs || ino !== known.ino || dev !== known.dev) {
-      known = { dev, ino, mtimeMs };
+    if (ctimeMs !== known.ctimeMs || ino !== known.ino || dev !== known.dev) {
+      known = { dev, ino, ctimeMs };
       changedAt = performance.now();
     }
     return performance.now() - changedAt < coarseMs;

@@ -13,6 +13,9 @@ import { prepareWrites, type Write } from './writes.ts';
  */
 const busyTimeoutMs = 1000;
 
+/** How long a damaged page that a write has met keeps the check from passing, in ms. */
+const damageMs = 60_000;
+
 export interface WriterOptions {
   path: string;
   /** When the leases of an earlier process end, in ms since the epoch. */
@@ -56,9 +59,18 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     const rehearse = prepareRehearsal(db, writes);
     const findFault = watchFiles(path);
 
+    /** The latest error of a damaged page that a write met: a payment meets other pages than a rehearsal. */
+    let met: { error: unknown; at: number } | undefined;
+
+    function noteDamage(written: WriteResult<unknown>[]): void {
+      const damage = written.find((result) => 'error' in result && isDamage(result.error));
+      if (damage && 'error' in damage) met = { error: damage.error, at: performance.now() };
+    }
+
     /** The error that a payment would get; undefined if none, or if no check is part of the group. */
     function findDamage(group: Write[]): { error: unknown } | undefined {
       if (!group.some(isCheck)) return undefined;
+      if (met && performance.now() - met.at < damageMs) return { error: met.error };
       try {
         rehearse();
         return undefined;
@@ -75,6 +87,7 @@ export function openWriter({ path, now }: WriterOptions): Writer {
           db,
           group.map((write) => () => carryOut(write)),
         );
+        noteDamage(written);
         const damage = findDamage(group);
         return {
           results: damage
@@ -99,5 +112,8 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     throw error;
   }
 }
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB, with or without their extended codes (https://www.sqlite.org/rescode.html). */
+const isDamage = (error: unknown) => [11, 26].includes(((error as { errcode?: number }).errcode ?? 0) % 256);
 
 const isCheck = (write: Write | undefined) => write?.name === 'touch';

@@ -13,6 +13,7 @@ import fs, {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -21,6 +22,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Payment } from '../../../src/domain/payment.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
@@ -112,6 +114,18 @@ describe('given files that are no longer those that were opened', () => {
     expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(paymentNumber(1));
     expect(folder && contentOf(folder)).toEqual(before);
     expect(existsSync(dirname(path))).toBe(folder === dirname(path));
+  });
+
+  test('a copy in its place, in a folder that has its old time again: every write is refused', async () => {
+    const path = newPath();
+    const { store } = await open(path);
+    await store.insert(paymentNumber(1));
+    await delay(1100); // until only the time of the folder is looked at
+    await store.insert(paymentNumber(2));
+    const { atime, mtime } = statSync(dirname(path));
+    replace(path);
+    utimesSync(dirname(path), atime, mtime); // as cp -a and tar do
+    expect(await refusalOf(store.insert(paymentNumber(3)))).toMatch(/^payments\.db is another file/);
   });
 
   test('a file that is put back is written again, and has what was written before and after', async () => {
