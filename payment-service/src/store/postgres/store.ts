@@ -5,7 +5,15 @@ import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { askedProvider } from '../../domain/attempts.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
-import { CommitUnknown, LeaseLost, type Store, StoreUnavailable, type UnreadableObserver } from '../store.ts';
+import {
+  CommitUnknown,
+  type IdempotencyRecord,
+  type Inserted,
+  LeaseLost,
+  type Store,
+  StoreUnavailable,
+  type UnreadableObserver,
+} from '../store.ts';
 import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
 import { migrateSchema, schemaOwner } from './schema.ts';
 import { type PaymentRow, prepareStatements } from './statements.ts';
@@ -64,19 +72,45 @@ export async function openPostgresStore({
   const findRow = async (id: string) => (isText(id) ? findPayment(id) : undefined);
   const sorted = (rows: PaymentRow[]) => reported(sortRows(rows));
 
+  async function insertOnce(payment: Payment, record: IdempotencyRecord | undefined): Promise<Inserted> {
+    for (;;) {
+      const inserted = await inOrder(payment.payment_id, () =>
+        write(() => insertAll({ payment, ...dueOf(payment), record })),
+      );
+      // Only a known key prevents an insert.
+      if (inserted || !record) return { phone: inserted?.phone ?? null };
+      const known = await read(() => findKey(record.key));
+      if (known) return { known };
+      // The key was known, and has been deleted since.
+    }
+  }
+
+  /**
+   * Repeats an insert whose commit is unknown, since its id tells whether it took effect: a second one waits for the first, and
+   * is refused if that was committed. A client without a key could not ask, and would pay twice.
+   */
+  async function insertAgain(
+    payment: Payment,
+    record: IdempotencyRecord | undefined,
+    unknown: CommitUnknown,
+  ): Promise<Inserted> {
+    try {
+      const again = await insertOnce(payment, record);
+      if (again.known?.payment_id !== payment.payment_id) return again;
+    } catch (error) {
+      if (!isDuplicate(error)) throw unknown;
+    }
+    const row = await read(() => findRow(payment.payment_id)).catch(() => undefined);
+    if (!row) throw unknown;
+    return { phone: readOne(sorted([row]))?.phone ?? null };
+  }
+
   return {
-    async insert(payment, record) {
-      for (;;) {
-        const inserted = await inOrder(payment.payment_id, () =>
-          write(() => insertAll({ payment, ...dueOf(payment), record })),
-        );
-        // Only a known key prevents an insert.
-        if (inserted || !record) return { phone: inserted?.phone ?? null };
-        const known = await read(() => findKey(record.key));
-        if (known) return { known };
-        // The key was known, and has been deleted since.
-      }
-    },
+    insert: (payment, record) =>
+      insertOnce(payment, record).catch((error: unknown) => {
+        if (!(error instanceof CommitUnknown)) throw error;
+        return insertAgain(payment, record, error);
+      }),
 
     async update(payment, answer, before) {
       const isCurrent = await inOrder(payment.payment_id, () =>
@@ -144,6 +178,12 @@ export async function openPostgresStore({
     },
   };
 }
+
+/** A unique violation: the payment is recorded already. */
+const isDuplicate = (error: unknown) =>
+  error instanceof StoreUnavailable &&
+  error.cause instanceof DatabaseError &&
+  error.cause.sqlState === '23505';
 
 /** A text in PostgreSQL has no NUL, so that an id with one can not exist. */
 const isText = (id: string) => !id.includes('\0');

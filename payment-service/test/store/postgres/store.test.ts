@@ -371,6 +371,21 @@ describe('when the database goes away', () => {
     expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(paymentNumber(1)); // it was, this time
   });
 
+  test.each([
+    ['a key', recordOf('key-1', paymentNumber(1))],
+    ['no key', undefined],
+  ])('in the middle of a write with %s, and is back, insert is repeated, and the payment is recorded once', async (_what, record) => {
+    const { proxy, store } = await openThroughProxy();
+    await store.putPhone(paymentNumber(1).customer_id, '+573001234567');
+    proxy.stall();
+    const inserting = store.insert(paymentNumber(1), record);
+    await proxy.answered();
+    proxy.cut();
+    proxy.flow();
+    expect(await inserting).toEqual({ phone: '+573001234567' });
+    expect((await store.list(everything))?.payments).toHaveLength(1);
+  });
+
   test('in the middle of a read: nothing has happened', async () => {
     const { proxy, store } = await openThroughProxy();
     proxy.stall();
