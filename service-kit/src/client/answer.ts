@@ -4,7 +4,6 @@ import type { Outcome } from '../contract/notification.ts';
 export interface Answer {
   status: number;
   retryAfter: string | undefined;
-  /** Empty if its Content-Encoding could not be decoded. */
   body: string;
 }
 

@@ -18,15 +18,16 @@ const decoders = new Map<string, Decode>([
 ]);
 
 /**
- * The text of a body with this Content-Encoding, which some proxies apply though `identity` was asked for. Empty, as an answer that
- * can not be read, if it is damaged, longer than the limit or of another encoding; then the status alone counts.
+ * The text of a body with this Content-Encoding, which some proxies apply though `identity` was asked for. A body that can not be
+ * decoded, because it is damaged, longer than the limit or of another encoding, is taken as it is: some servers name an encoding
+ * and send plain text. If it is none, it is no JSON, and the status alone counts.
  */
 export function readBody(body: Buffer, contentEncoding = 'identity'): string {
   const encoding = contentEncoding.trim().toLowerCase();
   if (encoding === 'identity' || body.length === 0) return body.toString();
   try {
-    return decoders.get(encoding)?.(body, { maxOutputLength: longestBody }).toString() ?? '';
+    return (decoders.get(encoding)?.(body, { maxOutputLength: longestBody }) ?? body).toString();
   } catch {
-    return '';
+    return body.toString();
   }
 }

@@ -8,8 +8,11 @@ import { checkSessions, Session, SessionsShared, sessionConfig } from './session
 /** In ms. No longer, because the client of a payment waits for it. */
 const statementTimeoutMs = 3000;
 
-/** The server has become a standby, or the session is another one: it lacks a prepared statement, or has one already. */
-const ofTheConnection = new Set(['25006', '26000', '42P05']);
+/**
+ * The server has become a standby; the session is another one, which lacks a prepared statement or has one already; the type of a
+ * column has changed since a statement was prepared.
+ */
+const ofTheConnection = new Set(['25006', '26000', '42P05', '0A000']);
 
 /** Errors of a connection must not be logged with the ids of the request that opened it. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();

@@ -25,6 +25,8 @@ const defaults: Settings = {
   lock_timeout: '0',
   idle_in_transaction_session_timeout: '0',
   idle_session_timeout: '0',
+  array_nulls: 'on',
+  extra_float_digits: '1',
   transaction_timeout: '0',
 };
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { parseJson } from '../../src/client/answer.ts';
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts';
 
 const text = JSON.stringify({ mensaje: 'Recibido ✓' });
@@ -55,17 +56,28 @@ describe('an answer that is encoded all the same', () => {
   });
 
   test.each([
-    ['is damaged', 'gzip', Buffer.from(text)],
+    ['is damaged', 'gzip', Buffer.from('no gzip')],
     ['ends in the middle', 'gzip', gzipSync(text).subarray(0, 20)],
     ['is longer than 64 KiB', 'gzip', gzipSync('x'.repeat(64 * 1024 + 1))],
     ['is a bomb of 32 MiB', 'gzip', gzipSync(Buffer.alloc(32 * 1024 * 1024))],
     ['is longer than 64 KiB', 'br', brotliCompressSync('x'.repeat(64 * 1024 + 1))],
     ['is longer than 64 KiB', 'zstd', zstdCompressSync('x'.repeat(64 * 1024 + 1))],
     ['is twice encoded', 'gzip, br', brotliCompressSync(gzipSync(text))],
-    ['has an encoding of its own', 'constructor', Buffer.from(text)],
-  ])('and %s, with %s, has no body', async (_what, encoding, body) => {
+    ['has an encoding of its own', 'constructor', Buffer.from('no JSON')],
+  ])('and %s, with %s, is no JSON', async (_what, encoding, body) => {
     const { client } = await clientOf(body, { 'content-encoding': encoding });
-    expect(await bodyOf(client)).toBe('');
+    expect(parseJson(await bodyOf(client))).toBeUndefined();
+  });
+
+  test.each([
+    '',
+    'UTF-8',
+    'none',
+    'aws-chunked',
+    'gzip',
+  ])('with %j, and is plain text, is read', async (encoding) => {
+    const { client } = await clientOf(text, { 'content-encoding': encoding });
+    expect(await bodyOf(client)).toBe(text);
   });
 
   test('and has no body, is read', async () => {

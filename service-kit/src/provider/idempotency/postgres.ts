@@ -42,12 +42,14 @@ const storeUnavailable = {
  * Routing a key to always the same replica would not do, because another one would replace it when it is gone, and report
  * as never sent what it does not know.
  *
- * A key is on disk before its SMS is sent; if it can not be recorded within the deadline, nothing is sent, now or later. The
+ * A key is on disk before its SMS is sent; if it can not be recorded within half the deadline, nothing is sent, now or later. The
  * outcome is recorded afterwards.
  */
 export function createPostgresIdempotencyStore(options: PostgresIdempotencyStoreOptions): IdempotencyStore {
   const { provider, url, timeoutMs, send, log } = options;
   const table = openSendsTable(provider, url, log);
+  /** The rest is the send's: with less, it would often end as unknown, and be sent by the other provider, too. */
+  const keyTimeoutMs = timeoutMs / 2;
   const closing = new AbortController();
   const outcomes = createSharedOutcomes({ table, timeoutMs, closing: closing.signal, log });
   const running = new Map<string, RunningSend>();
@@ -57,14 +59,14 @@ export function createPostgresIdempotencyStore(options: PostgresIdempotencyStore
     const recording = table.begin({ key, digest });
     let isNew: boolean | undefined;
     try {
-      isNew = await withDeadline<boolean | undefined>(timeoutMs, recording, () => undefined);
+      isNew = await withDeadline<boolean | undefined>(keyTimeoutMs, recording, () => undefined);
     } catch (err) {
       log.error({ err, idempotency_key: key }, 'the key of a send could not be recorded; it is not sent');
       return { outcome: storeUnavailable, isOurs: false };
     }
     if (isNew === false) return { outcome: await outcomeElsewhere(key, digest), isOurs: false };
-    // Not sent any more, because the request ends now, and the other provider may send it. The key may still be recorded later.
-    if (isNew === undefined || performance.now() - begun > timeoutMs)
+    // Not sent any more: the other provider may send it at once. The key may still be recorded later.
+    if (isNew === undefined || performance.now() - begun > keyTimeoutMs)
       return { outcome: storeUnavailable, isOurs: recording.catch(() => false) };
     return { outcome: await send(request), isOurs: true };
   }
