@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makePrivateFile, makePrivateFolder } from 'service-kit/private-files.ts';
+import { watchDamage } from './damage.ts';
 import { commitGroup, type WriteResult } from './group-commit.ts';
 import { migrateSqlite } from './migrate.ts';
 import { prepareRehearsal } from './rehearsal.ts';
@@ -12,9 +13,6 @@ import { prepareWrites, type Write } from './writes.ts';
  * ahead of a write, so it fails within three times this: the 3 s that a readiness check has.
  */
 const busyTimeoutMs = 1000;
-
-/** How long a damaged page that a write has met keeps the check from passing, in ms. */
-const damageMs = 60_000;
 
 export interface WriterOptions {
   path: string;
@@ -56,29 +54,8 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     // Only one process uses the database, so that every lease is of a process that has ended.
     writes.endLeases(now);
     const carryOut = ({ name, args }: Write) => (writes[name] as (...args: unknown[]) => unknown)(...args);
-    const rehearse = prepareRehearsal(db, writes);
+    const damage = watchDamage(prepareRehearsal(db, writes));
     const findFault = watchFiles(path);
-
-    /** The latest error of a damaged page that a write met: a payment meets other pages than a rehearsal. */
-    let met: { error: unknown; at: number } | undefined;
-
-    function noteDamage(written: WriteResult<unknown>[]): void {
-      const damage = written.find((result) => 'error' in result && isDamage(result.error));
-      if (damage && 'error' in damage) met = { error: damage.error, at: performance.now() };
-    }
-
-    /** The error that a payment would get; undefined if none, or if no check is part of the group. */
-    function findDamage(group: Write[]): { error: unknown } | undefined {
-      if (!group.some(isCheck)) return undefined;
-      if (met && performance.now() - met.at < damageMs) return { error: met.error };
-      try {
-        rehearse();
-        return undefined;
-      } catch (error) {
-        return { error };
-      }
-    }
-
     return {
       commit(group) {
         const fault = findFault();
@@ -87,12 +64,10 @@ export function openWriter({ path, now }: WriterOptions): Writer {
           db,
           group.map((write) => () => carryOut(write)),
         );
-        noteDamage(written);
-        const damage = findDamage(group);
+        damage.note(written);
+        const found = group.some(isCheck) ? damage.find() : undefined;
         return {
-          results: damage
-            ? written.map((result, index) => (isCheck(group[index]) ? damage : result))
-            : written,
+          results: found ? written.map((result, index) => (isCheck(group[index]) ? found : result)) : written,
           fault: undefined,
         };
       },
@@ -112,8 +87,5 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     throw error;
   }
 }
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB, with or without their extended codes (https://www.sqlite.org/rescode.html). */
-const isDamage = (error: unknown) => [11, 26].includes(((error as { errcode?: number }).errcode ?? 0) % 256);
 
 const isCheck = (write: Write | undefined) => write?.name === 'touch';

@@ -236,6 +236,16 @@ describe('given damaged pages', () => {
     expect(await refusalOf(writing)).toMatch(/malformed/);
   });
 
+  test('a page that a key has met, and a rehearsal does not meet: the check fails from then on', async () => {
+    const { path, store } = await openGrown();
+    const [first = 0] = leavesOf(path, 'idempotency_keys');
+    damage(path, first, 0);
+    await store.check();
+    const payment = paymentNumber(1000);
+    expect(await refusalOf(store.insert(payment, recordOf('0a', payment)))).toMatch(/malformed/);
+    expect(await refusalOf(store.check())).toMatch(/malformed/);
+  });
+
   test('a read of one is refused', async () => {
     const { path, store } = await openGrown();
     for (const leaf of leavesOf(path, 'payments')) damage(path, leaf, 0);
