@@ -38,6 +38,8 @@ test("the settings of a session are not the database's", async () => {
     idle_session_timeout: '1s',
     transaction_timeout: '200ms',
     synchronous_commit: 'off',
+    array_nulls: 'off',
+    extra_float_digits: '-15',
   });
   const expected = {
     DateStyle: 'ISO, MDY',
@@ -48,6 +50,8 @@ test("the settings of a session are not the database's", async () => {
     idle_session_timeout: '0',
     transaction_timeout: '0',
     synchronous_commit: 'on',
+    array_nulls: 'on',
+    extra_float_digits: '1',
   };
   expect(await show(database, Object.keys(expected))).toEqual(expected);
 });
@@ -82,6 +86,16 @@ test('a connection of its own has no time limit, whatever the database has', asy
   await using session = await openSession(url);
   const { rows } = await session.query('SHOW statement_timeout');
   expect(rows).toEqual([{ statement_timeout: '0' }]);
+});
+
+test('given a column whose type has changed, a prepared statement fails once on each connection, and then works', async () => {
+  const { database } = await openWith({});
+  await database.query({ text: 'CREATE TABLE texts (value text)' });
+  const read = () => database.query({ name: 'read', text: 'SELECT value FROM texts' });
+  await read();
+  await database.query({ text: 'ALTER TABLE texts ALTER COLUMN value TYPE varchar(9)' });
+  await expect(read()).rejects.toThrow('cached plan must not change result type');
+  await expect(read()).resolves.toEqual([]);
 });
 
 test('a connection that is left in a transaction is not used again', async () => {
