@@ -1,8 +1,7 @@
-import { openSync } from 'node:fs';
+import { constants, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';
@@ -15,7 +14,11 @@ test.each(
   const service = await startOneService(name, { stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'] });
 
   expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
-  expect(await lostLines(service)).toBeGreaterThan(0);
+  await eventually(
+    () => lostLines(service), // a batch later
+    (lost) => lost > 0,
+    5000,
+  );
   service.child.kill('SIGTERM');
   expect(await service.ended).toEqual([0, null]);
 });
@@ -52,13 +55,18 @@ test('given a reader that stalls, answers each request with bounded memory, and 
 });
 
 test('given a reader that stalls, after another process on the same output has let it block again, exits with 0', async () => {
-  // Node.js gives the output back at its exit as it found it.
-  const neighbour = `${process.execPath} --eval 'setTimeout(() => {}, 3000)'`;
+  // Node.js gives the output back at its exit as it found it. This one ends once the service is ready.
+  const url = '"http://127.0.0.1:" + process.env.PORT + "/health/ready"';
+  const neighbour = `setInterval(() => fetch(${url}).then(({ ok }) => ok && setTimeout(process.exit, 500), () => {}), 100)`;
   const service = await startOneService('aldeamo-service', {
     settings: { ALDEAMO_LATENCY_MS: '0' },
-    beside: neighbour,
+    beside: `${process.execPath} --eval '${neighbour}'`,
   });
-  await delay(4500);
+  await eventually(
+    () => readFile(`/proc/${service.child.pid}/fdinfo/1`, 'utf8'),
+    (info) => (Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '', 8) & constants.O_NONBLOCK) === 0,
+    10_000,
+  );
   await fillLog(service);
   expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
   service.child.kill('SIGTERM');
