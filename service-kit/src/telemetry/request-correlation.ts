@@ -3,11 +3,12 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Server } from '../http/types.ts';
 import { contextOf, runCorrelated, startSpan } from './correlation.ts';
 
-/**
- * Short, without spaces, and not like a phone, because it is logged. Any other id is replaced.
- */
+/** Digits, however they are separated, behind no more than a letter or `tel`: it may be a phone, such as `p573001234567`. */
+const looksLikePhone = /^(?:[a-z]|tel)?[\d._-]{7,20}$/i;
+
+/** Short, without spaces, and not like a phone, because it is logged. Any other id is replaced. */
 const isRequestId = (id: unknown): id is string =>
-  typeof id === 'string' && /^[\w.-]{1,128}$/.test(id) && !/^[\d.-]{7,20}$/.test(id);
+  typeof id === 'string' && /^[\w.-]{1,128}$/.test(id) && !looksLikePhone.test(id);
 
 /**
  * Continues the trace and the id that a request comes with, or creates them; the response has the id, too. Called before the

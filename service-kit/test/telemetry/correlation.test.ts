@@ -84,6 +84,17 @@ test('a trace that is not sampled is propagated as not sampled', async () => {
 test.each([
   '573001234567',
   '300-123-4567',
+  '300_123_4567',
+  '+573001234567',
+  'p573001234567',
+  'P3001234567',
+  'c1234567',
+  'x123456789012345',
+  'p57-300-123-4567',
+  'p-573001234567',
+  'tel-3001234567',
+  'TEL573001234567',
+  '00573001234567',
   'a'.repeat(129),
   'two words',
   'a,b',
@@ -93,6 +104,23 @@ test.each([
   const { post } = await build();
   const { headers } = await post('x', { 'x-request-id': given });
   expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test.each([
+  '0199c1d2-e3f4-7a5b-8c9d-0e1f2a3b4c5d',
+  '12345678-1234-4234-8234-123456789012',
+  '0af7651916cd43dd8448eb211c80319c',
+  'b7ad6b7169203331',
+  '01ARZ3NDEKTSV4RRFFQ69G5FAV',
+  'V1StGXR8_Z5jdHi6B-myT',
+  'order-1234567',
+  'req_123456789012',
+  'p123456',
+  '17',
+])('given x-request-id %j, takes it over', async (given) => {
+  const { post } = await build();
+  const { headers } = await post('x', { 'x-request-id': given });
+  expect(headers['x-request-id']).toBe(given);
 });
 
 test('requests that run at the same time do not mix their ids', async () => {
