@@ -1,4 +1,5 @@
 import type { Outcome } from '../contract/notification.ts';
+import { repairTexts } from './json-repair.ts';
 
 /** An HTTP response. */
 export interface Answer {
@@ -46,18 +47,34 @@ const reasons: Record<string, string> = {
   ETIMEDOUT: 'connect_timeout',
 };
 
-/** Seconds or a date, RFC 9110 section 10.2.3. */
+/** A longer pause, or a date by another clock, would be a mistake; and no timer lasts longer than 24.8 days. */
+const longestRetryAfterMs = 86_400_000;
+
+/** Seconds or a date, RFC 9110 section 10.2.3; a day at most. */
 export function retryAfterOf(header: string | undefined): { retry_after_ms?: number } {
   if (!header) return {};
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isSafeInteger(ms) && ms >= 0 ? { retry_after_ms: ms } : {};
+  return Number.isSafeInteger(ms) && ms >= 0 ? { retry_after_ms: Math.min(ms, longestRetryAfterMs) } : {};
 }
 
-/** Undefined for text that is not JSON. */
-export function parseJson(text: string): unknown {
+/**
+ * Undefined for text that is not JSON. JSON that is wrong only within its texts is read all the same, so that a bad character in one
+ * does not make the outcome of an SMS unknown. An integer that a number does not hold is returned as its digits: it may be an id.
+ */
+export const parseJson = (text: string): unknown => parsed(text) ?? parsed(repairTexts(text));
+
+function parsed(json: string): unknown {
   try {
-    return JSON.parse(text);
+    return /\d{16}/.test(json) ? parseWithSource(json, exactInteger) : JSON.parse(json);
   } catch {
     return undefined;
   }
 }
+
+type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+
+const exactInteger: Reviver = (_key, value, { source = '' }) =>
+  typeof value === 'number' && /^-?\d{16,}$/.test(source) && !Number.isSafeInteger(value) ? source : value;
+
+/** JSON.parse source text access: Node.js has it, TypeScript's library does not declare it yet. */
+const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => unknown;

@@ -18,16 +18,16 @@ const decoders = new Map<string, Decode>([
 ]);
 
 /**
- * The text of a body with this Content-Encoding, which some proxies apply though `identity` was asked for. A body that can not be
- * decoded, because it is damaged, longer than the limit or of another encoding, is taken as it is: some servers name an encoding
- * and send plain text. If it is none, it is no JSON, and the status alone counts.
+ * A body without this Content-Encoding, which some proxies apply though `identity` was asked for. A body that can not be decoded,
+ * because it is damaged, longer than the limit or of another encoding, is taken as it is: some servers name an encoding and send
+ * plain text. If it is none, it is no JSON, and the status alone counts.
  */
-export function readBody(body: Buffer, contentEncoding = 'identity'): string {
+export function decodeBody(body: Buffer, contentEncoding = 'identity'): Buffer {
   const encoding = contentEncoding.trim().toLowerCase();
-  if (encoding === 'identity' || body.length === 0) return body.toString();
+  if (encoding === 'identity' || body.length === 0) return body;
   try {
-    return (decoders.get(encoding)?.(body, { maxOutputLength: longestBody }) ?? body).toString();
+    return decoders.get(encoding)?.(body, { maxOutputLength: longestBody }) ?? body;
   } catch {
-    return body.toString();
+    return body;
   }
 }

@@ -1,8 +1,9 @@
 import type { Dispatcher } from 'undici';
 import { startDeadline } from '../deadline.ts';
 import type { Answer } from './answer.ts';
+import { textOf } from './charset.ts';
 import type { Connections } from './connections.ts';
-import { readBody } from './content-encoding.ts';
+import { decodeBody } from './content-encoding.ts';
 
 export interface Writing {
   /** Set when the request begins to be written to a connection: from then on it may have been received. */
@@ -34,6 +35,7 @@ export function exchange(
   let status: number;
   let retryAfter: string | undefined;
   let contentEncoding: string | undefined;
+  let contentType: string | undefined;
   const chunks: Buffer[] = [];
 
   pool.dispatch(request, {
@@ -49,13 +51,15 @@ export function exchange(
       status = statusCode;
       retryAfter = [headers['retry-after']].flat()[0];
       contentEncoding = headers['content-encoding']?.toString();
+      contentType = headers['content-type']?.toString();
     },
     onResponseData(_controller, chunk) {
       chunks.push(chunk);
     },
     onResponseEnd() {
       clearDeadline();
-      resolve({ status, retryAfter, body: readBody(Buffer.concat(chunks), contentEncoding) });
+      const body = textOf(decodeBody(Buffer.concat(chunks), contentEncoding), contentType);
+      resolve({ status, retryAfter, body });
     },
     onResponseError(_controller, error) {
       clearDeadline();

@@ -80,6 +80,13 @@ describe('an answer that is encoded all the same', () => {
     expect(await bodyOf(client)).toBe(text);
   });
 
+  test('and has a charset of its own, is read by that', async () => {
+    const latin1 = gzipSync(Buffer.from('{"mensaje":"Número"}', 'latin1'));
+    const headers = { 'content-encoding': 'gzip', 'content-type': 'application/json; charset=ISO-8859-1' };
+    const { client } = await clientOf(latin1, headers);
+    expect(await bodyOf(client)).toBe('{"mensaje":"Número"}');
+  });
+
   test('and has no body, is read', async () => {
     const { client } = await clientOf('', { 'content-encoding': 'gzip' });
     expect(await bodyOf(client)).toBe('');
