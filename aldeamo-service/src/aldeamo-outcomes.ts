@@ -5,25 +5,37 @@ import {
   retryAfterOf,
   unreadableAnswer,
 } from 'service-kit/client/answer.ts';
-import type { Outcome } from 'service-kit/contract/notification.ts';
+import { idSchema, type Outcome } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import { redactedReason } from './aldeamo-reason.ts';
 
 const textSchema = z.string().nullish().catch(null);
-const entriesSchema = z
-  .array(
-    z.looseObject({
-      transactionId: z.union([z.string(), z.number()]).nullish().catch(null),
-      reason: textSchema,
-    }),
-  )
-  .nullish();
+/** Empty and 0 are none. */
+const transactionIdSchema = z
+  .union([z.string(), z.number()])
+  .transform((id) => String(id || ''))
+  .pipe(idSchema)
+  .optional()
+  .catch(undefined);
+const entrySchema = z.looseObject({ transactionId: transactionIdSchema, reason: textSchema });
+/** The first entry of a list, since each request is for one SMS. What is no object is no entry. */
+const firstEntrySchema = z
+  .array(entrySchema.optional().catch(undefined))
+  .transform((entries) => entries.find((entry) => entry !== undefined))
+  .optional()
+  .catch(undefined);
 
-/** Checks the fields that are used alone, because Aldeamo publishes no schema and may change the others. */
+/**
+ * Checks the fields that are used alone, because Aldeamo publishes no schema and may change the others. A field that is not as it
+ * should be is missing, so that it hides none of the others.
+ */
 const answerSchema = z.looseObject({
   status: z.coerce.number().optional().catch(undefined),
   reason: textSchema,
-  result: z.looseObject({ receivedRequests: entriesSchema, failedRequests: entriesSchema }).nullish(),
+  result: z
+    .looseObject({ receivedRequests: firstEntrySchema, failedRequests: firstEntrySchema })
+    .optional()
+    .catch(undefined),
 });
 
 /** Aldeamo refuses our user, and so every send. */
@@ -47,10 +59,10 @@ function outcomeOfContent(
   { status, reason, result }: z.infer<typeof answerSchema>,
   { message, label }: { message: string; label: string },
 ): Outcome {
-  const received = result?.receivedRequests?.[0];
+  const received = result?.receivedRequests;
   // Aldeamo's reports name the label of an SMS, too, so one without a transaction id is still found.
-  if (received) return { outcome: 'accepted', message_id: String(received.transactionId || label) };
-  const failed = result?.failedRequests?.[0];
+  if (received) return { outcome: 'accepted', message_id: received.transactionId ?? label };
+  const failed = result?.failedRequests;
   if (failed) return outcomeOfRefusal(failed.reason ?? '', redactedReason(failed.reason, message));
   // An error of the whole request says nothing about the recipient: the account may be blocked.
   if (status !== undefined && status < 0)

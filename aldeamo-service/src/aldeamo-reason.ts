@@ -1,4 +1,5 @@
-const longestReason = 200;
+import { reasonSchema } from 'service-kit/contract/notification.ts';
+
 /** Of a text of up to 64 KiB; the rest would be cut off later. */
 const longestRead = 2000;
 /** Shorter messages are words that any reason may contain. */
@@ -15,10 +16,8 @@ export function redactedReason(text: string | null | undefined, message: string)
     .replace(/(["“«])[^"”»]*(["”»])/g, '$1…$2')
     .replace(/\d(?:[\s()./_-]{0,2}\d){5,}/g, (digits) => `…${digits.replace(/\D/g, '').slice(-2)}`)
     .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
-    .trim()
-    .slice(0, longestReason)
-    .toWellFormed();
-  return redacted || 'refused';
+    .trim();
+  return reasonSchema.parse(redacted || 'refused');
 }
 
 /** Replaces each part of the text that is in the message, too, by an ellipsis. */

@@ -142,6 +142,61 @@ describe('each answer is an outcome', () => {
       aldeamo.error(-5, ''),
       { outcome: 'not_sent', reason: 'status_-5' },
     ],
+    [
+      'a transaction id that can not be printed or stored',
+      received({ ...entry, transactionId: 'tx\u0000-\ud800-\u202e' }),
+      { outcome: 'accepted', message_id: 'tx\ufffd-\ufffd-\ufffd' },
+    ],
+    [
+      'a transaction id of 400 characters',
+      received({ ...entry, transactionId: 'x'.repeat(400) }),
+      { outcome: 'accepted', message_id: 'x'.repeat(255) },
+    ],
+    [
+      'a transaction id of 64 bits',
+      aldeamo.http(200, '{"result":{"receivedRequests":[{"transactionId":9223372036854775807}]}}'),
+      { outcome: 'accepted', message_id: '9223372036854775807' },
+    ],
+    [
+      'a transaction id beyond all numbers',
+      aldeamo.http(200, '{"result":{"receivedRequests":[{"transactionId":1e400}]}}'),
+      { outcome: 'accepted', message_id: 'pmt_1-1' },
+    ],
+    [
+      'a transaction id that is none',
+      received({ ...entry, transactionId: { id: 7 } }),
+      { outcome: 'accepted', message_id: 'pmt_1-1' },
+    ],
+    [
+      'an entry behind one that is none',
+      received(null, { transactionId: 7 }),
+      { outcome: 'accepted', message_id: '7' },
+    ],
+    [
+      'taken, with all other fields as they should not be',
+      aldeamo.http(200, {
+        status: {},
+        reason: [],
+        result: {
+          totalRequest: '1',
+          receivedRequests: [{ transactionId: 7, reason: 1 }],
+          failedRequests: 'none',
+        },
+      }),
+      { outcome: 'accepted', message_id: '7' },
+    ],
+    [
+      'refused, with the other list as it should not be',
+      aldeamo.http(200, {
+        result: { receivedRequests: {}, failedRequests: [{ reason: 'Número inválido' }] },
+      }),
+      { outcome: 'rejected', reason: 'Número inválido' },
+    ],
+    [
+      'the whole request refused, with a result that is none',
+      aldeamo.http(200, { status: '-3', reason: null, result: 'error' }),
+      { outcome: 'not_sent', reason: 'status_-3' },
+    ],
     ['401', aldeamo.unauthorized, { outcome: 'not_sent', reason: 'credentials' }],
     ['403', aldeamo.forbidden, { outcome: 'not_sent', reason: 'credentials' }],
     ['429', aldeamo.throttled(), { outcome: 'not_sent', reason: 'throttled' }],
@@ -208,6 +263,49 @@ describe('each answer is an outcome', () => {
     const { upstream, gateway } = await startGateway({ password: 'wrong' });
     await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'not_sent', reason: 'credentials' });
     expect(upstream.ledger).toEqual([]);
+  });
+});
+
+describe('an answer that is not UTF-8', () => {
+  const bytes =
+    (json: string, contentType?: string): Answer =>
+    ({ accept, response }) => {
+      accept();
+      response
+        .writeHead(200, contentType ? { 'content-type': contentType } : {})
+        .end(Buffer.from(json, 'latin1'));
+    };
+  const taken =
+    '{"reason":"Petición","result":{"receivedRequests":[{"transactionId":7,"reason":"Número\u0000\\x"}]}}';
+  const refusedOne = '{"result":{"failedRequests":[{"reason":"Número inválido"}]}}';
+
+  test.each([
+    undefined,
+    'application/json',
+    'application/json; charset=utf-8',
+    'application/json; charset=ISO-8859-1',
+    'application/json; charset=utf-16',
+    'application/json; charset=unheard-of',
+  ])('and that comes as %s, is accepted all the same', async (contentType) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(bytes(taken, contentType));
+    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'accepted', message_id: '7' });
+  });
+
+  test('has its reason by its charset', async () => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(bytes(refusedOne, 'application/json;charset="iso-8859-1"'));
+    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'rejected', reason: 'Número inválido' });
+  });
+
+  test('and does not say so, is still an outcome', async () => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(bytes(refusedOne));
+    await expect(gateway.send(sms)).resolves.toEqual({
+      outcome: 'not_sent',
+      reason: 'N\ufffdmero inv\ufffdlido',
+      no_outage: true,
+    });
   });
 });
 

@@ -1,5 +1,62 @@
+import fc from 'fast-check';
+import { idSchema, reasonSchema } from 'service-kit/contract/notification.ts';
 import { expect, test } from 'vitest';
-import { outcomeOfRefusal } from '../src/aldeamo-outcomes.ts';
+import { outcomeOfRefusal, outcomeOfSend } from '../src/aldeamo-outcomes.ts';
+
+const sent = { message: 'Pago recibido', label: 'pmt_1-1' };
+const status = fc.constantFrom(200, 201, 204, 302, 400, 401, 404, 429, 500, 503);
+const retryAfter = fc.oneof(fc.constant(undefined), fc.string());
+/** Objects with the names of Aldeamo's, and values of any kind. */
+const odd: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.jsonValue(),
+    fc.double(),
+    fc.string({ unit: 'binary' }),
+    fc.array(tie('value'), { maxLength: 2 }),
+    fc.record(
+      Object.fromEntries(
+        [
+          'status',
+          'reason',
+          'result',
+          'receivedRequests',
+          'failedRequests',
+          'transactionId',
+          '__proto__',
+        ].map((name) => [name, tie('value')]),
+      ),
+      { requiredKeys: [] },
+    ),
+  ),
+})).value;
+
+test('any answer has an outcome whose id and reason are printable', () => {
+  const body = fc.oneof(
+    odd.map((value) => JSON.stringify(value)),
+    fc.string({ unit: 'binary' }),
+  );
+  fc.assert(
+    fc.property(status, retryAfter, body, (status, retryAfter, body) => {
+      const outcome = outcomeOfSend({ status, retryAfter, body }, sent);
+      if (outcome.outcome === 'accepted') expect(outcome.message_id).toBe(idSchema.parse(outcome.message_id));
+      else expect(outcome.reason).toBe(reasonSchema.parse(outcome.reason));
+    }),
+    { seed: 20, numRuns: 500 },
+  );
+});
+
+test('an SMS that was received is accepted, whatever else the answer contains', () => {
+  fc.assert(
+    fc.property(odd, odd, odd, odd, (reason, status, failedRequests, transactionId) => {
+      const entry = { transactionId, reason, status };
+      const body = JSON.stringify({ status, reason, result: { receivedRequests: [entry], failedRequests } });
+      const outcome = outcomeOfSend({ status: 200, retryAfter: undefined, body }, sent);
+      expect(outcome).toEqual({ outcome: 'accepted', message_id: expect.any(String) });
+    }),
+    { seed: 20, numRuns: 500 },
+  );
+});
 
 test.each([
   'Número inválido',

@@ -4,7 +4,7 @@ import { Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { ReceiptForwarder } from './receipt-forwarder.ts';
-import { twilioErrors } from './twilio-errors.ts';
+import { codeSchema, twilioErrors } from './twilio-errors.ts';
 import { statusPath } from './twilio-gateway.ts';
 import { isSignedByTwilio } from './twilio-signature.ts';
 
@@ -87,14 +87,14 @@ async function forward(receipt: Receipt, forwarder: ReceiptForwarder, log: Fasti
 function receiptOf(form: URLSearchParams, key: string | null): Receipt | undefined {
   const status = form.get('MessageStatus');
   if (status !== 'delivered' && status !== 'undelivered' && status !== 'failed') return undefined;
-  const code = form.get('ErrorCode');
-  const failed = twilioErrors.get(Number(code))?.outcome === 'rejected' ? 'rejected' : 'failed';
+  const code = codeSchema.parse(form.get('ErrorCode'));
+  const failed = code && twilioErrors.get(code)?.outcome === 'rejected' ? 'rejected' : 'failed';
   const receipt = receiptSchema.safeParse({
     provider: 'Twilio',
     message_id: form.get('MessageSid'),
     idempotency_key: key,
     status: status === 'delivered' ? 'delivered' : failed,
-    reason: status === 'delivered' ? null : `twilio_${code && /^\d{1,9}$/.test(code) ? code : status}`,
+    reason: status === 'delivered' ? null : `twilio_${code ?? status}`,
   });
   return receipt.data;
 }

@@ -1,5 +1,13 @@
 import { type Answer, isRedirect, outcomeOfStatus, retryAfterOf } from 'service-kit/client/answer.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
+import { z } from 'zod';
+
+/** The code of an error, a number or its digits: a form has only text, and Twilio's JSON has both. Undefined for anything else. */
+export const codeSchema = z
+  .union([z.number(), z.string().regex(/^\d+$/)])
+  .pipe(z.coerce.number<string | number>().int().positive().max(999_999_999))
+  .optional()
+  .catch(undefined);
 
 /** The outcome of an error of Twilio. https://www.twilio.com/docs/api/errors */
 interface TwilioError {
@@ -52,7 +60,7 @@ export interface Reading {
 /** An error that is not in the table has the outcome of its HTTP status. */
 export function readError(
   answer: Answer,
-  code: number | null | undefined,
+  code: number | undefined,
   otherwise = `http_${answer.status}`,
 ): Reading {
   if (isRedirect(answer)) return { outcome: outcomeOfStatus(answer), alert: true };

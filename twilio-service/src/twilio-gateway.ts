@@ -1,10 +1,10 @@
 import { type Answer, parseJson, unreadableAnswer } from 'service-kit/client/answer.ts';
 import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
-import type { Outcome } from 'service-kit/contract/notification.ts';
+import { idSchema, type Outcome } from 'service-kit/contract/notification.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
 import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { z } from 'zod';
-import { type Reading, readError } from './twilio-errors.ts';
+import { codeSchema, type Reading, readError } from './twilio-errors.ts';
 
 export interface TwilioAccount {
   accountSid: string;
@@ -90,13 +90,14 @@ const statusCallbackUrl = (publicUrl: string, idempotencyKey: string) =>
   `${publicUrl}${statusPath}?key=${encodeURIComponent(idempotencyKey)}`;
 
 const messageSchema = z.object({
-  sid: z.string().min(1),
-  status: z.string().optional(),
-  error_code: z.number().int().positive().nullish().catch(null),
+  sid: idSchema,
+  status: z.string().optional().catch(undefined),
+  error_code: codeSchema,
 });
-const errorSchema = z.object({ code: z.number().int().positive() });
+const errorSchema = z.object({ code: codeSchema });
 
-function readAnswer(answer: Answer): Reading {
+/** The sid, the status and the codes decide; another field may be anything. */
+export function readAnswer(answer: Answer): Reading {
   const json = parseJson(answer.body);
   if (answer.status !== 201) {
     if (answer.status >= 200 && answer.status < 300) return { outcome: unreadableAnswer };

@@ -20,6 +20,8 @@ describe('a status callback', () => {
     ['failed', 30008, { status: 'failed', reason: 'twilio_30008' }],
     ['failed', undefined, { status: 'failed', reason: 'twilio_failed' }],
     ['undelivered', undefined, { status: 'failed', reason: 'twilio_undelivered' }],
+    ['undelivered', 10 ** 12, { status: 'failed', reason: 'twilio_undelivered' }],
+    ['failed', -1, { status: 'failed', reason: 'twilio_failed' }],
   ])('%s %s is forwarded to payment-service', async (status, code, forwarded) => {
     const { upstream, received, receipts, send } = await startWithReceipts();
     const sid = await send();
@@ -59,6 +61,20 @@ describe('a status callback', () => {
     const alterUrl = (url: string) => url.replace('/twilio/webhooks/', '/webhooks/');
     await expect(upstream.sendStatus(sid, 'delivered', undefined, { alterUrl })).resolves.toBe(204);
     expect(receipts()).toMatchObject([{ message_id: sid, idempotency_key: 'a&b=c d/1#?%' }]);
+  });
+
+  test('has the id that the answer to the send had, however odd the sid is', async () => {
+    const { upstream, receipts, send } = await startWithReceipts();
+    const sid = `SM\u0000\u202e${'x'.repeat(400)}`;
+    upstream.answerNext(({ message, accept, reply }) => {
+      message.sid = sid;
+      accept();
+      reply(201, { sid });
+    });
+    const message_id = await send();
+    expect(message_id).toBe(`SM\ufffd\ufffd${'x'.repeat(251)}`);
+    await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
+    expect(receipts()).toEqual([{ ...receipt, message_id }]);
   });
 
   test('that comes twice is forwarded twice, because payment-service ignores the second', async () => {

@@ -1,8 +1,10 @@
-import type { Outcome } from 'service-kit/contract/notification.ts';
+import fc from 'fast-check';
+import { idSchema, type Outcome, reasonSchema } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
 import { twilio } from '../../test/doubles/twilio-upstream.ts';
 import { ample, phone, short, sms } from '../../test/provider-fixture.ts';
 import { twilioErrors } from '../src/twilio-errors.ts';
+import { readAnswer } from '../src/twilio-gateway.ts';
 import { from, startGateway } from './fixture.ts';
 
 type Answer = Parameters<Awaited<ReturnType<typeof startGateway>>['upstream']['answerNext']>[0];
@@ -140,7 +142,54 @@ describe('each other answer has an outcome', () => {
     ['401 without a code', twilio.http(401), notSent('http_401')],
     ['403 without a code', twilio.http(403, '<html>'), notSent('http_403')],
     ['400 without a code', twilio.http(400, {}), notSent('http_400', noOutage)],
-    ['a code that is none', twilio.http(400, { code: '21211' }), notSent('http_400', noOutage)],
+    [
+      'a code as digits',
+      twilio.http(400, { code: '21211' }),
+      { outcome: 'rejected', reason: 'twilio_21211' },
+    ],
+    [
+      'a code as digits, at once',
+      twilio.http(201, { sid: 'SM1', status: 'failed', error_code: '30005' }),
+      { outcome: 'rejected', reason: 'twilio_30005' },
+    ],
+    ['a code that is none', twilio.http(400, { code: 'x21211' }), notSent('http_400', noOutage)],
+    ['a code that is negative', twilio.http(400, { code: -21211 }), notSent('http_400', noOutage)],
+    ['a code beyond all numbers', twilio.http(400, '{"code":1e400}'), notSent('http_400', noOutage)],
+    [
+      'a code of a hundred digits',
+      twilio.http(400, { code: '9'.repeat(100) }),
+      notSent('http_400', noOutage),
+    ],
+    [
+      'a code of twenty digits',
+      twilio.http(400, `{"code":${'9'.repeat(20)}}`),
+      notSent('http_400', noOutage),
+    ],
+    [
+      'a sid that can not be printed or stored',
+      twilio.http(201, { sid: 'SM\u0000\ud800\u202e' }),
+      { outcome: 'accepted', message_id: 'SM\ufffd\ufffd\ufffd' },
+    ],
+    [
+      'a sid of 400 characters',
+      twilio.http(201, { sid: 'x'.repeat(400) }),
+      { outcome: 'accepted', message_id: 'x'.repeat(255) },
+    ],
+    [
+      'texts that are not JSON',
+      twilio.http(201, '{"sid":"SM1","body":"a\nb\u0000\\x"}'),
+      { outcome: 'accepted', message_id: 'SM1' },
+    ],
+    [
+      'texts that are not UTF-8',
+      ({ response }) => response.writeHead(201).end(Buffer.from('{"sid":"SM1","body":"ó"}', 'latin1')),
+      { outcome: 'accepted', message_id: 'SM1' },
+    ],
+    [
+      'UTF-16',
+      ({ response }) => response.writeHead(201).end(Buffer.from('{"sid":"SM1"}', 'utf16le')),
+      { outcome: 'accepted', message_id: 'SM1' },
+    ],
     ['302', twilio.http(302, '', { location: '/' }), notSent('http_302')],
     ['307 with a code', twilio.error(21211, 307, { location: '/' }), notSent('http_307')],
     ['500', twilio.http(500), unknown('http_500')],
@@ -182,6 +231,54 @@ describe('each other answer has an outcome', () => {
     const { upstream, gateway } = await startGateway({ password: 'wrong' });
     await expect(gateway.send(sms)).resolves.toEqual(notSent('twilio_20003'));
     expect(upstream.ledger).toEqual([]);
+  });
+});
+
+describe('whatever its fields are,', () => {
+  const value = fc.oneof(fc.jsonValue(), fc.double(), fc.string({ unit: 'binary' }));
+  const odd = fc.record(
+    {
+      sid: value,
+      status: value,
+      error_code: value,
+      code: value,
+      price: value,
+      body: value,
+      ['__proto__']: value,
+    },
+    { requiredKeys: [] },
+  );
+
+  test('an answer has an outcome whose id and reason are printable', () => {
+    const status = fc.constantFrom(200, 201, 302, 400, 401, 403, 404, 429, 500, 503);
+    const body = fc.oneof(
+      odd.map((fields) => JSON.stringify(fields)),
+      fc.string({ unit: 'binary' }),
+    );
+    fc.assert(
+      fc.property(status, fc.oneof(fc.constant(undefined), fc.string()), body, (status, retryAfter, body) => {
+        const { outcome } = readAnswer({ status, retryAfter, body });
+        if (outcome.outcome === 'accepted')
+          expect(outcome.message_id).toBe(idSchema.parse(outcome.message_id));
+        else expect(outcome.reason).toBe(reasonSchema.parse(outcome.reason));
+      }),
+      { seed: 20, numRuns: 500 },
+    );
+  });
+
+  test('a 201 with a sid that has not failed is accepted', () => {
+    fc.assert(
+      fc.property(odd, fc.string({ unit: 'binary', minLength: 1 }), (fields, sid) => {
+        fc.pre(fields.status !== 'failed' && fields.status !== 'undelivered');
+        const { outcome } = readAnswer({
+          status: 201,
+          retryAfter: undefined,
+          body: JSON.stringify({ ...fields, sid }),
+        });
+        expect(outcome).toEqual({ outcome: 'accepted', message_id: idSchema.parse(sid) });
+      }),
+      { seed: 20, numRuns: 500 },
+    );
   });
 });
 

@@ -139,6 +139,7 @@ test.each<[string, Partial<Receipt>]>([
   ['another payment', { idempotency_key: 'pmt_nope-1' }],
   ['another attempt', { idempotency_key: 'KEY-3' }],
   ['no attempt', { idempotency_key: 'KEY' }],
+  ['a key that no store can hold', { idempotency_key: 'KEY\u0000-2' }],
   ['the attempt of another provider', { idempotency_key: 'KEY-1' }],
   ['another message', { message_id: 'SM2' }],
 ])('POST /receipts, given %s, responds 404 and changes nothing', async (_name, fields) => {
@@ -173,6 +174,23 @@ test('POST /receipts, given a receipt before the answer of the provider, respond
   letGo();
   expect(paymentOf(await paying).notification_status).toBe('sent');
   expect((await app.inject(early)).statusCode).toBe(204);
+});
+
+test('POST /receipts, given the id as the provider wrote it, finds the attempt, however odd that is', async () => {
+  const odd = `SM\u0000\ud800${'x'.repeat(400)}`;
+  const message_id = `SM\ufffd\ufffd${'x'.repeat(251)}`;
+  const { app, payment } = await sentByTwilio(refused, { outcome: 'accepted', message_id });
+  const response = await app.inject(report(receipt(payment, 2, { message_id: odd, ...failure })));
+  expect(response.statusCode).toBe(204);
+  expect((await find(app, payment)).notification.attempts[1]).toMatchObject({ message_id, reason: code });
+});
+
+test('POST /receipts, given a reason that can not be printed or stored, records it without that', async () => {
+  const { app, payment } = await sentByTwilio();
+  const reason = `no\u0000\u202e${'x'.repeat(400)}`;
+  const response = await app.inject(report(receipt(payment, 2, { status: 'failed', reason })));
+  expect(response.statusCode).toBe(204);
+  expect((await find(app, payment)).notification.reason).toBe(`no\ufffd\ufffd${'x'.repeat(196)}`);
 });
 
 test.each([

@@ -119,6 +119,58 @@ describe('the provider client, given an answer of the provider service', () => {
     await expect(outcomeOf(answer)).resolves.toEqual(outcome);
   });
 
+  test.each<[what: string, answer: Answer, outcome: Outcome]>([
+    [
+      'accepted, with an id that can not be printed or stored',
+      { status: 200, body: { ...goodReply, message_id: 'SM\u0000\ud800\u202e' } },
+      { outcome: 'accepted', message_id: 'SM\ufffd\ufffd\ufffd' },
+    ],
+    [
+      'accepted, with an id of 400 characters',
+      { status: 200, body: { ...goodReply, message_id: 'x'.repeat(400) } },
+      { outcome: 'accepted', message_id: 'x'.repeat(255) },
+    ],
+    [
+      'accepted, with a text that is not JSON',
+      {
+        status: 200,
+        body: '{"provider":"Aldeamo","status":"sent","message_id":"SM1","note":"a\nb\u0000\\x"}',
+      },
+      { outcome: 'accepted', message_id: 'SM1' },
+    ],
+    [
+      'rejected, with a reason that can not be printed or stored',
+      { status: 422, body: { outcome: 'rejected', reason: 'no\u0000\ud800' } },
+      { outcome: 'rejected', reason: 'no\ufffd\ufffd' },
+    ],
+    [
+      'rejected, with a reason of 400 characters',
+      { status: 422, body: { outcome: 'rejected', reason: 'x'.repeat(400) } },
+      { outcome: 'rejected', reason: 'x'.repeat(200) },
+    ],
+    [
+      'not_sent, with a Retry-After of 30 000 years',
+      {
+        status: 429,
+        headers: { 'retry-after': '1000000000000' },
+        body: { outcome: 'not_sent', reason: 'no' },
+      },
+      { outcome: 'not_sent', reason: 'no', retry_after_ms: 86_400_000 },
+    ],
+  ])('returns the outcome of a service of any release: %s', async (_what, answer, outcome) => {
+    await expect(outcomeOf(answer)).resolves.toEqual(outcome);
+  });
+
+  test('that is not UTF-8, returns the outcome that it contains', async () => {
+    const url = await serve((_request, response) => {
+      response.writeHead(422).end(Buffer.from('{"outcome":"rejected","reason":"Número"}', 'latin1'));
+    });
+    await expect(clientOf(url).notify(request, 'pmt_1-1')).resolves.toEqual({
+      outcome: 'rejected',
+      reason: 'N\ufffdmero',
+    });
+  });
+
   test('with a Retry-After that is a date, returns the time until then', async () => {
     const headers = { 'retry-after': new Date(Date.now() + 60_000).toUTCString() };
     const outcome = await outcomeOf({
@@ -206,7 +258,6 @@ describe('the provider client, given an answer without an outcome', () => {
     { outcome: 'accepted', reason: 'of course' },
     { outcome: 'not_sent' },
     { outcome: 'not_sent', reason: '' },
-    { outcome: 'not_sent', reason: 'x'.repeat(201) },
     { outcome: 'not_sent', reason: 'down', no_outage: 'yes' },
   ])('but with 503 and the invalid outcome %j, returns unknown', async (body) => {
     await expect(outcomeOf({ status: 503, body })).resolves.toEqual({

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { endAttempt } from '../../src/domain/attempts.ts';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
+import { outcomeOfAnswer } from '../../src/providers/provider-answer.ts';
 import {
   type IdempotencyRecord,
   LeaseLost,
@@ -148,6 +150,30 @@ export function describeStore(
       };
       await store.update(again);
       expect(await store.find(before.payment_id)).toStrictEqual(again);
+    });
+
+    test.each([
+      [
+        'an id',
+        {
+          status: 200,
+          body: String.raw`{"provider":"Aldeamo","status":"sent","message_id":"SM\u0000\ud800"}`,
+        },
+        { outcome: 'accepted', message_id: 'SM\ufffd\ufffd' },
+      ],
+      [
+        'a reason',
+        { status: 422, body: String.raw`{"outcome":"rejected","reason":"no\u0000\ud800"}` },
+        { outcome: 'rejected', reason: 'no\ufffd\ufffd' },
+      ],
+    ])('update stores the outcome of a provider with %s that no database can hold', async (_what, answer, ended) => {
+      const before = paymentNumber(1, { attempts: running() });
+      await store.insert(before);
+      const outcome = outcomeOfAnswer('Aldeamo', { ...answer, retryAfter: undefined });
+      const after = endAttempt(before, outcome, 7);
+      await store.update(after, undefined, before);
+      expect(await store.find(before.payment_id)).toStrictEqual(after);
+      expect(after.attempts).toMatchObject([ended]);
     });
 
     test('update stores the new attempts, with or without the payment before', async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { printable } from './printable.ts';
 
 /** The contract between payment-service and the provider services: the request, its outcome and the delivery receipt. */
 
@@ -44,17 +45,31 @@ export const idempotencyKeySchema = z
   .transform((header) => header.replace(/^"(.*)"$/, '$1'))
   .pipe(z.string().regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters'));
 
+/**
+ * An id that comes from a provider or its service. Each side that stores or compares one reads it with this, so that a receipt
+ * still finds its attempt.
+ */
+export const idSchema = z
+  .string()
+  .overwrite((id) => printable(id, 255))
+  .min(1)
+  .meta({ description: 'Cut at 255 characters; what can not be printed is replaced by U+FFFD' });
+
+/** A reason that comes from a provider or its service. */
+export const reasonSchema = z
+  .string()
+  .overwrite((reason) => printable(reason, 200))
+  .min(1)
+  .meta({
+    description:
+      'A short code such as connection_refused. Cut at 200 characters; what can not be printed is replaced by U+FFFD',
+  });
+
 export const notifyReplySchema = z.object({
   provider: providerSchema,
   status: z.literal('sent'),
-  message_id: z.string().min(1),
+  message_id: idSchema,
 });
-
-const reasonSchema = z
-  .string()
-  .min(1)
-  .max(200)
-  .meta({ description: 'A short code such as connection_refused' });
 
 /**
  * The outcome of one call to one provider. Only `accepted` has a message id; the others have a reason.
@@ -63,7 +78,7 @@ const reasonSchema = z
  * the provider declined just this message, or was not called at all.
  */
 const outcomeSchema = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('accepted'), message_id: z.string().min(1) }),
+  z.object({ outcome: z.literal('accepted'), message_id: idSchema }),
   z.object({
     outcome: z.literal('rejected'),
     reason: reasonSchema,
@@ -98,9 +113,9 @@ export const unknownKeySchema = z.object({ complete_for_ms: z.number().int().non
 export const receiptSchema = z
   .strictObject({
     provider: providerSchema,
-    message_id: z.string().min(1),
+    message_id: idSchema,
     /** The key of the attempt, which the report contains. */
-    idempotency_key: z.string().min(1),
+    idempotency_key: idSchema,
     /** `rejected`: it failed because of the recipient, and must not be sent through another provider. */
     status: z.enum(['delivered', 'failed', 'rejected']),
     reason: reasonSchema.nullable(),
