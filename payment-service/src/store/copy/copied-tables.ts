@@ -1,4 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite';
+import { idSchema, reasonSchema } from 'service-kit/contract/notification.ts';
 import { attemptColumns, keyColumns, paymentColumns } from '../columns.ts';
 
 type Row = Record<string, SQLOutputValue>;
@@ -29,9 +30,22 @@ export const copiedGroups: CopiedGroup[] = [
       {
         name: 'payments',
         columns: paymentColumns,
-        convert: (row) => ({ ...row, message: row.message || null, due_at: timeOf(row.due_at) }),
+        convert: (row) => ({
+          ...row,
+          message: row.message || null,
+          reason: asRead(reasonSchema, row.reason),
+          due_at: timeOf(row.due_at),
+        }),
       },
-      { name: 'attempts', columns: attemptColumns, convert: (row) => row },
+      {
+        name: 'attempts',
+        columns: attemptColumns,
+        convert: (row) => ({
+          ...row,
+          reason: asRead(reasonSchema, row.reason),
+          message_id: asRead(idSchema, row.message_id),
+        }),
+      },
     ],
   },
   {
@@ -48,3 +62,7 @@ export const copiedGroups: CopiedGroup[] = [
 
 const timeOf = (ms: SQLOutputValue | undefined) =>
   typeof ms === 'number' ? new Date(ms).toISOString() : null;
+
+/** SQLite has what PostgreSQL refuses: releases that read ids and reasons as they came could store a NUL. */
+const asRead = (schema: typeof idSchema, stored: SQLOutputValue | undefined) =>
+  schema.safeParse(stored).data ?? null;

@@ -198,6 +198,27 @@ describe('copySqliteToPostgres', () => {
     expect(found).toStrictEqual(await paymentsAt(path));
   });
 
+  test('given ids and reasons that PostgreSQL can not hold, copies them without that', async () => {
+    const [path, url] = [newPath(), await newDatabase()];
+    const source = await openSqliteStore({ path, leaseMs });
+    const failed = {
+      ...tried,
+      outcome: 'not_sent' as const,
+      reason: 'no\u0000',
+      message_id: 'SM\u0000\u202e1',
+    };
+    await source.insert(
+      paymentNumber(1, { notification_status: 'failed', reason: 'no\u0000', attempts: [failed] }),
+    );
+    await source.close();
+    await copySqliteToPostgres({ path, url });
+    const copied = await (await open(url)).find(paymentNumber(1).payment_id);
+    expect(copied).toMatchObject({
+      reason: 'no\ufffd',
+      attempts: [{ reason: 'no\ufffd', message_id: 'SM\ufffd\ufffd1' }],
+    });
+  });
+
   test('given an empty database, copies no rows', async () => {
     const path = newPath();
     await (await openSqliteStore({ path, leaseMs })).close();
