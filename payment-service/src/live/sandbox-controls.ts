@@ -1,6 +1,7 @@
 import { type Answer, parseJson } from 'service-kit/client/answer.ts';
 import type { HttpClient } from 'service-kit/client/http-client.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
+import { printable } from 'service-kit/contract/printable.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
 import { Problem, problemSchema } from 'service-kit/http/problem.ts';
 
@@ -60,12 +61,18 @@ export function createSandboxControls(
   };
 }
 
+/** More than sandboxes have settings. */
+const mostErrors = 20;
+
 const parseSettings = (body: string) => sandboxSettingsSchema.safeParse(parseJson(body)).data ?? null;
 
 function problemOf(provider: Provider, { status, body }: Answer): Problem {
   if (status === 404) return new Problem(404, 'no-sandbox', `${provider} is live, so it has no sandbox.`);
   if (status !== 400) return unexpectedAnswer(provider);
-  const { errors } = problemSchema.safeParse(parseJson(body)).data ?? {};
+  const errors = problemSchema
+    .safeParse(parseJson(body))
+    .data?.errors?.slice(0, mostErrors)
+    .map(({ path, message }) => ({ path: printable(path, 200), message: printable(message, 200) }));
   return new Problem(400, 'invalid-request', 'The body of the request is not valid.', { errors });
 }
 

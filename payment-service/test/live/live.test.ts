@@ -140,6 +140,24 @@ describe('POST /sandbox/:provider', () => {
     expect(response.body).not.toContain('secret');
   });
 
+  test('given a refusal of the provider, passes its errors on, bounded and printable', async () => {
+    const { app, sandboxes } = await build();
+    const errors = Array.from({ length: 100 }, () => ({
+      path: 'body\u0000',
+      message: `\u202e${'x'.repeat(500)}`,
+    }));
+    const problem = { type: 'x', title: '', status: 400, detail: 'no', errors };
+    sandboxes.Aldeamo.answer = async () => ({
+      retryAfter: undefined,
+      status: 400,
+      body: JSON.stringify(problem),
+    });
+    const response = await app.inject(set({ failure_rate: 1 }));
+    expect(response.json().errors).toEqual(
+      Array(20).fill({ path: 'body\ufffd', message: `\ufffd${'x'.repeat(199)}` }),
+    );
+  });
+
   test('given an unreachable provider, responds 503', async () => {
     const { app, sandboxes } = await build();
     sandboxes.Twilio.answer = () => Promise.reject(new Error('secret'));
