@@ -12,13 +12,16 @@ const shortestPart = 12;
  * in part, in another case or without its accents.
  */
 export function redactedReason(text: string | null | undefined, message: string): string {
-  const redacted = withoutParts((text ?? '').slice(0, longestRead), message)
+  const redacted = withoutParts(plain((text ?? '').slice(0, longestRead)), plain(message))
     .replace(/(["“«])[^"”»]*(["”»])/g, '$1…$2')
-    .replace(/\d(?:[\s()./_-]{0,2}\d){5,}/g, (digits) => `…${digits.replace(/\D/g, '').slice(-2)}`)
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+    // U+FFFD, because a space or a dash between two digits may have been lost in decoding.
+    .replace(/\d(?:[\s()./_\ufffd-]{0,2}\d){5,}/g, (digits) => `…${digits.replace(/\D/g, '').slice(-2)}`)
     .trim();
   return reasonSchema.parse(redacted || 'refused');
 }
+
+/** What has no width would hide a phone or a quote from the patterns. */
+const plain = (text: string) => text.replace(/\p{Cf}+/gu, '').replace(/[\p{Cc}\s]+/gu, ' ');
 
 /** Replaces each part of the text that is in the message, too, by an ellipsis. */
 function withoutParts(text: string, message: string): string {

@@ -315,6 +315,9 @@ describe('the reason is redacted', () => {
     ['Número +57 300 123-4567 no válido', 'Número +…67 no válido'],
     ['Numero 300/123/4567 invalido', 'Numero …67 invalido'],
     ['Número 300\u00a0123\u00a04567 no válido', 'Número …67 no válido'],
+    ['Número 300\u200b123\u00004567 no válido', 'Número …67 no válido'],
+    ['Número 300\ufffd123\ufffd4567 no válido', 'Número …67 no válido'],
+    ['Número 3\u20600\u20600\u20601234567 no válido', 'Número …67 no válido'],
     ['No enviado: "Pago recibido"', 'No enviado: "…"'],
     ['No enviado: «Pago reci…»', 'No enviado: «…»'],
     ['Contenido no permitido: PAGO RECIBIDO.', 'Contenido no permitido: ….'],
@@ -335,6 +338,8 @@ describe('the reason is redacted', () => {
       'Texto no permitido:…',
     ],
     ['Su clave es 4711, no la comparta con nadie', '(su clave es 4711, no la comp) error', '(…) error'],
+    ['Su clave:\r\n4711  xyz', 'No enviado: su clave:\r\n4711  xyz.', 'No enviado: ….'],
+    ['Su clave es 4711, no la comparta', 'No: su cl\u200bave es 4711,\u0000no la comparta', 'No: …'],
     // A word that is in both is not a quote.
     ['Su numero ha cambiado', 'Numero invalido', 'Numero invalido'],
     ['Hola', 'No enviado: "Hola"', 'No enviado: "…"'],
