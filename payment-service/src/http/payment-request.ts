@@ -29,7 +29,7 @@ export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
       return z.NEVER;
     })
     .meta({
-      description: `The customer's phone: E.164, or a national number of ${defaultCountry}`,
+      description: `The customer's phone: E.164, or a national mobile of ${defaultCountry}`,
       example: '+573001234567',
     });
 

@@ -1,4 +1,12 @@
-import parsePhoneNumber, { type CountryCode, isSupportedCountry } from 'libphonenumber-js/min';
+import parsePhoneNumber, {
+  type CountryCode,
+  getCountryCallingCode,
+  isSupportedCountry,
+  Metadata,
+  type NumberingPlan,
+  type PhoneNumber,
+  parseDigits,
+} from 'libphonenumber-js/mobile';
 import { z } from 'zod';
 import { phoneSchema } from './notification.ts';
 
@@ -10,20 +18,77 @@ export const countrySchema = z
   );
 
 /**
- * A phone as E.164; a national number is one of the default country. Checks only whether the length is possible, because the
- * ranges in use change faster than any list of them, and the provider checks those. The whole text must be the phone: a number
- * found in other text may be anything, and the SMS would go to a stranger.
+ * A phone as E.164; a national number is one of the default country. It has the digits that were written, all of them: what only
+ * resembles a phone must not become the number of a stranger.
+ *
+ * A number of the default country has the exact length of its mobiles. Of any other only a possible length is asked. Ranges are
+ * not checked, because they change faster than any list of them, and the provider knows them.
  */
 export function normalizePhone(text: string, defaultCountry: CountryCode): string | undefined {
+  const written = withoutScheme(text.replace(invisibleAround, ''));
+  const digits = parseDigits(written);
   // 00 is not the international prefix everywhere: in Colombia 005 selects a carrier, and 0057300… is a number in Russia.
-  if (/^\W*00/.test(text)) return undefined;
-  const phone = parsePhoneNumber(text, { defaultCountry, extract: false });
+  if (digits.startsWith('00') || decimal.test(written)) return undefined;
+  // Without `extract: false` the number in a URL would be one.
+  const phone = parsePhoneNumber(written, { defaultCountry, extract: false });
   if (!phone?.isPossible() || phone.ext) return undefined;
+  if (!isWrittenAs(phone, digits) || isAmbiguous(phone, written)) return undefined;
+  if (!isMobileOrAbroad(phone, defaultCountry)) return undefined;
   return phoneSchema.safeParse(phone.number).data; // some countries have numbers longer than E.164 allows
+}
+
+/** What text copied from a contact or a web page brings along: marks of direction, byte order marks, spaces. */
+const invisibleAround = /^[\p{Cf}\s]+|[\p{Cf}\s]+$/gu;
+
+/** 3001234567.0 is a number in a spreadsheet. */
+const decimal = /[.．]\p{Nd}$|^\P{Nd}*\p{Nd}+[.．](\p{Nd}{2}|[0０٠]+)$/u;
+
+/** RFC 3966. A local number has its context, and whatever else a parameter says would be lost. */
+function withoutScheme(text: string): string {
+  const [, number, context = ''] = /^tel:([^;]*)(?:;phone-context=(\+[\d.()-]+))?$/i.exec(text) ?? [];
+  return number === undefined ? text : context + number;
+}
+
+/** The parser drops more than a trunk prefix: of 057 300 123 456 it takes 05 for the choice of a carrier. */
+function isWrittenAs(phone: PhoneNumber, digits: string): boolean {
+  const { countryCallingCode: code, nationalNumber: national } = phone;
+  return (
+    digits === code + national ||
+    digits === national ||
+    digits === `0${national}` ||
+    digits === `${code}0${national}` ||
+    digits === parseDigits(phone.formatNational()) // with another trunk prefix, or in Argentina a 15 for the 9
+  );
+}
+
+/** Without +, 62812345678 may be a national number of Indonesia or lack the + of 62, unless it is a known mobile. */
+const isAmbiguous = (phone: PhoneNumber, written: string) =>
+  /^[^+＋]*$/.test(written) &&
+  phone.nationalNumber.startsWith(phone.countryCallingCode) &&
+  phone.countryCallingCode.length > 1 &&
+  !phone.isValid();
+
+/** Mobiles of Colombia have ten digits and begin with 3 (CRC, Resolución 5826 of 2019), whatever else the country's plan has. */
+const mobileOfColombia = /^3\d{9}$/;
+
+/** A part of a numbering plan that the library has and does not declare. */
+interface TypesOfNumbers {
+  type(name: 'MOBILE'): { possibleLengths(): number[] } | undefined;
+}
+
+function isMobileOrAbroad({ countryCallingCode, nationalNumber }: PhoneNumber, home: CountryCode): boolean {
+  if (countryCallingCode !== getCountryCallingCode(home)) return true;
+  if (home === 'CO') return mobileOfColombia.test(nationalNumber);
+  const metadata = new Metadata();
+  metadata.selectNumberingPlan(home);
+  const plan = metadata.numberingPlan as NumberingPlan & TypesOfNumbers;
+  const lengths = plan.type('MOBILE')?.possibleLengths(); // undefined on Tristan da Cunha, which has none
+  return lengths?.includes(nationalNumber.length) ?? true;
 }
 
 /** The calling code without + and the national number, as Aldeamo's API has them. */
 export function splitPhone(e164: string): { callingCode: string; nationalNumber: string } | undefined {
-  const phone = parsePhoneNumber(e164);
-  return phone && { callingCode: phone.countryCallingCode, nationalNumber: phone.nationalNumber };
+  const code: string | undefined = parsePhoneNumber(e164)?.countryCallingCode;
+  // The parser's national number lacks what it takes for a trunk prefix.
+  return code === undefined ? undefined : { callingCode: code, nationalNumber: e164.slice(1 + code.length) };
 }
