@@ -1,6 +1,7 @@
 import { customerIdSchema, messageSchema } from 'service-kit/contract/notification.ts';
 import { type countrySchema, normalizePhone } from 'service-kit/contract/phone.ts';
-import { measureText, transliterate } from 'service-kit/contract/sms-text.ts';
+import { measureText } from 'service-kit/contract/sms-text.ts';
+import { transliterate } from 'service-kit/contract/transliteration.ts';
 import { z } from 'zod';
 import { currencyCodes, parseAmount } from '../domain/money.ts';
 
@@ -33,6 +34,9 @@ export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
       example: '+573001234567',
     });
 
+/** Validated again, because … becomes three characters. */
+const plainMessageSchema = messageSchema.transform(transliterate).pipe(messageSchema);
+
 /** The body of POST /payments. `amount` is the text of the request (`parseWithAmountAsText`). */
 export const paymentRequestSchema = (rules: RequestRules) =>
   z
@@ -44,8 +48,7 @@ export const paymentRequestSchema = (rules: RequestRules) =>
         example: 100.5,
       }),
       customer_id: customerIdSchema,
-      message: messageSchema
-        .transform((text) => (rules.transliterate ? transliterate(text) : text))
+      message: (rules.transliterate ? plainMessageSchema : messageSchema)
         .refine((text) => measureText(text).segments <= rules.maxSegments, {
           error: `must not take more than ${rules.maxSegments} SMS`,
         })

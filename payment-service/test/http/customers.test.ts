@@ -123,6 +123,29 @@ describe('the text', () => {
     expect(calls[0]?.request.message).toBe(notification.message);
   });
 
+  test.each([
+    true,
+    false,
+  ])('given only what shows nothing, is refused with a 400 (transliterated: %j)', async (transliterate) => {
+    const { app, calls } = await build({ rules: { transliterate } });
+    for (const message of ['\u200b', '\u200e \u2060', '\u00a0\u3164', '\u2800', '\ufe0f', '\u00ad\n']) {
+      const refused = await app.inject(post({ ...body, message }));
+      expect(refused.statusCode).toBe(400);
+      expect(refused.json().errors).toEqual([{ path: 'message', message: 'must not be blank' }]);
+    }
+    expect(calls).toEqual([]);
+  });
+
+  test('given more than 1600 characters once it is transliterated, is refused, because no provider takes it', async () => {
+    const { app } = await build({ rules: { transliterate: true, maxSegments: 100 } });
+    expect((await app.inject(post({ ...body, message: '…'.repeat(533) }))).statusCode).toBe(201);
+    const refused = await app.inject(post({ ...body, message: '…'.repeat(534) }));
+    expect(refused.statusCode).toBe(400);
+    expect(refused.json().errors).toEqual([
+      { path: 'message', message: 'must have at most 1600 characters' },
+    ]);
+  });
+
   test('given more segments than the limit, is refused with a 400', async () => {
     const { app, calls } = await build({ rules: { maxSegments: 2 } });
     expect((await app.inject(post({ ...body, message: 'a'.repeat(306) }))).statusCode).toBe(201);

@@ -130,6 +130,7 @@ describe('the payment routes', () => {
     ['no customer', post('{"amount":1}'), 400, ['customer_id']],
     ['an empty customer', post({ ...body, customer_id: '' }), 400, ['customer_id']],
     ['a blank customer', post({ ...body, customer_id: ' \u00a0 ' }), 400, ['customer_id']],
+    ['a customer that shows nothing', post({ ...body, customer_id: '\u3164\u2800' }), 400, ['customer_id']],
     ['a customer of 300 characters', post({ ...body, customer_id: 'x'.repeat(300) }), 400, ['customer_id']],
     ['a control character', post({ ...body, customer_id: 'a\u0000b' }), 400, ['customer_id']],
     ['an invisible character', post({ ...body, customer_id: 'a\u202eb' }), 400, ['customer_id']],

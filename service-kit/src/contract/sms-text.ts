@@ -4,7 +4,7 @@ type SmsEncoding = 'GSM-7' | 'UCS-2';
 
 /** GSM 03.38, the basic set: one septet each. */
 const basic = /^[@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà]*$/;
-const notGsm7 =
+export const notGsm7 =
   /[^@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà\f^{}\\[~\]|€]/gu;
 
 /** The characters of an SMS, alone or as a part of a longer text. `onePlace` matches texts whose characters take one each. */
@@ -28,32 +28,3 @@ export function measureText(text: string): { encoding: SmsEncoding; segments: nu
 }
 
 export const isGsm7 = (text: string) => text.search(notGsm7) === -1;
-
-/**
- * Replaces characters outside GSM-7 where it can: á becomes a, a curly quote a straight one. One such character makes the whole
- * text UCS-2, of which an SMS has 70 characters instead of 160. Characters of GSM-7 such as é and ñ stay, whether they come as
- * one character or as a letter and its mark.
- */
-export function transliterate(text: string): string {
-  return text.normalize('NFC').replace(notGsm7, (character) => {
-    const plain = punctuation[character] ?? character.normalize('NFKD').replace(/\p{Mn}/gu, '');
-    // A mark on its own has no plain form, and removing it would change the text unnoticed.
-    return plain !== '' && isGsm7(plain) ? plain : character;
-  });
-}
-
-const punctuation: Record<string, string> = {
-  '‘': "'",
-  '’': "'",
-  '‚': "'",
-  '“': '"',
-  '”': '"',
-  '„': '"',
-  '«': '"',
-  '»': '"',
-  '–': '-',
-  '—': '-',
-  '…': '...',
-  '\t': ' ',
-  '\u00a0': ' ',
-};

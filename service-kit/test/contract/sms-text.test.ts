@@ -1,6 +1,6 @@
 import { SegmentedMessage } from 'sms-segments-calculator';
 import { describe, expect, test } from 'vitest';
-import { isGsm7, measureText, transliterate } from '../../src/contract/sms-text.ts';
+import { isGsm7, measureText } from '../../src/contract/sms-text.ts';
 
 /** Each character below U+3000: all of GSM-7, and most of those that resemble it. */
 const characters = Array.from({ length: 0x3000 }, (_, code) => String.fromCharCode(code));
@@ -57,33 +57,5 @@ describe('measureText', () => {
     [`á${'a'.repeat(70)}`, 'UCS-2', 2],
   ])('%.5s…: %s, %i', (text, encoding, segments) => {
     expect(measureText(text)).toEqual({ encoding, segments });
-  });
-});
-
-describe('transliterate', () => {
-  test.each([
-    ['Pago recibido', 'Pago recibido'],
-    ['Ñandú: 5 € por café', 'Ñandu: 5 € por café'],
-    ['“hola” – ‘adiós’…', '"hola" - \'adios\'...'],
-    ['mañana', 'mañana'],
-    ['man\u0303ana', 'mañana'], // decomposed
-    ['cafe\u0301', 'café'],
-    ['adio\u0301s', 'adios'],
-    ['a\u00a0b\tc', 'a b c'],
-    ['日本 😀', '日本 😀'],
-    ['', ''],
-  ])('%j becomes %j', (text, plain) => {
-    expect(transliterate(text)).toBe(plain);
-  });
-
-  test.each(['\u0301', ' \u0301', '1\u0338'])('%j keeps its mark, which has no plain form', (text) => {
-    expect(transliterate(text)).toBe(text);
-  });
-
-  test('removes no character, and leaves all of GSM-7 unchanged', () => {
-    for (const character of characters) {
-      expect(transliterate(character)).not.toBe('');
-      if (isGsm7(character)) expect(transliterate(character)).toBe(character);
-    }
   });
 });
