@@ -37,7 +37,7 @@ const insertPayments = `
                         attempts)
   SELECT ${idOf('n')}, 100 * n, 'COP',
     'customer_' || iif(n % 10 = 0, 0, 1 + CAST(chance * chance * chance * 1000000 AS INTEGER)),
-    printf('+57300%07d', n % 10000000), printf('Se ha procesado un pago de $%d.00 con éxito.', n), 'GSM-7', 1,
+    printf('+57300%07d', n % 10000000), printf('Se ha procesado un pago de $%d con éxito.', n), 'GSM-7', 1,
     CASE WHEN status IN ('sent', 'delivered') THEN iif(n % 20 = 1, 'Twilio', 'Aldeamo') END, status,
     iif(status = 'failed', 'opted_out', NULL), iif(status = 'pending', given_up_at, NULL), given_up_at,
     -- Five are due now, the others in an hour.

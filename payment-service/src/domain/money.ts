@@ -1,17 +1,9 @@
-import { data as currencies } from 'currency-codes';
+import { decimalsOf } from './currencies.ts';
 
 /**
  * Money is a whole number of minor units (for COP: centavos) and a currency. It never is a floating-point amount:
  * 19.99 / 0.01 is 1998.9999999999998 there.
  */
-
-/**
- * ISO 4217 code to number of decimals. Intl.NumberFormat is no source for it: it says how a currency is shown, which
- * for COP is without decimals, where ISO 4217 has two.
- */
-const decimalsOf = new Map(currencies.map(({ code, digits }) => [code, digits]));
-
-export const currencyCodes = [...decimalsOf.keys()] as [string, ...string[]];
 
 const decimalText = /^(0|[1-9]\d*)(?:\.(\d+))?$/;
 
@@ -35,9 +27,22 @@ export function parseAmount(text: string, currency: string): number | string {
 
 /** The shortest decimal text: 10050 COP is 100.5. */
 export function formatAmount(minor: number, currency: string): string {
+  const { whole, fraction } = partsOf(minor, currency);
+  const decimals = fraction.replace(/0+$/, '');
+  return decimals ? `${whole}.${decimals}` : whole;
+}
+
+/** As a Colombian reads it: 150000050 COP is $1.500.000,50, 1990 EUR is 19,90 EUR. Only pesos are meant by $. */
+export function writeMoney(minor: number, currency: string): string {
+  const { whole, fraction } = partsOf(minor, currency);
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, '.');
+  const amount = /[1-9]/.test(fraction) ? `${grouped},${fraction}` : grouped;
+  return currency === 'COP' ? `$${amount}` : `${amount} ${currency}`;
+}
+
+function partsOf(minor: number, currency: string): { whole: string; fraction: string } {
   const decimals = decimalsOf.get(currency) ?? 0;
   const digits = String(minor).padStart(decimals + 1, '0');
-  const whole = digits.slice(0, digits.length - decimals);
-  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '');
-  return fraction ? `${whole}.${fraction}` : whole;
+  const point = digits.length - decimals;
+  return { whole: digits.slice(0, point), fraction: digits.slice(point) };
 }

@@ -1,7 +1,7 @@
 import { customerIdSchema, phoneSchema, providerSchema } from 'service-kit/contract/notification.ts';
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
-import { formatAmount } from './money.ts';
+import { writeMoney } from './money.ts';
 import { newPaymentId } from './payment-id.ts';
 
 export const notificationStatusSchema = z.enum(['pending', 'sent', 'delivered', 'failed']);
@@ -72,7 +72,7 @@ export function newPayment(
   const { amount_minor, currency, customer_id, phone } = request;
   const now = Date.now();
   const message =
-    request.message ?? `Se ha procesado un pago de $${formatAmount(amount_minor, currency)} con éxito.`;
+    request.message ?? `Se ha procesado un pago de ${writeMoney(amount_minor, currency)} con éxito.`;
   const { encoding, segments } = measureText(message);
   return {
     payment_id: newPaymentId(),

@@ -3,7 +3,8 @@ import { type countrySchema, normalizePhone } from 'service-kit/contract/phone.t
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { transliterate } from 'service-kit/contract/transliteration.ts';
 import { z } from 'zod';
-import { currencyCodes, parseAmount } from '../domain/money.ts';
+import { currencyCodes, currencyError } from '../domain/currencies.ts';
+import { parseAmount } from '../domain/money.ts';
 
 /** Validation settings of an operator. */
 export interface RequestRules {
@@ -53,7 +54,7 @@ export const paymentRequestSchema = (rules: RequestRules) =>
           error: `must not take more than ${rules.maxSegments} SMS`,
         })
         .optional(),
-      currency: z.enum(currencyCodes, 'must be an ISO 4217 code such as COP').default('COP'),
+      currency: z.enum(currencyCodes, { error: ({ input }) => currencyError(input) }).default('COP'),
       phone: phoneRequestSchema(rules).optional(),
     })
     .transform(({ amount, customer_id, message, currency, phone }, context) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatAmount, parseAmount } from '../../src/domain/money.ts';
+import { formatAmount, parseAmount, writeMoney } from '../../src/domain/money.ts';
 
 describe('parseAmount', () => {
   test.each([
@@ -58,4 +58,21 @@ test.each([
 ])('formatAmount writes %i minor units of %s as %s', (minor, currency, text) => {
   expect(formatAmount(minor, currency)).toBe(text);
   expect(parseAmount(text, currency)).toBe(minor);
+});
+
+test.each([
+  [10_000, 'COP', '$100'],
+  [10_050, 'COP', '$100,50'],
+  [1, 'COP', '$0,01'],
+  [100_000, 'COP', '$1.000'],
+  [150_000_050, 'COP', '$1.500.000,50'],
+  [Number.MAX_SAFE_INTEGER, 'COP', '$90.071.992.547.409,91'],
+  [1990, 'EUR', '19,90 EUR'],
+  [2000, 'USD', '20 USD'],
+  [1500, 'JPY', '1.500 JPY'],
+  [1005, 'KWD', '1,005 KWD'],
+  [1500, 'KWD', '1,500 KWD'],
+  [1990, 'BGN', '19,90 BGN'], // withdrawn
+])('writeMoney writes %i minor units of %s as %s', (minor, currency, text) => {
+  expect(writeMoney(minor, currency)).toBe(text);
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
 import { body, build, paymentOf, post, refused } from '../fixture.ts';
-import { everything } from '../store/store-contract.ts';
+import { everything, paymentNumber } from '../store/store-contract.ts';
 
 describe('POST /payments', () => {
   test('responds 201 with the payment and its location', async () => {
@@ -70,13 +70,13 @@ describe('POST /payments', () => {
     test.each([
       ['100', '100', '100'],
       ['100.0', '100', '100'],
-      ['100.50', '100.5', '100.5'],
-      ['0.01', '0.01', '0.01'],
-      ['"19.99"', '19.99', '19.99'],
-      ['19.99', '19.99', '19.99'],
+      ['100.50', '100.5', '100,50'],
+      ['0.01', '0.01', '0,01'],
+      ['"19.99"', '19.99', '19,99'],
+      ['19.99', '19.99', '19,99'],
       // As a double it would be 90071992547409.9.
-      ['90071992547409.91', '90071992547409.91', '90071992547409.91'],
-      ['"90071992547409.91"', '90071992547409.91', '90071992547409.91'],
+      ['90071992547409.91', '90071992547409.91', '90.071.992.547.409,91'],
+      ['"90071992547409.91"', '90071992547409.91', '90.071.992.547.409,91'],
     ])('given as %s, is returned as %s', async (sent, returned, read) => {
       const { app, calls } = await build();
       const response = await app.inject(post(`{"amount":${sent},"customer_id":"1"}`));
@@ -87,11 +87,68 @@ describe('POST /payments', () => {
       expect(list.body).toContain(`"amount":${returned},`);
     });
 
+    test.each([
+      [1500, 'JPY', '1.500 JPY'],
+      ['19.90', 'EUR', '19,90 EUR'],
+      [20, 'USD', '20 USD'],
+      ['1.005', 'KWD', '1,005 KWD'],
+    ])('given as %s %s, is %s in the default text, one SMS of GSM-7', async (amount, currency, written) => {
+      const { app, calls } = await build();
+      const { notification } = paymentOf(await app.inject(post({ amount, currency, customer_id: '1' })));
+      expect(notification).toMatchObject({ encoding: 'GSM-7', segments: 1 });
+      expect(calls[0]?.request.message).toBe(`Se ha procesado un pago de ${written} con éxito.`);
+    });
+
     test('given a currency without decimals, is returned without decimals', async () => {
       const { app } = await build();
       const response = await app.inject(post({ amount: 100, customer_id: '1', currency: 'JPY' }));
       expect(paymentOf(response)).toMatchObject({ amount: 100, currency: 'JPY' });
     });
+  });
+});
+
+describe('a payment that is stored in a currency since withdrawn', () => {
+  test('is shown with its decimals, listed and retried, while a new one is refused with the reason', async () => {
+    const { app, store, calls } = await build();
+    const stored = paymentNumber(1990, { currency: 'BGN', notification_status: 'failed', reason: 'expired' });
+    await store.insert(stored);
+    const url = `/payments/${stored.payment_id}`;
+    expect(paymentOf(await app.inject(url))).toMatchObject({ amount: 19.9, currency: 'BGN' });
+    expect((await app.inject('/payments')).json().data).toMatchObject([{ amount: 19.9, currency: 'BGN' }]);
+    const retried = await app.inject({ method: 'POST', url: `${url}/notification/retry` });
+    expect(paymentOf(retried)).toMatchObject({ amount: 19.9, notification_status: 'sent' });
+    expect(calls).toHaveLength(1);
+    expect((await app.inject(post({ ...body, currency: 'BGN' }))).json().errors).toEqual([
+      { path: 'currency', message: 'must be a currency in use: this one has been withdrawn' },
+    ]);
+  });
+
+  test.each([
+    'XXX',
+    'XTS',
+    'XAU',
+    'XAG',
+    'XPT',
+    'XPD',
+    'XBA',
+    'XBD',
+    'XDR',
+    'XSU',
+    'XUA',
+    'CLF',
+    'USN',
+    'COU',
+  ])('%s, which is no money, is refused with the reason', async (currency) => {
+    const { app } = await build();
+    expect((await app.inject(post({ ...body, currency }))).json().errors).toEqual([
+      { path: 'currency', message: 'must be a currency: this code is that of a fund, a metal or a test' },
+    ]);
+  });
+
+  test('XCG, which succeeds ANG, is taken', async () => {
+    const { app } = await build();
+    expect((await app.inject(post({ ...body, currency: 'XCG' }))).statusCode).toBe(201);
+    expect((await app.inject(post({ ...body, currency: 'ANG' }))).statusCode).toBe(400);
   });
 });
 
@@ -142,6 +199,8 @@ describe('the payment routes', () => {
     ['a null message', post({ ...body, message: null }), 400, ['message']],
     ['a message with an escape', post({ ...body, message: 'a\u001b[2J' }), 400, ['message']],
     ['an unknown currency', post({ ...body, currency: 'PESOS' }), 400, ['currency']],
+    ['a withdrawn currency', post({ ...body, currency: 'BGN' }), 400, ['currency']],
+    ['a unit of account', post({ ...body, currency: 'XDR' }), 400, ['currency']],
     ['a currency in lower case', post({ ...body, currency: 'cop' }), 400, ['currency']],
     ...['abc', '+0123456789', '+57300', '+1234567890123456', '', 573001234567].map(
       (phone): [string, InjectOptions, number, string[]] => [
