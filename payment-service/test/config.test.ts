@@ -33,6 +33,50 @@ describe('the configuration of the circuit breaker', () => {
   });
 });
 
+describe('a wrong configuration', () => {
+  const linesOf = (schema: Parameters<typeof readConfiguration>[0], env: Record<string, string>) => {
+    try {
+      readConfiguration(schema, env);
+    } catch (error) {
+      return (error as Error).message.trim().split('\n').slice(1).sort();
+    }
+    return [];
+  };
+
+  test('names what is wrong between settings beside those that are wrong alone', () => {
+    const env = {
+      PORT: 'x',
+      HOST: '0.0.0.0',
+      PROVIDER_TIMEOUT_MS: '9000',
+      NOTIFICATION_RETRY_BASE_MS: '900001',
+    };
+    expect(linesOf(paymentConfigSchema, env)).toEqual([
+      '  ADMIN_API_KEY: is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true',
+      '  API_KEYS: is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true',
+      '  CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
+      '  NOTIFICATION_LEASE_MS: must be more than 2 * PROVIDER_TIMEOUT_MS',
+      '  NOTIFICATION_RETRY_MAX_MS: must be at least NOTIFICATION_RETRY_BASE_MS',
+      '  PORT: must be a whole number',
+      '  SERVICE_TOKEN: is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true',
+      '  STOP_TIMEOUT_MS: must be more than 3 * PROVIDER_TIMEOUT_MS',
+    ]);
+    expect(linesOf(aldeamoConfigSchema, { PORT: 'x', ALDEAMO_USERNAME: 'u' })).toEqual([
+      '  ALDEAMO_PASSWORD: is required with ALDEAMO_USERNAME',
+      '  PORT: must be a whole number',
+    ]);
+  });
+
+  test('compares nothing with a setting that is wrong alone', () => {
+    expect(linesOf(paymentConfigSchema, { PROVIDER_TIMEOUT_MS: 'x', CIRCUIT_RESET_TIMEOUT_MS: '1' })).toEqual(
+      ['  PROVIDER_TIMEOUT_MS: must be a whole number'],
+    );
+    expect(linesOf(paymentConfigSchema, { HOST: 'a b', ADMIN_API_KEY: 'short' })).toEqual([
+      '  ADMIN_API_KEY: must have at least 16 characters',
+      '  HOST: must be an address or a host name',
+    ]);
+  });
+});
+
 describe('the configuration of the retry policy', () => {
   test('given no variable, is that of README.md', () => {
     expect(retryPolicy(read({}))).toEqual({

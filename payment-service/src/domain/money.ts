@@ -5,7 +5,18 @@ import { decimalsOf } from './currencies.ts';
  * 19.99 / 0.01 is 1998.9999999999998 there.
  */
 
-const decimalText = /^(0|[1-9]\d*)(?:\.(\d+))?$/;
+const decimalText = /^(?:0|[1-9]\d*)(?:\.\d+)?$/;
+
+const tooMuch = 'is more than this service can count';
+
+/** What is wrong with the text of an amount in any currency; undefined if nothing is. */
+export function amountError(text: string): string | undefined {
+  if (text.startsWith('-')) return 'must be more than 0';
+  if (text.length > 40 || !decimalText.test(text))
+    return 'must be a decimal number without an exponent, such as 100.50';
+  if (!/[1-9]/.test(text)) return 'must be more than 0';
+  return Number.parseInt(text, 10) > Number.MAX_SAFE_INTEGER ? tooMuch : undefined;
+}
 
 /**
  * Reads decimal text exactly. Zeros at the end do not count as decimals: 100.0 JPY is 100 JPY.
@@ -13,16 +24,15 @@ const decimalText = /^(0|[1-9]\d*)(?:\.(\d+))?$/;
  * @returns the minor units, or a sentence that says what is wrong with the text
  */
 export function parseAmount(text: string, currency: string): number | string {
-  if (text.startsWith('-')) return 'must be more than 0';
-  const match = text.length <= 40 ? decimalText.exec(text) : null;
-  if (!match) return 'must be a decimal number without an exponent, such as 100.50';
+  const error = amountError(text);
+  if (error !== undefined) return error;
+  const [whole = '', digits = ''] = text.split('.');
   const decimals = decimalsOf.get(currency) ?? 0;
-  const fraction = (match[2] ?? '').replace(/0+$/, '');
+  const fraction = digits.replace(/0+$/, '');
   if (fraction.length > decimals) return `must have at most ${decimals} decimals in ${currency}`;
-  const minor = Number(match[1] + fraction.padEnd(decimals, '0'));
-  if (minor === 0) return 'must be more than 0';
+  const minor = Number(whole + fraction.padEnd(decimals, '0'));
   // Up to there each whole number is itself, and what is more is never rounded down to it.
-  return minor > Number.MAX_SAFE_INTEGER ? 'is more than this service can count' : minor;
+  return minor > Number.MAX_SAFE_INTEGER ? tooMuch : minor;
 }
 
 /** The shortest decimal text: 10050 COP is 100.5. */

@@ -4,7 +4,7 @@ import { measureText } from 'service-kit/contract/sms-text.ts';
 import { transliterate } from 'service-kit/contract/transliteration.ts';
 import { z } from 'zod';
 import { currencyCodes, currencyError } from '../domain/currencies.ts';
-import { parseAmount } from '../domain/money.ts';
+import { amountError, parseAmount } from '../domain/money.ts';
 
 /** Validation settings of an operator. */
 export interface RequestRules {
@@ -38,6 +38,15 @@ export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
 /** Validated again, because … becomes three characters. */
 const plainMessageSchema = messageSchema.transform(transliterate).pipe(messageSchema);
 
+const amountSchema = z.object({ amount: z.string() });
+
+/** In a currency that is none, an amount can be wrong for all of them. */
+function errorOfAmount(amount: string, currency: string): string | undefined {
+  if (!currencyCodes.includes(currency)) return amountError(amount);
+  const minor = parseAmount(amount, currency);
+  return typeof minor === 'string' ? minor : undefined;
+}
+
 /** The body of POST /payments. `amount` is the text of the request (`parseWithAmountAsText`). */
 export const paymentRequestSchema = (rules: RequestRules) =>
   z
@@ -57,6 +66,14 @@ export const paymentRequestSchema = (rules: RequestRules) =>
       currency: z.enum(currencyCodes, { error: ({ input }) => currencyError(input) }).default('COP'),
       phone: phoneRequestSchema(rules).optional(),
     })
+    // The transformation reads the amount only if all else is right, and then this has nothing to do.
+    .superRefine(
+      ({ amount, currency }, { issues }) => {
+        const message = errorOfAmount(amount, currency);
+        if (message) issues.push({ code: 'custom', path: ['amount'], message, input: amount });
+      },
+      { when: ({ value, issues }) => issues.length > 0 && amountSchema.safeParse(value).success },
+    )
     .transform(({ amount, customer_id, message, currency, phone }, context) => {
       const minor = parseAmount(amount, currency);
       if (typeof minor === 'string') {

@@ -1,5 +1,5 @@
 import { customerIdSchema } from 'service-kit/contract/notification.ts';
-import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import { notificationStatusSchema } from '../domain/payment.ts';
@@ -65,9 +65,7 @@ export function registerPayments(server: Server, store: Store): void {
     async ({ query: { limit, starting_after, customer_id, notification_status } }) => {
       const page = await store.list({ limit, starting_after, customer_id, notification_status });
       if (!page) {
-        throw new Problem(400, 'invalid-request', 'The query of the request is not valid.', {
-          errors: [{ path: 'starting_after', message: 'is not the id of a payment' }],
-        });
+        throw invalidRequest([{ path: 'starting_after', message: 'is not the id of a payment' }]);
       }
       return { data: page.payments.map(viewPayment), has_more: page.has_more };
     },

@@ -3,7 +3,7 @@ import type { HttpClient } from 'service-kit/client/http-client.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import { printable } from 'service-kit/contract/printable.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
-import { Problem, problemSchema } from 'service-kit/http/problem.ts';
+import { invalidRequest, Problem, problemSchema } from 'service-kit/http/problem.ts';
 
 /** Reads and changes the settings of the providers' sandboxes, for demonstrations of a failover. A live provider has none. */
 export interface SandboxControls {
@@ -73,7 +73,7 @@ function problemOf(provider: Provider, { status, body }: Answer): Problem {
     .safeParse(parseJson(body))
     .data?.errors?.slice(0, mostErrors)
     .map(({ path, message }) => ({ path: printable(path, 200), message: printable(message, 200) }));
-  return new Problem(400, 'invalid-request', 'The body of the request is not valid.', { errors });
+  return invalidRequest(errors);
 }
 
 const unexpectedAnswer = (provider: Provider) =>

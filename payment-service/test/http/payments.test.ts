@@ -152,6 +152,89 @@ describe('a payment that is stored in a currency since withdrawn', () => {
   });
 });
 
+describe('the errors of a request', () => {
+  const errorsOf = async (request: InjectOptions): Promise<Record<string, string>> => {
+    const { app, calls } = await build();
+    const response = await app.inject(request);
+    expect(response.statusCode).toBe(400);
+    expect(calls).toEqual([]);
+    const { errors = [] } = problemSchema.parse(response.json());
+    const pairs = errors.map(({ path, message }) => [path, message]);
+    expect(new Set(pairs.map(([path]) => path)).size).toBe(pairs.length);
+    return Object.fromEntries(pairs);
+  };
+
+  test('name every wrong field at once, the amount and unknown ones among them', async () => {
+    const wrong = {
+      amount: '0.5',
+      currency: 'JPY',
+      customer_id: '',
+      phone: '1',
+      message: '',
+      color: 1,
+      size: 2,
+    };
+    expect(await errorsOf(post(wrong))).toEqual({
+      amount: 'must have at most 0 decimals in JPY',
+      customer_id: 'must not be empty',
+      phone: 'must be a phone number such as +573001234567',
+      message: 'must not be empty',
+      color: 'is not a known field',
+      size: 'is not a known field',
+    });
+  });
+
+  const decimal = 'must be a decimal number without an exponent, such as 100.50';
+  test.each<[amount: unknown, currency: unknown, error: string | undefined]>([
+    ['1e2', 'PESOS', decimal],
+    ['-1', 'PESOS', 'must be more than 0'],
+    ['0.00', 'PESOS', 'must be more than 0'],
+    [null, 'PESOS', 'must be a number or a decimal string'],
+    ['1.2345', 'PESOS', undefined],
+    ['9007199254740992', 'PESOS', 'is more than this service can count'],
+    ['9007199254740991', 'PESOS', undefined],
+    ['0.005', 'BGN', undefined],
+    ['x', 5, decimal],
+    ['x', null, decimal],
+  ])('given an amount of %j in %j, which is no currency, name the amount if it is wrong in all', async (amount, currency, error) => {
+    const errors = await errorsOf(post({ amount, currency, customer_id: '1' }));
+    expect(errors.amount).toBe(error);
+    expect(errors.currency).toMatch(/^must be/);
+  });
+
+  test.each<[field: string, value: unknown]>([
+    ['customer_id', ''],
+    ['customer_id', ' '],
+    ['customer_id', undefined],
+    ['phone', '1'],
+    ['phone', 1],
+    ['message', ''],
+    ['message', 'x'.repeat(1601)],
+    ['currency', ''],
+    ['color', 'red'],
+  ])('name a wrong amount beside a wrong %s of %j', async (field, value) => {
+    const errors = await errorsOf(post({ ...body, [field]: value, amount: 0 }));
+    expect(Object.keys(errors).sort()).toEqual(['amount', field].sort());
+  });
+
+  test('name a wrong Idempotency-Key beside a wrong body', async () => {
+    const request = post({ ...body, amount: 0 });
+    const headers = { ...request.headers, 'idempotency-key': 'é' };
+    expect(await errorsOf({ ...request, headers })).toEqual({
+      amount: 'must be more than 0',
+      'idempotency-key': 'must be 1 to 255 printable ASCII characters',
+    });
+  });
+
+  test('name a wrong id in the path beside a wrong body', async () => {
+    const url = `/customers/${encodeURIComponent('a\u0000')}`;
+    expect(await errorsOf({ method: 'PUT', url, payload: { phone: '1' } })).toEqual({
+      customer_id: 'must not contain control characters',
+      phone: 'must be a phone number such as +573001234567',
+    });
+  });
+});
+
 describe('the payment routes', () => {
   const amount = (text: string, rest = '"customer_id":"1"') => `{"amount":${text},${rest}}`;
   const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);

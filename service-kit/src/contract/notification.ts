@@ -6,25 +6,25 @@ import { printable } from './printable.ts';
 export const providerSchema = z.enum(['Aldeamo', 'Twilio']);
 export type Provider = z.infer<typeof providerSchema>;
 
-/** Not spaces alone, nor what shows nothing, such as U+200B: a customer would get an empty SMS. */
-const visible = /[^\s\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]/u;
+/** Not spaces alone, nor what shows nothing, such as U+200B: a customer would get an empty SMS. An empty text has its own error. */
+const notBlank = /^$|[^\s\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]/u;
 
 /** Cc: control characters, Cf: invisible formatting (it can disguise an id in a log), Cs: half a surrogate pair. */
 export const customerIdSchema = z
   .string()
-  .min(1, { error: 'must not be empty', abort: true })
+  .min(1, 'must not be empty')
   .max(255, 'must have at most 255 characters')
   .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control characters')
-  .regex(visible, 'must not be blank')
+  .regex(notBlank, 'must not be blank')
   .meta({ description: "The customer's id", example: '123' });
 
 /** Twilio's limit is 1600 characters, and no provider's is higher. */
 export const messageSchema = z
   .string()
-  .min(1, { error: 'must not be empty', abort: true })
+  .min(1, 'must not be empty')
   .max(1600, 'must have at most 1600 characters')
   .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u, 'must not contain control characters')
-  .regex(visible, 'must not be blank')
+  .regex(notBlank, 'must not be blank')
   .meta({ description: 'The text of the SMS', example: 'Pago recibido' });
 
 export const phoneSchema = z

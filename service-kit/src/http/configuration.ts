@@ -96,6 +96,19 @@ export function readConfiguration<Schema extends z.ZodType>(
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
   const result = schema.safeParse(set);
   if (result.success) return result.data;
-  const lines = result.error.issues.map(({ path, message }) => `  ${path.join('.')}: ${message}`);
+  const issues = [...result.error.issues, ...issuesOfTheRest(schema, set, result.error)];
+  const lines = issues.map(({ path, message }) => `  ${path.join('.')}: ${message}`);
   throw new ConfigurationError(`The configuration is wrong:\n${lines.join('\n')}`);
+}
+
+/** Zod skips checks over several settings while one of them is wrong. Here they are made without the wrong ones. */
+function issuesOfTheRest(schema: z.ZodType, set: Record<string, unknown>, { issues }: z.ZodError) {
+  const wrong = new Set(issues.map(({ path }) => String(path[0])));
+  const right = Object.fromEntries(Object.entries(set).filter(([name]) => !wrong.has(name)));
+  const found = schema.safeParse(right).error?.issues ?? [];
+  // Without a wrong setting its default was compared, so what names it says nothing.
+  return found.filter(({ path, message }) => {
+    const named = new Set([...path.map(String), ...(message.match(/[A-Z][A-Z_]+/g) ?? [])]);
+    return wrong.isDisjointFrom(named);
+  });
 }

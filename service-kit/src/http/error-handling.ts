@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, problemContentType } from './problem.ts';
+import { type FieldError, invalidRequest, Problem, problemContentType } from './problem.ts';
 import './validation-messages.ts';
 
 /** The problem of any error of a handler or of Fastify. An unexpected one is logged, and not described to the client. */
-function problemOfError(error: FastifyError | Problem): Problem {
+function problemOfError(error: FastifyError | Problem, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
-  if (error.validation) return invalidInput(error);
+  if (error.validation) return invalidInput(error, request);
   // The status of any other error is not meant for clients, and neither is its message.
   const statusCode = error.code?.startsWith('FST_') ? (error.statusCode ?? 500) : 500;
   switch (statusCode) {
@@ -23,25 +23,44 @@ function problemOfError(error: FastifyError | Problem): Problem {
   }
 }
 
+/** Of fastify-type-provider-zod. */
+type Validation = (input: unknown) => { error?: FastifyError['validation'] };
+
+/** Fastify's order of validation, and the path of an issue of the whole part (no body, an array). */
+const parts = [
+  ['params', 'path', 'params'],
+  ['body', 'body', 'body'],
+  ['querystring', 'query', 'query'],
+  ['headers', 'headers', 'headers'],
+] as const;
+
 /**
- * The paths are those of the fields, joined by dots. The path of an issue of the whole (no body, an array) is `body`, `query`,
- * `path` or `headers`; that of an unknown field is its name.
+ * Fastify stops at the first part with errors; those of the parts behind it are found here. The paths are those of the fields,
+ * joined by dots; that of an unknown field is its name.
  */
-function invalidInput(error: FastifyError): Problem {
-  const place =
-    { body: 'body', querystring: 'query', params: 'path', headers: 'headers' }[
-      error.validationContext ?? 'body'
-    ] ?? 'body';
-  const errors = (error.validation ?? []).flatMap(({ keyword, instancePath, message, params }) => {
+function invalidInput(
+  { validation = [], validationContext }: FastifyError,
+  request: FastifyRequest,
+): Problem {
+  const first = parts.findIndex(([name]) => name === validationContext);
+  const errors = parts.slice(first).flatMap(([name, place, member], index) => {
+    if (index === 0) return errorsOf(validation, place);
+    const validate = request.getValidationFunction(name) as Validation | undefined;
+    const result = validate?.(request[member] ?? null);
+    return errorsOf(result?.error ?? [], place);
+  });
+  return invalidRequest(errors);
+}
+
+const errorsOf = (validation: NonNullable<FastifyError['validation']>, place: string): FieldError[] =>
+  validation.flatMap(({ keyword, instancePath, message = '', params }) => {
     const path = instancePath.split('/').filter(Boolean).join('.');
     const paths =
       keyword === 'unrecognized_keys'
         ? (params.keys as string[]).map((key) => (path ? `${path}.${key}` : key))
         : [path || place];
-    return paths.map((each) => ({ path: each, message: message ?? 'is not valid' }));
+    return paths.map((each) => ({ path: each, message }));
   });
-  return new Problem(400, 'invalid-request', `The ${place} of the request is not valid.`, { errors });
-}
 
 function sendProblem(reply: FastifyReply, { status, headers, document }: Problem): FastifyReply {
   return reply
@@ -62,7 +81,7 @@ type ErrorHandler = (
 export const createErrorHandler =
   (translate: (error: Error) => Problem | undefined): ErrorHandler =>
   (error, request, reply) => {
-    const problem = translate(error) ?? problemOfError(error);
+    const problem = translate(error) ?? problemOfError(error, request);
     // A 4xx is not logged, because the messages of parsers quote the body.
     if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, problem);

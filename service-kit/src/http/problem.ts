@@ -1,6 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 
+const fieldErrorSchema = z.object({ path: z.string(), message: z.string() });
+export type FieldError = z.infer<typeof fieldErrorSchema>;
+
 /** RFC 9457. `errors` names each field of a bad request. */
 export const problemSchema = z
   .looseObject({
@@ -8,7 +11,7 @@ export const problemSchema = z
     title: z.string(),
     status: z.number().int(),
     detail: z.string(),
-    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    errors: z.array(fieldErrorSchema).optional(),
   })
   .meta({ description: 'A problem document (RFC 9457)' });
 
@@ -38,6 +41,10 @@ export class Problem extends Error {
     };
   }
 }
+
+/** The problem of input that is wrong; its fields are named all at once. */
+export const invalidRequest = (errors: FieldError[] | undefined) =>
+  new Problem(400, 'invalid-request', 'The request has errors; see the `errors` of its fields.', { errors });
 
 export const problemContentType = 'application/problem+json';
 

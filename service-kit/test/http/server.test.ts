@@ -202,11 +202,11 @@ test('given a schema without messages, the errors have our messages, not those o
     schema.safeParse(value).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   expect(messages({ kind: 'a' })).toEqual(['text: is required']);
   expect(messages({ text: 1, kind: 'c', more: 1 })).toEqual([
-    'text: must be of type string',
+    'text: must be a string',
     'kind: must be one of a, b',
     ': is not a known field',
   ]);
-  expect(messages([])).toEqual([': must be of type object']);
+  expect(messages([])).toEqual([': must be an object']);
 });
 
 test('the API is documented, with its zod schemas', async () => {

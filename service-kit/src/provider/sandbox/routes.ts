@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { sandboxSettingsSchema } from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
-import { badRequestResponse, Problem } from '../../http/problem.ts';
+import { badRequestResponse, invalidRequest } from '../../http/problem.ts';
 import type { Server } from '../../http/types.ts';
 import { sumOfFaultRates } from './faults.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -41,9 +41,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
     async ({ body }) => {
       const changes = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
       if (sumOfFaultRates({ ...sandbox.settings, ...changes }) > 1 + Number.EPSILON * 8) {
-        throw new Problem(400, 'invalid-request', 'The body of the request is not valid.', {
-          errors: [{ path: 'body', message: 'the rates of the faults add up to more than 1' }],
-        });
+        throw invalidRequest([{ path: 'body', message: 'the rates of the faults add up to more than 1' }]);
       }
       sandbox.set(changes);
       return sandbox.settings;
