@@ -38,6 +38,10 @@ export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
 /** Validated again, because … becomes three characters. */
 const plainMessageSchema = messageSchema.transform(transliterate).pipe(messageSchema);
 
+/** Undefined for an absent one, which has a sentence already. */
+const amountTypeError = ({ input }: { input?: unknown }) =>
+  input === undefined ? undefined : 'must be a number or a decimal string';
+
 const amountSchema = z.object({ amount: z.string() });
 
 /** In a currency that is none, an amount can be wrong for all of them. */
@@ -51,7 +55,7 @@ function errorOfAmount(amount: string, currency: string): string | undefined {
 export const paymentRequestSchema = (rules: RequestRules) =>
   z
     .strictObject({
-      amount: z.string('must be a number or a decimal string').meta({
+      amount: z.string({ error: amountTypeError }).meta({
         type: ['number', 'string'],
         description:
           "A positive decimal number with at most the currency's decimals, as a number or a string",

@@ -184,6 +184,17 @@ describe('the errors of a request', () => {
     });
   });
 
+  test('name too many decimals of the default currency beside another error', async () => {
+    expect(await errorsOf(post({ amount: '100.001', customer_id: '' }))).toEqual({
+      amount: 'must have at most 2 decimals in COP',
+      customer_id: 'must not be empty',
+    });
+  });
+
+  test('name each field that is absent', async () => {
+    expect(await errorsOf(post({}))).toEqual({ amount: 'is required', customer_id: 'is required' });
+  });
+
   const decimal = 'must be a decimal number without an exponent, such as 100.50';
   test.each<[amount: unknown, currency: unknown, error: string | undefined]>([
     ['1e2', 'PESOS', decimal],

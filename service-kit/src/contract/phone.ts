@@ -25,7 +25,7 @@ export const countrySchema = z
  * not checked, because they change faster than any list of them, and the provider knows them.
  */
 export function normalizePhone(text: string, defaultCountry: CountryCode): string | undefined {
-  const written = withoutScheme(text.replace(invisibleAround, ''));
+  const written = withoutScheme(text.replace(invisibleAround, '').replace(/[\p{Zs}\t]/gu, ' '));
   const digits = parseDigits(written);
   // 00 is not the international prefix everywhere: in Colombia 005 selects a carrier, and 0057300… is a number in Russia.
   if (digits.startsWith('00') || decimal.test(written)) return undefined;

@@ -9,11 +9,12 @@ import { isGsm7, notGsm7 } from './sms-text.ts';
 export function transliterate(text: string): string {
   return text
     .normalize('NFC')
-    .replace(notGsm7, (character) => plainForm(character) ?? character)
     .replace(invisibleRun, (_, base = '', run: string, keycap: string) => {
-      const isSequence = keycap !== '' || (base !== '' && !isGsm7(base));
+      const isSequence = keycap !== '' || (!isGsm7(base) && plainForm(base) === undefined);
       return base + (isSequence ? run.replace(notOfSequences, '') : '') + keycap;
-    });
+    })
+    .normalize('NFC') // a letter and its mark may have been apart
+    .replace(notGsm7, (character) => plainForm(character) ?? character);
 }
 
 /** Zero-width characters, soft hyphens, marks of direction, selectors of a variant; with what is before and behind them. */
@@ -28,7 +29,7 @@ const { default: smartEncoding } = createRequire(import.meta.url)(
   'sms-segments-calculator/dist/libs/SmartEncodingMap.js',
 ) as { default: Record<string, string> };
 
-/** Left to the second step, which sees what is around them. */
+/** What is left of them belongs to a sequence. */
 const invisible = /[\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
 
 const kinds: [characters: RegExp, plain: string][] = [

@@ -36,6 +36,7 @@ describe('transliterate', () => {
     ['a\u00a0b\tc\u202fd\u3000e\u2003f', 'a b c d e f'],
     ['uno\u2028dos\u2029tres', 'uno\ndos\ntres'],
     ['tran\u00adsac\u200bción\u200e \ufeff\u2066ok\u2069\ufe0f', 'transaccion ok'],
+    ['e\u200b\u0301 a\u2060\u0301 “\ufe0f', 'é a "'],
     ['日本 😀', '日本 😀'],
     ['', ''],
   ])('%j becomes %j', (text, plain) => {
