@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -89,6 +92,8 @@ beforeAll(async () => {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      // As a page does that rebinds its name, a service of Compose, and a machine of the same network.
+      '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP payment-service 127.0.0.1, MAP 10.1.2.3 127.0.0.1',
     ],
   });
 });
@@ -268,6 +273,80 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await page.locator('#connection[data-connection="connected"]').waitFor();
     await pay(url, { customer_id: 'after-the-crash' });
     await page.locator('.customer', { hasText: 'after-the-crash' }).waitFor();
+  });
+});
+
+describe.skipIf(withoutChromium)('a page of another site', () => {
+  /** What it gets of the service: `reads` a text or an error, `pays` whether the service has a payment of it afterwards. */
+  async function attack(page: Page, target: string, from: string) {
+    await page.goto(from);
+    const reads = await page.evaluate<string>(
+      `fetch('${target}/payments').then((response) => response.text(), (error) => String(error))`,
+    );
+    await page.evaluate(`Promise.all([
+      fetch('${target}/payments', { method: 'POST', mode: 'no-cors', body: '{"amount":1,"customer_id":"attacker"}' }),
+      fetch('${target}/force-recovery', { method: 'POST', mode: 'no-cors' }),
+      fetch('${target}/payments', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"amount":1,"customer_id":"attacker"}',
+      }),
+    ].map((sent) => sent.catch(() => {})))`);
+    const { body } = await call<{ data: unknown[] }>('GET', `${url}/payments?customer_id=attacker`);
+    return { reads, pays: body.data.length > 0 };
+  }
+  let page: Page;
+  let foreign: Server;
+
+  beforeAll(async () => {
+    trio = await startProcesses(settings);
+    url = trio.url('payment-service');
+    foreign = createServer((_request, response) =>
+      response.setHeader('content-type', 'text/html').end('<!doctype html><title>foreign</title>'),
+    ).listen(0, '127.0.0.1');
+    await once(foreign, 'listening');
+    page = await (await browser.newContext()).newPage();
+  });
+  afterAll(async () => {
+    await page.context().close();
+    foreign.close();
+    await trio[Symbol.asyncDispose]();
+  });
+
+  test('at another port of localhost, or at another name, neither reads nor pays', async () => {
+    const { port } = foreign.address() as AddressInfo;
+    const { port: ours } = new URL(url);
+    for (const [target, from] of [
+      [url, `http://127.0.0.1:${port}`],
+      [`http://localhost:${ours}`, `http://localhost:${port}`],
+      [url, `http://evil.example:${port}`],
+    ] as const)
+      expect(await attack(page, target, from), from).toEqual({
+        reads: 'TypeError: Failed to fetch',
+        pays: false,
+      });
+  });
+
+  test('whose name is rebound to this machine, neither reads nor pays', async () => {
+    const rebound = `http://evil.example:${new URL(url).port}`;
+    const { reads, pays } = await attack(page, rebound, `${rebound}/health/live`);
+    expect(JSON.parse(reads)).toMatchObject({ type: 'urn:problem:misdirected-request' });
+    expect(pays).toBe(false);
+  });
+
+  test.each([
+    'localhost',
+    'payment-service',
+    'shop.localhost',
+    '10.1.2.3',
+  ])('that is our own at %s pays', async (name) => {
+    const own = await open(`http://${name}:${new URL(url).port}`);
+    await waitForActiveProvider(own, 'Aldeamo sends');
+    await own.getByRole('button', { name: 'Send a payment' }).click();
+    await own.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
+    await press(own, 'Aldeamo', 'Recover');
+    await own.context().close();
+    expect(faults.splice(0)).toEqual([]);
   });
 });
 

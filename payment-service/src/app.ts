@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { AccessOptions } from 'service-kit/http/access.ts';
 import type { AdmissionOptions } from 'service-kit/http/admission.ts';
 import { buildServer } from 'service-kit/http/server.ts';
+import type { SiteOptions } from 'service-kit/http/site.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import type { ClockWatch } from './delivery/clock-watch.ts';
 import { createPaymentCreation } from './delivery/create-payment.ts';
@@ -42,7 +43,7 @@ export interface Dependencies {
   replica: Pick<ReplicasOptions, 'name' | 'openChannel'>;
   /** What the live page shows beside the store and the notifier. */
   live: LiveViewSources;
-  access: AccessOptions & AdmissionOptions;
+  access: AccessOptions & AdmissionOptions & SiteOptions;
   logger: FastifyBaseLogger;
   version: string;
 }

@@ -3,6 +3,7 @@ import type { AccessOptions } from './access.ts';
 import type { AdmissionOptions } from './admission.ts';
 import { flag, missing, wholeNumber } from './configuration.ts';
 import { createCredential } from './credentials.ts';
+import { hostNameOf, type SiteOptions } from './site.ts';
 
 /** A bearer token as RFC 6750 has it, and too long to be guessed. */
 const keySchema = z
@@ -30,6 +31,22 @@ const clientsSchema = z
     ),
   );
 
+/** Host names, which are compared in their canonical form. Neither a port nor a wildcard. */
+const hostsSchema = z.string().transform((text, { issues }) =>
+  text
+    .split(',')
+    .filter((part) => part.trim() !== '')
+    .map((part) => {
+      const name = hostNameOf(part.trim());
+      const isName = name !== undefined && /^[\w-]+(\.[\w-]+)*$/.test(name) && !/:\d*$/.test(part);
+      if (!isName) {
+        issues.push({ code: 'custom', message: 'must be host names without ports, as a,b', input: text });
+        return z.NEVER;
+      }
+      return name;
+    }),
+);
+
 /** The environment variables of every service. */
 export const accessSettings = () => ({
   /** For resets, retries and sandbox controls. */
@@ -38,6 +55,8 @@ export const accessSettings = () => ({
   SERVICE_TOKEN: keySchema.optional(),
   /** Allows HOST beyond loopback without keys, for a demo. Keys that are set are still required. */
   ALLOW_ANONYMOUS: flag().default(false),
+  /** The public names, besides that of PUBLIC_URL, at which browsers reach the service. */
+  ALLOWED_HOSTS: hostsSchema.optional(),
   /** The limit of concurrent requests; one more is answered with 503. */
   MAX_CONCURRENT_REQUESTS: wholeNumber({ min: 1, max: 100_000 }).default(1000),
 });
@@ -52,6 +71,8 @@ export const clientSettings = () => ({
 interface AccessSettings {
   HOST: string;
   ALLOW_ANONYMOUS: boolean;
+  ALLOWED_HOSTS?: string[] | undefined;
+  PUBLIC_URL?: string | undefined;
   API_KEYS?: z.output<typeof clientsSchema> | undefined;
   ADMIN_API_KEY?: string | undefined;
   SERVICE_TOKEN?: string | undefined;
@@ -86,8 +107,13 @@ export function wrongCredentials(
 
 const isLoopback = (host: string) => /^(127(\.\d{1,3}){3}|::1|localhost)$/i.test(host);
 
-/** The authentication, authorization and limits of a service with this configuration. */
-export const accessOptions = (config: AccessSettings): AccessOptions & AdmissionOptions => ({
+/** The authentication, authorization, names and limits of a service with this configuration. */
+export const accessOptions = (config: AccessSettings): AccessOptions & AdmissionOptions & SiteOptions => ({
+  host: config.HOST,
+  publicHosts: [
+    ...(config.ALLOWED_HOSTS ?? []),
+    ...(config.PUBLIC_URL ? [hostNameOf(new URL(config.PUBLIC_URL).host) ?? ''] : []),
+  ],
   credentials: [
     ...(config.API_KEYS ?? []).map(({ name, key }) => createCredential(name, 'client', key)),
     ...(config.ADMIN_API_KEY ? [createCredential('admin', 'admin', config.ADMIN_API_KEY)] : []),

@@ -12,9 +12,10 @@ import { registerHealth } from './health.ts';
 import { Problem } from './problem.ts';
 import { type Page, registerRootRoute } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
+import { registerSite, type SiteOptions } from './site.ts';
 import type { Server } from './types.ts';
 
-export interface ServerOptions extends AccessOptions, AdmissionOptions {
+export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOptions {
   title: string;
   /** The `message` of GET /. */
   greeting: string;
@@ -68,6 +69,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerMetrics(server, options.metrics ?? new Registry());
   registerSecurityHeaders(server);
   registerAdmission(server, options);
+  registerSite(server, options);
   await registerAccess(server, options);
   await registerDocs(server, options);
   registerRootRoute(server, options.greeting, options.page);

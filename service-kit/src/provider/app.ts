@@ -5,6 +5,7 @@ import type { Provider } from '../contract/notification.ts';
 import type { AccessOptions } from '../http/access.ts';
 import type { AdmissionOptions } from '../http/admission.ts';
 import { buildServer } from '../http/server.ts';
+import type { SiteOptions } from '../http/site.ts';
 import type { Server } from '../http/types.ts';
 import type { Gateway } from './gateway.ts';
 import { registerProviderHealth } from './health-routes.ts';
@@ -26,7 +27,7 @@ export interface ProviderAppOptions {
   sandbox?: Sandbox;
   /** The deadline of an answer. Below payment-service's, so that the answer arrives and carries an outcome. */
   gatewayTimeoutMs: number;
-  access: AccessOptions & AdmissionOptions;
+  access: AccessOptions & AdmissionOptions & SiteOptions;
   logger: FastifyBaseLogger;
   /** The database of the idempotency store that replicas share. Default: a store in this process's memory. */
   sendsDatabaseUrl?: string | undefined;
@@ -67,6 +68,11 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
   if (sandbox) registerSandboxRoutes(server, sandbox);
   server.addHook('onListen', async () => {
     logger.info({ provider, mode }, sandbox ? 'nothing is sent for real' : 'SMS are sent for real');
+    if (!sandbox && options.access.credentials.length === 0)
+      logger.warn(
+        { provider, mode },
+        'there are no keys: any program that reaches this service can send SMS; set ADMIN_API_KEY and SERVICE_TOKEN',
+      );
   });
   server.addHook('onClose', async () => {
     await gateway.close?.();

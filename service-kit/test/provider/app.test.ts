@@ -3,6 +3,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/contract/notification.ts';
+import { createCredential } from '../../src/http/credentials.ts';
 import { accepted, body, buildFakeApp, buildSandboxApp, notify } from './fixture.ts';
 
 test('/openapi.json names every route', async () => {
@@ -19,6 +20,32 @@ test('/openapi.json names every route', async () => {
     '/sandbox/messages',
     '/toggle-failure',
   ]);
+});
+
+describe('the start', () => {
+  const warnings = async ({
+    app,
+    lines,
+  }: Awaited<ReturnType<typeof buildSandboxApp | typeof buildFakeApp>>) => {
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    return lines.map((line) => JSON.parse(line)).filter(({ level }) => level >= 40);
+  };
+
+  test('given a live gateway and no keys, warns once, with what to do', async () => {
+    expect(await warnings(await buildFakeApp())).toEqual([
+      expect.objectContaining({
+        level: 40,
+        mode: 'live',
+        msg: expect.stringMatching(/no keys.*ADMIN_API_KEY and SERVICE_TOKEN/),
+      }),
+    ]);
+  });
+
+  test('given a sandbox, or keys, does not warn', async () => {
+    const access = { credentials: [createCredential('service', 'service', 'key-of-the-service')] };
+    expect(await warnings(await buildSandboxApp())).toEqual([]);
+    expect(await warnings(await buildFakeApp({}, { access }))).toEqual([]);
+  });
 });
 
 describe('the log', () => {
