@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -92,8 +92,8 @@ beforeAll(async () => {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
-      // As a page does that rebinds its name, a service of Compose, and a machine of the same network.
-      '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP payment-service 127.0.0.1, MAP 10.1.2.3 127.0.0.1',
+      // As of a page that rebinds its name, and of a service of Compose.
+      '--host-resolver-rules=MAP evil.example 127.0.0.1, MAP payment-service 127.0.0.1',
     ],
   });
 });
@@ -277,9 +277,8 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
 });
 
 describe.skipIf(withoutChromium)('a page of another site', () => {
-  /** What it gets of the service: `reads` a text or an error, `pays` whether the service has a payment of it afterwards. */
-  async function attack(page: Page, target: string, from: string) {
-    await page.goto(from);
+  /** What it gets: `reads` is a text or an error, `pays` whether the service has a payment of it, `changes` the statuses of all recoveries so far. */
+  async function attack(page: Page, target: string) {
     const reads = await page.evaluate<string>(
       `fetch('${target}/payments').then((response) => response.text(), (error) => String(error))`,
     );
@@ -293,17 +292,32 @@ describe.skipIf(withoutChromium)('a page of another site', () => {
       }),
     ].map((sent) => sent.catch(() => {})))`);
     const { body } = await call<{ data: unknown[] }>('GET', `${url}/payments?customer_id=attacker`);
-    return { reads, pays: body.data.length > 0 };
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const changes = /_count\{method="POST",route="\/force-recovery",status_code="(\d+)"/g;
+    return {
+      reads,
+      pays: body.data.length > 0,
+      changes: [...metrics.matchAll(changes)].map(([, status]) => Number(status)),
+    };
   }
   let page: Page;
   let foreign: Server;
+  /** Whether the foreign name leads to the service now: what the foreign server gets, it passes on as it is. */
+  let isRebound = false;
 
   beforeAll(async () => {
     trio = await startProcesses(settings);
     url = trio.url('payment-service');
-    foreign = createServer((_request, response) =>
-      response.setHeader('content-type', 'text/html').end('<!doctype html><title>foreign</title>'),
-    ).listen(0, '127.0.0.1');
+    foreign = createServer((incoming, response) => {
+      if (!isRebound)
+        return response.setHeader('content-type', 'text/html').end('<!doctype html><title>foreign</title>');
+      const { method, url: path, headers } = incoming;
+      const forwarded = request(`${url}${path}`, { method, headers, setHost: false }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      return incoming.pipe(forwarded);
+    }).listen(0, '127.0.0.1');
     await once(foreign, 'listening');
     page = await (await browser.newContext()).newPage();
   });
@@ -320,25 +334,27 @@ describe.skipIf(withoutChromium)('a page of another site', () => {
       [url, `http://127.0.0.1:${port}`],
       [`http://localhost:${ours}`, `http://localhost:${port}`],
       [url, `http://evil.example:${port}`],
-    ] as const)
-      expect(await attack(page, target, from), from).toEqual({
-        reads: 'TypeError: Failed to fetch',
-        pays: false,
-      });
+    ] as const) {
+      await page.goto(from);
+      const gets = await attack(page, target);
+      expect(gets, from).toEqual({ reads: 'TypeError: Failed to fetch', pays: false, changes: [403] });
+    }
   });
 
   test('whose name is rebound to this machine, neither reads nor pays', async () => {
-    const rebound = `http://evil.example:${new URL(url).port}`;
-    const { reads, pays } = await attack(page, rebound, `${rebound}/health/live`);
+    const { port } = foreign.address() as AddressInfo;
+    const rebound = `http://evil.example:${port}`;
+    await page.goto(rebound);
+    isRebound = true;
+    const { reads, pays, changes } = await attack(page, rebound);
     expect(JSON.parse(reads)).toMatchObject({ type: 'urn:problem:misdirected-request' });
-    expect(pays).toBe(false);
+    expect([pays, changes]).toEqual([false, [403, 421]]);
   });
 
   test.each([
     'localhost',
     'payment-service',
     'shop.localhost',
-    '10.1.2.3',
   ])('that is our own at %s pays', async (name) => {
     const own = await open(`http://${name}:${new URL(url).port}`);
     await waitForActiveProvider(own, 'Aldeamo sends');
@@ -346,7 +362,8 @@ describe.skipIf(withoutChromium)('a page of another site', () => {
     await own.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
     await press(own, 'Aldeamo', 'Recover');
     await own.context().close();
-    expect(faults.splice(0)).toEqual([]);
+    // Chromium logs that over plain HTTP it does not isolate the page at a name that is not localhost.
+    expect(faults.splice(0).filter((fault) => !fault.includes('Cross-Origin-Opener-Policy'))).toEqual([]);
   });
 });
 
