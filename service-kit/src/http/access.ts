@@ -5,18 +5,18 @@ import { type Credential, findCredential } from './credentials.ts';
 import { Problem } from './problem.ts';
 import type { Access, Server } from './types.ts';
 
-export interface AccessOptions {
+export interface AccessOptions extends RateLimitOptions {
   /** None: every request is allowed. */
   credentials: readonly Credential[];
+}
+
+export interface RateLimitOptions {
   /** For each key, or each address if there are no keys; 0: no limit. */
   rateLimitPerMinute?: number;
 }
 
-/** Authentication, authorization and the rate limit. Called before the routes, because a hook applies to later routes. */
-export async function registerAccess(
-  server: Server,
-  { credentials, rateLimitPerMinute = 0 }: AccessOptions,
-): Promise<void> {
+/** Authentication and authorization. Called before the routes, because a hook applies to later routes. */
+export function registerAccess(server: Server, { credentials }: AccessOptions): void {
   server.decorateRequest('credential', undefined);
   server.addHook('onRequest', (request, _reply, done) => {
     if (credentials.length === 0) return done();
@@ -28,11 +28,17 @@ export async function registerAccess(
     if (correlation) correlation.client = request.credential.name;
     done();
   });
-  if (rateLimitPerMinute > 0) await registerRateLimit(server, rateLimitPerMinute);
 }
 
-/** Limits the public API alone, so that it delays neither the services among themselves nor the admin. */
-async function registerRateLimit(server: Server, max: number): Promise<void> {
+/**
+ * Limits the public API alone, so that it delays neither the services among themselves nor the admin. Called after the admission,
+ * so that what is refused for the load of others is not counted.
+ */
+export async function registerRateLimit(
+  server: Server,
+  { rateLimitPerMinute: max = 0 }: RateLimitOptions,
+): Promise<void> {
+  if (max === 0) return;
   await server.register(rateLimit, {
     global: false,
     max,

@@ -1,72 +1,51 @@
-import type { FastifyRequest } from 'fastify';
-import { linger } from './linger.ts';
-import { Problem } from './problem.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { createPlaces } from './places.ts';
+import { type RefusalOptions, refusal } from './refusal.ts';
 import type { Server } from './types.ts';
 
-type Refusal = 'stopping' | 'overloaded';
-
-export interface AdmissionOptions {
+export interface AdmissionOptions extends RefusalOptions {
   /** One more request is refused, because it would only delay all of them. */
   maxConcurrentRequests?: number;
-  /** More members of the problem document. */
-  refusalMembers?: (reason: Refusal) => Record<string, unknown>;
+  /** How long a client waits for a place beside one that has most of them. Default: 1000. */
+  longestWaitMs?: number;
 }
 
-/** From the start of a stop, in ms: most clients that are at work send their next request within it. */
-const lingerMs = 1000;
+/** The name of a key, or a connection. */
+type Client = string | FastifyRequest['socket'];
 
-const details: Record<Refusal, string> = {
-  stopping: 'The service is stopping. Retry later.',
-  overloaded: 'The concurrency limit is reached. Retry later.',
-};
+/** The routes of orchestrators and of the monitoring. */
+const beyondTheLimit = new Set<string | undefined>(['/health/live', '/health/ready', '/health', '/metrics']);
 
 /**
- * Admits requests up to the limit. Once the server stops, new requests are refused until those being handled have ended;
- * then it closes. The last response of each connection closes it, and an idle connection may have one more within a second: a
- * request that crosses the stop would else meet a reset, and its client could not know whether it was handled.
+ * Admits requests up to the limit, and shares it between clients. Called after the access, because a client is the name of a key, and
+ * so that what is refused for its key takes no place; where there is no key, a client is a connection, which may pipeline requests.
  */
 export function registerAdmission(
   server: Server,
-  { maxConcurrentRequests = Number.POSITIVE_INFINITY, refusalMembers = () => ({}) }: AdmissionOptions,
+  { maxConcurrentRequests = Number.POSITIVE_INFINITY, longestWaitMs = 1000, ...options }: AdmissionOptions,
 ): void {
-  const stopping = new AbortController();
-  server.decorate('stopping', stopping.signal);
-  /** The latest request of each connection. A pipelined one must not lose its response to the one before it. */
-  const latest = new WeakMap<FastifyRequest['socket'], FastifyRequest['raw']>();
-  let handled = 0;
-  const ended = Promise.withResolvers<void>();
-  server.addHook('preClose', async () => {
-    stopping.abort();
-    const lingered = performance.now() + lingerMs;
-    if (handled > 0) await ended.promise;
-    await linger(server.server, lingered);
-  });
+  const places = createPlaces<Client>(maxConcurrentRequests, longestWaitMs);
+  server.stopping.addEventListener('abort', places.endWaits);
+
+  /** @throws Problem */
+  async function waitForPlace(client: Client, reply: FastifyReply): Promise<void> {
+    // A request behind another one of its connection does not wait. Otherwise a few connections with many of them each, and whose
+    // responses are never read, would get every place that is free.
+    const wait = reply.raw.socket === null ? undefined : places.wait(client);
+    if (!wait) throw refusal('overloaded', options);
+    reply.raw.once('close', wait.leave);
+    if (await wait.place) return;
+    throw refusal(server.stopping.aborted ? 'stopping' : 'overloaded', options);
+  }
+
   server.addHook('onRequest', (request, reply, done) => {
-    latest.set(request.socket, request.raw);
-    const reason = stopping.signal.aborted
-      ? 'stopping'
-      : handled >= maxConcurrentRequests
-        ? 'overloaded'
-        : null;
-    if (reason !== 'stopping' && (reason === null || isAboutHealth(request.url))) {
-      handled += 1;
-      reply.raw.once('close', () => {
-        handled -= 1;
-        if (stopping.signal.aborted && handled === 0) ended.resolve();
-      });
+    const client = request.credential?.name ?? request.socket;
+    if (places.take(client)) {
+      reply.raw.on('close', () => places.release(client));
       return done();
     }
-    if (request.url === '/health/live') return done();
-    throw new Problem(503, reason, details[reason], {
-      ...refusalMembers(reason),
-      headers: { 'retry-after': '1' },
-    });
-  });
-  server.addHook('onSend', ({ socket, raw }, reply, payload, done) => {
-    if (stopping.signal.aborted && latest.get(socket) === raw) reply.header('connection', 'close');
-    done(null, payload);
+    // An orchestrator would kill a busy process that does not answer.
+    if (beyondTheLimit.has(request.routeOptions.url)) return done();
+    waitForPlace(client, reply).then(() => done(), done);
   });
 }
-
-/** Admitted beyond the limit, because an orchestrator would kill a busy process that does not answer. */
-const isAboutHealth = (url: string) => url === '/health/live' || url === '/health/ready';

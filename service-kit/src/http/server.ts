@@ -5,14 +5,16 @@ import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fa
 import { Registry } from 'prom-client';
 import { registerMetrics } from '../telemetry/metrics.ts';
 import { registerCorrelation } from '../telemetry/request-correlation.ts';
-import { type AccessOptions, registerAccess } from './access.ts';
+import { type AccessOptions, registerAccess, registerRateLimit } from './access.ts';
 import { type AdmissionOptions, registerAdmission } from './admission.ts';
+import { registerClientConnections } from './client-connections.ts';
 import { createErrorHandler, handleClientError, handleNotFound } from './error-handling.ts';
 import { registerHealth } from './health.ts';
 import { Problem } from './problem.ts';
 import { type Page, registerRootRoute } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 import { registerSite, type SiteOptions } from './site.ts';
+import { registerStop } from './stop.ts';
 import type { Server } from './types.ts';
 
 export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOptions {
@@ -68,9 +70,12 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerCorrelation(server);
   registerMetrics(server, options.metrics ?? new Registry());
   registerSecurityHeaders(server);
-  registerAdmission(server, options);
+  registerStop(server, options);
+  registerClientConnections(server);
   registerSite(server, options);
-  await registerAccess(server, options);
+  registerAccess(server, options);
+  registerAdmission(server, options);
+  await registerRateLimit(server, options);
   await registerDocs(server, options);
   registerRootRoute(server, options.greeting, options.page);
   registerHealth(server, options.ready);

@@ -54,6 +54,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
     metrics,
     refusalMembers: (reason) => (reason === 'overloaded' ? overloaded : { outcome: 'not_sent', reason }),
     ready: async () => store.ready?.(),
+    longestWaitMs: gatewayTimeoutMs / 10, // payment-service's deadline is a fifth longer than the gateway's
     translateError: idempotencyStoreProblem,
     ...options.access,
   });
