@@ -1,0 +1,58 @@
+import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from './eventually.ts';
+import { call, pay } from './http.ts';
+import { startProcesses } from './trio-of-processes.ts';
+
+/** payment-service with 64 file descriptors, about half of which it uses itself. Clients keep their connections. */
+
+/** Returns 0 if there is no answer. */
+async function payOnce(url: string, agent: Agent): Promise<number> {
+  const headers = { 'content-type': 'application/json' };
+  const sent = request(`${url}/payments`, { method: 'POST', agent, headers });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  sent.on('error', () => resolve(0));
+  sent.on('response', (response) => {
+    text(response).then(
+      () => resolve(response.statusCode ?? 0),
+      () => resolve(0),
+    );
+  });
+  sent.end(JSON.stringify({ amount: 1, customer_id: 'load' }));
+  return promise;
+}
+
+/** Clients that pay one payment after the other for a second. Returns the statuses that came. */
+async function load(url: string, clients: number): Promise<Set<number>> {
+  const until = performance.now() + 1000;
+  const statuses = new Set<number>();
+  const work = async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    while (performance.now() < until) statuses.add(await payOnce(url, agent));
+  };
+  await Promise.all(Array.from({ length: clients }, work));
+  return statuses;
+}
+
+test.each([
+  30, 200,
+])('given 64 descriptors and %i clients that keep their connections, payments are notified at once after the load', async (clients) => {
+  await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '20' }, { prelude: 'ulimit -n 64;' });
+  const url = trio.url('payment-service');
+  const isReady = async () => (await call('GET', `${url}/health/ready`)).status === 200;
+  await eventually(isReady, Boolean, 10_000);
+
+  const statuses = await load(url, clients);
+  statuses.delete(0); // a connection too many
+  expect([...statuses]).toEqual([201]);
+  await eventually(
+    () => pay(url, { customer_id: 'after-the-load' }).catch((error) => error),
+    (answer) => answer.body?.notification_status === 'sent',
+    1000,
+  );
+  const logged = (await trio.logs('payment-service')).filter(({ level }) => Number(level) >= 40);
+  expect(logged).toHaveLength(1);
+  expect(logged[0]).toMatchObject({ level: 40, msg: expect.stringContaining('too few file descriptors') });
+});
