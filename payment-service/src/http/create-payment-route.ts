@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { paymentRequestSchema, type RequestRules } from './payment-request.ts';
+import { prefers } from './prefer.ts';
 import { unreadablePaymentResponse } from './store-unavailable.ts';
 
 export function registerPaymentCreation(
@@ -25,11 +26,11 @@ export function registerPaymentCreation(
         headers: z.object({
           'idempotency-key': idempotencyKeySchema.optional().meta({
             description:
-              'Makes a retry safe: a repeated request gets the first response again, until its retention time has passed',
+              'Makes a retry safe: a repeated request gets the first response again, until its retention time has passed. 1 to 255 printable ASCII characters, bare (without `"`, `,` and `;`) or in quotes (with `\\"` and `\\\\` as escapes)',
           }),
           prefer: z.string().optional().meta({
             description:
-              '`respond-async`: respond 202 when the payment is durable, and notify the customer afterwards',
+              '`respond-async`: respond 202 when the payment is durable, and notify the customer afterwards (RFC 7240)',
           }),
         }),
         body: paymentRequestSchema(rules),
@@ -47,7 +48,9 @@ export function registerPaymentCreation(
       },
     },
     async ({ body, headers, credential, log }, reply) => {
-      const create = prefersAsync(headers.prefer) ? creation.createDurable : creation.createNotified;
+      const create = prefers('respond-async', headers.prefer)
+        ? creation.createDurable
+        : creation.createNotified;
       const key = scopedKey(headers['idempotency-key'], credential);
       const { payment_id, answer, replayed } = await create(body, key, log);
       reply.header('location', `/payments/${payment_id}`);
@@ -63,7 +66,3 @@ export function registerPaymentCreation(
 /** Keys are scoped to their client, so that the same key of two clients means two payments. */
 const scopedKey = (key: string | undefined, client: Credential | undefined) =>
   key !== undefined && client ? `${client.name}:${key}` : key;
-
-/** RFC 7240: a list of preferences, each with optional parameters. */
-const prefersAsync = (prefer = '') =>
-  prefer.split(',').some((preference) => /^\s*respond-async\s*(;|$)/i.test(preference));

@@ -166,6 +166,10 @@ describe('Idempotency-Key', () => {
     ['x'.repeat(256)],
     ['clave-ñ'],
     ['a\tb'],
+    ['a, b'],
+    ['"a";b=1'],
+    ['a;b=1'],
+    ['"a'],
   ])('given the invalid key %j, responds 400', async (key) => {
     const { app, calls, store } = await build();
     const response = await app.inject(keyed(key));
@@ -404,6 +408,7 @@ describe('Prefer: respond-async', () => {
     'Respond-Async',
     'wait=10, respond-async',
     'respond-async;foo=bar, wait=1',
+    'respond-async=""',
   ])('given %s, is applied', async (prefer) => {
     const { app } = await build();
     const response = await app.inject(preferring(prefer));
@@ -417,6 +422,7 @@ describe('Prefer: respond-async', () => {
     'respond-asynchronously',
     'x-respond-async',
     'wait=respond-async',
+    'wait="1, respond-async"',
   ])('given %j, is not applied', async (prefer) => {
     const { app } = await build();
     const response = await app.inject(preferring(prefer));

@@ -39,14 +39,26 @@ export const notifyRequestSchema = z.strictObject({
 });
 export type NotifyRequest = z.infer<typeof notifyRequestSchema>;
 
+/** A String of RFC 8941 section 3.3.3, whose only escapes are `\"` and `\\`. */
+const quotedKey = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/;
+const bareKey = /^[ !#-+\--:<-~]+$/;
+
 /**
- * 1 to 255 printable ASCII characters, bare or quoted as the IETF draft writes them; both name the same key.
+ * One key of 1 to 255 printable ASCII characters: in quotes, as the IETF draft has it, or bare, as most clients send it, and then
+ * without `"`, `,` and `;`. Both forms name the same key. A list and parameters are refused, because the rest would be
+ * taken for a part of the key.
  * https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
  */
-export const idempotencyKeySchema = z
-  .string()
-  .transform((header) => header.replace(/^"(.*)"$/, '$1'))
-  .pipe(z.string().regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters'));
+export const idempotencyKeySchema = z.string().transform((header, context) => {
+  const key = bareKey.test(header) ? header : quotedKey.exec(header)?.[1]?.replace(/\\(.)/g, '$1');
+  if (key !== undefined && key.length >= 1 && key.length <= 255) return key;
+  context.issues.push({
+    code: 'custom',
+    message: 'must be one key of 1 to 255 printable ASCII characters, in quotes if it has " , or ;',
+    input: header,
+  });
+  return z.NEVER;
+});
 
 /**
  * An id that comes from a provider or its service. Each side that stores or compares one reads it with this, so that a receipt

@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+import { prefers } from '../../src/http/prefer.ts';
+
+const isAsync = (header?: string) => prefers('respond-async', header);
+
+describe('a Prefer header', () => {
+  test.each([
+    'respond-async',
+    'RESPOND-Async',
+    'respond-async=""',
+    'respond-async = ""',
+    'respond-async=',
+    'wait=10, respond-async',
+    'wait=10,respond-async',
+    'respond-async;foo=bar, wait=1',
+    'respond-async ; foo ; bar = "a, b; c" ;, wait=1',
+    ', ,respond-async,,',
+    'foo="a, b"; x="\\"", respond-async',
+    'foo="\\\\", respond-async',
+    '\trespond-async\t',
+    'respond-async, respond-async=x',
+    'foo="\xff", respond-async',
+  ])('given %s, has respond-async', (header) => {
+    expect(isAsync(header)).toBe(true);
+  });
+
+  test.each([
+    ['no header', undefined],
+    ['nothing', ''],
+    ['commas alone', ', ,'],
+    ['another preference', 'return=minimal'],
+    ['a longer name', 'respond-asynchronously'],
+    ['a longer name before', 'x-respond-async'],
+    ['it as a value', 'wait=respond-async'],
+    ['it in a quoted string', 'foo="bar, respond-async, baz"'],
+    ['it after an escaped quote in a quoted string', 'foo="\\", respond-async, \\""'],
+    ['it as a parameter', 'wait=1; respond-async'],
+    ['a value', 'respond-async=x'],
+    ['a quoted value', 'respond-async="x"'],
+    ['a value first', 'respond-async=x, respond-async'],
+  ])('given %s, does not have it: %s', (_name, header) => {
+    expect(isAsync(header)).toBe(false);
+  });
+
+  test.each([
+    ['two tokens without a comma', 'wait respond-async, respond-async'],
+    ['a quote that is not closed', 'respond-async, foo="bar'],
+    ['a name in quotes', '"foo", respond-async'],
+    ['an equals sign alone', '=1, respond-async'],
+    ['two values', 'foo=1=2, respond-async'],
+    ['a character of no token', 'respond-async, (foo)'],
+    ['a character beyond ASCII', 'respond-async, ñ'],
+    ['a semicolon alone', '; foo, respond-async'],
+  ])('given %s, is ignored as a whole: %s', (_name, header) => {
+    expect(isAsync(header)).toBe(false);
+  });
+
+  test('given 16 kB of separators or of an open string, is read in milliseconds', () => {
+    const started = performance.now();
+    for (const header of [
+      ' ;'.repeat(8000),
+      ' ,'.repeat(8000),
+      `a="${'\\"'.repeat(8000)}`,
+      'a='.repeat(8000),
+    ])
+      expect(isAsync(header)).toBe(false);
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+});
