@@ -317,8 +317,8 @@ describe('the payment routes', () => {
 
     ['a GET of another path', { url: '/payments/a/nope' }, 404],
     ['a DELETE of another path', { method: 'DELETE', url: '/payments/a/nope' }, 404],
-    ['a DELETE of a payment', { method: 'DELETE', url: '/payments/x' }, 404],
-    ['a PUT of a payment', { method: 'PUT', url: '/payments/x' }, 404],
+    ['a DELETE of a payment', { method: 'DELETE', url: '/payments/x' }, 405],
+    ['a PUT of a payment', { method: 'PUT', url: '/payments/x' }, 405],
     ['a payment that does not exist', { url: '/payments/pmt_x' }, 404],
     ['a payment that looks like SQL', { url: `/payments/${encodeURIComponent("' OR 1=1 --")}` }, 404],
     ['a malformed path', { url: '/payments/%zz' }, 400],

@@ -87,11 +87,6 @@ export const createErrorHandler =
     return sendProblem(reply, problem);
   };
 
-export function handleNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const detail = `There is no ${request.method} ${request.url.split('?')[0]} here.`;
-  return sendProblem(reply, new Problem(404, 'not-found', detail));
-}
-
 /** For input that is not an HTTP request: there is nothing but the socket. */
 export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {

@@ -8,7 +8,7 @@ import { registerCorrelation } from '../telemetry/request-correlation.ts';
 import { type AccessOptions, registerAccess, registerRateLimit } from './access.ts';
 import { type AdmissionOptions, registerAdmission } from './admission.ts';
 import { registerClientConnections } from './client-connections.ts';
-import { createErrorHandler, handleClientError, handleNotFound } from './error-handling.ts';
+import { createErrorHandler, handleClientError } from './error-handling.ts';
 import { registerHealth } from './health.ts';
 import { Problem } from './problem.ts';
 import { type Page, registerRootRoute } from './root-route.ts';
@@ -16,6 +16,7 @@ import { registerSecurityHeaders } from './security-headers.ts';
 import { registerSite, type SiteOptions } from './site.ts';
 import { registerStop } from './stop.ts';
 import type { Server } from './types.ts';
+import { collectRoutes, refuseUnknownRoutes } from './unknown-routes.ts';
 
 export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOptions {
   title: string;
@@ -36,6 +37,9 @@ export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOpti
   metrics?: Registry;
 }
 
+/** A customer's id has up to 255 characters, each up to four bytes. */
+const maxParamLength = 1024;
+
 /**
  * Fastify with zod for input, problem documents for errors, OpenAPI, health, metrics, and a stop that lets requests end. It
  * does not listen.
@@ -52,7 +56,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
     requestTimeout: 10_000,
     connectionTimeout: 60_000,
-    routerOptions: { maxParamLength: 1024 }, // a customer's id has up to 255 characters, each up to four bytes
+    routerOptions: { maxParamLength },
     return503OnClosing: false, // registerAdmission sends a problem document instead
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {
@@ -65,8 +69,8 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   // Not validated again for each request, because the compiler and the tests check our own responses.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
   server.setErrorHandler(handleError);
-  server.setNotFoundHandler(handleNotFound);
 
+  const methodsOf = collectRoutes(server, maxParamLength);
   registerCorrelation(server);
   registerMetrics(server, options.metrics ?? new Registry());
   registerSecurityHeaders(server);
@@ -76,6 +80,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerAccess(server, options);
   registerAdmission(server, options);
   await registerRateLimit(server, options);
+  refuseUnknownRoutes(server, methodsOf);
   await registerDocs(server, options);
   registerRootRoute(server, options.greeting, options.page);
   registerHealth(server, options.ready);

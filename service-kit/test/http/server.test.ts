@@ -1,16 +1,15 @@
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InjectOptions } from 'fastify';
-import { pino } from 'pino';
 import { Client } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { Problem, problemContentType, problemSchema } from '../../src/http/problem.ts';
-import { buildServer, type ServerOptions } from '../../src/http/server.ts';
+import type { ServerOptions } from '../../src/http/server.ts';
 import type { Server } from '../../src/http/types.ts';
+import { buildTestServer, connectTo } from './fixture.ts';
 
 const json = { 'content-type': 'application/json' };
 
@@ -27,12 +26,12 @@ describe('problem documents', () => {
 
   test.each([
     ['an unknown path', { url: '/nope' }, 404, 'not-found'],
-    ['a method that the path does not have', { method: 'DELETE', url: '/things' }, 404, 'not-found'],
+    ['a method that the path does not have', { method: 'DELETE', url: '/things' }, 405, 'method-not-allowed'],
     [
       'such a method with an empty body',
       { method: 'DELETE', url: '/things', headers: json },
-      404,
-      'not-found',
+      405,
+      'method-not-allowed',
     ],
     ['a path that is no URL', { url: '/things/%zz' }, 400, 'malformed-request'],
     ['bad JSON', { method: 'POST', url: '/things', headers: json, payload: '{' }, 400, 'malformed-request'],
@@ -423,31 +422,6 @@ describe('stop', () => {
     await hungUp;
   });
 });
-
-async function buildTestServer(options: Partial<ServerOptions> = {}) {
-  const lines: string[] = [];
-  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
-  const server = await buildServer({
-    title: 'Test service',
-    greeting: 'Servicio de prueba',
-    description: 'Of a test.',
-    version: '1.2.3',
-    credentials: [],
-    logger,
-    ...options,
-  });
-  onTestFinished(() => server.close());
-  return { server, lines };
-}
-
-/** Listens, and opens a raw connection to the server. */
-async function connectTo(server: Server): Promise<Socket> {
-  if (!server.server.listening) await server.listen({ host: '127.0.0.1', port: 0 });
-  const socket = connect((server.server.address() as AddressInfo).port, '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
-  await once(socket, 'connect');
-  return socket;
-}
 
 function post(url: string, payload: string, type = 'application/json') {
   return { method: 'POST', url, headers: { 'content-type': type }, payload } as const;
