@@ -28,7 +28,8 @@ export function registerStatusWebhook(
     scope.post(
       statusPath,
       {
-        config: { access: 'anyone' }, // the signature is the authentication
+        // The signature is the authentication, and covers the query, to which Twilio or a proxy may add fields.
+        config: { access: 'anyone', acceptsAnyQuery: true },
         schema: {
           tags: ['webhooks'],
           summary: "Twilio's status callback, signed with X-Twilio-Signature",

@@ -265,6 +265,8 @@ describe('the payment routes', () => {
     ['an amount 30 000 deep', post(amount(deep(30_000))), 400],
     ['a body of 2 MB', post({ ...body, message: 'x'.repeat(2 * 1024 * 1024) }), 413],
     ['XML', post('<amount>100</amount>', 'application/xml'), 415],
+    ['a query', { ...post(body), url: '/payments?dry_run=true' }, 400, ['dry_run']],
+    ['a query with __proto__', { ...post(body), url: '/payments?__proto__=1' }, 400, ['__proto__']],
 
     ['no amount', post('{"customer_id":"1"}'), 400, ['amount']],
     ...['0', '-1', '-0', '0.00', '1e2', '1E2', '1e-2', '1e400', '100.001', '1000000000000000000']
@@ -322,6 +324,7 @@ describe('the payment routes', () => {
     ['a payment that does not exist', { url: '/payments/pmt_x' }, 404],
     ['a payment that looks like SQL', { url: `/payments/${encodeURIComponent("' OR 1=1 --")}` }, 404],
     ['a malformed path', { url: '/payments/%zz' }, 400],
+    ['a query of a payment', { url: '/payments/pmt_x?expand=1' }, 400, ['expand']],
     ...['0', '101', '1000', '-1', 'abc', '1e1', '1.5', '010', '', ' 5'].map(
       (limit): [string, InjectOptions, number, string[]] => [
         `a limit of ${JSON.stringify(limit)}`,

@@ -16,6 +16,7 @@ import { registerSecurityHeaders } from './security-headers.ts';
 import { registerSite, type SiteOptions } from './site.ts';
 import { registerStop } from './stop.ts';
 import type { Server } from './types.ts';
+import { refuseUnknownQuery } from './unknown-query.ts';
 import { collectRoutes, refuseUnknownRoutes } from './unknown-routes.ts';
 
 export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOptions {
@@ -71,6 +72,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   server.setErrorHandler(handleError);
 
   const methodsOf = collectRoutes(server, maxParamLength);
+  refuseUnknownQuery(server);
   registerCorrelation(server);
   registerMetrics(server, options.metrics ?? new Registry());
   registerSecurityHeaders(server);

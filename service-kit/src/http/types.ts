@@ -18,6 +18,8 @@ export type Access = 'anyone' | readonly Role[];
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** For webhooks, whose senders may add fields. Any other route refuses those that its schema does not have. */
+    acceptsAnyQuery?: boolean;
   }
   interface FastifyRequest {
     /** The key that came with the request; undefined where none is needed. */

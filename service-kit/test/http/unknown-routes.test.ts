@@ -11,6 +11,7 @@ async function build(options: Partial<ServerOptions> = {}) {
   server.get('/things/:id', { schema: { params: z.object({ id: z.string() }) } }, async () => ({}));
   server.put('/things/:id', { schema: { params: z.object({ id: z.string() }) } }, async () => ({}));
   server.post('/things', { schema: { body: z.strictObject({}) } }, async () => ({}));
+  server.post('/hook', { config: { access: 'anyone', acceptsAnyQuery: true } }, async () => ({}));
   return server;
 }
 
@@ -73,4 +74,42 @@ test('the metrics of unknown methods and paths have one route', async () => {
     expect.stringContaining('route="none",status_code="405"'),
     expect.stringContaining('route="none",status_code="404"'),
   ]);
+});
+
+describe('a query field that the route does not have', () => {
+  test.each([
+    ['GET', '/'],
+    ['HEAD', '/health/live'],
+    ['GET', '/health/live'],
+    ['GET', '/health/ready'],
+    ['GET', '/metrics'],
+    ['GET', '/openapi.json'],
+    ['GET', '/docs'],
+    ['GET', '/docs/'],
+    ['GET', '/docs/json'],
+    ['GET', '/docs/static/swagger-ui.css'],
+    ['GET', '/things/a'],
+    ['PUT', '/things/a'],
+  ])('is a 400: %s %s', async (method, url) => {
+    const server = await build();
+    const response = await server.inject({ method: method as 'GET', url: `${url}?colour=1` });
+    expect(response.statusCode).toBe(400);
+    if (method === 'HEAD') return;
+    expect(response.json()).toMatchObject({
+      type: 'urn:problem:invalid-request',
+      errors: [{ path: 'colour', message: 'is not a known field' }],
+    });
+    expect((await server.inject({ method: method as 'GET', url: `${url}?` })).statusCode).toBeLessThan(400);
+  });
+
+  test('is accepted by a webhook', async () => {
+    const server = await build();
+    expect((await server.inject({ method: 'POST', url: '/hook?a=1&a=2' })).statusCode).toBe(200);
+  });
+
+  test('adds nothing to the documentation', async () => {
+    const server = await build();
+    const { paths } = (await server.inject('/openapi.json')).json();
+    expect(paths['/']).toEqual({ get: { summary: expect.any(String), responses: expect.any(Object) } });
+  });
 });

@@ -19,7 +19,7 @@ async function build(metrics?: Registry): Promise<Server> {
     ...(metrics && { metrics }),
   });
   onTestFinished(() => server.close());
-  server.get('/things/:id', async () => ({}));
+  server.get('/things/:id', { config: { acceptsAnyQuery: true } }, async () => ({}));
   server.post('/things', async () => Promise.reject(new Error('broken')));
   return server;
 }
