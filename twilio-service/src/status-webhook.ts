@@ -1,12 +1,13 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import { type Receipt, receiptSchema } from 'service-kit/contract/notification.ts';
+import { requireNoCoding } from 'service-kit/http/body.ts';
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { ReceiptForwarder } from './receipt-forwarder.ts';
 import { codeSchema, twilioErrors } from './twilio-errors.ts';
 import { statusPath } from './twilio-gateway.ts';
-import { isSignedByTwilio } from './twilio-signature.ts';
+import { isSignedByTwilio, parseForm, type SignedForm } from './twilio-signature.ts';
 
 interface StatusWebhookOptions {
   publicUrl: string;
@@ -41,14 +42,14 @@ export function registerStatusWebhook(
         },
       },
       async ({ url, headers, body, log }, reply) => {
-        const form = body instanceof URLSearchParams ? body : new URLSearchParams();
+        const form = (body as SignedForm | undefined) ?? parseForm(Buffer.of());
         const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
         const signature = String(headers['x-twilio-signature'] ?? '');
         if (!isSignedByTwilio(authToken, signature, `${publicUrl}${statusPath}${query}`, form)) {
           log.warn({ provider: 'Twilio' }, 'a status callback without a valid signature was refused');
           throw new Problem(403, 'signature-invalid', 'X-Twilio-Signature is missing or wrong.');
         }
-        const receipt = receiptOf(form, new URLSearchParams(query).get('key'));
+        const receipt = receiptOf(form.fields, new URLSearchParams(query).get('key'));
         if (receipt) await forward(receipt, forwarder, log);
         return reply.code(204).send();
       },
@@ -60,8 +61,11 @@ function parseFormsOnly(scope: Server): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser(
     'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    async (_request: unknown, body: string) => new URLSearchParams(body),
+    { parseAs: 'buffer' },
+    async ({ headers }: FastifyRequest, body: Buffer) => {
+      requireNoCoding(headers);
+      return parseForm(body);
+    },
   );
   scope.addContentTypeParser('*', async () => {
     throw new Problem(415, 'unsupported-media-type', 'Send a form.');

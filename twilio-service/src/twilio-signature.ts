@@ -1,4 +1,24 @@
+import { isUtf8 } from 'node:buffer';
 import { createHmac, timingSafeEqual } from 'node:crypto';
+
+export interface SignedForm {
+  fields: URLSearchParams;
+  /** The one in which the fields are the bytes that were sent. */
+  encoding: 'utf8' | 'latin1';
+}
+
+/**
+ * A form in UTF-8, else with a character for each byte, whatever charset it has: so the signature is over what was sent, and a
+ * receipt is not lost for the text of an SMS. The fields that are used are ASCII.
+ */
+export function parseForm(body: Buffer): SignedForm {
+  const unescaped = body
+    .toString('latin1')
+    .replace(/%([89a-f][\da-f])/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const bytes = Buffer.from(unescaped, 'latin1');
+  const encoding = isUtf8(bytes) ? 'utf8' : 'latin1';
+  return { fields: new URLSearchParams(bytes.toString(encoding)), encoding };
+}
 
 /**
  * Whether the request was signed with the auth token: X-Twilio-Signature is the HMAC-SHA1 of the URL and the sorted parameters.
@@ -8,13 +28,11 @@ export function isSignedByTwilio(
   authToken: string,
   signature: string,
   url: string,
-  form: URLSearchParams,
+  { fields, encoding }: SignedForm,
 ): boolean {
-  const parameters = sortedParameters(form);
+  const parameters = sortedParameters(fields);
   const matches = [withoutPort(url), withPort(url)].map((candidate) => {
-    const expected = createHmac('sha1', authToken)
-      .update(candidate + parameters)
-      .digest();
+    const expected = createHmac('sha1', authToken).update(candidate).update(parameters, encoding).digest();
     return isSame(Buffer.from(signature), Buffer.from(expected.toString('base64')));
   });
   return matches.includes(true);

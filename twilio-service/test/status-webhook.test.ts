@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ample, phone } from '../../test/provider-fixture.ts';
 import { startApp, startLiveApp, startWithReceipts } from './fixture.ts';
@@ -86,6 +87,61 @@ describe('a status callback', () => {
       { ...receipt, message_id: sid },
       { ...receipt, message_id: sid },
     ]);
+  });
+});
+
+describe('a status callback with bytes that are no UTF-8', () => {
+  /** Signed as Twilio does, over the bytes that are sent. */
+  async function post(
+    form: Record<string, string>,
+    encode: (value: string) => string,
+    type = '',
+    query = '',
+  ) {
+    const { app, upstream, receipts } = await startWithReceipts();
+    const url = `/webhooks/twilio/status?key=pmt_1-1${query}`;
+    const hmac = createHmac('sha1', upstream.authToken).update(`https://sms.example.com${url}`);
+    for (const name of Object.keys(form).toSorted()) hmac.update(`${name}${form[name]}`, 'latin1');
+    const pairs = Object.entries(form).map(([name, value]) => `${name}=${encode(value)}`);
+    const { statusCode } = await app.inject({
+      method: 'POST',
+      url,
+      headers: {
+        'content-type': `application/x-www-form-urlencoded${type}`,
+        'x-twilio-signature': hmac.digest('base64'),
+      },
+      payload: Buffer.from(pairs.join('&'), 'latin1'),
+    });
+    return { statusCode, receipts: receipts() };
+  }
+  const form = { MessageSid: 'SM1', MessageStatus: 'delivered', Note: 'se\xf1or %41 & +' };
+  const forwarded = { statusCode: 204, receipts: [{ ...receipt, message_id: 'SM1' }] };
+
+  /** Escapes each byte of a text whose characters are bytes. */
+  const escapeBytes = (value: string) =>
+    value.replace(/\W/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const escapeAsciiOnly = (value: string) => value.replace(/[^\w\x80-\xff]/g, escapeBytes);
+
+  test.each([
+    ['escaped', escapeBytes, ''],
+    [
+      'escaped in upper case',
+      (value: string) => escapeBytes(value).replace(/%../g, (hex) => hex.toUpperCase()),
+      '',
+    ],
+    ['as they are', escapeAsciiOnly, ''],
+    ['as they are, in the charset that it says', escapeAsciiOnly, '; charset=iso-8859-1'],
+  ])('%s, is forwarded', async (_how, encode, type) => {
+    expect(await post(form, encode, type)).toEqual(forwarded);
+  });
+
+  test('in its query, is forwarded', async () => {
+    expect(await post(form, escapeBytes, '', '&more=%FF&more=%zz')).toEqual(forwarded);
+  });
+
+  test('and other bytes than those that were signed: 403', async () => {
+    const { statusCode, receipts } = await post(form, (value) => escapeBytes(value.replace('\xf1', '\xf2')));
+    expect([statusCode, receipts]).toEqual([403, []]);
   });
 });
 

@@ -265,6 +265,14 @@ describe('the payment routes', () => {
     ['an amount 30 000 deep', post(amount(deep(30_000))), 400],
     ['a body of 2 MB', post({ ...body, message: 'x'.repeat(2 * 1024 * 1024) }), 413],
     ['XML', post('<amount>100</amount>', 'application/xml'), 415],
+    [
+      'a body in ISO-8859-1',
+      { ...post(''), payload: Buffer.from(JSON.stringify({ ...body, message: 'ñ' }), 'latin1') },
+      400,
+    ],
+    ['a body that says so', post(body, 'application/json; charset=iso-8859-1'), 415],
+    ['an amount twice', post('{"amount":1,"customer_id":"1","amount":2}'), 400],
+    ['an amount of an object with a name twice', post(amount('{"a":1,"a":2}')), 400],
     ['a query', { ...post(body), url: '/payments?dry_run=true' }, 400, ['dry_run']],
     ['a query with __proto__', { ...post(body), url: '/payments?__proto__=1' }, 400, ['__proto__']],
 

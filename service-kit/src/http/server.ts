@@ -7,10 +7,11 @@ import { registerMetrics } from '../telemetry/metrics.ts';
 import { registerCorrelation } from '../telemetry/request-correlation.ts';
 import { type AccessOptions, registerAccess, registerRateLimit } from './access.ts';
 import { type AdmissionOptions, registerAdmission } from './admission.ts';
+import { parseJsonOnly } from './body.ts';
 import { registerClientConnections } from './client-connections.ts';
 import { createErrorHandler, handleClientError } from './error-handling.ts';
 import { registerHealth } from './health.ts';
-import { Problem } from './problem.ts';
+import type { Problem } from './problem.ts';
 import { type Page, registerRootRoute } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 import { registerSite, type SiteOptions } from './site.ts';
@@ -87,28 +88,6 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerRootRoute(server, options.greeting, options.page);
   registerHealth(server, options.ready);
   return server;
-}
-
-/**
- * Any other type is a 415. Schemas are strict, so that __proto__ is reported as an unknown field like any other. An empty body
- * is no body, so that the schema of the route decides whether one is required.
- */
-function parseJsonOnly(server: Server, parse: (text: string) => unknown): void {
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser(
-    'application/json',
-    { parseAs: 'string' },
-    (_request: unknown, body: string, done: (error: Error | null, value?: unknown) => void) => {
-      if (body === '') return done(null);
-      let value: unknown;
-      try {
-        value = parse(body);
-      } catch {
-        return done(new Problem(400, 'malformed-request', 'The body is not valid JSON.'));
-      }
-      done(null, value);
-    },
-  );
 }
 
 async function registerDocs(server: Server, { title, description, version }: ServerOptions): Promise<void> {
