@@ -332,6 +332,9 @@ describe('the payment routes', () => {
     ['a payment that does not exist', { url: '/payments/pmt_x' }, 404],
     ['a payment that looks like SQL', { url: `/payments/${encodeURIComponent("' OR 1=1 --")}` }, 404],
     ['a malformed path', { url: '/payments/%zz' }, 400],
+    ['a path that is no UTF-8', { url: '/payments/%FF' }, 400],
+    ['a query that is no UTF-8', { url: '/payments?customer_id=%FF' }, 400],
+    ['a malformed query', { url: '/payments?customer_id=%zz' }, 400],
     ['a query of a payment', { url: '/payments/pmt_x?expand=1' }, 400, ['expand']],
     ...['0', '101', '1000', '-1', 'abc', '1e1', '1.5', '010', '', ' 5'].map(
       (limit): [string, InjectOptions, number, string[]] => [

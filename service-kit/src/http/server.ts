@@ -11,6 +11,7 @@ import { parseJsonOnly } from './body.ts';
 import { registerClientConnections } from './client-connections.ts';
 import { createErrorHandler, handleClientError } from './error-handling.ts';
 import { registerHealth } from './health.ts';
+import { leaveMalformedToUs, refuseMalformed } from './malformed-requests.ts';
 import type { Problem } from './problem.ts';
 import { type Page, registerRootRoute } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
@@ -55,7 +56,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     logController: new LogController({ disableRequestLogging: true }),
     // Against clients that are slow on purpose with their headers, with the request, or in reading the response.
     bodyLimit: 64 * 1024,
-    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
+    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000, ...leaveMalformedToUs },
     requestTimeout: 10_000,
     connectionTimeout: 60_000,
     routerOptions: { maxParamLength },
@@ -79,6 +80,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerSecurityHeaders(server);
   registerStop(server, options);
   registerClientConnections(server);
+  refuseMalformed(server);
   registerSite(server, options);
   registerAccess(server, options);
   registerAdmission(server, options);

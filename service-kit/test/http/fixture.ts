@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import { problemContentType, problemSchema } from '../../src/http/problem.ts';
 import { buildServer, type ServerOptions } from '../../src/http/server.ts';
 import type { Server } from '../../src/http/types.ts';
 
@@ -28,4 +30,30 @@ export async function connectTo(server: Server): Promise<Socket> {
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect');
   return socket;
+}
+
+/** Sends bytes, a character for each, and returns all that comes back until the server closes the connection. */
+export async function exchange(server: Server, bytes: string): Promise<string> {
+  const socket = await connectTo(server);
+  socket.write(bytes, 'latin1');
+  return await text(socket);
+}
+
+/** The parts of one response that is a problem document. */
+export function readProblem(response: string) {
+  const [head = '', body = ''] = response.split('\r\n\r\n');
+  const [statusLine = '', ...fields] = head.split('\r\n');
+  const headers = Object.fromEntries(
+    fields.map((field) => [
+      field.slice(0, field.indexOf(':')).toLowerCase(),
+      field.slice(field.indexOf(':') + 1).trim(),
+    ]),
+  );
+  expect(headers).toMatchObject({
+    'content-type': problemContentType,
+    'content-length': String(Buffer.byteLength(body)),
+  });
+  const problem = problemSchema.parse(JSON.parse(body));
+  expect(statusLine).toMatch(new RegExp(`^HTTP/1\\.1 ${problem.status} \\w`));
+  return { ...problem, headers };
 }
