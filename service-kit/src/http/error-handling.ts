@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type FieldError, invalidRequest, Problem, problemContentType } from './problem.ts';
 import './validation-messages.ts';
@@ -71,6 +70,8 @@ function sendProblem(reply: FastifyReply, { status, headers, document }: Problem
     .send(document);
 }
 
+const incomplete = new Problem(400, 'malformed-request', 'The request did not arrive whole.');
+
 type ErrorHandler = (
   error: FastifyError | Problem,
   request: FastifyRequest,
@@ -81,33 +82,10 @@ type ErrorHandler = (
 export const createErrorHandler =
   (translate: (error: Error) => Problem | undefined): ErrorHandler =>
   (error, request, reply) => {
+    // The client has hung up, or the stop has cut it off, so this response goes nowhere.
+    if (request.raw.errored && error === request.raw.errored) return sendProblem(reply, incomplete);
     const problem = translate(error) ?? problemOfError(error, request);
     // A 4xx is not logged, because the messages of parsers quote the body.
     if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, problem);
   };
-
-/** For input that is not an HTTP request: there is nothing but the socket. */
-export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const problem =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new Problem(431, 'headers-too-large', 'The headers exceed the limit.')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new Problem(408, 'request-timeout', 'The request did not arrive in time.')
-        : new Problem(400, 'malformed-request', 'This is not an HTTP request.');
-  const body = JSON.stringify(problem.document);
-  socket.end(
-    [
-      `HTTP/1.1 ${problem.status} ${problem.document.title}`,
-      `Content-Type: ${problemContentType}`,
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      'Connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
-}

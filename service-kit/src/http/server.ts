@@ -9,7 +9,8 @@ import { type AccessOptions, registerAccess, registerRateLimit } from './access.
 import { type AdmissionOptions, registerAdmission } from './admission.ts';
 import { parseJsonOnly } from './body.ts';
 import { registerClientConnections } from './client-connections.ts';
-import { createErrorHandler, handleClientError } from './error-handling.ts';
+import { handleClientError, watchConnections } from './client-errors.ts';
+import { createErrorHandler } from './error-handling.ts';
 import { registerHealth } from './health.ts';
 import { leaveMalformedToUs, refuseMalformed } from './malformed-requests.ts';
 import type { Problem } from './problem.ts';
@@ -72,6 +73,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   // Not validated again for each request, because the compiler and the tests check our own responses.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
   server.setErrorHandler(handleError);
+  watchConnections(server.server);
 
   const methodsOf = collectRoutes(server, maxParamLength);
   refuseUnknownQuery(server);

@@ -224,45 +224,6 @@ test('the API is documented, with its zod schemas', async () => {
   expect(docs.headers['content-type']).toContain('text/html');
 });
 
-describe('input that is not an HTTP request', () => {
-  test.each([
-    ['garbage', 'hello\r\n\r\n', 400, 'malformed-request'],
-    ['an unknown method', 'BREW / HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'malformed-request'],
-    [
-      'two lengths, which a proxy may read in another way',
-      'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}',
-      400,
-      'malformed-request',
-    ],
-    [
-      'oversized headers',
-      `GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`,
-      431,
-      'headers-too-large',
-    ],
-  ])('%s', async (_name, request, status, name) => {
-    const { server } = await buildTestServer();
-    const socket = await connectTo(server);
-    socket.write(request);
-    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
-    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(head).toContain(`Content-Type: ${problemContentType}`);
-    expect(head).toContain('Connection: close');
-    expect(head).toContain(`Content-Length: ${Buffer.byteLength(body)}`);
-    expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ type: `urn:problem:${name}`, status });
-  });
-
-  test('a client that disconnects during its request does not disturb others', async () => {
-    const { server } = await buildTestServer();
-    const socket = await connectTo(server);
-    const gone = once(server.server, 'clientError');
-    socket.write('GET / HTTP/1.1\r\nhost:');
-    socket.resetAndDestroy();
-    await gone;
-    expect((await server.inject('/health/live')).statusCode).toBe(200);
-  });
-});
-
 describe('stop', () => {
   /** A server with a request that runs until it is released, and a connection on which it runs. */
   async function stopWithRequestUnderWay(options?: Partial<ServerOptions>) {

@@ -1,0 +1,74 @@
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Problem, problemContentType } from './problem.ts';
+
+/** In ms. How long a client may take to read a refusal and to hang up. */
+const readingTimeMs = 1000;
+
+/** The response to the latest request of a connection. */
+const latest = new WeakMap<Socket, ServerResponse>();
+const refused = new WeakSet<Socket>();
+
+/** Notes the responses that a refusal must not overtake, and refuses CONNECT, for which Node.js would close the connection. */
+export function watchConnections(server: HttpServer): void {
+  server.on('request', (request, response) => {
+    latest.set(request.socket, response);
+  });
+  server.on('connect', (_request, socket: Socket) => {
+    socket.on('error', () => socket.destroy());
+    const problem = new Problem(405, 'method-not-allowed', 'This is no proxy.', { headers: { allow: '' } });
+    refuseInTurn(socket, problem);
+  });
+}
+
+/**
+ * For input that is not an HTTP request, or that does not arrive: 400, 408 or 431. It answers the request whose body is wrong, or
+ * else comes after the responses to earlier requests, because the client would take it for one of them.
+ */
+export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+  else if (!refused.has(socket)) refuseInTurn(socket, problemOf(error));
+}
+
+function problemOf({ code }: { code?: string }): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new Problem(431, 'headers-too-large', 'The headers exceed the limit.');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new Problem(408, 'request-timeout', 'The request did not arrive in time.');
+  return new Problem(400, 'malformed-request', 'This is not an HTTP request.');
+}
+
+function refuseInTurn(socket: Socket, problem: Problem): void {
+  refused.add(socket);
+  const response = latest.get(socket);
+  // A request that has not arrived whole needs no second response.
+  const end = () => (response?.req.complete === false ? socket.destroySoon() : refuse(socket, problem));
+  if (!response || response.closed) end();
+  else {
+    response.once('close', end);
+    if (!response.req.complete) failBody(response.req, problem);
+  }
+}
+
+/** Ends the wait for a body, so that the problem is the response to its request. */
+function failBody(request: IncomingMessage, problem: Problem): void {
+  if (request.listenerCount('error') > 0) request.emit('error', problem);
+  // The wait has not begun while a hook runs. It never begins for a route that takes no body.
+  else request.once('newListener', () => process.nextTick(failBody, request, problem));
+}
+
+function refuse(socket: Socket, { status, document, headers }: Problem): void {
+  if (!socket.writable) return;
+  const body = JSON.stringify(document);
+  const fields = Object.entries({
+    'Content-Type': problemContentType,
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 ${status} ${document.title}`, ...fields, '', body].join('\r\n'));
+  socket.resume();
+  // Not the timeout of the socket, which a client that goes on sending would defer for ever.
+  const timer = setTimeout(() => socket.destroy(), readingTimeMs);
+  socket.once('close', () => clearTimeout(timer));
+}
