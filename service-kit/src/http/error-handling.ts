@@ -7,7 +7,7 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
   if (error instanceof Problem) return error;
   if (error.validation) return invalidInput(error, request);
   // The status of any other error is not meant for clients, and neither is its message.
-  const statusCode = error.code?.startsWith('FST_') ? (error.statusCode ?? 500) : 500;
+  const statusCode = error.code?.startsWith('FST_') || isOfAFile(error) ? (error.statusCode ?? 500) : 500;
   switch (statusCode) {
     case 400:
       return new Problem(400, 'malformed-request', 'The request can not be parsed.');
@@ -15,12 +15,17 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
       return new Problem(413, 'body-too-large', 'The body exceeds the limit.');
     case 415:
       return new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
+    case 416:
+      return new Problem(416, 'range-not-satisfiable', 'The file does not have this range.');
     default:
       if (statusCode >= 400 && statusCode < 500)
         return new Problem(statusCode, 'refused', 'The request can not be carried out.');
       return new Problem(500, 'internal-error', 'An internal error occurred. It has been logged.');
   }
 }
+
+/** An error of http-errors, with which @fastify/static refuses a request for a file. */
+const isOfAFile = (error: FastifyError & { expose?: boolean }) => error.expose === true;
 
 /** Of fastify-type-provider-zod. */
 type Validation = (input: unknown) => { error?: FastifyError['validation'] };

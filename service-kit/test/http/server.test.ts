@@ -40,6 +40,18 @@ describe('problem documents', () => {
     ['a broken media type', post('/things', 'a', '%%%'), 415, 'unsupported-media-type'],
     ['a body over the limit', post('/things', '"'.padEnd(65 * 1024)), 413, 'body-too-large'],
     ['a file that /docs does not have', { url: '/docs/static/nope.js' }, 404, 'not-found'],
+    [
+      'a range that a file does not have',
+      { url: '/docs/static/swagger-ui.css', headers: { range: 'bytes=9999999-' } },
+      416,
+      'range-not-satisfiable',
+    ],
+    [
+      'a range that is none',
+      { url: '/docs/static/swagger-ui.css', headers: { range: 'bytes=x' } },
+      416,
+      'range-not-satisfiable',
+    ],
   ])('%s', async (_name, request, status, name) => {
     const server = await build();
     const response = await server.inject(request as InjectOptions);
