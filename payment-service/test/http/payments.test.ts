@@ -233,7 +233,8 @@ describe('the errors of a request', () => {
     const headers = { ...request.headers, 'idempotency-key': 'é' };
     expect(await errorsOf({ ...request, headers })).toEqual({
       amount: 'must be more than 0',
-      'idempotency-key': 'must be 1 to 255 printable ASCII characters',
+      'idempotency-key':
+        'must be one key of 1 to 255 printable ASCII characters, in quotes if it has " , or ;',
     });
   });
 

@@ -50,7 +50,7 @@ function requireUtf8(contentType = ''): void {
 }
 
 function parseJson(body: Buffer, parse: (text: string) => unknown): unknown {
-  if (!isUtf8(body)) throw malformed('The body is not valid UTF-8.');
+  if (!isUtf8(body)) throw malformed('The body is not UTF-8.');
   const text = body.toString();
   if (text.startsWith('\ufeff')) throw malformed('The body begins with a byte order mark. Send it without.');
   const value = parseOrRefuse(text, parse);
@@ -65,7 +65,7 @@ function parseOrRefuse(text: string, parse: (text: string) => unknown): unknown 
     return parse(text);
   } catch (error) {
     if (error instanceof RangeError) throw malformed('The body is nested too deeply.');
-    throw malformed('The body is not valid JSON.');
+    throw malformed('The body is not JSON.');
   }
 }
 

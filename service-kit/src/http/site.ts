@@ -30,7 +30,8 @@ export function registerSite(
   /** Almost all requests have the same one, which is not parsed again. */
   let lastOwn = '';
   server.addHook('onRequest', (request, _reply, done) => {
-    const authority = authorityOf(request);
+    // The target has the same one, or none (refuseMalformed); without one it is HTTP/1.0, which no browser speaks.
+    const authority = request.headers.host ?? '';
     if (authority !== lastOwn && credentials.length === 0) {
       if (!isOwnHost(authority, own)) throw misdirected();
       lastOwn = authority;
@@ -45,12 +46,6 @@ export function hostNameOf(authority: string): string | undefined {
   // A URL parser would read other parts, too, and take the rest for the host.
   if (/[^\p{L}\p{N}\p{M}._:[\]-]/u.test(authority)) return undefined;
   return URL.parse(`http://${authority}`)?.hostname.replace(/\.$/, '');
-}
-
-/** The target's authority comes before Host (RFC 9112 section 3.2.2). Empty if there is none, which no browser sends. */
-function authorityOf({ raw: { url = '', headers } }: FastifyRequest): string {
-  if (url.startsWith('/')) return headers.host ?? '';
-  return /^\w[\w+.-]*:\/\/([^/?#]*)/.exec(url)?.[1] ?? headers.host ?? '';
 }
 
 /** Only a public name can be rebound: neither an address nor a name without a dot, which is of this machine or its network. */

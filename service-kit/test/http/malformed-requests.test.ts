@@ -5,7 +5,7 @@ import { buildTestServer, exchange, readProblem } from './fixture.ts';
 
 /** A server that echoes what it has read. */
 async function build(): Promise<Server> {
-  const { server } = await buildTestServer();
+  const { server } = await buildTestServer({ publicHosts: ['x.example'] });
   server.get(
     '/things/:id',
     {

@@ -76,12 +76,6 @@ describe('the Host of a request without keys', () => {
     ['example.com'],
     ['a.pay.example.com'],
     ['pay.example.com..'],
-    ['pay.example.com@evil.example'],
-    ['localhost@evil.example'],
-    ['evil.example#localhost'],
-    ['localhost, evil.example'],
-    ['evil.example\\localhost'],
-    ['[::1'],
     ['1.2.3.999'],
     ['localhost:99999'],
   ])('given %s, is refused with 421', async (host) => {
@@ -96,12 +90,17 @@ describe('the Host of a request without keys', () => {
   });
 
   test.each([
-    ['GET http://evil.example/things HTTP/1.1\r\nhost: localhost', 421],
-    ['GET http://localhost/things HTTP/1.1\r\nhost: evil.example', 200],
-    ['GET http://evil.example@localhost/things HTTP/1.1\r\nhost: localhost', 421],
+    ['GET http://localhost/things HTTP/1.1\r\nhost: localhost', 200],
+    ['GET http://evil.example/things HTTP/1.1\r\nhost: evil.example', 421],
+    ['GET http://evil.example/things HTTP/1.1\r\nhost: localhost', 400],
+    ['GET http://localhost/things HTTP/1.1\r\nhost: evil.example', 400],
+    ['GET http://evil.example@localhost/things HTTP/1.1\r\nhost: localhost', 400],
+    ['GET /things HTTP/1.1\r\nhost: localhost@evil.example', 400],
+    ['GET /things HTTP/1.1\r\nhost: localhost, evil.example', 400],
+    ['GET /things HTTP/1.1\r\nhost: localhost\r\nhost: evil.example', 400],
     ['GET //localhost/things HTTP/1.1\r\nhost: evil.example', 421],
     ['GET /things HTTP/1.0', 200],
-  ])('given %j, the status is %i: the authority of the target comes first, and none is no page', async (head, status) => {
+  ])('given %j, the status is %i', async (head, status) => {
     const server = await build();
     await server.listen({ host: '127.0.0.1', port: 0 });
     // Another request before it, whose Host is ours.
