@@ -24,7 +24,7 @@ export function registerAdmission(
   server: Server,
   { maxConcurrentRequests = Number.POSITIVE_INFINITY, longestWaitMs = 1000, ...options }: AdmissionOptions,
 ): void {
-  const places = createPlaces<Client>(maxConcurrentRequests, longestWaitMs);
+  const places = createPlaces(maxConcurrentRequests, longestWaitMs);
   server.stopping.addEventListener('abort', places.endWaits);
 
   /** @throws Problem */

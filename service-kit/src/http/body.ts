@@ -41,6 +41,7 @@ export function requireNoCoding(headers: IncomingHttpHeaders): void {
 }
 
 function requireUtf8(contentType = ''): void {
+  if (!contentType.includes(';')) return;
   const charsets = contentType.matchAll(/;\s*charset\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]*)/gi);
   for (const [, charset = ''] of charsets) {
     // US-ASCII is a part of UTF-8.

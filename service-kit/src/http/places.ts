@@ -1,4 +1,4 @@
-/** What one client has. It is forgotten when it has nothing. */
+/** What one client has. */
 interface Claim {
   held: number;
   waiting: number;
@@ -13,7 +13,10 @@ export interface Wait {
   leave(): void;
 }
 
-export interface Places<Client> {
+/** A name, of which there are few, or an object that identifies the client. */
+type Client = string | object;
+
+export interface Places {
   /** Returns whether the client has a place now; it then has to be released. */
   take(client: Client): boolean;
   /** To be called after `take`. Undefined if the client may not wait. */
@@ -29,28 +32,37 @@ export interface Places<Client> {
  * others wait for a place rather than go without; then it gets none until they have theirs. Those that wait get half of the places
  * at most. If no client holds more than half, there are too many clients for the places, and none waits.
  */
-export function createPlaces<Client>(limit: number, longestWaitMs: number): Places<Client> {
+export function createPlaces(limit: number, longestWaitMs: number): Places {
   const half = limit / 2;
   const longestClaim = Math.max(1, Math.floor(half));
-  const claims = new Map<Client, Claim>();
+  const ofNames = new Map<string, Claim>();
+  const ofObjects = new WeakMap<object, Claim>();
   /** Oldest first. While there is one, no place is free. */
   const waits = new Set<EndWait>();
   let free = limit;
   let dominant: Claim | undefined;
 
+  /** Kept for the next request, because almost every client has one. */
+  function claimOf(client: Client): Claim {
+    const known = typeof client === 'string' ? ofNames.get(client) : ofObjects.get(client);
+    if (known) return known;
+    const claim = { held: 0, waiting: 0 };
+    if (typeof client === 'string') ofNames.set(client, claim);
+    else ofObjects.set(client, claim);
+    return claim;
+  }
+
   function change(client: Client, part: keyof Claim, by: 1 | -1): void {
-    const claim = claims.get(client) ?? { held: 0, waiting: 0 };
+    const claim = claimOf(client);
     claim[part] += by;
-    if (claim.held + claim.waiting > 0) claims.set(client, claim);
-    else claims.delete(client);
     if (claim.held > half) dominant = claim;
     else if (dominant === claim) dominant = undefined;
   }
 
   function mayWait(client: Client): boolean {
-    const claim = claims.get(client);
+    const claim = claimOf(client);
     if (!dominant || dominant === claim || waits.size >= limit) return false;
-    return !claim || claim.held + claim.waiting < longestClaim;
+    return claim.held + claim.waiting < longestClaim;
   }
 
   function release(client: Client): void {

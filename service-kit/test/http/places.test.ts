@@ -4,10 +4,10 @@ import { createPlaces, type Places } from '../../src/http/places.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const takeMany = (places: Places<string>, client: string, count: number) =>
+const takeMany = (places: Places, client: string, count: number) =>
   Array.from({ length: count }, () => places.take(client)).filter(Boolean).length;
 
-function waitOf(places: Places<string>, client: string) {
+function waitOf(places: Places, client: string) {
   const wait = places.wait(client);
   if (!wait) throw new Error(`${client} may not wait`);
   return wait;
@@ -17,7 +17,7 @@ function waitOf(places: Places<string>, client: string) {
 const stateOf = (place: Promise<boolean>) => Promise.race([place, Promise.resolve('waiting')]);
 
 test.each([1, 2, 3, 10])('given %i places, a client that is alone takes all, and no more', (limit) => {
-  const places = createPlaces<string>(limit, 1000);
+  const places = createPlaces(limit, 1000);
   expect(takeMany(places, 'a', limit + 1)).toBe(limit);
   expect(places.wait('a')).toBeUndefined();
   for (let at = 0; at < limit; at += 1) places.release('a');
@@ -27,7 +27,7 @@ test.each([1, 2, 3, 10])('given %i places, a client that is alone takes all, and
 test.each([
   1, 2, 3, 10,
 ])('given a client with all of %i places, another one gets the next that is free, before the first', async (limit) => {
-  const places = createPlaces<string>(limit, 1000);
+  const places = createPlaces(limit, 1000);
   takeMany(places, 'hog', limit);
   const { place } = waitOf(places, 'honest');
   expect(await stateOf(place)).toBe('waiting');
@@ -37,7 +37,7 @@ test.each([
 });
 
 test('given a client with all places, others wait in the order in which they came', async () => {
-  const places = createPlaces<string>(4, 1000);
+  const places = createPlaces(4, 1000);
   takeMany(places, 'hog', 4);
   const waits = ['b', 'c', 'b'].map((client) => waitOf(places, client).place);
   places.release('hog');
@@ -47,7 +47,7 @@ test('given a client with all places, others wait in the order in which they cam
 });
 
 test('given a client with all places, another one that waits gets half of them', async () => {
-  const places = createPlaces<string>(10, 1000);
+  const places = createPlaces(10, 1000);
   takeMany(places, 'hog', 10);
   const waits = Array.from({ length: 10 }, () => places.wait('honest')?.place);
   expect(waits.filter(Boolean)).toHaveLength(5);
@@ -57,7 +57,7 @@ test('given a client with all places, another one that waits gets half of them',
 });
 
 test('given clients none of which has more than half, none waits', () => {
-  const places = createPlaces<string>(4, 1000);
+  const places = createPlaces(4, 1000);
   takeMany(places, 'a', 2);
   takeMany(places, 'b', 2);
   for (const client of ['a', 'b', 'c']) expect(places.wait(client), client).toBeUndefined();
@@ -66,7 +66,7 @@ test('given clients none of which has more than half, none waits', () => {
 });
 
 test('as many may wait as there are places', () => {
-  const places = createPlaces<string>(3, 1000);
+  const places = createPlaces(3, 1000);
   takeMany(places, 'hog', 3);
   const waits = ['a', 'b', 'c', 'd'].map((client) => places.wait(client));
   expect(waits.map(Boolean)).toEqual([true, true, true, false]);
@@ -74,7 +74,7 @@ test('as many may wait as there are places', () => {
 
 describe('a wait', () => {
   test('ends after the longest wait', async () => {
-    const places = createPlaces<string>(1, 1000);
+    const places = createPlaces(1, 1000);
     places.take('hog');
     const { place } = waitOf(places, 'honest');
     vi.advanceTimersByTime(1000);
@@ -84,7 +84,7 @@ describe('a wait', () => {
   });
 
   test('ends with its client, whose place goes to the next', async () => {
-    const places = createPlaces<string>(1, 1000);
+    const places = createPlaces(1, 1000);
     places.take('hog');
     const gone = waitOf(places, 'gone');
     gone.leave();
@@ -99,7 +99,7 @@ describe('a wait', () => {
   });
 
   test('ends when all waits do', async () => {
-    const places = createPlaces<string>(2, 1000);
+    const places = createPlaces(2, 1000);
     takeMany(places, 'hog', 2);
     const waits = ['a', 'b'].map((client) => waitOf(places, client).place);
     places.endWaits();
