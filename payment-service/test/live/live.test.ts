@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import process from 'node:process';
 import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { snapshotSchema } from '../../src/live/snapshot.ts';
@@ -27,6 +28,17 @@ describe('the live page', () => {
     expect(policy).not.toMatch(/unsafe|https?:|\*/);
     expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
     if (url === '/') expect(body).not.toMatch(/<style| style=| on\w+=|<script(?![^>]* src=)/);
+  });
+
+  test('is served over a connection without a warning of Node.js', async () => {
+    const { app } = await build();
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    onTestFinished(() => void process.removeListener('warning', note));
+    const origin = await app.listen({ host: '127.0.0.1', port: 0 });
+    for (const path of paths) await (await fetch(origin + path, { headers: { connection: 'close' } })).text();
+    expect(warnings).toEqual([]);
   });
 
   test.each([

@@ -13,6 +13,8 @@ interface Connection {
   socket: Socket;
   /** The number of requests being handled: more than one if they are pipelined. */
   handled: number;
+  /** A response says that no other one follows it. */
+  isLast: boolean;
   /** A pipelined request must not lose its response to the one before it. */
   latest?: IncomingMessage;
   /** On the clock of `performance`. */
@@ -27,7 +29,7 @@ interface Connection {
  * - While they have more than half, the connections that have been idle for longest are closed. None is closed on which a request
  *   is being handled or is arriving.
  *
- * While the server stops, the last response of a connection closes it.
+ * While the server stops, the last response of a connection closes it. No request that follows such a response is handled.
  */
 export function registerClientConnections(server: Server): void {
   const connections = new WeakMap<Socket, Connection>();
@@ -38,7 +40,7 @@ export function registerClientConnections(server: Server): void {
   const closing = scheduleOnce(closeLongestIdle);
 
   function track(socket: Socket): Connection {
-    const connection: Connection = { socket, handled: 0, idleSince: 0, bytesRead: 0 };
+    const connection: Connection = { socket, handled: 0, isLast: false, idleSince: 0, bytesRead: 0 };
     connections.set(socket, connection);
     open += 1;
     socket.once('close', () => {
@@ -80,6 +82,8 @@ export function registerClientConnections(server: Server): void {
     if (!(socket instanceof Socket)) return done(); // of `inject`
     // A server that listens on both addresses of localhost is two, and reports the connections of one.
     const connection = connections.get(socket) ?? track(socket);
+    // A client that has pipelined it has to repeat it, so it must not be carried out (RFC 9112 section 9.6).
+    if (connection.isLast) return;
     connection.latest = request;
     connection.handled += 1;
     idle.delete(connection);
@@ -91,8 +95,9 @@ export function registerClientConnections(server: Server): void {
   });
 
   server.addHook('onSend', ({ socket, raw }, reply, payload, done) => {
-    const { latest = raw } = connections.get(socket) ?? {};
-    if (server.stopping.aborted && latest === raw) reply.header('connection', 'close');
+    const connection = connections.get(socket);
+    if (server.stopping.aborted && (connection?.latest ?? raw) === raw) reply.header('connection', 'close');
+    if (connection && reply.getHeader('connection') === 'close') connection.isLast = true;
     done(null, payload);
   });
 }

@@ -13,6 +13,8 @@ const refused = new WeakSet<Socket>();
 export function watchConnections(server: HttpServer): void {
   server.on('request', (request, response) => {
     latest.set(request.socket, response);
+    // Metrics, stop, places and the stream of a file each listen for its end. Node.js would take more than ten for a leak.
+    response.setMaxListeners(20);
   });
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy());

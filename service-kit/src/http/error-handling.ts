@@ -10,9 +10,11 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
   const statusCode = error.code?.startsWith('FST_') || isOfAFile(error) ? (error.statusCode ?? 500) : 500;
   switch (statusCode) {
     case 400:
-      return new Problem(400, 'malformed-request', 'The request can not be parsed.');
+      return new Problem(400, 'malformed-request', detailOf[error.code] ?? 'The request can not be parsed.');
     case 413:
       return new Problem(413, 'body-too-large', 'The body exceeds the limit.');
+    case 414:
+      return new Problem(414, 'path-too-long', 'A part of the path is too long.');
     case 415:
       return new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
     case 416:
@@ -23,6 +25,10 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
       return new Problem(500, 'internal-error', 'An internal error occurred. It has been logged.');
   }
 }
+
+const detailOf: Record<string, string> = {
+  FST_ERR_BAD_URL: 'The path has escapes that are not those of UTF-8.',
+};
 
 /** An error of http-errors, with which @fastify/static refuses a request for a file. */
 const isOfAFile = (error: FastifyError & { expose?: boolean }) => error.expose === true;
@@ -53,7 +59,10 @@ function invalidInput(
     const result = validate?.(request[member] ?? null);
     return errorsOf(result?.error ?? [], place);
   });
-  return invalidRequest(errors);
+  // One is enough for each field: what is no string may also be too short.
+  return invalidRequest(
+    errors.filter(({ path }, at) => errors.findIndex((each) => each.path === path) === at),
+  );
 }
 
 const errorsOf = (validation: NonNullable<FastifyError['validation']>, place: string): FieldError[] =>
@@ -90,6 +99,8 @@ export const createErrorHandler =
     // The client has hung up, or the stop has cut it off, so this response goes nowhere.
     if (request.raw.errored && error === request.raw.errored) return sendProblem(reply, incomplete);
     const problem = translate(error) ?? problemOfError(error, request);
+    // Fastify closes after a body that it can not parse. The next request may have been handled by then, and is to be answered.
+    if (request.raw.complete) reply.removeHeader('connection');
     // A 4xx is not logged, because the messages of parsers quote the body.
     if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, problem);

@@ -234,3 +234,43 @@ test('given a defect of ours while the client has gone, is logged', async () => 
   release.resolve();
   await vi.waitFor(() => expect(loggedBy(lines).join('')).toContain('a defect'));
 });
+
+describe('a request that is pipelined behind one that is refused', () => {
+  const pipelined = (...heads: string[]) =>
+    heads
+      .map((head) => `POST /things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${head}`)
+      .join('');
+  const right = 'content-length: 2\r\n\r\n{}';
+  const last = `connection: close\r\n${right}`;
+
+  async function countHandled(bytes: string) {
+    const { server } = await buildTestServer();
+    let handled = 0;
+    server.post('/things', { schema: { body: z.strictObject({}) } }, async () => {
+      handled += 1;
+      return {};
+    });
+    const answers = await exchange(server, bytes);
+    await server.close();
+    return {
+      handled,
+      statuses: Array.from(answers.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => Number(status)),
+    };
+  }
+
+  test.each([
+    ['is not JSON', 'content-length: 1\r\n\r\n{', 400],
+    ['is not UTF-8', 'content-length: 3\r\n\r\n"\xff"', 400],
+    ['has an unknown field', 'content-length: 7\r\n\r\n{"a":1}', 400],
+    ['is compressed', `content-encoding: gzip\r\n${right}`, 415],
+  ])('for a body that %s, is answered as well', async (_name, wrong, status) => {
+    expect(await countHandled(pipelined(wrong, last))).toEqual({ handled: 1, statuses: [status, 200] });
+  });
+
+  test.each([
+    ['an expectation', `expect: foo\r\n${right}`, 417],
+    ['a body over the limit', `content-length: 70000\r\n\r\n${' '.repeat(70_000)}`, 413],
+  ])('for %s, which closes the connection, is not carried out', async (_name, wrong, status) => {
+    expect(await countHandled(pipelined(wrong, last))).toEqual({ handled: 0, statuses: [status] });
+  });
+});
