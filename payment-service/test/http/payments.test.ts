@@ -241,7 +241,7 @@ describe('the errors of a request', () => {
   test('name a wrong id in the path beside a wrong body', async () => {
     const url = `/customers/${encodeURIComponent('a\u0000')}`;
     expect(await errorsOf({ method: 'PUT', url, payload: { phone: '1' } })).toEqual({
-      customer_id: 'must not contain control characters',
+      customer_id: 'must not contain control or invisible characters',
       phone: 'must be a phone number such as +573001234567',
     });
   });

@@ -14,7 +14,7 @@ export const customerIdSchema = z
   .string()
   .min(1, 'must not be empty')
   .max(255, 'must have at most 255 characters')
-  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control characters')
+  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control or invisible characters')
   .regex(notBlank, 'must not be blank')
   .meta({ description: "The customer's id", example: '123' });
 

@@ -26,6 +26,10 @@ export function parseJsonOnly(server: Server, parse: (text: string) => unknown):
       }
     },
   );
+  // Of any type: `curl -X POST -d ''` says that it sends a form.
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => {
+    if (body.length > 0) throw unsupportedType();
+  });
 }
 
 /** @throws Problem of a body that was compressed or the like, because it is not decoded */
@@ -39,6 +43,9 @@ export function requireNoCoding(headers: IncomingHttpHeaders): void {
   if (transfer !== undefined && transfer.trim().toLowerCase() !== 'chunked')
     throw malformed('The only Transfer-Encoding is chunked.');
 }
+
+const unsupportedType = () =>
+  new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
 
 function requireUtf8(contentType = ''): void {
   if (!contentType.includes(';')) return;

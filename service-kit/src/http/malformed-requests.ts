@@ -19,7 +19,7 @@ export function refuseMalformed(server: Server): void {
     requireSingleLines(raw);
     requireNoExpectation(raw);
     if (!isTarget(raw) && !(isPath(raw.url) && request.routeOptions.config.acceptsAnyQuery))
-      throw malformed('The target is no URL: its escapes must be UTF-8, and all else printable ASCII.');
+      throw malformed('The target must be a path of printable ASCII, with escapes of UTF-8.');
     done();
   });
 }

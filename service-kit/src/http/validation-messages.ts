@@ -61,6 +61,7 @@ const types: Record<string, string> = {
 function sentenceOfType({ expected, input }: IssueOf<'invalid_type'>): string {
   if (expected === 'never' || expected === 'undefined' || expected === 'void') return 'must be absent';
   if (input === undefined) return 'is required';
+  if (expected === 'string' && Array.isArray(input)) return 'must be a single string';
   if (expected === 'number' && typeof input === 'number') return 'must be a finite number';
   return `must be ${types[expected] ?? `of type ${expected}`}`;
 }

@@ -3,8 +3,11 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Server } from '../http/types.ts';
 import { contextOf, runCorrelated, startSpan } from './correlation.ts';
 
-/** Digits, however they are separated, behind no more than a letter or `tel`: it may be a phone, such as `p573001234567`. */
-const looksLikePhone = /^(?:[a-z]|tel)?[\d._-]{7,20}$/i;
+/**
+ * As many digits as a phone has, however they are separated, behind no more than a letter, `tel` or 00: it may be one, such as
+ * `p573001234567`.
+ */
+const looksLikePhone = /^(?:[a-z]|tel)?[._-]*(?:00)?(?:\d[._-]*){7,15}$/i;
 
 /** Short, without spaces, and not like a phone, because it is logged. Any other id is replaced. */
 const isRequestId = (id: unknown): id is string =>

@@ -124,6 +124,19 @@ describe('the names of a body', () => {
   });
 });
 
+test.each([
+  'application/x-www-form-urlencoded',
+  'text/plain; charset=latin1',
+])('given a body of no bytes and the type %s, there is no body', async (type) => {
+  const { server } = await buildTestServer();
+  server.post('/reset', async ({ body }) => ({ body: body ?? null }));
+  const reset = (payload: string) =>
+    server.inject({ method: 'POST', url: '/reset', headers: { 'content-type': type }, payload });
+  const none = await reset('');
+  expect([none.statusCode, none.json()]).toEqual([200, { body: null }]);
+  expect((await reset('x')).statusCode).toBe(415);
+});
+
 test.each(['[', '{"a":'])('given a body that nests %s thousands deep, is a 400', async (open) => {
   const close = open === '[' ? ']' : '}';
   const count = Math.floor(60_000 / (open.length + 1));

@@ -39,6 +39,7 @@ describe('problem documents', () => {
     ['another media type', post('/things', '<a/>', 'application/xml'), 415, 'unsupported-media-type'],
     ['a broken media type', post('/things', 'a', '%%%'), 415, 'unsupported-media-type'],
     ['a body over the limit', post('/things', '"'.padEnd(65 * 1024)), 413, 'body-too-large'],
+    ['a part of a path that is too long', { url: `/things/${'a'.repeat(1100)}` }, 414, 'path-too-long'],
     ['a file that /docs does not have', { url: '/docs/static/nope.js' }, 404, 'not-found'],
     [
       'a range that a file does not have',

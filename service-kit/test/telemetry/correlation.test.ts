@@ -117,6 +117,8 @@ test.each([
   'req_123456789012',
   'p123456',
   '17',
+  '1234567890123456',
+  '1580661436132757506',
 ])('given x-request-id %j, takes it over', async (given) => {
   const { post } = await build();
   const { headers } = await post('x', { 'x-request-id': given });
