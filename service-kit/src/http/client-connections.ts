@@ -25,8 +25,9 @@ interface Connection {
 
 /**
  * Watches the connections of clients, so that the service keeps descriptors for those to other services and for its store:
- * - Of the descriptors that are free when it begins to listen, clients get three quarters. More connections are closed at once.
- * - While they have more than half, the connections that have been idle for longest are closed. None is closed on which a request
+ * - Of the descriptors that are free when it begins to listen, clients get half, because each payment takes another one to a
+ *   provider. More connections are closed at once.
+ * - While they have more than a third, the connections that have been idle for longest are closed. None is closed on which a request
  *   is being handled or is arriving.
  *
  * While the server stops, the last response of a connection closes it. No request that follows such a response is handled.
@@ -72,8 +73,8 @@ export function registerClientConnections(server: Server): void {
 
   server.server.once('listening', () => {
     const free = freeDescriptors();
-    limit = Math.floor(free / 2);
-    if (Number.isFinite(free)) server.server.maxConnections = Math.ceil((free * 3) / 4);
+    limit = Math.floor(free / 3);
+    if (Number.isFinite(free)) server.server.maxConnections = Math.max(1, Math.floor(free / 2));
   });
   server.server.on('connection', track);
   warnOfDropped(server);

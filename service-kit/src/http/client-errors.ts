@@ -29,7 +29,11 @@ export function watchConnections(server: HttpServer): void {
  */
 export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else if (!refused.has(socket)) refuseInTurn(socket, problemOf(error));
+  else if (!refused.has(socket)) {
+    // It has hung up within a request, which may stand behind a stream of events that never ends.
+    if (error.code === 'HPE_INVALID_EOF_STATE') destroySoon(socket);
+    refuseInTurn(socket, problemOf(error));
+  }
 }
 
 function problemOf({ code }: { code?: string }): Problem {
@@ -70,7 +74,11 @@ function refuse(socket: Socket, { status, document, headers }: Problem): void {
   }).map(([name, value]) => `${name}: ${value}`);
   socket.end([`HTTP/1.1 ${status} ${document.title}`, ...fields, '', body].join('\r\n'));
   socket.resume();
-  // Not the timeout of the socket, which a client that goes on sending would defer for ever.
+  destroySoon(socket);
+}
+
+/** Not by the timeout of the socket, which a client that goes on sending would defer for ever. */
+function destroySoon(socket: Socket): void {
   const timer = setTimeout(() => socket.destroy(), readingTimeMs);
   socket.once('close', () => clearTimeout(timer));
 }

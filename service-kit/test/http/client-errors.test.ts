@@ -124,6 +124,25 @@ describe('a body that does not arrive', () => {
     expect(readProblem(await exchange(server, post + rest))).toMatchObject({ status: 400 });
   });
 
+  test('given a client that hangs up within a body, behind a stream that is silent, its connection is closed', async () => {
+    const { server } = await build();
+    const silent = async function* () {
+      yield 'data: 1\n\n';
+      await new Promise(() => {});
+    };
+    server.get('/silent', async (_request, reply) =>
+      reply.type('text/event-stream').send(Readable.from(silent())),
+    );
+    const opened = once(server.server, 'connection');
+    const socket = await connectTo(server);
+    const [served] = await opened;
+    const closed = once(served, 'close');
+    socket.write(`${get('/silent')}${post}content-length: 500\r\n\r\n{`);
+    await once(socket, 'data');
+    socket.destroy();
+    await closed;
+  });
+
   test('given a client that goes on sending after its refusal, its connection is closed', async () => {
     const { server } = await build();
     const socket = await connectTo(server);
