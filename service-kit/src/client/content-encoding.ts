@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 
-/** The limit of the body of an answer in bytes, as it comes and decoded. */
-export const longestBody = 64 * 1024;
+/** The limit of the body of an answer in bytes, as it comes and decoded: a thousand times what providers send. */
+export const longestBody = 1024 * 1024;
 
 type Decode = (body: Buffer, options: { maxOutputLength: number }) => Buffer;
 

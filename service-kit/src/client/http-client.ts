@@ -4,7 +4,7 @@ import type { Outcome } from '../contract/notification.ts';
 import { inSpan } from '../telemetry/correlation.ts';
 import { type Answer, outcomeOfError, overloaded } from './answer.ts';
 import { openConnections } from './connections.ts';
-import { exchange, type Writing } from './exchange.ts';
+import { exchange, type Progress } from './exchange.ts';
 
 /** The headers of every request. `identity`, because answers are a few hundred bytes. */
 const always = {
@@ -31,10 +31,13 @@ export interface HttpRequest {
 }
 
 export interface HttpClient {
-  /** Makes one request that may send an SMS, and returns its outcome. Every failure is an outcome; it never rejects. */
+  /**
+   * Makes one request that may send an SMS, and returns its outcome. Every failure is an outcome; it never rejects. Of an answer
+   * with a status of 300 or more, what came is read, though its body is too long, breaks off or stalls until the deadline.
+   */
   send(request: HttpRequest, read: (answer: Answer) => Outcome): Promise<Outcome>;
   /**
-   * Makes one request that sends nothing. Rejects if there is no answer. 16 connections are left to these, however many
+   * Makes one request that sends nothing. Rejects if there is no whole answer. 16 connections are left to these, however many
    * sends there are; a 17th at the same time may wait for one, within its deadline.
    */
   call(request: HttpRequest): Promise<Answer>;
@@ -55,11 +58,11 @@ export function createHttpClient({
     connectTimeoutMs: timeoutMs,
   });
   let sending = 0;
-  function call(request: HttpRequest, writing?: Writing): Promise<Answer> {
+  function call(request: HttpRequest, progress?: Progress): Promise<Answer> {
     const attributes = { 'http.request.method': request.method, 'server.address': host };
     return inSpan(request.method, { kind: SpanKind.CLIENT, attributes }, async (span) => {
       const withHeaders = { ...request, headers: { ...always, ...headers(), ...request.headers } };
-      const answer = await exchange(connections, withHeaders, timeoutMs, writing);
+      const answer = await exchange(connections, withHeaders, timeoutMs, progress);
       span.setAttribute('http.response.status_code', answer.status);
       return answer;
     });
@@ -69,11 +72,12 @@ export function createHttpClient({
     async send(request, read) {
       if (sending >= maxConcurrency) return overloaded;
       sending += 1;
-      const writing = { begun: false };
+      const progress: Progress = { begun: false };
+      const orCut = (error: unknown) => progress.cut ?? Promise.reject(error);
       try {
-        return read(await call(request, writing));
+        return read(await call(request, progress).catch(orCut));
       } catch (error) {
-        return outcomeOfError(error, writing.begun);
+        return outcomeOfError(error, progress.begun);
       } finally {
         sending -= 1;
       }

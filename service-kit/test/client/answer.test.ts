@@ -54,12 +54,12 @@ describe('JSON of a provider', () => {
     );
   });
 
-  test('of 64 KiB of quotes and backslashes takes no time', () => {
+  test('of 1 MiB of quotes and backslashes takes no time', () => {
     const started = performance.now();
-    parseJson(`{"a":"${'\\"'.repeat(32 * 1024)}`);
-    parseJson('\\'.repeat(64 * 1024));
-    parseJson('"\0'.repeat(32 * 1024));
-    expect(performance.now() - started).toBeLessThan(300);
+    parseJson(`{"a":"${'\\"'.repeat(512 * 1024)}`);
+    parseJson('\\'.repeat(1024 * 1024));
+    parseJson('"\0'.repeat(512 * 1024));
+    expect(performance.now() - started).toBeLessThan(1000);
   });
 });
 
