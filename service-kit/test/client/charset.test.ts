@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseJson } from '../../src/client/answer.ts';
 import { textOf } from '../../src/client/charset.ts';
 
 const text = '{"reason": "Número inválido €"}';
@@ -65,6 +66,30 @@ describe('the text of a body', () => {
       `application/json; charset=${charset}`,
     );
     expect(JSON.parse(read)).toMatchObject({ sid: 'SM1' });
+  });
+
+  // In these, the second byte of a character may be a backslash, a brace or, after an escape sequence, a quotation mark.
+  test.each([
+    ['big5', '{"reason": "N\xfamero \xe9\\"x", "sid": "SM1"}'],
+    ['gbk', '{"reason": "N\xfamero \xe9\\"x", "sid": "SM1"}'],
+    ['gb18030', '{"sid": "SM1", "reason": "\xe9\\", "}'],
+    ['shift_jis', '{"sid": "SM1", "reason": "\xe9\\", "}'],
+    ['euc-kr', '{"sid": "SM1", "reason": "\xe9\\"x"}'],
+    ['iso-2022-jp', '{"reason": "\x1b$Bx", "sid": "SM1"}'],
+    ['iso-2022-jp', '{"reason": "x\x0ey", "sid": "SM1"}'],
+  ])('that is not %s, as it is declared, still has its syntax and its ids', (charset, body) => {
+    const read = textOf(Buffer.from(body, 'latin1'), `application/json; charset=${charset}`);
+    expect(parseJson(read)).toMatchObject({ sid: 'SM1' });
+  });
+
+  test.each([
+    ['big5', 'a4a4a4e5', '中文'],
+    ['shift_jis', '955c8e9d', '表持'],
+    ['gbk', 'd6d0cec4', '中文'],
+    ['iso-2022-jp', '1b2442467c4b5c1b2842', '日本'],
+  ])('that is %s, as it is declared, is read by it', (charset, hex, reason) => {
+    const body = Buffer.concat([Buffer.from('{"reason": "'), Buffer.from(hex, 'hex'), Buffer.from('"}')]);
+    expect(textOf(body, `application/json; charset=${charset}`)).toBe(`{"reason": "${reason}"}`);
   });
 
   test.each([
