@@ -56,7 +56,28 @@ describe('an answer that is encoded all the same', () => {
   });
 
   test.each([
+    ['without its last byte', 'gzip', gzipSync(text).subarray(0, -1)],
+    ['without its checksum', 'gzip', gzipSync(text).subarray(0, -8)],
+    ['with a wrong checksum', 'gzip', Buffer.concat([gzipSync(text).subarray(0, -8), Buffer.alloc(8)])],
+    ['with NUL behind it', 'gzip', Buffer.concat([gzipSync(text), Buffer.alloc(5)])],
+    ['with garbage behind it', 'gzip', Buffer.concat([gzipSync(text), Buffer.from('\r\n')])],
+    [
+      'with half a header behind it',
+      'x-gzip',
+      Buffer.concat([gzipSync(text), gzipSync(text).subarray(0, 3)]),
+    ],
+    ['in two members', 'gzip', Buffer.concat([gzipSync(text.slice(0, 9)), gzipSync(text.slice(9))])],
+    ['without its checksum', 'deflate', deflateSync(text).subarray(0, -4)],
+    ['with garbage behind it', 'deflate', Buffer.concat([deflateSync(text), Buffer.from('\r\n')])],
+  ])('and comes %s, with %s, is read', async (_what, encoding, body) => {
+    const { client } = await clientOf(body, { 'content-encoding': encoding });
+    expect(await bodyOf(client)).toBe(text);
+  });
+
+  test.each([
     ['is damaged', 'gzip', Buffer.from('no gzip')],
+    ['is damaged', 'gzip', gzipSync(text).fill(0xff, 10, 15)],
+    ['has a header and no more', 'gzip', gzipSync(text).subarray(0, 10)],
     ['ends in the middle', 'gzip', gzipSync(text).subarray(0, 20)],
     ['is longer than 1 MiB', 'gzip', gzipSync('x'.repeat(1024 * 1024 + 1))],
     ['is a bomb of 32 MiB', 'gzip', gzipSync(Buffer.alloc(32 * 1024 * 1024))],
@@ -75,6 +96,9 @@ describe('an answer that is encoded all the same', () => {
     'none',
     'aws-chunked',
     'gzip',
+    'deflate',
+    'br',
+    'zstd',
   ])('with %j, and is plain text, is read', async (encoding) => {
     const { client } = await clientOf(text, { 'content-encoding': encoding });
     expect(await bodyOf(client)).toBe(text);
