@@ -5,19 +5,15 @@ import {
   retryAfterOf,
   unreadableAnswer,
 } from 'service-kit/client/answer.ts';
-import { idSchema, type Outcome } from 'service-kit/contract/notification.ts';
+import { answeredIdSchema, type Outcome } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import { redactedReason } from './aldeamo-reason.ts';
 
 const textSchema = z.string().nullish().catch(null);
-/** Empty and 0 are none. */
-const transactionIdSchema = z
-  .union([z.string(), z.number()])
-  .transform((id) => String(id || ''))
-  .pipe(idSchema)
-  .optional()
-  .catch(undefined);
-const entrySchema = z.looseObject({ transactionId: transactionIdSchema, reason: textSchema });
+const entrySchema = z.looseObject({
+  transactionId: answeredIdSchema.optional().catch(undefined),
+  reason: textSchema,
+});
 /** The first entry of a list, since each request is for one SMS. What is no object is no entry. */
 const firstEntrySchema = z
   .array(entrySchema.optional().catch(undefined))

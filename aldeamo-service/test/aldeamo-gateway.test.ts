@@ -103,6 +103,11 @@ describe('each answer is an outcome', () => {
       { outcome: 'accepted', message_id: 'pmt_1-1' },
     ],
     [
+      'a transaction id that is none: its label finds it, too',
+      received({ ...entry, transactionId: { id: 7 } }),
+      { outcome: 'accepted', message_id: 'pmt_1-1' },
+    ],
+    [
       'taken, though another list is null and the status negative',
       aldeamo.http(200, {
         status: -1,

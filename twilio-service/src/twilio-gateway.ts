@@ -1,6 +1,6 @@
 import { type Answer, parseJson, unreadableAnswer } from 'service-kit/client/answer.ts';
 import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
-import { idSchema, type Outcome } from 'service-kit/contract/notification.ts';
+import { answeredIdSchema, type Outcome } from 'service-kit/contract/notification.ts';
 import { createAlerts } from 'service-kit/provider/alerts.ts';
 import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { z } from 'zod';
@@ -90,7 +90,7 @@ const statusCallbackUrl = (publicUrl: string, idempotencyKey: string) =>
   `${publicUrl}${statusPath}?key=${encodeURIComponent(idempotencyKey)}`;
 
 const messageSchema = z.object({
-  sid: idSchema,
+  sid: answeredIdSchema.optional().catch(undefined),
   status: z.string().optional().catch(undefined),
   error_code: codeSchema,
 });
@@ -108,5 +108,6 @@ export function readAnswer(answer: Answer): Reading {
   const { sid, status, error_code } = message;
   if (status === 'failed' || status === 'undelivered')
     return readError(answer, error_code, `twilio_${status}`);
-  return { outcome: { outcome: 'accepted', message_id: sid } };
+  if (sid) return { outcome: { outcome: 'accepted', message_id: sid } };
+  return error_code ? readError(answer, error_code) : { outcome: unreadableAnswer };
 }

@@ -165,6 +165,29 @@ describe('each other answer has an outcome', () => {
       twilio.http(400, `{"code":${'9'.repeat(20)}}`),
       notSent('http_400', noOutage),
     ],
+    ...[null, undefined, '', 0, {}].map((sid): [string, Answer, Outcome] => [
+      `a number that is none at once, with the sid ${JSON.stringify(sid)}`,
+      twilio.http(201, { sid, status: 'failed', error_code: 21211 }),
+      { outcome: 'rejected', reason: 'twilio_21211' },
+    ]),
+    [
+      'no code and no sid, undelivered',
+      twilio.http(201, { sid: null, status: 'undelivered' }),
+      notSent('twilio_undelivered', noOutage),
+    ],
+    [
+      'a code, and neither a sid nor a status',
+      twilio.http(201, { status: 5, error_code: '21610' }),
+      { outcome: 'rejected', reason: 'twilio_21610' },
+    ],
+    ['a sid that is a number', twilio.http(201, { sid: 123 }), { outcome: 'accepted', message_id: '123' }],
+    [
+      'a sid that is a number of 64 bits',
+      twilio.http(201, '{"sid":9223372036854775807,"status":null}'),
+      { outcome: 'accepted', message_id: '9223372036854775807' },
+    ],
+    ['201 with a sid that is none', twilio.http(201, { sid: [] }), unknown('unreadable_answer')],
+    ['201 with the sid 0', twilio.http(201, { sid: 0 }), unknown('unreadable_answer')],
     [
       'a sid that can not be printed or stored',
       twilio.http(201, { sid: 'SM\u0000\ud800\u202e' }),

@@ -6,6 +6,7 @@ import {
   unreadableAnswer,
 } from 'service-kit/client/answer.ts';
 import {
+  answeredIdSchema,
   notifyReplySchema,
   type Outcome,
   outcomeMembersSchema,
@@ -14,6 +15,8 @@ import {
 } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 
+const replySchema = notifyReplySchema.extend({ message_id: answeredIdSchema });
+
 /**
  * Reads the answer of a provider service, which contains the outcome. The status alone decides if it does not, as in the answer
  * of a proxy or of an older release.
@@ -21,7 +24,7 @@ import { z } from 'zod';
 export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
   const json = parseJson(answer.body);
   if (answer.status === 200) {
-    const reply = notifyReplySchema.safeParse(json);
+    const reply = replySchema.safeParse(json);
     if (reply.success && reply.data.provider === provider)
       return { outcome: 'accepted', message_id: reply.data.message_id };
     return unreadableAnswer;

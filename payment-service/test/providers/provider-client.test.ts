@@ -131,6 +131,35 @@ describe('the provider client, given an answer of the provider service', () => {
       { outcome: 'accepted', message_id: 'x'.repeat(255) },
     ],
     [
+      'accepted, with an id that is a number',
+      { status: 200, body: { ...goodReply, message_id: 123 } },
+      { outcome: 'accepted', message_id: '123' },
+    ],
+    ...[undefined, '', null, 5, ['opted_out']].flatMap((reason): [string, Answer, Outcome][] => [
+      [
+        `rejected, with the reason ${JSON.stringify(reason)}`,
+        { status: 422, body: { outcome: 'rejected', reason } },
+        { outcome: 'rejected', reason: 'unspecified' },
+      ],
+      [
+        `not_sent, with the reason ${JSON.stringify(reason)}`,
+        { status: 503, body: { outcome: 'not_sent', reason } },
+        { outcome: 'not_sent', reason: 'unspecified' },
+      ],
+    ]),
+    ...['yes', null, 1].flatMap((no_outage): [string, Answer, Outcome][] => [
+      [
+        `rejected, with a no_outage of ${JSON.stringify(no_outage)}`,
+        { status: 422, body: { outcome: 'rejected', reason: 'opted_out', no_outage } },
+        { outcome: 'rejected', reason: 'opted_out' },
+      ],
+      [
+        `not_sent, with a no_outage of ${JSON.stringify(no_outage)}`,
+        { status: 503, body: { outcome: 'not_sent', reason: 'x', no_outage } },
+        { outcome: 'not_sent', reason: 'x' },
+      ],
+    ]),
+    [
       'accepted, with a text that is not JSON',
       {
         status: 200,
@@ -206,6 +235,8 @@ describe('the provider client, given an answer of the provider service', () => {
     ['another status', { ...goodReply, status: 'queued' }],
     ['no message id', { ...goodReply, message_id: undefined }],
     ['an empty message id', { ...goodReply, message_id: '' }],
+    ['the message id 0', { ...goodReply, message_id: 0 }],
+    ['a message id that is none', { ...goodReply, message_id: { id: 'SM1' } }],
     ['a problem', { outcome: 'not_sent', reason: 'down' }],
   ])('of 200 with %s, returns unknown', async (_what, body) => {
     await expect(outcomeOf({ status: 200, body })).resolves.toEqual({
@@ -256,9 +287,9 @@ describe('the provider client, given an answer without an outcome', () => {
 
   test.each([
     { outcome: 'accepted', reason: 'of course' },
-    { outcome: 'not_sent' },
-    { outcome: 'not_sent', reason: '' },
-    { outcome: 'not_sent', reason: 'down', no_outage: 'yes' },
+    { outcome: 'Rejected', reason: 'down' },
+    { outcome: ['not_sent'], reason: 'down' },
+    { reason: 'down' },
   ])('but with 503 and the invalid outcome %j, returns unknown', async (body) => {
     await expect(outcomeOf({ status: 503, body })).resolves.toEqual({
       outcome: 'unknown',
@@ -575,6 +606,14 @@ describe('the status query of an attempt', () => {
       'rejected',
       { status: 422, body: problemOf('rejected', 'opted_out') },
       { outcome: 'rejected', reason: 'opted_out' },
+    ],
+    [
+      'rejected, without a reason',
+      {
+        status: 422,
+        body: { type: 'urn:problem:notification-rejected', outcome: 'rejected', no_outage: 'yes' },
+      },
+      { outcome: 'rejected', reason: 'unspecified' },
     ],
     [
       'not_sent',

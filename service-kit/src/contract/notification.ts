@@ -70,6 +70,12 @@ export const idSchema = z
   .min(1)
   .meta({ description: 'Cut at 255 characters; what can not be printed is replaced by U+FFFD' });
 
+/** An id in an answer, which may be a number. Empty and 0 are none. */
+export const answeredIdSchema = z
+  .union([z.string(), z.number()])
+  .transform((id) => String(id || ''))
+  .pipe(idSchema);
+
 /** A reason that comes from a provider or its service. */
 export const reasonSchema = z
   .string()
@@ -111,11 +117,14 @@ export type Outcome = z.infer<typeof outcomeSchema>;
 
 export const outcomes = outcomeSchema.options.map(({ shape }) => shape.outcome.value);
 
-/** An outcome other than `accepted`, as members of a problem document. */
+/**
+ * An outcome other than `accepted`, as members of a problem document. It counts however odd the others are, so that a recipient's
+ * refusal never leads to another provider.
+ */
 export const outcomeMembersSchema = z.object({
   outcome: z.enum(['rejected', 'not_sent', 'unknown']),
-  reason: reasonSchema,
-  no_outage: z.boolean().optional(),
+  reason: reasonSchema.catch('unspecified'),
+  no_outage: z.boolean().optional().catch(undefined),
 });
 
 /**
