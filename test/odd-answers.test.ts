@@ -74,5 +74,29 @@ test('given ids, reasons and texts that no database can hold, records what the p
       ],
     },
   });
+
+  aldeamoApi.answerNext(({ response }) => {
+    const body = '{"result":{"failedRequests":[{"reason":"N\xfamero\xa0inv\xe1lido"}]}}\xff';
+    response.writeHead(200).end(Buffer.from(body, 'latin1'));
+  });
+  expect(await find(await payTo('+573001000003'))).toMatchObject({
+    notification_status: 'failed',
+    notification: { attempts: [{ provider: 'Aldeamo', outcome: 'rejected' }] },
+  });
+
+  aldeamoApi.answerNext(({ response }) => {
+    response.writeHead(400, { 'content-length': 500 }).write('cut');
+    setTimeout(() => response.destroy(), 50);
+  });
+  expect(await find(await payTo('+573001000004'))).toMatchObject({
+    notification_status: 'sent',
+    possible_duplicate: false,
+    notification: {
+      attempts: [
+        { provider: 'Aldeamo', outcome: 'not_sent', reason: 'http_400' },
+        { provider: 'Twilio', outcome: 'accepted' },
+      ],
+    },
+  });
   expect([...aldeamoApi.violations, ...twilioApi.violations]).toEqual([]);
 });

@@ -76,27 +76,42 @@ const number =
 const invalid =
   '(?:invalid[oa]?|not valid|no (?:es )?valid[oa]|incorrect[oa]?|errone[oa]|wrong|malformed|mal formado|unknown|desconocid[oa]|unallocated|inexistente|no existe|does not exist|non-?existent)';
 const blocked = '(?:blocked|bloquead[oa]|barred)';
-// Bounded, and of words that share no character with their separators, so that matching never backtracks.
+// Bounded, so that matching never backtracks for long. The last separator may have been a character without a width.
 const fillers =
-  '(?:[ :.,-]{1,3}(?:is|es|the|el|la|de|of|for|del|esta|telefonico|format|formato|\\+?\\d{1,15})){0,4}[ :.,-]{1,3}';
+  '(?:[ :.,-]{1,3}(?:is|es|the|el|la|de|of|for|del|esta|telefonico|format|formato|\\+?\\d{1,15})){0,4}[ :.,-]{0,3}';
 
 const aboutTheRecipient = [
-  new RegExp(`\\b${number}${fillers}${invalid}\\b`),
-  new RegExp(`\\b${invalid}${fillers}${number}\\b`),
-  new RegExp(`\\b${number}${fillers}${blocked}\\b`),
-  new RegExp(`\\b${blocked}${fillers}${number}\\b`),
-  new RegExp(`^\\W*${blocked}\\W*$`),
-  /\b(black ?list(?:ed)?|lista negra|listas? de (?:bloqueo|exclusion)|do not disturb|dnd)\b/,
-  /\b(opt(?:ed)?[ -]?out|unsubscribed?|dad[oa] de baja|desuscrit[oa]|no (?:desea|quiere) recibir)\b/,
-];
+  number + fillers + invalid,
+  invalid + fillers + number,
+  number + fillers + blocked,
+  blocked + fillers + number,
+  `^\\W*${blocked}\\W*$`,
+  'black ?list(?:ed)?|lista negra|listas? de (?:bloqueo|exclusion)|do not disturb|dnd',
+  'opt(?:ed)?[ -]?out|unsubscribed?|dad[oa] de baja|desuscrit[oa]|no (?:desea|quiere) recibir',
+].map((words) => new RegExp(`(?<!\\w)(?:${evenUndecoded(words)})(?!\\w)`));
+
+/** The pattern with U+FFFD as each of its letters and separators, which one that could not be decoded became. */
+function evenUndecoded(pattern: string): string {
+  return pattern.replace(
+    /\[([^\]]+)\]|(?<!\\)[a-z ]/g,
+    (found, members?: string) => `[\ufffd${members ?? found}]`,
+  );
+}
 
 /** The outcome of an SMS that Aldeamo refused with this text. */
 export function outcomeOfRefusal(text: string, reason: string): Outcome {
-  const plain = text
-    .normalize('NFD')
-    .replace(/\p{Mn}/gu, '')
-    .toLowerCase();
+  const plain = plainOf(text);
   return aboutTheRecipient.some((pattern) => pattern.test(plain))
     ? { outcome: 'rejected', reason }
     : { outcome: 'not_sent', reason, no_outage: true };
 }
+
+/** The words of a text: lower case, without accents and what is invisible, and with one kind of space and of dash. */
+const plainOf = (text: string) =>
+  text
+    .normalize('NFKD')
+    .replace(/[\p{Mn}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu, '')
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .replace(/[\p{Pd}_]/gu, '-')
+    .replace(/\ufffd+/g, '\ufffd')
+    .toLowerCase();

@@ -303,13 +303,12 @@ describe('an answer that is not UTF-8', () => {
     await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'rejected', reason: 'Número inválido' });
   });
 
-  test('and does not say so, is still an outcome', async () => {
+  test('and does not say so, is still a refusal of the number', async () => {
     const { upstream, gateway } = await startGateway();
     upstream.answerNext(bytes(refusedOne));
     await expect(gateway.send(sms)).resolves.toEqual({
-      outcome: 'not_sent',
+      outcome: 'rejected',
       reason: 'N\ufffdmero inv\ufffdlido',
-      no_outage: true,
     });
   });
 });

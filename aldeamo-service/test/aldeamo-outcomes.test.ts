@@ -92,6 +92,38 @@ test.each([
 });
 
 test.each([
+  'Número\u00a0inválido',
+  'Número\u202f\u2003inválido',
+  'Numero\u0000invalido',
+  'Numero\r\n\tinvalido',
+  'Numero      invalido',
+  'Numero\u200b invalido',
+  'Nu\u00admero inva\u2060lido',
+  'Numero\u200binvalido',
+  '\ufeffNúmero\u3000inválido\u200e',
+  'Número – inválido',
+  'Número\u2011inválido',
+  'NUMERO_INVALIDO',
+  'Ｎｕｍｅｒｏ ｉｎｖａｌｉｄｏ',
+  'N\ufffdmero inv\ufffdlido',
+  'N\ufffd\ufffdmero inv\ufffd\ufffdlido',
+  'Numero\ufffdinvalido',
+  'N\ufffdmero\ufffdinv\ufffdlido',
+  'N\ufffdmero m\ufffdvil err\ufffdneo',
+  'El n\ufffdmero 573001234567 no es v\ufffdlido',
+  'Tel\ufffdfono desconocido',
+  'N\ufffdmero est\ufffd bloqueado',
+  'L\ufffdnea bloqueada',
+  'Lista\u00a0negra',
+  'Dado\u0085de\u00a0baja',
+  'Opt\u2011out',
+  'Bloqueado\u0000',
+  '\ufffdBloqueado\ufffd',
+])('given %j, whose characters are odd, the outcome is rejected', (text) => {
+  expect(outcomeOfRefusal(text, 'why')).toEqual({ outcome: 'rejected', reason: 'why' });
+});
+
+test.each([
   '',
   'Error',
   'Mensaje inválido',
@@ -108,7 +140,19 @@ test.each([
   'País no permitido',
   'Contenido bloqueado',
   'Too many messages to this number',
+  'Mensaje\u00a0inválido',
+  'Mensaje inv\ufffdlido',
+  'Ruta inv\ufffdlida',
+  'Cuenta\u0000bloqueada',
+  'N\ufffdmero de caracteres inv\ufffdlido',
+  '\ufffd',
+  '\ufffd \ufffd \ufffd',
   `${'number 1 '.repeat(20_000)}!`,
+  '\ufffd '.repeat(100_000),
+  '\ufffd.\ufffda'.repeat(50_000),
+  'n\ufffdmero\ufffdi\ufffd-\ufffds.'.repeat(15_000),
+  'numero - es - '.repeat(15_000),
+  '.'.repeat(200_000),
 ])('given %.40s, the outcome is not_sent, and another provider may send it', (text) => {
   const started = performance.now();
   expect(outcomeOfRefusal(text, 'why')).toEqual({ outcome: 'not_sent', reason: 'why', no_outage: true });
