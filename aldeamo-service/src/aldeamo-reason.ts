@@ -14,14 +14,17 @@ const shortestPart = 12;
 export function redactedReason(text: string | null | undefined, message: string): string {
   const redacted = withoutParts(plain((text ?? '').slice(0, longestRead)), plain(message))
     .replace(/(["“«])[^"”»]*(["”»])/g, '$1…$2')
-    // U+FFFD, because a space or a dash between two digits may have been lost in decoding.
-    .replace(/\d(?:[\s()./_\ufffd-]{0,2}\d){5,}/g, (digits) => `…${digits.replace(/\D/g, '').slice(-2)}`)
+    // Whatever separates them: a date or an amount of as many digits is redacted, too.
+    .replace(/\p{N}(?:[^\p{L}\p{N}]{0,3}\p{N}){5,}/gu, lastTwoDigits)
     .trim();
   return reasonSchema.parse(redacted || 'refused');
 }
 
 /** What has no width would hide a phone or a quote from the patterns. */
-const plain = (text: string) => text.replace(/\p{Cf}+/gu, '').replace(/[\p{Cc}\s]+/gu, ' ');
+const plain = (text: string) =>
+  text.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu, '').replace(/[\p{Cc}\s]+/gu, ' ');
+
+const lastTwoDigits = (digits: string) => `…${(digits.match(/\p{N}/gu) ?? []).slice(-2).join('')}`;
 
 /** Replaces each part of the text that is in the message, too, by an ellipsis. */
 function withoutParts(text: string, message: string): string {
