@@ -11,7 +11,7 @@ import type { Delivery } from './delivery.ts';
 import { logPayment } from './log-payment.ts';
 
 /** The response to a payment that was created, or to the first request with its Idempotency-Key. */
-interface Created {
+export interface Created {
   payment_id: string;
   answer: StoredAnswer;
   replayed: boolean;
@@ -36,6 +36,8 @@ export interface PaymentCreation {
   createNotified: CreatePayment;
   /** Responds 202 when the payment is durable; its customer is notified afterwards. */
   createDurable: CreatePayment;
+  /** The first answer to this request; undefined if its key is not known. @throws as CreatePayment does */
+  findCreated: (request: PaymentRequest, idempotencyKey: string) => Promise<Created | undefined>;
 }
 
 export interface PaymentCreationOptions {
@@ -100,6 +102,11 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
     return { payment };
   }
 
+  const findCreated: PaymentCreation['findCreated'] = async (request, idempotencyKey) => {
+    const known = await store.findKey(idempotencyKey);
+    return known && replay(known, fingerprintOf(request));
+  };
+
   async function replay(known: IdempotencyRecord, fingerprint: string | undefined): Promise<Created> {
     const { payment_id, answer } = known;
     if (known.fingerprint !== fingerprint) {
@@ -124,7 +131,7 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
     );
   }
 
-  return { createNotified, createDurable };
+  return { createNotified, createDurable, findCreated };
 }
 
 const outcomeNotRecorded = () =>

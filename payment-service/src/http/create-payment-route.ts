@@ -1,11 +1,12 @@
+import type { FastifyRequest } from 'fastify';
 import { idempotencyKeySchema } from 'service-kit/contract/notification.ts';
 import type { Credential } from 'service-kit/http/credentials.ts';
 import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import type { PaymentCreation } from '../delivery/create-payment.ts';
+import type { Created, PaymentCreation } from '../delivery/create-payment.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
-import { paymentRequestSchema, type RequestRules } from './payment-request.ts';
+import { formerPaymentRequestSchema, paymentRequestSchema, type RequestRules } from './payment-request.ts';
 import { prefers } from './prefer.ts';
 import { unreadablePaymentResponse } from './store-unavailable.ts';
 
@@ -14,10 +15,21 @@ export function registerPaymentCreation(
   creation: PaymentCreation,
   rules: RequestRules,
 ): void {
+  const formerSchema = formerPaymentRequestSchema(rules);
+
+  /** What is refused now may have been taken by an earlier release: a client that lost the answer must not take it for refused. */
+  async function replayFormer({ body, headers, credential }: FastifyRequest): Promise<Created | undefined> {
+    const header = idempotencyKeySchema.safeParse(headers['idempotency-key']);
+    const request = formerSchema.safeParse(body);
+    if (!header.success || !request.success) return undefined;
+    return creation.findCreated(request.data, scopedKey(header.data, credential));
+  }
+
   server.post(
     '/payments',
     {
       config: { access: ['client', 'admin'] },
+      attachValidation: true,
       schema: {
         tags: ['payments'],
         summary: 'Record a payment and notify its customer',
@@ -47,12 +59,17 @@ export function registerPaymentCreation(
         },
       },
     },
-    async ({ body, headers, credential, log }, reply) => {
+    async (request, reply) => {
+      const { body, headers, credential, log, validationError } = request;
+      const key = headers['idempotency-key'];
       const create = prefers('respond-async', headers.prefer)
         ? creation.createDurable
         : creation.createNotified;
-      const key = scopedKey(headers['idempotency-key'], credential);
-      const { payment_id, answer, replayed } = await create(body, key, log);
+      const created = validationError
+        ? await replayFormer(request)
+        : await create(body, key && scopedKey(key, credential), log);
+      if (!created) throw validationError;
+      const { payment_id, answer, replayed } = created;
       reply.header('location', `/payments/${payment_id}`);
       if (answer.status === 202) reply.header('preference-applied', 'respond-async');
       if (replayed) reply.header('idempotent-replayed', 'true');
@@ -64,5 +81,4 @@ export function registerPaymentCreation(
 }
 
 /** Keys are scoped to their client, so that the same key of two clients means two payments. */
-const scopedKey = (key: string | undefined, client: Credential | undefined) =>
-  key !== undefined && client ? `${client.name}:${key}` : key;
+const scopedKey = (key: string, client: Credential | undefined) => (client ? `${client.name}:${key}` : key);

@@ -3,7 +3,7 @@ import { type countrySchema, normalizePhone } from 'service-kit/contract/phone.t
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { transliterate } from 'service-kit/contract/transliteration.ts';
 import { z } from 'zod';
-import { currencyCodes, currencyError } from '../domain/currencies.ts';
+import { currencyCodes, currencyError, decimalsOf } from '../domain/currencies.ts';
 import { amountError, parseAmount } from '../domain/money.ts';
 
 /** Validation settings of an operator. */
@@ -51,8 +51,15 @@ function errorOfAmount(amount: string, currency: string): string | undefined {
   return typeof minor === 'string' ? minor : undefined;
 }
 
+/**
+ * The body of a request that was taken once, and is refused since a currency was withdrawn or `SMS_MAX_SEGMENTS` was lowered: its
+ * Idempotency-Key may have an answer.
+ */
+export const formerPaymentRequestSchema = (rules: RequestRules) =>
+  paymentRequestSchema({ ...rules, maxSegments: Number.POSITIVE_INFINITY }, [...decimalsOf.keys()]);
+
 /** The body of POST /payments. `amount` is the text of the request (`parseWithAmountAsText`). */
-export const paymentRequestSchema = (rules: RequestRules) =>
+export const paymentRequestSchema = (rules: RequestRules, currencies: readonly string[] = currencyCodes) =>
   z
     .strictObject({
       amount: z.string({ error: amountTypeError }).meta({
@@ -67,7 +74,7 @@ export const paymentRequestSchema = (rules: RequestRules) =>
           error: `must not take more than ${rules.maxSegments} SMS`,
         })
         .optional(),
-      currency: z.enum(currencyCodes, { error: ({ input }) => currencyError(input) }).default('COP'),
+      currency: z.enum(currencies, { error: ({ input }) => currencyError(input) }).default('COP'),
       phone: phoneRequestSchema(rules).optional(),
     })
     // The transformation reads the amount only if all else is right, and then this has nothing to do.

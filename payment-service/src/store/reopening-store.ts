@@ -28,6 +28,7 @@ export function createReopeningStore(open: () => Store | Promise<Store>, log: Fa
     insert: (...args) => withStore((store) => store.insert(...args)),
     update: (...args) => withStore((store) => store.update(...args)),
     storeAnswer: (...args) => withStore((store) => store.storeAnswer(...args)),
+    findKey: (...args) => withStore((store) => store.findKey(...args)),
     find: (...args) => withStore((store) => store.find(...args)),
     list: (...args) => withStore((store) => store.list(...args)),
     backlog: () => withStore((store) => store.backlog()),

@@ -84,6 +84,7 @@ export interface Store {
   update(payment: Payment, answer?: StoredAnswer, before?: Payment): Promise<void>;
   /** Stores the answer for the payment's key unless one is stored, and returns the stored one. */
   storeAnswer(paymentId: string, answer: StoredAnswer): Promise<StoredAnswer>;
+  findKey(key: string): Promise<IdempotencyRecord | undefined>;
   /** @throws UnreadablePayment */
   find(paymentId: string): Promise<Payment | undefined>;
   /** Newest first, without those that can not be read; undefined if there is no payment `starting_after`. */

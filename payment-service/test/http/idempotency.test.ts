@@ -1,5 +1,7 @@
+import { hash } from 'node:crypto';
 import { pino } from 'pino';
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { type Credential, createCredential } from 'service-kit/http/credentials.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, test, vi } from 'vitest';
@@ -85,6 +87,86 @@ describe('Idempotency-Key', () => {
     const again = await app.inject(keyed('key-1', second));
     expect([again.statusCode, replayed(again), again.body]).toEqual([201, 'true', answer.body]);
     expect(calls).toHaveLength(1);
+  });
+
+  describe('of a payment that was taken before this release', () => {
+    const taken = { amount: 5, customer_id: '1', message: 'Hola', phone: '+573001234567' };
+    const answer = { status: 201, body: '{"payment_id":"as it was"}' };
+
+    async function buildWith(
+      currency: string,
+      minor: number,
+      { message = taken.message, key = 'key-1', access = { credentials: [] as Credential[] } } = {},
+    ) {
+      const built = await build({ rules: { maxSegments: 1 }, access });
+      const fingerprint = hash('sha256', JSON.stringify([minor, currency, '1', message, taken.phone]));
+      const payment = paymentNumber(1, { currency, amount_minor: minor });
+      await built.store.insert(payment, recordOf(key, payment, { fingerprint, answer }));
+      return { ...built, payment };
+    }
+
+    test.each([
+      ['BGN', 500],
+      ['ANG', 500],
+      ['CUC', 500],
+      ['XAU', 5],
+      ['XXX', 5],
+      ['CLF', 50_000],
+      ['UYW', 50_000],
+    ])('in %s, replays the first answer', async (currency, minor) => {
+      const { app, calls, payment } = await buildWith(currency, minor);
+      const response = await app.inject(keyed('key-1', { ...taken, currency }));
+      expect([response.statusCode, response.body, replayed(response)]).toEqual([201, answer.body, 'true']);
+      expect(response.headers.location).toBe(`/payments/${payment.payment_id}`);
+      expect(calls).toEqual([]);
+    });
+
+    test('with more SMS than are allowed now, replays the first answer', async () => {
+      const message = 'x'.repeat(161);
+      const { app } = await buildWith('COP', 500, { message });
+      const response = await app.inject(keyed('key-1', { ...taken, message }));
+      expect([response.statusCode, response.body]).toEqual([201, answer.body]);
+    });
+
+    test.each<[string, object, Record<string, string>, number, string[]]>([
+      ['with another payment', { ...taken, currency: 'BGN', amount: 6 }, {}, 422, []],
+      ['with another key', { ...taken, currency: 'BGN' }, { 'idempotency-key': 'key-2' }, 400, ['currency']],
+      [
+        'with a wrong key',
+        { ...taken, currency: 'BGN' },
+        { 'idempotency-key': 'é' },
+        400,
+        ['currency', 'idempotency-key'],
+      ],
+      ['with a wrong phone', { ...taken, currency: 'BGN', phone: '1' }, {}, 400, ['currency', 'phone']],
+      ['with a wrong amount', { ...taken, currency: 'BGN', amount: 0 }, {}, 400, ['amount', 'currency']],
+      ['in no currency', { ...taken, currency: 'bgn' }, {}, 400, ['currency']],
+    ])('%s, is refused', async (_what, request, headers, status, paths) => {
+      const { app, store } = await buildWith('BGN', 500);
+      const response = await app.inject(keyed('key-1', request, headers));
+      const { errors = [] } = problemSchema.parse(response.json());
+      expect([response.statusCode, errors.map(({ path }) => path).sort()]).toEqual([status, paths]);
+      expect((await store.list(everything))?.payments).toHaveLength(1);
+    });
+
+    test('without its key, is refused with the store unasked', async () => {
+      const { app, store } = await buildWith('BGN', 500);
+      const asked = vi.spyOn(store, 'findKey');
+      expect((await app.inject(post({ ...taken, currency: 'BGN' }))).statusCode).toBe(400);
+      expect(asked).not.toHaveBeenCalled();
+    });
+
+    test('is replayed to its own client alone', async () => {
+      const credentials = ['shop', 'portal'].map((name) =>
+        createCredential(name, 'client', `key-of-the-${name}`),
+      );
+      const { app } = await buildWith('BGN', 500, { key: 'shop:key-1', access: { credentials } });
+      const statusFor = async (client: string) => {
+        const headers = { authorization: `Bearer key-of-the-${client}` };
+        return (await app.inject(keyed('key-1', { ...taken, currency: 'BGN' }, headers))).statusCode;
+      };
+      expect([await statusFor('shop'), await statusFor('portal')]).toEqual([201, 400]);
+    });
   });
 
   const whole = { amount: 100, customer_id: '1', currency: 'COP', message: 'Hola', phone: '+573001234567' };

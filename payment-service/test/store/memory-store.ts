@@ -117,6 +117,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       return record.answer;
     }),
 
+    findKey: read((key) => keys.get(key)?.record),
     find: read((paymentId) => payments.get(paymentId)?.payment),
 
     list: read((query: PaymentQuery) => {

@@ -610,6 +610,13 @@ export function describeStore(
         expect(await store.find(paymentNumber(2).payment_id)).toBeUndefined();
       });
 
+      test('is found with its record, and no other is', async () => {
+        const record = recordOf('key-1', paymentNumber(1), { answer: someAnswer });
+        await store.insert(paymentNumber(1), record);
+        expect(await store.findKey('key-1')).toStrictEqual(record);
+        expect(await store.findKey('KEY-1')).toBeUndefined();
+      });
+
       test('is compared exactly, and is optional', async () => {
         const keys = ['key-1', 'KEY-1', 'key-1 ', undefined, undefined];
         for (const [number, key] of keys.entries()) {

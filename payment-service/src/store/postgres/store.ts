@@ -122,6 +122,8 @@ export async function openPostgresStore({
     storeAnswer: (paymentId, answer) =>
       write(async () => (await statements.storeAnswer(paymentId, answer)) ?? answer),
 
+    findKey: (key) => read(() => findKey(key)),
+
     async find(paymentId) {
       const row = await read(() => findRow(paymentId));
       return readOne(sorted(row ? [row] : []));

@@ -2,9 +2,17 @@ import type { DatabaseSync } from 'node:sqlite';
 import { type KeyRow, recordOf } from '../key-row.ts';
 import type { IdempotencyRecord, StoredAnswer } from '../store.ts';
 
+/** Of a connection that reads or writes. */
+export function prepareKeyLookup(db: DatabaseSync): (key: string) => IdempotencyRecord | undefined {
+  const select = db.prepare('SELECT * FROM idempotency_keys WHERE key = ?');
+  return (key) => {
+    const row = select.get(key) as KeyRow | undefined;
+    return row && recordOf(row);
+  };
+}
+
 /** The statements about idempotency keys. Times are ms since the epoch. */
 export function prepareKeyWrites(db: DatabaseSync) {
-  const select = db.prepare('SELECT * FROM idempotency_keys WHERE key = ?');
   const insert = db.prepare(`
     INSERT INTO idempotency_keys (key, fingerprint, payment_id, answer_status, answer_body, created_at)
     VALUES (?, ?, ?, ?, ?, ?)`);
@@ -20,10 +28,7 @@ export function prepareKeyWrites(db: DatabaseSync) {
     WHERE key IN (SELECT key FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT :limit)`);
 
   return {
-    find(key: string): IdempotencyRecord | undefined {
-      const row = select.get(key) as KeyRow | undefined;
-      return row && recordOf(row);
-    },
+    find: prepareKeyLookup(db),
 
     insert({ key, fingerprint, payment_id, answer }: IdempotencyRecord, created_at: number): void {
       insert.run(key, fingerprint, payment_id, answer?.status ?? null, answer?.body ?? null, created_at);

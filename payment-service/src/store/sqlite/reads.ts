@@ -2,6 +2,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { notificationStatusSchema } from '../../domain/payment.ts';
 import type { Backlog, PaymentQuery } from '../store.ts';
 import { type StoredPayments, sortRows } from '../stored-payments.ts';
+import { prepareKeyLookup } from './key-writes.ts';
 import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
 
 /**
@@ -40,6 +41,7 @@ export function prepareReads(db: DatabaseSync) {
 
     backlog: () => ({ ...backlog.get() }) as unknown as Backlog,
 
+    findKey: prepareKeyLookup(db),
     findPhone: preparePhone(db),
   };
 }

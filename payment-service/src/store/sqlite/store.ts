@@ -59,6 +59,7 @@ export async function openSqliteStore({
     },
 
     storeAnswer: (paymentId, answer) => writer.write('storeAnswer', paymentId, answer),
+    findKey: (key) => read(() => reader.findKey(key)),
     find: async (paymentId) => readOne(reported(await read(() => reader.find(paymentId)))),
 
     async list(query) {
