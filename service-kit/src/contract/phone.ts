@@ -25,27 +25,47 @@ export const countrySchema = z
  * not checked, because they change faster than any list of them, and the provider knows them.
  */
 export function normalizePhone(text: string, defaultCountry: CountryCode): string | undefined {
-  const written = withoutScheme(text.replace(invisibleAround, '').replace(/[\p{Zs}\t]/gu, ' '));
+  const written = withoutScheme(visiblePart(text)).replace(codeInParentheses, '$1 ');
   const digits = parseDigits(written);
   // 00 is not the international prefix everywhere: in Colombia 005 selects a carrier, and 0057300… is a number in Russia.
   if (digits.startsWith('00') || decimal.test(written)) return undefined;
+  const phone = read(written, digits, defaultCountry);
+  if (phone) return isAmbiguous(phone, written) ? undefined : toE164(phone);
+  // The parser takes 4915112345678 for a national number of Germany, which none of that length is.
+  const lacksPlus = !plus.test(written) && digits.startsWith(getCountryCallingCode(defaultCountry));
+  return lacksPlus ? toE164(read(`+${written}`, digits, defaultCountry)) : undefined;
+}
+
+/** Some countries have numbers longer than E.164 allows. */
+const toE164 = (phone: PhoneNumber | undefined) => phoneSchema.safeParse(phone?.number).data;
+
+function read(written: string, digits: string, defaultCountry: CountryCode): PhoneNumber | undefined {
   // Without `extract: false` the number in a URL would be one.
   const phone = parsePhoneNumber(written, { defaultCountry, extract: false });
   if (!phone?.isPossible() || phone.ext) return undefined;
-  if (!isWrittenAs(phone, digits) || isAmbiguous(phone, written)) return undefined;
-  if (!isMobileOrAbroad(phone, defaultCountry)) return undefined;
-  return phoneSchema.safeParse(phone.number).data; // some countries have numbers longer than E.164 allows
+  return isWrittenAs(phone, digits) && isMobileOrAbroad(phone, defaultCountry) ? phone : undefined;
 }
 
-/** What text copied from a contact or a web page brings along: marks of direction, byte order marks, spaces. */
-const invisibleAround = /^[\p{Cf}\s]+|[\p{Cf}\s]+$/gu;
+/** Without what text copied from a contact or a web page brings along: marks of direction, byte order marks, spaces around. */
+const visiblePart = (text: string) =>
+  text
+    .replace(/^[\p{Cf}\s]+|[\p{Cf}\s]+$/gu, '')
+    .replace(invisibleWithin, '')
+    .replace(/[\p{Zs}\t]/gu, ' ');
+
+/** Not what turns the direction to the left: behind it a reader sees the groups of digits in another order. */
+const invisibleWithin = /(?![\u061c\u200f\u202b\u202e\u2067])\p{Cf}/gu;
+
+/** (+57) 300 123 4567, which the parser takes for text. */
+const codeInParentheses = /^[(（] ?([+＋] ?\p{Nd}{1,3}) ?[)）] ?/u;
+const plus = /[+＋]/;
 
 /** 3001234567.0 is a number in a spreadsheet. */
 const decimal = /[.．]\p{Nd}$|^\P{Nd}*\p{Nd}+[.．](\p{Nd}{2}|[0０٠]+)$/u;
 
 /** RFC 3966. A local number has its context, and whatever else a parameter says would be lost. */
 function withoutScheme(text: string): string {
-  const [, number, context = ''] = /^tel:([^;]*)(?:;phone-context=(\+[\d.()-]+))?$/i.exec(text) ?? [];
+  const [, number, context = ''] = /^tel: *([^;]*)(?:;phone-context=(\+[\d.()-]+))?$/i.exec(text) ?? [];
   return number === undefined ? text : context + number;
 }
 
@@ -63,7 +83,7 @@ function isWrittenAs(phone: PhoneNumber, digits: string): boolean {
 
 /** Without +, 62812345678 may be a national number of Indonesia or lack the + of 62, unless it is a known mobile. */
 const isAmbiguous = (phone: PhoneNumber, written: string) =>
-  /^[^+＋]*$/.test(written) &&
+  !plus.test(written) &&
   phone.nationalNumber.startsWith(phone.countryCallingCode) &&
   phone.countryCallingCode.length > 1 &&
   !phone.isValid();

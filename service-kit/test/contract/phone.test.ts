@@ -25,6 +25,11 @@ describe('normalizePhone', () => {
     '＋573001234567',
     '+57 300 123 4567',
     '+57-300-123-4567',
+    '(+57) 300 123 4567',
+    '(+57)3001234567',
+    '( + 57 )300-123-4567',
+    '（＋５７）３００ １２３ ４５６７',
+    '(+57) (300) 123-4567',
   ])('%j is +573001234567 in Colombia', (text) => {
     expect(normalizePhone(text, 'CO')).toBe('+573001234567');
   });
@@ -33,6 +38,9 @@ describe('normalizePhone', () => {
     ['tel:+573001234567'],
     ['TEL:+57-300-123-4567'],
     ['tel:3001234567'],
+    ['tel: +573001234567'],
+    ['Tel:\u00a0300 123 4567'],
+    ['tel:(+57)3001234567'],
     ['tel:300-123-4567;phone-context=+57'],
     ['\u200etel:+573001234567'],
   ])('%j, a URI by RFC 3966, is +573001234567', (text) => {
@@ -46,8 +54,21 @@ describe('normalizePhone', () => {
       expect(normalizePhone(`${character}${phone}${character.repeat(2)}`, 'CO')).toBe('+573001234567');
   });
 
-  test('a mark of direction within a phone is not read over, because it reverses what is seen', () => {
-    expect(normalizePhone('+57\u202e3001234567', 'CO')).toBeUndefined();
+  test.each([
+    '+57 \u200e300 123 4567',
+    '+57\u2060300\u200b123\u00ad4567',
+    '\u202a+57\u202c\u00a0300\u200d123 4567',
+    '\u2066(+57)\u2069 \ufeff300 123 4567',
+    '300\u200b1234567',
+  ])('%j, with invisible characters between its parts, is +573001234567', (text) => {
+    expect(normalizePhone(text, 'CO')).toBe('+573001234567');
+  });
+
+  test.each(
+    [...'\u061c\u200f\u202b\u202e\u2067'].map((mark) => [mark]),
+  )('%j within a phone is not read over, because it reverses what is seen', (mark) => {
+    expect(normalizePhone(`+57${mark}3001234567`, 'CO')).toBeUndefined();
+    expect(normalizePhone(`+57 ${mark}300 123 4567`, 'CO')).toBeUndefined();
   });
 
   test('given a calling code, ignores the default country', () => {
@@ -108,6 +129,10 @@ describe('normalizePhone', () => {
     '3001234567 3007654321',
     '300-FLOWERS',
     'tel:tel:3001234567',
+    '(+57 300) 123 4567x',
+    '((+57)) 3001234567',
+    '(+57)(+57)3001234567',
+    '(+57)+573001234567',
     'tel:3001234567;ext=5',
     'tel:3001234567;phone-context=example.com',
     'tel:+573001234567;isub=1',
@@ -145,6 +170,11 @@ describe('normalizePhone', () => {
     ['GB', '7911 12345', undefined],
     ['ES', '+34 612 34 56 78 9', undefined],
     ['DE', '0151 1234', undefined],
+    ['DE', '4915112345678', '+4915112345678'],
+    ['DE', '491701234567', '+491701234567'],
+    ['DE', '49 (0)170 1234567', '+491701234567'],
+    ['DE', '4915112345', undefined], // +494915112345 or +4915112345, and neither is known
+    ['AT', '436641234567', '+436641234567'],
     ['BR', '0 15 11 96123 4567', undefined], // 15 chooses a carrier
     ['ID', '62812345678', undefined], // +62812345678 or +6262812345678
   ] as const)('in %s, %j is %s', (country, text, phone) => {
@@ -175,7 +205,11 @@ describe('normalizePhone', () => {
         '00',
         '0',
         '57',
+        '49',
+        '62',
         '+57',
+        '(+57)',
+        '\u200e',
         '300',
         '1',
         '.',
