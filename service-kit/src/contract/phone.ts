@@ -21,7 +21,7 @@ export const countrySchema = z
  * A phone as E.164; a national number is one of the default country. It has the digits that were written, all of them: what only
  * resembles a phone must not become the number of a stranger.
  *
- * A number of the default country has the exact length of its mobiles. Of any other only a possible length is asked. Ranges are
+ * A number of the default country has the exact length of its mobiles, and is not the beginning of a longer one. Of any other only a possible length is asked. Ranges are
  * not checked, because they change faster than any list of them, and the provider knows them.
  */
 export function normalizePhone(text: string, defaultCountry: CountryCode): string | undefined {
@@ -91,20 +91,33 @@ const isAmbiguous = (phone: PhoneNumber, written: string) =>
 /** Mobiles of Colombia have ten digits and begin with 3 (CRC, Resolución 5826 of 2019), whatever else the country's plan has. */
 const mobileOfColombia = /^3\d{9}$/;
 
+/** Area code and central office code begin with 2 to 9 in the whole of North America (NANPA, NPA and central office codes). */
+const northAmerican = /^[2-9]\d{2}[2-9]\d{6}$/;
+
 /** A part of a numbering plan that the library has and does not declare. */
 interface TypesOfNumbers {
   type(name: 'MOBILE'): { possibleLengths(): number[] } | undefined;
 }
 
-function isMobileOrAbroad({ countryCallingCode, nationalNumber }: PhoneNumber, home: CountryCode): boolean {
+function isMobileOrAbroad(phone: PhoneNumber, home: CountryCode): boolean {
+  const { countryCallingCode, nationalNumber } = phone;
   if (countryCallingCode !== getCountryCallingCode(home)) return true;
   if (home === 'CO') return mobileOfColombia.test(nationalNumber);
+  if (countryCallingCode === '1') return northAmerican.test(nationalNumber);
   const metadata = new Metadata();
   metadata.selectNumberingPlan(home);
   const plan = metadata.numberingPlan as NumberingPlan & TypesOfNumbers;
   const lengths = plan.type('MOBILE')?.possibleLengths(); // undefined on Tristan da Cunha, which has none
-  return lengths?.includes(nationalNumber.length) ?? true;
+  if (lengths === undefined) return true;
+  return lengths.includes(nationalNumber.length) && !(lengths.length > 1 && lacksDigit(phone));
 }
+
+/**
+ * In a numbering plan no number is the beginning of another: what one more digit would make a known mobile is one with a digit
+ * missing, such as 11 9123 4567 in Brazil.
+ */
+const lacksDigit = (phone: PhoneNumber) =>
+  !phone.isValid() && [...'0123456789'].some((digit) => parsePhoneNumber(phone.number + digit)?.isValid());
 
 /** The calling code without + and the national number, as Aldeamo's API has them. */
 export function splitPhone(e164: string): { callingCode: string; nationalNumber: string } | undefined {

@@ -176,6 +176,14 @@ describe('normalizePhone', () => {
     ['DE', '4915112345', undefined], // +494915112345 or +4915112345, and neither is known
     ['AT', '436641234567', '+436641234567'],
     ['BR', '0 15 11 96123 4567', undefined], // 15 chooses a carrier
+    ['BR', '1191234567', undefined], // a digit is missing
+    ['BR', '+55 11 9123-4567', undefined],
+    ['BR', '11 7123 4567', '+551171234567'], // of the few mobiles with ten digits
+    ['MY', '011 123 4567', undefined],
+    ['US', '1234567890', undefined],
+    ['US', '415 155 2671', undefined],
+    ['JM', '0234567890', undefined],
+    ['US', '(672) 555-0123', '+16725550123'],
     ['ID', '62812345678', undefined], // +62812345678 or +6262812345678
   ] as const)('in %s, %j is %s', (country, text, phone) => {
     expect(normalizePhone(text, country)).toBe(phone);
