@@ -1,4 +1,4 @@
-import { customerIdSchema, messageSchema } from 'service-kit/contract/notification.ts';
+import { customerIdSchema, messageSchema, textSchema } from 'service-kit/contract/notification.ts';
 import { type countrySchema, normalizePhone } from 'service-kit/contract/phone.ts';
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { transliterate } from 'service-kit/contract/transliteration.ts';
@@ -35,8 +35,14 @@ export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
       example: '+573001234567',
     });
 
-/** Validated again, because … becomes three characters. */
-const plainMessageSchema = messageSchema.transform(transliterate).pipe(messageSchema);
+/** Its length counts once characters are replaced and removed: … becomes three, and U+200B none. The other limit is one of work. */
+const plainMessageSchema = textSchema(16_000)
+  .meta({
+    description: 'The text of the SMS; at most 1600 characters as it is sent',
+    example: 'Pago recibido',
+  })
+  .transform(transliterate)
+  .pipe(messageSchema);
 
 /** Undefined for an absent one, which has a sentence already. */
 const amountTypeError = ({ input }: { input?: unknown }) =>

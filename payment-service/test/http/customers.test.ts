@@ -128,7 +128,17 @@ describe('the text', () => {
     false,
   ])('given only what shows nothing, is refused with a 400 (transliterated: %j)', async (transliterate) => {
     const { app, calls } = await build({ rules: { transliterate } });
-    for (const message of ['\u200b', '\u200e \u2060', '\u00a0\u3164', '\u2800', '\ufe0f', '\u00ad\n']) {
+    for (const message of [
+      '\u200b',
+      '\u200e \u2060',
+      '\u00a0\u3164',
+      '\u2800',
+      '\ufe0f',
+      '\u00ad\n',
+      '\u0301\u0301',
+      ' \u0338',
+      '\ufffc',
+    ]) {
       const refused = await app.inject(post({ ...body, message }));
       expect(refused.statusCode).toBe(400);
       expect(refused.json().errors).toEqual([{ path: 'message', message: 'must not be blank' }]);
@@ -144,6 +154,28 @@ describe('the text', () => {
     expect(refused.json().errors).toEqual([
       { path: 'message', message: 'must have at most 1600 characters' },
     ]);
+  });
+
+  test.each([
+    ['invisible characters', `${'\u200b'.repeat(1700)}a`, 'a'],
+    ['letters with their marks apart', 'a\u0301'.repeat(900), 'a'.repeat(900)],
+    ['16 000 characters', `${'\u200b'.repeat(15_999)}a`, 'a'],
+  ])('given %s, has the length of what is sent', async (_what, message, sent) => {
+    const { app } = await build({ rules: { transliterate: true } });
+    const { notification } = paymentOf(await app.inject(post({ ...body, message })));
+    expect(notification.message).toBe(sent);
+    const plain = await build();
+    expect((await plain.app.inject(post({ ...body, message }))).statusCode).toBe(400);
+  });
+
+  test.each([
+    ['1601 letters', 'a'.repeat(1601), 'must have at most 1600 characters'],
+    ['more than 16 000 characters', `${'\u200b'.repeat(16_000)}a`, 'must have at most 1600 characters'],
+    ['a control character that the table of Twilio drops', 'a\u0003', 'must not contain control characters'],
+  ])('given %s, is refused though it would be transliterated', async (_what, text, message) => {
+    const { app } = await build({ rules: { transliterate: true } });
+    const refused = await app.inject(post({ ...body, message: text }));
+    expect([refused.statusCode, refused.json().errors]).toEqual([400, [{ path: 'message', message }]]);
   });
 
   test('given more segments than the limit, is refused with a 400', async () => {

@@ -6,8 +6,8 @@ import { printable } from './printable.ts';
 export const providerSchema = z.enum(['Aldeamo', 'Twilio']);
 export type Provider = z.infer<typeof providerSchema>;
 
-/** Not spaces alone, nor what shows nothing, such as U+200B: a customer would get an empty SMS. An empty text has its own error. */
-const notBlank = /^$|[^\s\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]/u;
+/** Not spaces alone, nor what shows nothing by itself, such as U+200B or an accent without a letter: a customer would get an empty SMS. An empty text has its own error. */
+const notBlank = /^$|[^\s\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]/u;
 
 /** Cc: control characters, Cf: invisible formatting (it can disguise an id in a log), Cs: half a surrogate pair. */
 export const customerIdSchema = z
@@ -18,14 +18,20 @@ export const customerIdSchema = z
   .regex(notBlank, 'must not be blank')
   .meta({ description: "The customer's id", example: '123' });
 
+/** @param longest in UTF-16 code units */
+export const textSchema = (longest: number) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .max(longest, 'must have at most 1600 characters')
+    .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u, 'must not contain control characters')
+    .regex(notBlank, 'must not be blank');
+
 /** Twilio's limit is 1600 characters, and no provider's is higher. */
-export const messageSchema = z
-  .string()
-  .min(1, 'must not be empty')
-  .max(1600, 'must have at most 1600 characters')
-  .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u, 'must not contain control characters')
-  .regex(notBlank, 'must not be blank')
-  .meta({ description: 'The text of the SMS', example: 'Pago recibido' });
+export const messageSchema = textSchema(1600).meta({
+  description: 'The text of the SMS',
+  example: 'Pago recibido',
+});
 
 export const phoneSchema = z
   .string()
