@@ -7,12 +7,17 @@ import { decimalsOf } from './currencies.ts';
 
 const decimalText = /^(?:0|[1-9]\d*)(?:\.\d+)?$/;
 
+/** In characters, those without an effect included. */
+const longest = 40;
+
 const tooMuch = 'is more than this service can count';
 
 /** What is wrong with the text of an amount in any currency; undefined if nothing is. */
 export function amountError(text: string): string | undefined {
   if (text.startsWith('-')) return 'must be more than 0';
-  if (text.length > 40 || !decimalText.test(text))
+  if (text.length > longest && /^[\d.]*$/.test(text))
+    return `must be a decimal number of at most ${longest} digits`;
+  if (text.length > longest || !decimalText.test(text))
     return 'must be a decimal number without an exponent, such as 100.50';
   if (!/[1-9]/.test(text)) return 'must be more than 0';
   return Number.parseInt(text, 10) > Number.MAX_SAFE_INTEGER ? tooMuch : undefined;

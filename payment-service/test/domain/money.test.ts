@@ -24,6 +24,10 @@ describe('parseAmount', () => {
     ['0.5', 'JPY', 'must have at most 0 decimals in JPY'],
     ['90071992547409.92', 'COP', 'is more than this service can count'],
     ['1000000000000000000', 'COP', 'is more than this service can count'],
+    [`1${'0'.repeat(300)}`, 'COP', 'must be a decimal number of at most 40 digits'],
+    [`0.${'0'.repeat(300)}1`, 'COP', 'must be a decimal number of at most 40 digits'],
+    ['0'.repeat(300), 'COP', 'must be a decimal number of at most 40 digits'],
+    [`${'1'.repeat(40)}e2`, 'COP', 'must be a decimal number without an exponent, such as 100.50'],
   ])('refuses %s %s: %s', (text, currency, message) => {
     expect(parseAmount(text, currency)).toBe(message);
   });
