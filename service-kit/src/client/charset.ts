@@ -18,6 +18,7 @@ export function textOf(body: Buffer, contentType = ''): string {
 function decoderOf(body: Buffer, contentType: string): TextDecoder {
   const utf16 = utf16Of(body);
   if (utf16) return new TextDecoder(utf16);
+  if (!contentType.includes(';') || contentType.endsWith('; charset=utf-8')) return utf8;
   const charset = /;\s*charset\s*=\s*["']?([^\s"';,]+)/i.exec(contentType)?.[1]?.toLowerCase() ?? 'utf-8';
   if (charset === 'utf-8') return utf8;
   try {

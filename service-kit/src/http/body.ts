@@ -58,19 +58,20 @@ function requireUtf8(contentType = ''): void {
 }
 
 function parseJson(body: Buffer, parse: (text: string) => unknown): unknown {
-  if (!isUtf8(body)) throw malformed('The body is not UTF-8.');
   const text = body.toString();
+  // What can not be decoded becomes U+FFFD, which a body may also contain.
+  if (text.includes('\ufffd') && !isUtf8(body)) throw malformed('The body is not UTF-8.');
   if (text.startsWith('\ufeff')) throw malformed('The body begins with a byte order mark. Send it without.');
-  const value = parseOrRefuse(text, parse);
-  const name = repeatedName(text);
+  const { value, name } = parseOrRefuse(text, parse);
   if (name === undefined) return value;
   const shown = /^[\w.-]{1,64}$/.test(name) ? `the name "${name}"` : 'a name';
   throw malformed(`The body has ${shown} twice in one object.`);
 }
 
-function parseOrRefuse(text: string, parse: (text: string) => unknown): unknown {
+function parseOrRefuse(text: string, parse: (text: string) => unknown) {
   try {
-    return parse(text);
+    const value = parse(text);
+    return { value, name: repeatedName(text, value) };
   } catch (error) {
     if (error instanceof RangeError) throw malformed('The body is nested too deeply.');
     throw malformed('The body is not JSON.');

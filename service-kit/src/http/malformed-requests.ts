@@ -13,9 +13,12 @@ export function refuseMalformed(server: Server): void {
   server.server.on('checkExpectation', (request, response) => {
     server.server.emit('request', request, response);
   });
+  /** Almost all requests have the same one. */
+  let lastHost: string | undefined;
   server.addHook('onRequest', (request, _reply, done) => {
     const { raw } = request;
-    requireHost(raw);
+    if (raw.headers.host !== lastHost || lastHost === undefined) requireHost(raw);
+    lastHost = raw.headers.host;
     requireSingleLines(raw);
     requireNoExpectation(raw);
     if (!isTarget(raw) && !(isPath(raw.url) && request.routeOptions.config.acceptsAnyQuery))

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { repeatedName } from '../../src/http/repeated-name.ts';
+import { repeatedName as findRepeatedName } from '../../src/http/repeated-name.ts';
+
+const repeatedName = (json: string) => findRepeatedName(json, JSON.parse(json));
 
 test.each([
   ['{"a":1,"a":2}', 'a'],
@@ -14,6 +16,8 @@ test.each([
   ['{"a\\\\":1,"a\\\\":2}', 'a\\'],
   ['{"a\\"":1,"a\\"":2}', 'a"'],
   ['{"ñ":1,"ñ":2}', 'ñ'],
+  ['{"x":"\\":","a":1,"a" :2}', 'a'],
+  ['{"x":"\\" :","b":[1,{"a":1,"a":2}]}', 'a'],
 ])('given %s, finds %j', (json, name) => {
   expect(repeatedName(json)).toBe(name);
 });
