@@ -6,6 +6,7 @@ const exit = () => process.exit(0);
 for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(event, exit);
 if (process.connected === false) exit();
 
+await import('service-kit/node-version.ts');
 const { startService } = await import('service-kit/http/start.ts');
 const { paymentService } = await import('./service.ts');
 

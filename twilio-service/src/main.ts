@@ -6,6 +6,7 @@ const exit = () => process.exit(0);
 for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(event, exit);
 if (process.connected === false) exit();
 
+await import('service-kit/node-version.ts');
 const { startProvider } = await import('service-kit/provider/start-provider.ts');
 const { twilioService } = await import('./app.ts');
 const { default: packageJson } = await import('../package.json', { with: { type: 'json' } });

@@ -81,7 +81,15 @@ export interface ServiceSettings {
 }
 
 /** The message names every wrong setting, and no values, because some are secrets. */
-export class ConfigurationError extends Error {}
+export class ConfigurationError extends Error {
+  /** The wrong settings one by one, if it is not the file that can not be read. */
+  readonly issues: { name: string; message: string }[];
+
+  constructor(message: string, issues: { name: string; message: string }[] = []) {
+    super(message);
+    this.issues = issues;
+  }
+}
 
 /**
  * Reads the configuration from environment variables. An empty one counts as not set, because Compose passes those that are
@@ -96,9 +104,10 @@ export function readConfiguration<Schema extends z.ZodType>(
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
   const result = schema.safeParse(set);
   if (result.success) return result.data;
-  const issues = [...result.error.issues, ...issuesOfTheRest(schema, set, result.error)];
-  const lines = issues.map(({ path, message }) => `  ${path.join('.')}: ${message}`);
-  throw new ConfigurationError(`The configuration is wrong:\n${lines.join('\n')}`);
+  const found = [...result.error.issues, ...issuesOfTheRest(schema, set, result.error)];
+  const issues = found.map(({ path, message }) => ({ name: path.join('.'), message }));
+  const lines = issues.map(({ name, message }) => `  ${name}: ${message}`);
+  throw new ConfigurationError(`The configuration is wrong:\n${lines.join('\n')}`, issues);
 }
 
 /** Zod skips checks over several settings while one of them is wrong. Here they are made without the wrong ones. */

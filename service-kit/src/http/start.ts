@@ -7,6 +7,8 @@ import { createLogOutput } from '../telemetry/log-output.ts';
 import { countLostLines, noticeOf } from '../telemetry/lost-lines.ts';
 import { collectProcessMetrics } from '../telemetry/metrics.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
+import { loadEnvFile } from './env-file.ts';
+import { explainListenError } from './listen-error.ts';
 import type { Server } from './types.ts';
 
 export interface Service<Schema extends z.ZodType<ServiceSettings>> {
@@ -66,11 +68,30 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>(
       port: config.PORT,
       listenTextResolver: (url) => `listening on ${url}`,
     });
+    reportListening(process);
   } catch (err) {
     if (stopping.signal.aborted) return; // a server that is closed while it begins to listen
-    logger.fatal({ err }, 'could not start');
+    await reportFailedStart(logger, err, config, process);
     process.exit(1);
   }
+}
+
+async function reportFailedStart(
+  logger: Logger,
+  err: unknown,
+  { HOST: host, PORT: port }: ServiceSettings,
+  process: NodeJS.Process,
+): Promise<void> {
+  const reason = await explainListenError(err, { host, port, setting: 'PORT' });
+  if (reason) logger.fatal(`could not start: ${reason}`);
+  else logger.fatal({ err }, 'could not start');
+  // A silent log hides much, but not why there is no service.
+  if (!logger.isLevelEnabled('fatal')) process.stderr.write(`could not start: ${reason ?? String(err)}\n`);
+}
+
+/** Reports to `npm start`, which does not read the log for it, because LOG_LEVEL may leave the line out. */
+function reportListening(process: NodeJS.Process): void {
+  process.send?.('listening', undefined, undefined, () => {}); // the starter may be gone meanwhile
 }
 
 /** Returns a function that removes the handlers that stand now. */
@@ -107,11 +128,7 @@ function readOrExit<Schema extends z.ZodType<ServiceSettings>>(
   process: NodeJS.Process,
 ): z.output<Schema> {
   try {
-    process.loadEnvFile();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  try {
+    loadEnvFile(process.env);
     return readConfiguration(schema, process.env);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
