@@ -10,11 +10,17 @@ const ownerOnly = 0o600;
  * survive the loss of the folder's own name. A folder that exists is left as it is.
  */
 export function makePrivateFolder(path: string): void {
-  const folder = resolve(path);
-  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = folder; made.length >= resolve(first).length; made = dirname(made))
-    syncFolder(dirname(made));
+  const missing: string[] = [];
+  for (let folder = resolve(path); !existsSync(folder); folder = dirname(folder)) missing.unshift(folder);
+  // One by one, because the recursive mkdir of Node.js 26 never returns for a path in a file system such as /proc.
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      if (!existsSync(folder)) throw error; // else another process was faster
+    }
+    syncFolder(dirname(folder));
+  }
 }
 
 /**

@@ -1,6 +1,5 @@
-import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makePrivateFile, makePrivateFolder } from 'service-kit/private-files.ts';
+import { checkWritable } from './check-writable.ts';
 import { watchDamage } from './damage.ts';
 import { commitGroup, type WriteResult } from './group-commit.ts';
 import { migrateSqlite } from './migrate.ts';
@@ -40,8 +39,7 @@ export interface Writer {
 
 /** Opens the database for writing, creates it if there is none, and migrates its schema. It blocks its thread. */
 export function openWriter({ path, now }: WriterOptions): Writer {
-  makePrivateFolder(dirname(path));
-  makePrivateFile(path); // SQLite gives its -wal and -shm the mode of the file
+  checkWritable(path);
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');

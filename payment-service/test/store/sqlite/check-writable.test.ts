@@ -1,0 +1,48 @@
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { expect, onTestFinished, test } from 'vitest';
+import { checkWritable } from '../../../src/store/sqlite/check-writable.ts';
+
+async function emptyFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'writable-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+const remedy = 'give this user the right to write there, or set DATABASE_URL to another path';
+
+test('given a path without its folder, makes folder and file for their owner alone', async () => {
+  const path = join(await emptyFolder(), 'data/of/payments.db');
+  checkWritable(path);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test('given a link to a database elsewhere, accepts it and makes nothing beside the link', async () => {
+  const folder = await emptyFolder();
+  await mkdir(join(folder, 'real'));
+  await symlink('real/payments.db', join(folder, 'link.db'));
+  checkWritable(join(folder, 'link.db'));
+  expect(await readdir(join(folder, 'real'))).toEqual(['payments.db']);
+});
+
+test('given a file in place of the folder, names path and remedy', async () => {
+  const folder = await emptyFolder();
+  await writeFile(join(folder, 'data'), '');
+  const path = join(folder, 'data/payments.db');
+  expect(() => checkWritable(path)).toThrow(
+    `the database ${path} can not be written (ENOTDIR at ${path}): ${remedy}`,
+  );
+});
+
+test('given a folder where nothing can be made, names path and remedy', () => {
+  expect(() => checkWritable('/proc/data/payments.db')).toThrow(remedy);
+});
+
+// Root may write everywhere.
+test.skipIf(process.getuid?.() === 0)('given a folder that this user may not write, names it', async () => {
+  const folder = await emptyFolder();
+  await mkdir(join(folder, 'data'), { mode: 0o500 });
+  expect(() => checkWritable(join(folder, 'data/payments.db'))).toThrow(`EACCES at ${folder}/data`);
+});
