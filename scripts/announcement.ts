@@ -1,31 +1,30 @@
-interface Urls {
-  aldeamo: string;
-  twilio: string;
-  payment: string;
-}
+import { aldeamoCredentials } from '../aldeamo-service/src/config.ts';
+import { twilioAccount } from '../twilio-service/src/config.ts';
+import type { Settings } from './settings.ts';
 
 /** What `npm start` prints once the services listen. */
-export async function announcement({ aldeamo, twilio, payment }: Urls): Promise<string> {
-  const [aldeamoMode, twilioMode] = await Promise.all([describeMode(aldeamo), describeMode(twilio)]);
+export function announcement({ plans, payment, aldeamo, twilio }: Settings): string {
+  const [paymentUrl, aldeamoUrl, twilioUrl] = plans.map(({ url }) => url);
+  const isAldeamoLive = aldeamoCredentials(aldeamo) !== undefined;
+  const key = (name: string) => ` -H "Authorization: Bearer <a key of ${name}>"`;
   return `
-  payment-service  ${payment}   the live page; its API to try out: ${payment}/docs
-  aldeamo-service  ${aldeamo}   ${aldeamoMode}
-  twilio-service   ${twilio}   ${twilioMode}
+  payment-service  ${paymentUrl}   the live page; its API to try out: ${paymentUrl}/docs
+  aldeamo-service  ${aldeamoUrl}   ${describeMode(isAldeamoLive)}
+  twilio-service   ${twilioUrl}   ${describeMode(twilioAccount(twilio) !== undefined)}
 
   Send a payment:
-    curl -X POST ${payment}/payments -H "Content-Type: application/json" \\
+    curl -X POST ${paymentUrl}/payments -H "Content-Type: application/json"${payment.API_KEYS ? key('API_KEYS') : ''} \\
       -d '{"amount": 100.0, "customer_id": "123", "message": "Pago recibido"}'
-  Break Aldeamo, if it is a sandbox, and send another:
-    curl -X POST "${aldeamo}/toggle-failure?failure_rate=1"
-
+${
+  isAldeamoLive
+    ? ''
+    : `  Break Aldeamo's sandbox, and send another:
+    curl -X POST "${aldeamoUrl}/toggle-failure?failure_rate=1"${payment.ADMIN_API_KEY ? key('ADMIN_API_KEY') : ''}
+`
+}
   Ctrl-C stops all three.
 
 `;
 }
 
-async function describeMode(url: string): Promise<string> {
-  // Without keep-alive, because an idle connection would delay a stop that comes soon.
-  const response = await fetch(`${url}/health`, { headers: { connection: 'close' } });
-  const { mode } = (await response.json()) as { mode: string };
-  return mode === 'live' ? 'live: SMS are sent' : 'a sandbox: no SMS is sent';
-}
+const describeMode = (isLive: boolean) => (isLive ? 'live: SMS are sent' : 'a sandbox: no SMS is sent');

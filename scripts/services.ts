@@ -2,11 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { styleText } from 'node:util';
-import pinoPretty from 'pino-pretty';
-import { reachableUrl } from 'service-kit/http/reachable-url.ts';
 import { createLogOutput } from 'service-kit/telemetry/log-output.ts';
 import { announcement } from './announcement.ts';
+import type { Prepared } from './prepare.ts';
+import type { ServicePlan } from './settings.ts';
 
 export interface Services {
   /** Begins the ordinary stop, once. The services that have not ended after STOP_TIMEOUT_MS are killed. */
@@ -15,23 +14,14 @@ export interface Services {
   kill(): never;
 }
 
-/** Starts the services. One that ends stops the others, because an incomplete demo would mislead. */
-export function runServices(): Services {
-  try {
-    process.loadEnvFile(); // for the ports; the services read the rest
-  } catch {
-    // There is no .env.
-  }
-  const services = [
-    { name: 'aldeamo', port: process.env.ALDEAMO_SERVICE_PORT || '8001', color: 'yellow' },
-    { name: 'twilio', port: process.env.TWILIO_SERVICE_PORT || '8002', color: 'magenta' },
-    { name: 'payment', port: process.env.PAYMENT_SERVICE_PORT || '8000', color: 'cyan' },
-  ] as const;
-  const [aldeamo = '', twilio = '', payment = ''] = services.map(
-    ({ port }) => reachableUrl(process.env.HOST || 'localhost', port) ?? '',
-  );
-  const urls = { ALDEAMO_SERVICE_URL: aldeamo, TWILIO_SERVICE_URL: twilio, PAYMENT_SERVICE_URL: payment };
-
+/**
+ * Starts the services. One that ends stops the others, because an incomplete demo would mislead.
+ *
+ * A terminal gets short lines; a pipe or a file the services' JSON, and then standard error has what the starter itself says.
+ */
+export async function runServices({ settings, warnings, demo }: Prepared): Promise<Services> {
+  const isTerminal = process.stdout.isTTY;
+  const toLine = isTerminal ? (await import('./terminal-lines.ts')).createTerminalLines() : passOn;
   const output = createLogOutput({
     notice: (lost) => `${lost} lines were lost here\n`,
     onError(code) {
@@ -39,28 +29,33 @@ export function runServices(): Services {
       if (code === 'EPIPE' || code === 'EIO') stop();
     },
   });
-  let isStopping = false;
-  const started = services.map(({ name, port, color }) => {
-    const child = spawnService(`${name}-service/src/main.ts`, { ...urls, PORT: port });
+  const say = (text: string) => (isTerminal ? output.write(text) : process.stderr.write(text));
+  const stopping = new AbortController();
+  for (const warning of warnings) say(`${warning}\n`);
+  const started = settings.plans.toReversed().map((plan) => {
+    const child = spawnService(plan);
     const ended = end(child).then(() => {
       if (child.exitCode !== 0) process.exitCode = 1;
       stop();
     });
-    const prefix = styleText(color, `${name.padEnd(7)} |`);
-    return { child, ended, listening: pipeLines(child, (line) => output.write(`${prefix} ${line}\n`)) };
+    pipeLines(child, (line) => {
+      const text = toLine(plan.name, line);
+      if (text !== undefined) output.write(`${text}\n`);
+    });
+    return { child, ended };
   });
 
-  // Waits for each service's own log line, because another process may answer on a port that is in use.
-  void Promise.all(started.map(({ listening }) => listening))
-    .then(() => announcement({ aldeamo, twilio, payment }))
-    // Not fatal, because the services run without the announcement.
-    .catch((error: unknown) => `the services could not be announced: ${String(error)}\n`)
-    .then((text) => isStopping || output.write(text));
+  // By the channel, because another process may answer on a port that is in use, and LOG_LEVEL may silence the log.
+  void Promise.all(started.map(({ child }) => once(child, 'message'))).then(async () => {
+    if (stopping.signal.aborted) return;
+    say(announcement(settings));
+    await demo?.({ settings, say, signal: stopping.signal });
+  });
 
   function stop(): void {
-    if (isStopping) return;
-    isStopping = true;
-    setTimeout(kill, Number(process.env.STOP_TIMEOUT_MS || 10_000)).unref();
+    if (stopping.signal.aborted) return;
+    stopping.abort();
+    setTimeout(kill, settings.payment.STOP_TIMEOUT_MS).unref();
     void stopEach(started);
   }
 
@@ -72,12 +67,15 @@ export function runServices(): Services {
   return { stop, kill };
 }
 
+/** JSON as it is; what is not of the log, such as a warning of Node.js, with the name of its service. */
+const passOn = (service: string, line: string) => (line.startsWith('{') ? line : `${service} | ${line}`);
+
 /**
- * The channel is for its end alone: it begins the stop of the service, whatever way this process goes. The services have
- * process groups of their own, so that Ctrl-C reaches them only through here.
+ * The channel says that the service listens, and its end begins the stop of the service, whatever way this process goes. The
+ * services have process groups of their own, so that Ctrl-C reaches them only through here.
  */
-const spawnService = (main: string, settings: Record<string, string>): ChildProcess =>
-  spawn(process.execPath, [main], {
+const spawnService = ({ name, settings }: ServicePlan): ChildProcess =>
+  spawn(process.execPath, [`${name}/src/main.ts`], {
     env: { ...process.env, ...settings },
     detached: process.platform !== 'win32',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -98,20 +96,7 @@ async function stopEach(started: { child: ChildProcess; ended: Promise<void> }[]
   }
 }
 
-/** Passes each line on, in colour and without its JSON, and resolves with the line that says that the service listens. */
-function pipeLines(child: ChildProcess, write: (line: string) => void): Promise<void> {
-  const pretty = pinoPretty.prettyFactory({
-    colorize: process.stdout.isTTY,
-    ignore: 'pid,hostname,name',
-    singleLine: true,
-    translateTime: 'SYS:HH:MM:ss.l',
-  });
-  return new Promise((resolve) => {
-    for (const input of [child.stdout, child.stderr] as NodeJS.ReadableStream[]) {
-      createInterface(input).on('line', (line) => {
-        if (line.includes('"listening on ')) resolve();
-        write(line.startsWith('{') ? pretty(line).trimEnd() : line);
-      });
-    }
-  });
+function pipeLines(child: ChildProcess, write: (line: string) => void): void {
+  for (const input of [child.stdout, child.stderr] as NodeJS.ReadableStream[])
+    createInterface(input).on('line', write);
 }

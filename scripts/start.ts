@@ -1,11 +1,10 @@
 import process from 'node:process';
+import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 /**
- * `npm start`: runs the three services as one foreground job, for a machine without Docker. Each log line starts with the
- * service's name, and Ctrl-C stops all of them; a second Ctrl-C ends them at once.
- *
- * The npm script uses `exec`, because a shell between npm and this process would be killed by Ctrl-C, with exit code 130. On a
- * shell without `exec` (Windows) the second half of the script runs.
+ * Runs the three services as one foreground job, for a machine without Docker. Ctrl-C stops all of them; a second Ctrl-C ends
+ * them at once.
  */
 
 const parent = process.ppid;
@@ -14,9 +13,22 @@ const exit = () => process.exit(0);
 // They stand before the rest is imported, because a signal would meanwhile end this process as if by a crash.
 for (const signal of signals) process.on(signal, exit);
 
+// .env and the data are the repository's, wherever the command was given.
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const { readArguments } = await import('./arguments.ts');
+const command = readArguments(process.argv.slice(2), process.env);
+const { prepare, Refusal } = await import('./prepare.ts');
 const { runServices } = await import('./services.ts');
 
-const services = runServices();
+const prepared = await prepare(command).catch((error: unknown) => {
+  if (!(error instanceof Refusal)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});
+// A signal that came while this process was busy is handled in the second, and nothing has been started.
+await setImmediate();
+await setImmediate();
+const services = await runServices(prepared);
 let signalledAt: number | undefined;
 for (const signal of signals) {
   process.on(signal, onSignal);

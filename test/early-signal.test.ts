@@ -65,7 +65,7 @@ test.each([
   'SIGINT',
   'SIGHUP',
 ] as const)('given %s while the starter is still loading, it exits with 0 and starts nothing', async (signal) => {
-  const started = await spawnStart('exec node scripts/start.ts', { settings: slowImport('pino-pretty') });
+  const started = await spawnStart('exec node scripts/start.js', { settings: slowImport('opossum') });
   await once(started.job.stderr as NodeJS.ReadableStream, 'data');
   expect(await started.pids(starter)).toEqual([started.job.pid]);
   started.job.kill(signal);

@@ -15,11 +15,11 @@ test.each([
   ['0.0.0.0', '127.0.0.1', '127.0.0.1'],
   ['::', '[::1]', '127.0.0.1'],
 ])('given HOST=%s, the services, npm start and the health check find them', async (HOST, listens, printed) => {
-  const { urls, job } = await spawnStart('exec node scripts/start.ts', {
+  const { urls, job } = await spawnStart('exec node scripts/start.js', {
     settings: { HOST, ALLOW_ANONYMOUS: 'true' },
   });
   let output = '';
-  job.stdout?.on('data', (chunk) => {
+  job.stderr?.on('data', (chunk) => {
     output += chunk;
   });
   const at = (url: string, host: string) => url.replace('127.0.0.1', host);

@@ -4,7 +4,7 @@ import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { isReady, type NpmStart, services, spawnStart, starter, startJob } from './npm-start.ts';
 
-const node = 'exec node scripts/start.ts';
+const node = 'exec node scripts/start.js';
 const npm = 'exec npm start';
 
 /** STOP_TIMEOUT_MS; an ordinary stop takes much less. */
@@ -62,7 +62,7 @@ test('given a SIGKILL of the starter and a payment under way, it is answered bef
 
 test.each([
   ['a reader that ends after three lines', 'npm start | head -3'],
-  ['a reader that ends at once', `node scripts/start.ts | true`],
+  ['a reader that ends at once', `node scripts/start.js | true`],
 ])('given %s, the services stop', async (_what, command) => {
   const started = await spawnStart(command);
   expect(await started.ended).toEqual([0, null]);
@@ -71,7 +71,7 @@ test.each([
 
 test.each([
   ['npm start'],
-  [`node scripts/start.ts`],
+  [`node scripts/start.js`],
 ])('given a terminal that is closed, the services of %s stop', async (command) => {
   const started = await startJob(
     `exec script --quiet --return --command ${JSON.stringify(`exec ${command}`)} /dev/null`,
@@ -91,7 +91,7 @@ test('given a full disk behind its output, the starter goes on, and exits with 0
 
 test.each([
   ['a pipe', node],
-  ['a terminal', `script --quiet --return --command 'exec node scripts/start.ts' /dev/null`],
+  ['a terminal', `script --quiet --return --command 'exec node scripts/start.js' /dev/null`],
 ])('given a reader of %s that stalls, payments are answered, and SIGTERM ends all with 0', async (_what, command) => {
   const started = await startJob(command, { reads: false, settings: { ALDEAMO_LATENCY_MS: '0' } });
   const headers = { 'x-request-id': 'x'.repeat(128) };
@@ -151,7 +151,7 @@ test('given a second SIGTERM while a payment is under way, the starter kills the
   await kill(started, starter, 'SIGTERM');
   await eventually(
     async () => output,
-    (text) => text.includes('INFO: stopping'),
+    (text) => text.includes('"msg":"stopping"'),
     5000,
   );
   await kill(started, starter, 'SIGTERM');

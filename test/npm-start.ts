@@ -18,7 +18,7 @@ export interface NpmStart {
   pids(command: string): Promise<number[]>;
 }
 
-export const starter = 'node\0scripts/start.ts';
+export const starter = 'node\0scripts/start.js';
 export const services = 'src/main.ts';
 
 interface Options {

@@ -98,9 +98,9 @@ async function pressCtrlC(): Promise<void> {
   await once(running, 'close');
 }
 
-/** Scans the services' lines, which start with a name. The other lines may show an example's text. */
+/** Scans the services' lines: JSON, behind a name in Compose. The other lines may show an example's text. */
 function scanOutput(): void {
-  const lines = output.split('\n').filter((line) => /^\S+ +\| /.test(line));
+  const lines = output.split('\n').filter((line) => /^(\S+ +\| )?\{|^\S+ +\| /.test(line));
   scanForLeaks(start, lines);
 }
 
@@ -161,7 +161,7 @@ test('the commands of README.md print what it shows', () => follow(beforeLive + 
 if (inject('trio') === 'processes') {
   test('npm start prints the next command, and Ctrl-C ends all services', async () => {
     expect(output).toContain(`curl -X POST http://localhost:${ports[8000]}/payments`);
-    expect(output).toMatch(/^payment \| .*INFO: notification handled/m);
+    expect(output).toMatch(/^{.*"name":"payment-service".*"msg":"notification handled"}$/m);
 
     await pressCtrlC();
 

@@ -1,0 +1,28 @@
+import process from 'node:process';
+
+export interface Command {
+  /** Whether a failover is shown. */
+  demo: boolean;
+}
+
+const usage = `npm start runs the three services until Ctrl-C; npm start -- --demo also shows a failover on them. .env.example has the settings.
+`;
+
+/** What the quotes of the npm script leave of it, on the shell of Windows and on the others. */
+const rests = ["'", ' || node scripts/start.js '];
+
+/** Reads the arguments; exits with the usage if it is asked for, or if one is unknown. */
+export function readArguments(all: string[], env: NodeJS.ProcessEnv): Command {
+  const given = all.filter((argument) => !rests.includes(argument));
+  if (given.some((argument) => argument === '--help' || argument === '-h')) {
+    process.stdout.write(usage);
+    process.exit(0);
+  }
+  const unknown = given.find((argument) => argument !== '--demo');
+  if (unknown !== undefined) {
+    process.stderr.write(`Unknown argument ${unknown}: ${usage}`);
+    process.exit(1);
+  }
+  // npm keeps the option for itself if the -- before it is forgotten.
+  return { demo: given.length > 0 || env.npm_config_demo === 'true' };
+}

@@ -1,0 +1,78 @@
+import process from 'node:process';
+import { styleText } from 'node:util';
+import pinoPretty from 'pino-pretty';
+
+type Fields = Record<string, unknown>;
+
+interface Attempt {
+  provider: string;
+  outcome: string | null;
+  reason: string | null;
+}
+
+const info = 30;
+const colors = {
+  'payment-service': 'cyan',
+  'aldeamo-service': 'yellow',
+  'twilio-service': 'magenta',
+} as const;
+
+/** What a terminal has no room for: it is in the JSON of a pipe. */
+const left = ['pid', 'hostname', 'name', 'trace_id', 'request_id', 'client', 'idempotency_key'];
+
+/** What the announcement says, and the provider services' own lines about a payment. */
+const repeated = /^(listening on |notification answered|nothing is sent for real|SMS are sent for real)/;
+
+/**
+ * Returns the line of the terminal for a line of a service: short, one for each payment. Undefined for one that
+ * repeats another.
+ */
+export function createTerminalLines(): (service: keyof typeof colors, line: string) => string | undefined {
+  const pretty = pinoPretty.prettyFactory({
+    colorize: process.stdout.hasColors?.() ?? false,
+    ignore: left.join(','),
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss',
+  });
+  return (service, line) => {
+    const fields = parse(line);
+    const short = fields ? shorten(fields) : line;
+    if (short === undefined) return undefined;
+    const prefix = styleText(colors[service], `${service.replace('-service', '').padEnd(7)} |`);
+    return `${prefix} ${typeof short === 'string' ? short : pretty(short).trimEnd()}`;
+  };
+}
+
+function parse(line: string): Fields | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+export function shorten(fields: Fields): Fields | undefined {
+  const { time, level, msg, err } = fields;
+  if (level === info && repeated.test(String(msg))) return undefined;
+  if (msg === 'notification handled') return { time, level, msg: describePayment(fields) };
+  // An error with a code is one of the surroundings, of which a stack trace says nothing.
+  const { code, message } = (err ?? {}) as Fields;
+  return code === undefined ? fields : { ...fields, err: undefined, msg: `${msg}: ${message}` };
+}
+
+/** The payment, who handled its notification, its status, how long that took, and why. */
+function describePayment(fields: Fields): string {
+  const { payment_id, provider, notification_status, duration_ms } = fields;
+  const parts = [payment_id, provider ?? 'no provider', notification_status, `${duration_ms} ms`];
+  return [...parts, describeReason(fields)].filter(Boolean).join('  ');
+}
+
+function describeReason({ notification_status, reason, next_attempt_at, attempts }: Fields): string {
+  const failed = ((attempts ?? []) as Attempt[]).filter(({ outcome }) => outcome !== 'accepted').slice(-2);
+  const reasons = failed.map((each) => `${each.provider} ${each.outcome}: ${each.reason}`);
+  if (reasons.length === 0 && reason) reasons.push(String(reason));
+  if (notification_status === 'pending' && next_attempt_at)
+    reasons.push(`next attempt at ${new Date(String(next_attempt_at)).toTimeString().slice(0, 8)}`);
+  return reasons.join(', ');
+}

@@ -1,0 +1,213 @@
+import { once } from 'node:events';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { settingNames } from '../scripts/settings.ts';
+import { copyRepository, startCopy } from './copied-start.ts';
+import { spawnStart } from './npm-start.ts';
+import { spawnService, startOneService } from './one-service.ts';
+import { serviceNames } from './trio.ts';
+
+/** What a newcomer gets wrong first is answered with one line that says what to do. */
+
+const announced = /Ctrl-C stops all three/;
+
+async function portOfAnotherProgram(): Promise<string> {
+  const server = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return String((server.address() as AddressInfo).port);
+}
+
+test('given two ports in use by others, npm start names both services with the settings to change, and starts nothing', async () => {
+  const running = await startOneService('twilio-service');
+  const ALDEAMO_SERVICE_PORT = await portOfAnotherProgram();
+  const TWILIO_SERVICE_PORT = new URL(running.url).port;
+  const { code, stdout, stderr } = await startCopy(await copyRepository(), {
+    settings: { ALDEAMO_SERVICE_PORT, TWILIO_SERVICE_PORT },
+  });
+  expect(stderr.trim().split('\n')).toEqual([
+    `aldeamo-service can not start: port ${ALDEAMO_SERVICE_PORT} is in use by another program: stop it, or set ALDEAMO_SERVICE_PORT to another port`,
+    `twilio-service can not start: port ${TWILIO_SERVICE_PORT} is in use by a twilio-service that runs already (another npm start or docker compose of this project): stop it, or set TWILIO_SERVICE_PORT to another port`,
+  ]);
+  expect([code, stdout]).toEqual([1, '']);
+});
+
+test('given a HOST that is no address of this machine, npm start says so once for all services', async () => {
+  const settings = { HOST: '203.0.113.1', ALLOW_ANONYMOUS: 'true' };
+  const { code, stderr } = await startCopy(await copyRepository(), { settings });
+  expect([code, stderr]).toEqual([
+    1,
+    'payment-service, aldeamo-service, twilio-service can not start: 203.0.113.1 is not an address of this machine: set HOST to one that is, such as 127.0.0.1\n',
+  ]);
+});
+
+test.each([
+  'info',
+  'silent',
+])('given a port in use and LOG_LEVEL=%s, a service alone says so in one line', async (LOG_LEVEL) => {
+  const PORT = await portOfAnotherProgram();
+  const { child, ended } = await spawnService('aldeamo-service', { settings: { PORT, LOG_LEVEL } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => {
+      output += chunk;
+    });
+  expect(await ended).toEqual([1, null]);
+  expect(output).toContain(
+    `could not start: port ${PORT} is in use by another program: stop it, or set PORT`,
+  );
+  expect(output).not.toContain('    at ');
+  expect(output.split('could not start')).toHaveLength(2);
+});
+
+test('given wrong settings of all three services, npm start names each once, and starts nothing', async () => {
+  const { code, stdout, stderr } = await startCopy(
+    await copyRepository('LOG_LEVEL=loud\nPROVIDER_TIMEOUT_MS=3s\n'),
+    {
+      settings: {
+        TWILIO_FROM: '+1',
+        ALDEAMO_SERVICE_PORT: '0',
+        TWILIO_SERVICE_PORT: 'x',
+        STOP_TIMEOUT_MS: '-1',
+      },
+    },
+  );
+  expect([code, stdout]).toEqual([1, '']);
+  const all = '  payment-service, aldeamo-service, twilio-service';
+  expect(stderr).toContain(`${all}\n    LOG_LEVEL: must be one of`);
+  expect(stderr).toContain('    STOP_TIMEOUT_MS: must be a whole number');
+  expect(stderr).toContain('  payment-service\n    PROVIDER_TIMEOUT_MS: must be a whole number');
+  expect(stderr).toContain('  twilio-service\n    TWILIO_SERVICE_PORT: must be a whole number');
+  expect(stderr.match(/LOG_LEVEL:/g)).toHaveLength(1);
+  expect(stderr).not.toContain('    at ');
+});
+
+test('given ports that no trio can have, npm start names the settings', async () => {
+  const { code, stderr } = await startCopy(await copyRepository(), {
+    settings: { PAYMENT_SERVICE_PORT: '0', ALDEAMO_SERVICE_PORT: '9001', TWILIO_SERVICE_PORT: '9001' },
+  });
+  expect(code).toBe(1);
+  expect(stderr).toContain('    PAYMENT_SERVICE_PORT: must be at least 1');
+  expect(stderr).toContain('    TWILIO_SERVICE_PORT: must differ from ALDEAMO_SERVICE_PORT');
+});
+
+test('given misspelled names in .env, npm start warns of each and goes on', async () => {
+  const folder = await copyRepository('LOG_LEVL=warn\nPROVIDER_TIMEOUT=1\nPORT=1\nEDITOR=vi\n');
+  const { code, stderr } = await startCopy(folder, {}, announced);
+  expect(code).toBe(0);
+  expect(stderr.split('\n').filter((line) => line.startsWith('.env'))).toEqual([
+    '.env sets LOG_LEVL, which is no setting: did you mean LOG_LEVEL?',
+    '.env sets PORT, which has no effect with npm start: set PAYMENT_SERVICE_PORT, ALDEAMO_SERVICE_PORT, TWILIO_SERVICE_PORT',
+    '.env sets PROVIDER_TIMEOUT, which is no setting: did you mean PROVIDER_TIMEOUT_MS?',
+  ]);
+});
+
+test('given a .env of Windows with a byte order mark, npm start reads its first setting', async () => {
+  const taken = await portOfAnotherProgram();
+  const folder = await copyRepository(`\ufeffPAYMENT_SERVICE_PORT=${taken}\r\n`);
+  const { code, stderr } = await startCopy(folder, { settings: { PAYMENT_SERVICE_PORT: undefined } });
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringContaining(`payment-service can not start: port ${taken} is in use`),
+  ]);
+});
+
+test('every setting of .env.example is one that npm start knows', async () => {
+  const example = await readFile('.env.example', 'utf8');
+  const names = [...example.matchAll(/^(?:# )?([A-Z][A-Z_]+)=/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(50);
+  expect(names.filter((name) => !settingNames.includes(name ?? ''))).toEqual([]);
+});
+
+test('given a database that can not be written, npm start names it and the remedy, and announces nothing', async () => {
+  const folder = await copyRepository();
+  await writeFile(join(folder, 'data'), ''); // in place of the folder, because root may write in any
+  const { code, stdout, stderr } = await startCopy(folder);
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toBe(
+    `payment-service can not start: the database ${folder}/data/payments.db can not be written (ENOTDIR at ${folder}/data/payments.db): give this user the right to write there, or set DATABASE_URL to another path\n`,
+  );
+});
+
+test('given another working directory, npm start reads .env and keeps the data in the repository', async () => {
+  const folder = await copyRepository('LOG_LEVEL=silent\n');
+  const elsewhere = await mkdtemp(join(tmpdir(), 'elsewhere-'));
+  onTestFinished(() => rm(elsewhere, { recursive: true }));
+  const { code, stdout } = await startCopy(folder, { cwd: elsewhere }, announced);
+  expect([code, stdout]).toEqual([0, '']); // silent, and announced all the same
+  await access(join(folder, 'data/payments.db'));
+  await expect(access(join(elsewhere, 'data'))).rejects.toThrow('ENOENT');
+});
+
+test.each([
+  [
+    'no dependencies',
+    'node_modules',
+    'The dependencies are not installed: @fastify/rate-limit 11.2.0 is missing. Run: npm ci\n',
+  ],
+  [
+    'the dependencies of an older version',
+    'newer',
+    'The dependencies are not installed: zod 99.0.0 is missing. Run: npm ci\n',
+  ],
+])('given %s, npm start asks for npm ci', async (_what, change, expected) => {
+  const folder = await copyRepository();
+  if (change === 'node_modules') await rm(join(folder, 'node_modules'));
+  else {
+    const path = join(folder, 'twilio-service/package.json');
+    await writeFile(path, (await readFile(path, 'utf8')).replace(/"zod": ".*"/, '"zod": "99.0.0"'));
+  }
+  expect(await startCopy(folder)).toEqual({ code: 1, stdout: '', stderr: expected });
+});
+
+const pretend = (version: string) =>
+  `--import=data:text/javascript,${encodeURIComponent(`Object.defineProperty(process.versions, 'node', { value: '${version}' })`)}`;
+
+test('given Node.js 20, the start names the Node.js that it needs and where it is', async () => {
+  const folder = await copyRepository();
+  const { code, stderr } = await startCopy(folder, { nodeArgs: [pretend('20.20.2')] });
+  expect([code, stderr]).toEqual([
+    1,
+    'Node.js 26 is needed, and this is 20.20.2. npm ci has installed it. Run: npm start\n',
+  ]);
+  const { engines } = JSON.parse(await readFile('package.json', 'utf8'));
+  expect(engines.node).toBe('>=26');
+});
+
+test.each(serviceNames)('given Node.js 24, %s names the Node.js that it needs', async (name) => {
+  const { child, ended } = await spawnService(name, {
+    settings: { NODE_OPTIONS: pretend('24.1.0') },
+  });
+  let output = '';
+  child.stderr?.on('data', (chunk) => {
+    output += chunk;
+  });
+  expect(await ended).toEqual([1, null]);
+  expect(output).toContain('Node.js 26 is needed, and this is 24.1.0. npm ci installs it');
+});
+
+test.each([
+  [
+    'an unknown argument',
+    ['--demmo'],
+    [1, '', expect.stringMatching(/^Unknown argument --demmo: npm start runs .*--demo.*\n$/)],
+  ],
+  ['--help', ['--help'], [0, expect.stringMatching(/^npm start runs .*--demo.*\n$/), '']],
+])('given %s, the start prints its usage in one line', async (_what, args, expected) => {
+  const { code, stdout, stderr } = await startCopy(await copyRepository(), { args });
+  expect([code, stdout, stderr]).toEqual(expected);
+});
+
+test('given arguments behind npm start --, the starter gets them', async () => {
+  const { job, ended } = await spawnStart('exec npm start -- --help');
+  let output = '';
+  job.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  expect(await ended).toEqual([0, null]);
+  expect(output).toContain('npm start runs the three services');
+});
