@@ -1,22 +1,30 @@
 import { setByStarter, settingNames } from './settings.ts';
 
 /** A line for each name of `.env` that has no effect: a setting misspelled, or one that the starter sets by itself. */
-export function warnOfNames(names: string[]): string[] {
-  return names.flatMap((name) => {
-    const instead = setByStarter[name];
-    if (instead) return [`.env sets ${name}, which has no effect with npm start: set ${instead}`];
-    const meant = settingNames.includes(name) ? undefined : similarSetting(name);
-    return meant ? [`.env sets ${name}, which is no setting: did you mean ${meant}?`] : [];
-  });
+export const warnOfNames = (names: string[]): string[] => names.flatMap(warnOfName);
+
+function warnOfName(name: string): string[] {
+  const instead = setByStarter[name];
+  if (instead) return [`.env sets ${name}, which has no effect with npm start: set ${instead}`];
+  if (settingNames.includes(name)) return [];
+  const meant = similarSetting(name.toUpperCase().replaceAll('-', '_'));
+  if (meant) return [`.env sets ${name}, which is no setting: did you mean ${meant}?`];
+  return isOfFamily(name) ? [`.env sets ${name}, which is no setting: .env.example has all of them`] : [];
 }
 
-/** The nearest setting, if few letters differ, or if a part such as _MS is missing or too much. */
+/** The nearest setting, if few letters differ, or else one that begins with the name. */
 function similarSetting(name: string): string | undefined {
-  const upper = name.toUpperCase().replaceAll('-', '_');
   const nearest = settingNames
-    .map((setting) => ({ setting, distance: editDistance(upper, setting) }))
+    .map((setting) => ({ setting, distance: editDistance(name, setting) }))
     .reduce((best, each) => (each.distance < best.distance ? each : best));
-  return nearest.distance <= Math.max(1, Math.floor(upper.length / 5)) ? nearest.setting : undefined;
+  if (nearest.distance <= Math.max(1, Math.floor(name.length / 4))) return nearest.setting;
+  return name.includes('_') ? settingNames.find((setting) => setting.startsWith(name)) : undefined;
+}
+
+/** Whether it begins as several settings do, such as with TWILIO_; one alone, such as of LOG_LEVEL, may be chance. */
+function isOfFamily(name: string): boolean {
+  const [family] = name.split('_');
+  return settingNames.filter((setting) => setting.startsWith(`${family}_`)).length >= 3;
 }
 
 /** How many letters have to be inserted, deleted or replaced to make one of the other (Levenshtein). */

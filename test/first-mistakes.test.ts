@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { warnOfNames } from '../scripts/misspelled-settings.ts';
 import { settingNames } from '../scripts/settings.ts';
 import { copyRepository, startCopy } from './copied-start.ts';
 import { spawnStart } from './npm-start.ts';
@@ -93,6 +94,26 @@ test('given ports that no trio can have, npm start names the settings', async ()
   expect(code).toBe(1);
   expect(stderr).toContain('    PAYMENT_SERVICE_PORT: must be at least 1');
   expect(stderr).toContain('    TWILIO_SERVICE_PORT: must differ from ALDEAMO_SERVICE_PORT');
+});
+
+test.each([
+  ['LOG_LEVL', 'did you mean LOG_LEVEL?'],
+  ['log_level', 'did you mean LOG_LEVEL?'],
+  ['LOG_LEVLE', 'did you mean LOG_LEVEL?'],
+  ['HOME', undefined],
+  ['HOSTS', 'did you mean HOST?'],
+  ['API_KEY', 'did you mean API_KEYS?'],
+  ['ALDEAMO_USER', 'did you mean ALDEAMO_USERNAME?'],
+  ['TWILIO_PHONE_NUMBER', '.env.example has all of them'],
+  ['LOG_LEVEL', undefined],
+  ['POSTGRES_PASSWORD', undefined],
+  ['COMPOSE_PROJECT_NAME', undefined],
+  ['PATH', undefined],
+])('given %s in .env, npm start warns as it should', (name, warning) => {
+  const warnings = warning
+    ? [expect.stringContaining(`.env sets ${name}, which is no setting: ${warning}`)]
+    : [];
+  expect(warnOfNames([name])).toEqual(warnings);
 });
 
 test('given misspelled names in .env, npm start warns of each and goes on', async () => {
