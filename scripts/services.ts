@@ -23,7 +23,7 @@ export async function runServices({ settings, warnings, demo }: Prepared): Promi
   const isTerminal = process.stdout.isTTY;
   const toLine = isTerminal ? (await import('./terminal-lines.ts')).createTerminalLines() : passOn;
   const output = createLogOutput({
-    notice: (lost) => `${lost} lines were lost here\n`,
+    notice: (lost) => (isTerminal ? `${lost} lines were lost here\n` : lostLine(lost)),
     onError(code) {
       // The reader or the terminal is gone for good, as after `npm start | head`; a full disk may have room again.
       if (code === 'EPIPE' || code === 'EIO') stop();
@@ -69,6 +69,10 @@ export async function runServices({ settings, warnings, demo }: Prepared): Promi
 
 /** JSON as it is; what is not of the log, such as a warning of Node.js, with the name of its service. */
 const passOn = (service: string, line: string) => (line.startsWith('{') ? line : `${service} | ${line}`);
+
+/** In the form of the lines around it. */
+const lostLine = (lost: number) =>
+  `${JSON.stringify({ level: 40, time: Date.now(), name: 'npm start', lost_lines: lost, msg: 'log lines were lost' })}\n`;
 
 /**
  * The channel says that the service listens, and its end begins the stop of the service, whatever way this process goes. The

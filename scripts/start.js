@@ -44,7 +44,7 @@ function findObstacle() {
   return `Node.js ${major} is needed, and this is ${process.versions.node}. ${remedy}`;
 }
 
-function give(obstacle) {
+function refuse(obstacle) {
   process.stderr.write(`${obstacle}\n`);
   process.exitCode = 1;
 }
@@ -57,11 +57,11 @@ function cacheCompiled() {
 }
 
 const obstacle = findObstacle();
-if (obstacle) give(obstacle);
+if (obstacle) refuse(obstacle);
 else {
   cacheCompiled();
   import('./start.ts').catch((error) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    give(`The dependencies are not complete: ${error.message}. Run: npm ci`);
+    refuse(`The dependencies are not complete: ${error.message}. Run: npm ci`);
   });
 }
