@@ -32,7 +32,7 @@ test('given two ports in use by others, npm start names both services with the s
   });
   expect(stderr.trim().split('\n')).toEqual([
     `aldeamo-service can not start: port ${ALDEAMO_SERVICE_PORT} is in use by another program: stop it, or set ALDEAMO_SERVICE_PORT to another port`,
-    `twilio-service can not start: port ${TWILIO_SERVICE_PORT} is in use by a twilio-service that runs already (another npm start or docker compose of this project): stop it, or set TWILIO_SERVICE_PORT to another port`,
+    `twilio-service can not start: port ${TWILIO_SERVICE_PORT} is in use by twilio-service of this project, which runs already (npm start or docker compose): stop it, or set TWILIO_SERVICE_PORT to another port`,
   ]);
   expect([code, stdout]).toEqual([1, '']);
 });

@@ -38,7 +38,7 @@ export async function explainListenError(error: unknown, address: Address): Prom
 async function describeHolder(host: string, port: number): Promise<string> {
   const service = await identify(`${reachableUrl(host, port)}/`).catch(() => undefined);
   return service
-    ? `a ${service} that runs already (another npm start or docker compose of this project)`
+    ? `${service} of this project, which runs already (npm start or docker compose)`
     : 'another program';
 }
 

@@ -26,8 +26,14 @@ const greet = (message: string): RequestListener => {
 };
 
 test.each([
-  ['Servicio de Pagos', 'a payment-service that runs already (another npm start'],
-  ['Servicio de Twilio', 'a twilio-service that runs already (another npm start'],
+  [
+    'Servicio de Pagos',
+    'payment-service of this project, which runs already (npm start or docker compose): stop it',
+  ],
+  [
+    'Servicio de Twilio',
+    'twilio-service of this project, which runs already (npm start or docker compose): stop it',
+  ],
   ['Servicio de Correos', 'another program: stop it, or set PORT to another port'],
 ])('given a port of a program that greets with %s, says who has it', async (message, holder) => {
   expect(await explainTaken(greet(message))).toContain(`is in use by ${holder}`);
