@@ -9,24 +9,23 @@ import type { Measured } from './throughput.ts';
 
 /** The results as Markdown tables. */
 
-export function throughputTable(measured: readonly Measured[], translate: (text: string) => string): string {
-  const columns = [
-    'system',
-    'connections',
-    'payments/s',
-    'of the pass-through',
-    'p50 ms',
-    'p99 ms',
-    'its CPU ms',
-    'CPU ms of the providers',
-    'MB',
-  ];
-  return table(
-    columns.map(translate),
+export const throughputTable = (measured: readonly Measured[]): string =>
+  table(
+    [
+      'system',
+      'connections',
+      'payments/s',
+      'of the pass-through',
+      'p50 ms',
+      'p99 ms',
+      'its CPU ms',
+      'CPU ms of the providers',
+      'MB',
+    ],
     measured.map(({ system, connections, perSecond, p50, p99, cpuMs, residentMb, beside }) => {
       const { 'aldeamo-service': aldeamo = 0, 'twilio-service': twilio = 0, ...own } = cpuMs;
       return [
-        translate(system),
+        system,
         connections,
         spread(perSecond),
         spread(beside.share, percent),
@@ -36,7 +35,6 @@ export function throughputTable(measured: readonly Measured[], translate: (text:
       ];
     }),
   );
-}
 
 /** Compares payment-service with the pass-through, its ceiling. */
 export function comparison(measured: readonly Measured[]) {

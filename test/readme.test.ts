@@ -1,59 +1,27 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { throughputChart } from '../bench/chart.ts';
-import { chartPath, report, reports } from '../bench/report.ts';
-import { readResults } from '../bench/results.ts';
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { noteSecrets, scanForLeaks } from './leaks.ts';
+import { isSetUp, type Page, readPages, runStep, startCommands } from './pages.ts';
 
-/** Runs the commands of README.md in a copy of the repository, and compares their output with the page. */
+/** Runs the steps of README.md and the other documents in a copy of the repository, and compares their output with the pages. */
 
 const run = promisify(execFile);
-const readme = await readFile('README.md', 'utf8');
-/** Run by replicas-of-containers.test.ts. */
-const scaled =
-  'docker compose -f docker-compose.yml -f docker-compose.scale.yml up --build --scale payment-service=3';
-const startCommands = { processes: 'npm start', containers: 'docker compose up --build' };
+const pages = await readPages();
+const pageAt = (path: string) => pages.find((page) => page.path === path) as Page;
 const start = startCommands[inject('trio')];
-
-interface Step {
-  command: string;
-  /** Its output, where README.md shows it. A text with … in it stands for any value. */
-  prints?: unknown;
-}
-
-/** The commands of the `sh` blocks in order; a `json` block is the output of the command before it. */
-function stepsOf(markdown: string): Step[] {
-  const steps: Step[] = [];
-  for (const [, language, text = ''] of markdown.matchAll(/^```(sh|json)\n(.*?)^```$/gms)) {
-    if (language === 'sh')
-      steps.push(
-        ...text
-          .trim()
-          .split('\n')
-          .map((command) => ({ command })),
-      );
-    else Object.assign(steps.at(-1) as Step, { prints: JSON.parse(text, anyWhereEllipsis) });
-  }
-  return steps;
-}
-
-const [beforeLive = '', goingLive = '', afterLive = ''] = readme.split(
-  /(?<=\n)## (?=Going live\n|The API\n)/,
-);
-
-function anyWhereEllipsis(_key: string, value: unknown): unknown {
-  return typeof value === 'string' && value.includes('…') ? expect.anything() : value;
-}
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+if (!hasPython && process.env.REQUIRE_PYTHON === '1')
+  throw new Error('REQUIRE_PYTHON=1, but there is no python3');
 
 const ports = { 8000: 0, 8001: 0, 8002: 0 };
 let folder: string;
@@ -104,13 +72,11 @@ function scanOutput(): void {
   scanForLeaks(start, lines);
 }
 
-async function follow(markdown: string): Promise<void> {
-  for (const { command, prints } of stepsOf(markdown).filter(({ command }) => command.startsWith('curl '))) {
-    noteSecrets(JSON.parse(/ -d '(\{.*?\})'/.exec(command)?.[1] ?? '{}'));
-    const { stdout } = await sh(
-      command.replace(/localhost:(\d+)/g, (_, port: keyof typeof ports) => `localhost:${ports[port]}`),
-    );
-    if (prints) expect(JSON.parse(stdout), command).toEqual(prints);
+async function follow({ steps }: Page): Promise<void> {
+  for (const step of steps.filter((step) => !isSetUp(step))) {
+    if (step.language === 'python' && !hasPython) continue;
+    noteSecrets(JSON.parse(/ -d '(\{.*?\})'/.exec(step.text)?.[1] ?? '{}'));
+    await runStep(step, ports, { cwd: folder, env: environment });
   }
 }
 
@@ -121,42 +87,20 @@ afterAll(async () => {
   scanOutput();
 });
 
-test('every command of README.md is run by a test or by .ci/run', async () => {
-  const ci = await readFile('.ci/run', 'utf8');
-  const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
-  const partsOfTest = Object.keys(scripts).filter((name) => scripts[name].startsWith(`${scripts.test} `));
-  const setUp = [...Object.values(startCommands), scaled, ...partsOfTest.map((name) => `npm run ${name}`)];
-  const steps = stepsOf(readme);
-  const elsewhere = steps
-    .map(({ command }) => command)
-    .filter((command) => !command.startsWith('curl ') && !setUp.includes(command));
-  expect(elsewhere.filter((command) => !ci.includes(command))).toEqual([]);
-  expect(steps.length).toBeGreaterThan(10);
-});
+test.each(pages.filter(({ steps, dotenv }) => !steps.every(isSetUp) && dotenv === undefined))(
+  'the steps of $path print what it shows',
+  follow,
+);
 
-test('README.es.md has the commands, the output and the names of README.md', async () => {
-  const spanish = await readFile('README.es.md', 'utf8');
-  const blocks = (page: string) => page.match(/^```(sh|json|env)\n.*?^```$/gms);
-  const names = (page: string) =>
-    page
-      .replace(/^```.*?^```$/gms, '')
-      .match(/`[^`]+`/g)
-      ?.toSorted();
-  expect(blocks(spanish)).toEqual(blocks(readme));
-  expect(names(spanish)).toEqual(names(readme));
+test('docs/observability.md lists the metrics of the services', async () => {
+  const { markdown } = pageAt('docs/observability.md');
+  const listed = markdown.match(/(?<=^\| `)(http|paysms)_\w+(?=`)/gm);
+  const texts = await Promise.all(
+    Object.values(ports).map(async (port) => (await fetch(`http://localhost:${port}/metrics`)).text()),
+  );
+  const published = new Set(texts.join('\n').match(/(?<=^# TYPE )(http|paysms)_\w+/gm));
+  expect(listed?.toSorted()).toEqual([...published].sort());
 });
-
-test('the pages and the chart show the measured figures', async () => {
-  const results = await readResults();
-  for (const path of reports) {
-    const page = await readFile(path, 'utf8');
-    expect(page).toBe(report(path, page, results));
-    expect(page).not.toContain('Not measured yet.');
-  }
-  expect(await readFile(chartPath, 'utf8')).toBe(throughputChart(results.throughput?.data ?? []));
-});
-
-test('the commands of README.md print what it shows', () => follow(beforeLive + afterLive));
 
 if (inject('trio') === 'processes') {
   test('npm start prints the next command, and Ctrl-C ends all services', async () => {
@@ -171,8 +115,9 @@ if (inject('trio') === 'processes') {
   });
 
   // Not in containers, because they can not reach a server of this process.
-  test("given servers that speak the providers' APIs, the steps of Going live send an SMS", async () => {
-    const [, dotenv = ''] = /^```env\n(.*?)^```$/ms.exec(goingLive) ?? [];
+  test("given servers that speak the providers' APIs, the steps of docs/providers.md send an SMS", async () => {
+    const providers = pageAt('docs/providers.md');
+    const { dotenv = '' } = providers;
     const { ALDEAMO_USERNAME, ALDEAMO_PASSWORD, TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN } = parseEnv(dotenv);
     await using aldeamo = await startAldeamoUpstream({
       username: ALDEAMO_USERNAME,
@@ -188,7 +133,7 @@ if (inject('trio') === 'processes') {
     );
     await startServices();
 
-    await follow(goingLive);
+    await follow(providers);
 
     expect(output).toContain('live: SMS are sent');
     expect(aldeamo.ledger).toMatchObject([{ to: '+573001234567', text: 'Pago recibido' }]);

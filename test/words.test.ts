@@ -1,7 +1,7 @@
 import { glob, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 
-/** Keeps words out of the sources that have no right use here: people for components, and private idioms for standard terms. */
+/** Keeps words out of the sources and the documents that have no right use here: people for components, and private idioms for standard terms. */
 const banned = [
   ...['told', 'whoever', 'nobody', 'somebody', 'lever', 'levers', 'rig', 'rigs', 'heal', 'heals', 'healed'],
   ...['put down', 'puts down', 'get round', 'gets round', 'got round'],
@@ -19,7 +19,11 @@ const exceptions: [file: string, word: string, reason: string][] = [
   ['test/postgres-server.ts', 'nobody', 'the user of that name on every Linux'],
 ];
 
-const sources = '{test,bench,scripts,ops,*/src,*/test}/**/*.{ts,js,sql,sh,html,css}';
+const files = [
+  '{test,bench,scripts,ops,*/src,*/test}/**/*.{ts,js,sql,sh,html,css}',
+  '{README,CONTRIBUTING,SECURITY}.md',
+  'docs/**/*.md',
+];
 const own = 'test/words.test.ts';
 
 /**
@@ -58,10 +62,10 @@ test.each([
   ['leverage, bold, get(round), hand in hand, over there', []],
 ])('given %j, finds %j', (text, expected) => expect(bannedWords(text)).toEqual(expected));
 
-test('given the sources, finds no banned word but the exceptions, and uses each exception', async () => {
+test('given the sources and the documents, finds no banned word but the exceptions, and uses each exception', async () => {
   const unused = new Set(exceptions);
   const found: string[] = [];
-  for await (const file of glob(sources)) {
+  for await (const file of glob(files)) {
     if (file === own) continue;
     for (const [line, word] of bannedWords(await readFile(file, 'utf8'))) {
       const exception = exceptions.find((each) => each[0] === file && each[1] === word);

@@ -78,7 +78,7 @@ describe('a wrong configuration', () => {
 });
 
 describe('the configuration of the retry policy', () => {
-  test('given no variable, is that of README.md', () => {
+  test('given no variable, is that of docs/delivery.md', () => {
     expect(retryPolicy(read({}))).toEqual({
       baseMs: 5000,
       maxMs: 900_000,

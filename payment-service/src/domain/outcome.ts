@@ -12,7 +12,7 @@ export interface Consequences {
 /** After an unknown outcome: `resend` may send the SMS twice; `hold` sends none until a person retries. */
 export type UnknownOutcomePolicy = 'resend' | 'hold';
 
-/** What follows from the outcome of an attempt; README.md has it as a table. */
+/** What follows from the outcome of an attempt; docs/delivery.md has it as a table. */
 export function consequencesOf(
   outcome: { outcome: Outcome['outcome']; no_outage?: boolean | undefined },
   unknownOutcome: UnknownOutcomePolicy = 'resend',

@@ -13,7 +13,7 @@ interface EndedCall {
   failed: boolean;
 }
 
-/** The breaker as README.md documents it, over the list of all calls that ended. Its time is in milliseconds. */
+/** The breaker as docs/delivery.md documents it, over the list of all calls that ended. Its time is in milliseconds. */
 class Model {
   state: CircuitState = 'closed';
   isHealthy = true;

@@ -1,0 +1,60 @@
+import { readFile, stat } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { throughputChart } from '../bench/chart.ts';
+import { chartPath, report, reports } from '../bench/report.ts';
+import { readResults } from '../bench/results.ts';
+import { blocksOf, isSetUp, readPage, readPages, startCommands } from './pages.ts';
+
+/** What the documents have to agree with, except for what their steps print: readme.test.ts follows those. */
+
+const pages = await readPages();
+const { markdown: readme } = await readPage('README.md');
+
+test('every command of npm and Docker in the pages is run by a test or by .ci/run', async () => {
+  const ci = await readFile('.ci/run', 'utf8');
+  const { scripts } = JSON.parse(await readFile('package.json', 'utf8'));
+  const partsOfTest = Object.keys(scripts).filter((name) => scripts[name].startsWith(`${scripts.test} `));
+  const elsewhere = [...Object.values(startCommands), ...partsOfTest.map((name) => `npm run ${name}`)];
+  const commands = pages.flatMap(({ steps }) => steps.filter(isSetUp).map(({ text }) => text));
+  expect(commands.filter((command) => !elsewhere.includes(command) && !ci.includes(command))).toEqual([]);
+  expect(commands).toContain('npm ci');
+  for (const command of Object.values(startCommands)) expect(readme).toContain(command);
+});
+
+test('README.md and README.es.md have 150 lines at most, and their picture 60 KB', async () => {
+  for (const path of ['README.md', 'README.es.md'])
+    expect((await readFile(path, 'utf8')).split('\n').length - 1, path).toBeLessThanOrEqual(150);
+  expect((await stat('docs/failover.jpg')).size).toBeLessThan(60_000);
+});
+
+test('README.es.md has the commands, the output and the names of README.md', async () => {
+  const spanish = await readFile('README.es.md', 'utf8');
+  const names = (page: string) =>
+    page
+      .replace(/^```.*?^```$/gms, '')
+      .match(/`[^`]+`/g)
+      ?.toSorted();
+  expect(blocksOf(spanish)).toEqual(blocksOf(readme));
+  expect(names(spanish)).toEqual(names(readme));
+});
+
+test('the pages and the chart show the measured figures', async () => {
+  const results = await readResults();
+  for (const path of reports) {
+    const page = await readFile(path, 'utf8');
+    expect(page).toBe(report(path, page, results));
+    expect(page).not.toContain('Not measured yet.');
+  }
+  expect(await readFile(chartPath, 'utf8')).toBe(throughputChart(results.throughput?.data ?? []));
+});
+
+test('docs/observability.md lists the alerts, and docs/operations.md has a section for each', async () => {
+  const alerts = (await readFile('ops/prometheus/alerts.yml', 'utf8')).match(/(?<=- alert: )\w+/g) ?? [];
+  const { markdown: observability } = await readPage('docs/observability.md');
+  const { markdown: operations } = await readPage('docs/operations.md');
+  const links = alerts.map((alert) => `| [\`${alert}\`](operations.md#${alert.toLowerCase()}) |`);
+  expect(observability.match(/^\| \[`\w+`\]\(operations\.md#\w+\) \|/gm)?.toSorted()).toEqual(
+    links.toSorted(),
+  );
+  for (const alert of alerts) expect(operations).toContain(`\n### ${alert}\n`);
+});
