@@ -6,17 +6,33 @@ import { z } from 'zod';
 export const aldeamoConfigSchema = z
   .object({
     ...providerSettings({ port: 8001 }),
-    /** Both make it live; without them it is a sandbox. No colon, because HTTP Basic ends the name with one. */
+    // No colon, because HTTP Basic ends the name with one.
     ALDEAMO_USERNAME: z
       .string()
       .regex(/^[^:]*$/, 'must not contain a colon')
-      .optional(),
-    ALDEAMO_PASSWORD: z.string().optional(),
-    ALDEAMO_BASE_URL: serviceUrl().default('https://apitellit.aldeamo.com'),
-    ALDEAMO_LATENCY_MS: milliseconds({ min: 0 }).default(200),
-    ALDEAMO_FAILURE_RATE: share().default(0),
-    /** The file of the sandbox's ledger, which then outlives a restart; in memory only if not set. */
-    ALDEAMO_LEDGER_FILE: z.string().optional(),
+      .meta({ form: 'text without a colon' })
+      .optional()
+      .describe('The user of the Aldeamo account. With ALDEAMO_PASSWORD it makes aldeamo-service live.'),
+    ALDEAMO_PASSWORD: z
+      .string()
+      .optional()
+      .describe('The password of that user. Without both aldeamo-service is a sandbox.'),
+    ALDEAMO_BASE_URL: serviceUrl()
+      .default('https://apitellit.aldeamo.com')
+      .describe("The address of Aldeamo's API."),
+    ALDEAMO_LATENCY_MS: milliseconds({ min: 0 })
+      .default(200)
+      .describe('How long a send takes in the sandbox of Aldeamo.'),
+    ALDEAMO_FAILURE_RATE: share()
+      .default(0)
+      .describe('The share of sends and health checks that fail in the sandbox of Aldeamo.'),
+    ALDEAMO_LEDGER_FILE: z
+      .string()
+      .meta({ form: 'a path' })
+      .optional()
+      .describe(
+        'The file of what the sandbox of Aldeamo has accepted, which then outlives a restart. Without it that is in memory. docker compose does not pass it on.',
+      ),
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));

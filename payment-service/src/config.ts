@@ -13,87 +13,117 @@ import { databaseUrl } from './database-url.ts';
 import type { RetryPolicy } from './domain/retry-policy.ts';
 import type { RequestRules } from './http/payment-request.ts';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './providers/circuit-breaker.ts';
+import { settingRelations } from './setting-relations.ts';
 
 export const paymentConfigSchema = z
   .object({
     ...serviceSettings({ port: 8000 }),
     ...accessSettings(),
     ...clientSettings(),
-    ALDEAMO_SERVICE_URL: neighbourUrl(),
-    TWILIO_SERVICE_URL: neighbourUrl(),
-    /** The name of this process among its replicas; the host's name if not set. */
-    REPLICA_NAME: z.string().max(100, 'must have at most 100 characters').optional(),
-    DATABASE_URL: databaseUrl().default('file:./data/payments.db'),
-    /** The deadline of one call to a provider service. */
-    PROVIDER_TIMEOUT_MS: milliseconds().default(3000),
-    /** The limit of concurrent calls to one provider service. */
-    PROVIDER_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 }).default(256),
-    CIRCUIT_ERROR_THRESHOLD_PERCENTAGE: wholeNumber({ min: 1, max: 99 }).default(
-      circuitBreakerDefaults.errorThresholdPercentage,
+    ALDEAMO_SERVICE_URL: neighbourUrl().describe(
+      'The address of aldeamo-service. It follows HOST unless it is set.',
     ),
-    CIRCUIT_VOLUME_THRESHOLD: wholeNumber({ min: 1, max: 1_000_000 }).default(
-      circuitBreakerDefaults.volumeThreshold,
+    TWILIO_SERVICE_URL: neighbourUrl().describe(
+      'The address of twilio-service. It follows HOST unless it is set.',
     ),
-    CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: milliseconds().default(circuitBreakerDefaults.rollingCountTimeout),
-    CIRCUIT_ROLLING_COUNT_BUCKETS: wholeNumber({ min: 1, max: 1000 }).default(
-      circuitBreakerDefaults.rollingCountBuckets,
-    ),
-    CIRCUIT_RESET_TIMEOUT_MS: milliseconds().default(circuitBreakerDefaults.resetTimeout),
-    CIRCUIT_CONSECUTIVE_FAILURES: wholeNumber({ min: 1, max: 1_000_000 }).default(
-      circuitBreakerDefaults.consecutiveFailures,
-    ),
-    /** The first retry comes within this time; the time doubles with each retry, up to the maximum. */
-    NOTIFICATION_RETRY_BASE_MS: milliseconds().default(5000),
-    NOTIFICATION_RETRY_MAX_MS: milliseconds().default(900_000),
-    /** The time after the payment at which its notification expires. */
-    NOTIFICATION_TTL_MS: milliseconds().default(86_400_000),
-    /** The lease of a claimed notification. After it another worker may claim the notification. */
-    NOTIFICATION_LEASE_MS: milliseconds().default(15_000),
-    UNKNOWN_OUTCOME: z.enum(['resend', 'hold']).default('resend'),
-    OUTBOX_CONCURRENCY: wholeNumber({ min: 1, max: 1000 }).default(16),
-    OUTBOX_RATE_PER_SECOND: wholeNumber({ min: 10, max: 10_000 }).default(100),
-    /** The country of phones without a calling code. */
-    DEFAULT_COUNTRY: countrySchema.default('CO'),
-    SMS_TRANSLITERATE: flag().default(false),
-    /** The default allows the longest message: 1600 characters of GSM-7 are 11 SMS. */
-    SMS_MAX_SEGMENTS: wholeNumber({ min: 1, max: 100 }).default(11),
-    IDEMPOTENCY_RETENTION_MS: milliseconds().default(86_400_000),
-    /** The time after the payment at which its text and phone are redacted, up to ten years; 0: never. */
-    PAYMENT_RETENTION_MS: wholeNumber({ min: 0, max: 315_576_000_000 }).default(0),
+    REPLICA_NAME: z
+      .string()
+      .max(100, 'must have at most 100 characters')
+      .meta({ form: 'at most 100 characters' })
+      .optional()
+      .describe(
+        'The name of this process among its replicas. Without it that is the name of its host. Not for docker compose, where all replicas would get the same.',
+      ),
+    DATABASE_URL: databaseUrl()
+      .default('file:./data/payments.db')
+      .describe(
+        'Where the payments are: a SQLite file (in the container file:/data/payments.db, on a volume), or a PostgreSQL database for several replicas.',
+      ),
+    PROVIDER_TIMEOUT_MS: milliseconds()
+      .default(3000)
+      .describe('The deadline of one call to a provider service.'),
+    PROVIDER_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 })
+      .default(256)
+      .describe(
+        'The limit of concurrent calls to one provider service. One more goes to the other provider.',
+      ),
+    CIRCUIT_ERROR_THRESHOLD_PERCENTAGE: wholeNumber({ min: 1, max: 99 })
+      .default(circuitBreakerDefaults.errorThresholdPercentage)
+      .describe(
+        'The circuit opens when more than this percentage of the calls that ended in the window failed, and at least CIRCUIT_VOLUME_THRESHOLD calls are in it.',
+      ),
+    CIRCUIT_VOLUME_THRESHOLD: wholeNumber({ min: 1, max: 1_000_000 })
+      .default(circuitBreakerDefaults.volumeThreshold)
+      .describe('The least number of calls in the window for the percentage to count.'),
+    CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: milliseconds()
+      .default(circuitBreakerDefaults.rollingCountTimeout)
+      .describe('The length of the rolling window.'),
+    CIRCUIT_ROLLING_COUNT_BUCKETS: wholeNumber({ min: 1, max: 1000 })
+      .default(circuitBreakerDefaults.rollingCountBuckets)
+      .describe('The number of steps in which the window rolls.'),
+    CIRCUIT_CONSECUTIVE_FAILURES: wholeNumber({ min: 1, max: 1_000_000 })
+      .default(circuitBreakerDefaults.consecutiveFailures)
+      .describe(
+        'This many failures in a row open the circuit as well, if they have lasted a second or fewer than 20 calls are in the window.',
+      ),
+    CIRCUIT_RESET_TIMEOUT_MS: milliseconds()
+      .default(circuitBreakerDefaults.resetTimeout)
+      .describe('How long a circuit stays open before a probe checks whether the provider is healthy again.'),
+    NOTIFICATION_RETRY_BASE_MS: milliseconds()
+      .default(5000)
+      .describe(
+        'The first retry of a notification comes within this time. The time doubles with each retry, up to the maximum.',
+      ),
+    NOTIFICATION_RETRY_MAX_MS: milliseconds()
+      .default(900_000)
+      .describe(
+        'The longest time until a retry. After it a longer pause that a provider asked for is checked again. It counts as at least a second.',
+      ),
+    NOTIFICATION_TTL_MS: milliseconds()
+      .default(86_400_000)
+      .describe('How long after the payment its notification expires, and is not retried any more.'),
+    NOTIFICATION_LEASE_MS: milliseconds()
+      .default(15_000)
+      .describe(
+        'The lease of a claimed notification, renewed before each send. After it another worker may claim the notification. For as long, a provider service that cannot report what became of an attempt is asked again before the SMS is sent again.',
+      ),
+    UNKNOWN_OUTCOME: z
+      .enum(['resend', 'hold'])
+      .default('resend')
+      .describe(
+        'What follows an attempt with an unknown outcome: resend, at the risk of a second SMS, or hold, until an operator retries it.',
+      ),
+    OUTBOX_CONCURRENCY: wholeNumber({ min: 1, max: 1000 })
+      .default(16)
+      .describe('The limit of concurrent retries, so that a backlog leaves room for new payments.'),
+    OUTBOX_RATE_PER_SECOND: wholeNumber({ min: 10, max: 10_000 })
+      .default(100)
+      .describe('The limit of retries that begin in a second.'),
+    DEFAULT_COUNTRY: countrySchema
+      .meta({ form: 'an ISO 3166 country code' })
+      .default('CO')
+      .describe('The country of phones without a calling code.'),
+    SMS_TRANSLITERATE: flag()
+      .default(false)
+      .describe(
+        'true writes texts in GSM-7 as far as possible (a for á, - for any dash, no invisible characters), so that they take fewer SMS.',
+      ),
+    SMS_MAX_SEGMENTS: wholeNumber({ min: 1, max: 100 })
+      .default(11)
+      .describe(
+        'The limit of SMS that one text takes. The default allows the longest text: 1600 characters of GSM-7 take 11.',
+      ),
+    IDEMPOTENCY_RETENTION_MS: milliseconds()
+      .default(86_400_000)
+      .describe('How long the response to an Idempotency-Key is kept.'),
+    PAYMENT_RETENTION_MS: wholeNumber({ min: 0, max: 315_576_000_000 })
+      .default(0)
+      .describe('How long after the payment its text and phone are redacted, up to ten years. 0: never.'),
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN']));
-    const wrong = (name: keyof typeof value, message: string) =>
-      issues.push({ code: 'custom', path: [name], message, input: value[name] });
-    // Otherwise a call made before the circuit opened could end in half-open and be taken for the probe.
-    if (value.PROVIDER_TIMEOUT_MS >= value.CIRCUIT_RESET_TIMEOUT_MS)
-      wrong('CIRCUIT_RESET_TIMEOUT_MS', 'must be more than PROVIDER_TIMEOUT_MS');
-    // Otherwise calls that end by their deadline, one after the other, leave the window before there are enough of them.
-    if (
-      value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS <
-      2 * value.CIRCUIT_VOLUME_THRESHOLD * value.PROVIDER_TIMEOUT_MS
-    )
-      wrong(
-        'CIRCUIT_ROLLING_COUNT_TIMEOUT_MS',
-        'must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
-      );
-    // One outbox turn makes up to three calls: a status query and two sends.
-    if (value.STOP_TIMEOUT_MS <= 3 * value.PROVIDER_TIMEOUT_MS)
-      wrong('STOP_TIMEOUT_MS', 'must be more than 3 * PROVIDER_TIMEOUT_MS');
-    // A lease is renewed before each send, and a status query may precede the send.
-    if (value.NOTIFICATION_LEASE_MS <= 2 * value.PROVIDER_TIMEOUT_MS)
-      wrong('NOTIFICATION_LEASE_MS', 'must be more than 2 * PROVIDER_TIMEOUT_MS');
-    if (value.NOTIFICATION_RETRY_MAX_MS < value.NOTIFICATION_RETRY_BASE_MS)
-      wrong('NOTIFICATION_RETRY_MAX_MS', 'must be at least NOTIFICATION_RETRY_BASE_MS');
-    // Until then the text may still have to be sent, or is in a stored response.
-    const needed = Math.max(value.NOTIFICATION_TTL_MS, value.IDEMPOTENCY_RETENTION_MS);
-    if (value.PAYMENT_RETENTION_MS > 0 && value.PAYMENT_RETENTION_MS < needed)
-      wrong(
-        'PAYMENT_RETENTION_MS',
-        'must be 0, or at least NOTIFICATION_TTL_MS and IDEMPOTENCY_RETENTION_MS',
-      );
-    if (value.CIRCUIT_ROLLING_COUNT_TIMEOUT_MS < value.CIRCUIT_ROLLING_COUNT_BUCKETS)
-      wrong('CIRCUIT_ROLLING_COUNT_BUCKETS', 'must be at most CIRCUIT_ROLLING_COUNT_TIMEOUT_MS');
+    for (const { name, must, isBroken } of settingRelations)
+      if (isBroken(value)) issues.push({ code: 'custom', path: [name], message: must, input: value[name] });
   })
   .overwrite((value) => followHost(value, { ALDEAMO_SERVICE_URL: 8001, TWILIO_SERVICE_URL: 8002 }));
 export type PaymentConfig = z.infer<typeof paymentConfigSchema>;

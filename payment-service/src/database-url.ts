@@ -17,10 +17,13 @@ export const sqliteUrl = () =>
     .refine((url) => isFilePath(url.slice(scheme.length)), fileRule);
 
 export const databaseUrl = () =>
-  z.string().superRefine((url, context) => {
-    const { error } = (url.startsWith(scheme) ? sqliteUrl() : postgresUrl(rule)).safeParse(url);
-    for (const { message } of error?.issues ?? []) context.addIssue({ code: 'custom', message });
-  });
+  z
+    .string()
+    .superRefine((url, context) => {
+      const { error } = (url.startsWith(scheme) ? sqliteUrl() : postgresUrl(rule)).safeParse(url);
+      for (const { message } of error?.issues ?? []) context.addIssue({ code: 'custom', message });
+    })
+    .meta({ form: 'file: and a path, or a postgres:// URL with a database' });
 
 function isFilePath(path: string): boolean {
   if (/^(:|file:)|\?|(^|\/)\.{0,2}$/.test(path)) return false;

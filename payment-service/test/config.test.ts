@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test } from 'vitest';
+import type { z } from 'zod';
 import { aldeamoConfigSchema } from '../../aldeamo-service/src/config.ts';
+import { documentedSettings } from '../../scripts/documented-settings.ts';
+import { settingPages } from '../../scripts/setting-pages.ts';
 import { twilioConfigSchema } from '../../twilio-service/src/config.ts';
 import { circuitBreakerParameters, paymentConfigSchema, retryPolicy } from '../src/config.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
@@ -249,28 +252,49 @@ test('given a HOST that is no host, names it with everything else that is wrong'
   expect(messageOf({ HOST: 'a b', PORT: 'x' })).toMatch(/HOST: must be an address or a host name\n.*PORT: /s);
 });
 
-test('.env.example has every variable of the three services with its default, and nothing else', () => {
-  const settings = new Map<string, string>();
-  for (const [service, schema] of [
-    ['PAYMENT_SERVICE', paymentConfigSchema],
-    ['ALDEAMO_SERVICE', aldeamoConfigSchema],
-    ['TWILIO_SERVICE', twilioConfigSchema],
-  ] as const) {
-    const defaults = readConfiguration(schema, {}) as Record<string, unknown>;
-    for (const name of Object.keys(schema.shape)) {
-      const value = defaults[name] ?? ''; // empty counts as not set
-      // PORT is the one variable that differs: npm start and docker compose set it from these.
-      const shared = name === 'PORT' ? `${service}_PORT` : name;
-      expect(settings.get(shared) ?? String(value), `${shared} has one default`).toBe(String(value));
-      settings.set(shared, String(value));
-    }
-  }
-  const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
-  const lines = [...example.matchAll(/^(?:# ?)?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(
-    ([, name = '', value = '']) => [name, value],
-  );
-  expect(Object.fromEntries(lines)).toEqual(Object.fromEntries(settings));
-  expect(lines).toHaveLength(settings.size);
+test.each(
+  Object.entries(settingPages()),
+)('%s is what npm run docs:configuration writes from the schemas', (path, text) => {
+  expect(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')).toBe(text);
+});
+
+test('.env.example sets every variable of the three services once, to a value that they accept', () => {
+  const lines = [...(settingPages()['.env.example'] ?? '').matchAll(/^(?:# )?([A-Z][A-Z0-9_]*)=(.*)$/gm)];
+  const example = Object.fromEntries(lines.map(([, name = '', value = '']) => [name, value]));
+  const schemas = [paymentConfigSchema, aldeamoConfigSchema, twilioConfigSchema];
+  const { PORT: _, ...shapes } = Object.assign({}, ...schemas.map(({ shape }) => shape));
+  const ofStarters = [
+    'ALDEAMO_SERVICE_PORT',
+    'PAYMENT_SERVICE_PORT',
+    'POSTGRES_PASSWORD',
+    'TWILIO_SERVICE_PORT',
+  ];
+  expect(lines.map(([, name]) => name).sort()).toEqual([...Object.keys(shapes), ...ofStarters].sort());
+  for (const schema of schemas)
+    expect(readConfiguration(schema as z.ZodType, example)).toEqual(
+      readConfiguration(schema as z.ZodType, {}),
+    );
+});
+
+test.each([
+  'payment-service',
+  'aldeamo-service',
+  'twilio-service',
+])('docker-compose.yml passes every setting of %s on, but those that its image or the other file sets', (service) => {
+  const elsewhere = [
+    'HOST',
+    'REPLICA_NAME',
+    'SENDS_DATABASE_URL',
+    'ALDEAMO_LEDGER_FILE',
+    'TWILIO_LEDGER_FILE',
+  ];
+  const compose = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
+  const [, rest = ''] = compose.split(`\n  ${service}:\n`);
+  const [own = ''] = rest.split(/\n {2}\S/);
+  const passed = [...own.matchAll(/^ {6}([A-Z][A-Z0-9_]*):/gm)].map(([, name]) => name);
+  const names = documentedSettings().filter(({ readBy }) => readBy.includes(service));
+  const expected = names.map(({ name }) => name).filter((name) => !elsewhere.includes(name));
+  expect(passed.sort()).toEqual(expected.sort());
 });
 
 function messageOf(env: Record<string, string>): string {

@@ -12,7 +12,10 @@ import { z } from 'zod';
 import type { TwilioAccount } from './twilio-gateway.ts';
 
 const sid = (prefix: string) =>
-  z.string().regex(new RegExp(`^${prefix}[0-9A-Za-z]+$`), `must be an id that begins with ${prefix}`);
+  z
+    .string()
+    .regex(new RegExp(`^${prefix}[0-9A-Za-z]+$`), `must be an id that begins with ${prefix}`)
+    .meta({ form: `an id that begins with ${prefix}` });
 
 /** Any of these makes it live: then the rest is required, too. */
 const liveSettings = [
@@ -27,26 +30,50 @@ const liveSettings = [
 export const twilioConfigSchema = z
   .object({
     ...providerSettings({ port: 8002 }),
-    TWILIO_ACCOUNT_SID: sid('AC').optional(),
-    TWILIO_AUTH_TOKEN: z.string().optional(),
-    /** Used in place of the auth token, which then only verifies signatures. */
-    TWILIO_API_KEY_SID: sid('SK').optional(),
-    TWILIO_API_KEY_SECRET: z.string().optional(),
-    TWILIO_FROM: z.string().optional(),
-    TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional(),
-    TWILIO_BASE_URL: serviceUrl().default('https://api.twilio.com'),
-    /** Where Twilio reaches this service, perhaps with the path of a proxy. It enables delivery receipts. */
+    TWILIO_ACCOUNT_SID: sid('AC')
+      .optional()
+      .describe(
+        'The Twilio account. It makes twilio-service live, together with an auth token or an API key, and a sender.',
+      ),
+    TWILIO_AUTH_TOKEN: z
+      .string()
+      .optional()
+      .describe('The auth token of the account. It also verifies the signatures of delivery receipts.'),
+    TWILIO_API_KEY_SID: sid('SK')
+      .optional()
+      .describe('An API key that makes the calls in place of the auth token.'),
+    TWILIO_API_KEY_SECRET: z.string().optional().describe('The secret of that API key.'),
+    TWILIO_FROM: z
+      .string()
+      .optional()
+      .describe('The number that sends. Set this or TWILIO_MESSAGING_SERVICE_SID.'),
+    TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional().describe('The messaging service that sends.'),
+    TWILIO_BASE_URL: serviceUrl().default('https://api.twilio.com').describe("The address of Twilio's API."),
     PUBLIC_URL: z
       .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
       .refine((url) => !/[?#@]/.test(url), 'must have no query, no fragment and no user')
       .transform((url) => url.replace(/\/+$/, ''))
-      .optional(),
-    /** Receives the delivery receipts. */
-    PAYMENT_SERVICE_URL: neighbourUrl(),
-    TWILIO_LATENCY_MS: milliseconds({ min: 0 }).default(100),
-    TWILIO_FAILURE_RATE: share().default(0),
-    /** The file of the sandbox's ledger, which then outlives a restart; in memory only if not set. */
-    TWILIO_LEDGER_FILE: z.string().optional(),
+      .meta({ form: 'an http:// or https:// URL' })
+      .optional()
+      .describe(
+        'The address at which Twilio reaches twilio-service, perhaps with the path of a proxy. It enables delivery receipts, which need TWILIO_AUTH_TOKEN.',
+      ),
+    PAYMENT_SERVICE_URL: neighbourUrl().describe(
+      'The address of payment-service, which receives the delivery receipts. It follows HOST unless it is set.',
+    ),
+    TWILIO_LATENCY_MS: milliseconds({ min: 0 })
+      .default(100)
+      .describe('How long a send takes in the sandbox of Twilio.'),
+    TWILIO_FAILURE_RATE: share()
+      .default(0)
+      .describe('The share of sends and health checks that fail in the sandbox of Twilio.'),
+    TWILIO_LEDGER_FILE: z
+      .string()
+      .meta({ form: 'a path' })
+      .optional()
+      .describe(
+        'The file of what the sandbox of Twilio has accepted, which then outlives a restart. Without it that is in memory. docker compose does not pass it on.',
+      ),
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));

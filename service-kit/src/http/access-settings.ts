@@ -9,7 +9,8 @@ import { hostNameOf, type SiteOptions } from './site.ts';
 const keySchema = z
   .string()
   .min(16, { error: 'must have at least 16 characters', abort: true })
-  .regex(/^[\w.~+/-]+=*$/, 'must consist of letters, digits and - . _ ~ + /');
+  .regex(/^[\w.~+/-]+=*$/, 'must consist of letters, digits and - . _ ~ + /')
+  .meta({ form: 'at least 16 letters, digits and - . _ ~ + /' });
 
 const clientsSchema = z
   .string()
@@ -49,23 +50,43 @@ const hostsSchema = z.string().transform((text, { issues }) =>
 
 /** The environment variables of every service. */
 export const accessSettings = () => ({
-  /** For resets, retries and sandbox controls. */
-  ADMIN_API_KEY: keySchema.optional(),
-  /** The key of the services among themselves. */
-  SERVICE_TOKEN: keySchema.optional(),
-  /** Allows HOST beyond loopback without keys, for a demo. Keys that are set are still required. */
-  ALLOW_ANONYMOUS: flag().default(false),
-  /** The public names, besides that of PUBLIC_URL, at which browsers reach the service. */
-  ALLOWED_HOSTS: hostsSchema.optional(),
-  /** The limit of concurrent requests; one more is answered with 503. */
-  MAX_CONCURRENT_REQUESTS: wholeNumber({ min: 1, max: 100_000 }).default(1000),
+  ADMIN_API_KEY: keySchema
+    .optional()
+    .describe(
+      'The key of operators: for retries, circuit resets, the sandbox controls and metrics, besides everything that clients may do. Set all keys of the services, or none.',
+    ),
+  SERVICE_TOKEN: keySchema
+    .optional()
+    .describe(
+      'The key that the services send to each other, the same in all three. Prometheus can use it as well.',
+    ),
+  ALLOW_ANONYMOUS: flag()
+    .default(false)
+    .describe(
+      'true lets a service without keys listen beyond loopback, for a demo. Keys that are set are required all the same. It is true in docker-compose.yml, whose ports are on 127.0.0.1.',
+    ),
+  ALLOWED_HOSTS: hostsSchema
+    .meta({ form: 'host names without ports: a,b' })
+    .optional()
+    .describe(
+      'Public names at which browsers reach the services, besides that of PUBLIC_URL. A service without keys answers to no others, except addresses, names without a dot, and HOST.',
+    ),
+  MAX_CONCURRENT_REQUESTS: wholeNumber({ min: 1, max: 100_000 })
+    .default(1000)
+    .describe('The limit of concurrent requests. One more is answered with 503.'),
 });
 
 /** The variables of a service with a public API. A name may have several keys, so that they can be rotated. */
 export const clientSettings = () => ({
-  API_KEYS: clientsSchema.optional(),
-  /** Of one key; 0: no limit. */
-  RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 }).default(0),
+  API_KEYS: clientsSchema
+    .meta({ form: 'name:key,name:key' })
+    .optional()
+    .describe(
+      'The keys of the clients of the public API. A name may have several keys while they are rotated.',
+    ),
+  RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 })
+    .default(0)
+    .describe('The limit of requests of one key in a minute. One more is answered with 429. 0: no limit.'),
 });
 
 interface AccessSettings {

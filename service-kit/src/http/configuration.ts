@@ -2,6 +2,11 @@ import { z } from 'zod';
 import { reachableUrl } from './reachable-url.ts';
 import './validation-messages.ts';
 
+/**
+ * The settings of a schema carry their documentation: `description` is a sentence for operators, `form` what a value looks like.
+ * `npm run docs:configuration` writes docs/configuration.md and .env.example from them.
+ */
+
 /** Durations are whole milliseconds; a timer of Node.js holds at most 2^31-1 of them. */
 export const milliseconds = ({ min = 1 }: { min?: number } = {}) => wholeNumber({ min, max: 2_147_483_647 });
 
@@ -10,7 +15,8 @@ export const wholeNumber = ({ min, max }: { min: number; max: number }) =>
     .string()
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
+    .meta({ form: `a whole number from ${min} to ${max}` });
 
 /** A share of 1, such as 0.5. */
 export const share = () =>
@@ -18,7 +24,8 @@ export const share = () =>
     .string()
     .regex(/^\d+(\.\d+)?$/, 'must be a number from 0 to 1')
     .transform(Number)
-    .pipe(z.number().max(1, 'must be a number from 0 to 1'));
+    .pipe(z.number().max(1, 'must be a number from 0 to 1'))
+    .meta({ form: 'a number from 0 to 1' });
 
 export const flag = () =>
   z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
@@ -27,7 +34,8 @@ export const flag = () =>
 export const serviceUrl = () =>
   z
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
-    .refine((url) => new URL(url).href === `${new URL(url).origin}/`, 'must have no path');
+    .refine((url) => new URL(url).href === `${new URL(url).origin}/`, 'must have no path')
+    .meta({ form: 'an http:// or https:// URL without a path' });
 
 /** The URL of another service of this machine, whose default follows HOST; see followHost. */
 export const neighbourUrl = () => serviceUrl().default('');
@@ -46,26 +54,42 @@ export function followHost<Settings extends { HOST: string }>(
 
 /** A PostgreSQL database; TLS and other options of pg-connection-string are in the query, such as `?sslmode=verify-full`. */
 export const postgresUrl = (message = 'must be a postgres:// URL with a database') =>
-  z.url({ protocol: /^postgres(ql)?$/, error: message, abort: true }).refine(
-    // Without a name, pg connects to the database that is named like the user.
-    (url) => new URL(url).pathname.length > 1,
-    message,
-  );
+  z
+    .url({ protocol: /^postgres(ql)?$/, error: message, abort: true })
+    .refine(
+      // Without a name, pg connects to the database that is named like the user.
+      (url) => new URL(url).pathname.length > 1,
+      message,
+    )
+    .meta({ form: 'a postgres:// URL with a database' });
 
 /** The environment variables of every service. */
 export const serviceSettings = ({ port }: { port: number }) => ({
   HOST: z
     .string()
     .refine((host) => reachableUrl(host, 80), 'must be an address or a host name')
-    .default('127.0.0.1'),
-  PORT: wholeNumber({ min: 0, max: 65_535 }).default(port),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** How long a stop may take before the process exits, whatever still runs. */
-  STOP_TIMEOUT_MS: milliseconds().default(10_000),
-  /** The OpenTelemetry collector of the spans; they are not exported if not set. */
+    .meta({ form: 'an address or a host name' })
+    .default('127.0.0.1')
+    .describe(
+      'The address to listen on, at which the services of one machine also find each other. In the containers it is 0.0.0.0.',
+    ),
+  PORT: wholeNumber({ min: 0, max: 65_535 })
+    .default(port)
+    .describe('The port of a service that is started alone. 0 takes any free port.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('The least severe level that is logged.'),
+  STOP_TIMEOUT_MS: milliseconds()
+    .default(10_000)
+    .describe('How long a stop may take. After it the process exits with 1, whatever still runs.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
-    .optional(),
+    .meta({ form: 'an http:// or https:// URL' })
+    .optional()
+    .describe(
+      'The OpenTelemetry collector that receives the spans (OTLP over HTTP), such as http://localhost:4318. Without it no spans are exported.',
+    ),
 });
 
 /** The issues of missing settings, for a check over several of them. */

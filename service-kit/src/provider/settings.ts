@@ -6,12 +6,19 @@ import { milliseconds, postgresUrl, serviceSettings, wholeNumber } from '../http
 export const providerSettings = ({ port }: { port: number }) => ({
   ...serviceSettings({ port }),
   ...accessSettings(),
-  /** The deadline of an answer; below payment-service's PROVIDER_TIMEOUT_MS, so that it arrives and carries an outcome. */
-  GATEWAY_TIMEOUT_MS: milliseconds().default(2500),
-  /** Live: concurrent calls to the provider's API. */
-  GATEWAY_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 }).default(256),
-  /** The database of the idempotency store that replicas share; a store in memory if not set. */
-  SENDS_DATABASE_URL: postgresUrl().optional(),
+  GATEWAY_TIMEOUT_MS: milliseconds()
+    .default(2500)
+    .describe(
+      'The deadline of an answer to payment-service. Keep it below PROVIDER_TIMEOUT_MS, so that the answer arrives and carries an outcome.',
+    ),
+  GATEWAY_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 })
+    .default(256)
+    .describe("Live only: the limit of concurrent calls to the provider's API."),
+  SENDS_DATABASE_URL: postgresUrl()
+    .optional()
+    .describe(
+      'The database of the idempotency store that the replicas of a provider service share. Without it the store is in memory. With docker compose docker-compose.scale.yml sets it.',
+    ),
 });
 
 export type ProviderConfig = z.infer<z.ZodObject<ReturnType<typeof providerSettings>>>;

@@ -1,0 +1,88 @@
+import { readConfiguration } from 'service-kit/http/configuration.ts';
+import { aldeamoConfigSchema } from '../aldeamo-service/src/config.ts';
+import { paymentConfigSchema } from '../payment-service/src/config.ts';
+import { settingRelations } from '../payment-service/src/setting-relations.ts';
+import { twilioConfigSchema } from '../twilio-service/src/config.ts';
+
+export interface Setting {
+  name: string;
+  readBy: string[];
+  /** As they are written into `.env`: none if there is no default, several if the services differ. */
+  defaults: string[];
+  /** Whether the default follows another setting, which a copy of the default would stop. */
+  follows: boolean;
+  /** What a value looks like. */
+  form: string;
+  /** What it must be beside other settings. */
+  relation: string | undefined;
+  description: string;
+}
+
+const schemas = {
+  'payment-service': paymentConfigSchema,
+  'aldeamo-service': aldeamoConfigSchema,
+  'twilio-service': twilioConfigSchema,
+};
+
+/** The settings that no service reads, but what starts the services. */
+const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
+  ...Object.keys(schemas).map((service, index) => ({
+    name: `${service.toUpperCase().replace('-', '_')}_PORT`,
+    readBy: ['npm start', 'Compose'],
+    defaults: [String(8000 + index)],
+    form: 'a whole number from 1 to 65535',
+    description: `The port of ${service} with npm start and docker compose.`,
+  })),
+  {
+    name: 'POSTGRES_PASSWORD',
+    readBy: ['Compose'],
+    defaults: ['payments'],
+    form: 'letters and digits',
+    description:
+      'The password of the database of docker-compose.scale.yml. The database takes it over when it is created.',
+  },
+];
+
+/** Every setting, those of the services in the order of their schemas. */
+export function documentedSettings(): Setting[] {
+  const settings = new Map<string, Setting>();
+  for (const [service, schema] of Object.entries(schemas)) {
+    const defaults: Record<string, unknown> = readConfiguration(schema, {});
+    const { properties = {} } = schema.toJSONSchema({ io: 'input', unrepresentable: 'any' });
+    for (const [name, property] of Object.entries(properties)) {
+      const setting = settings.get(name) ?? describe(name, property as Property);
+      const value = String(defaults[name] ?? '');
+      if (value !== '' && !setting.defaults.includes(value)) setting.defaults.push(value);
+      setting.readBy.push(service);
+      settings.set(name, setting);
+    }
+  }
+  return [
+    ...ofStarters.map((setting) => ({ ...setting, follows: false, relation: undefined })),
+    ...settings.values(),
+  ];
+}
+
+/** What zod makes of a setting's schema, with its metadata. */
+interface Property {
+  default?: unknown;
+  description?: string;
+  enum?: string[];
+  form?: string;
+}
+
+const alternatives = new Intl.ListFormat('en', { type: 'disjunction' });
+
+function describe(name: string, property: Property): Setting {
+  const { description, form, enum: values } = property;
+  if (!description) throw new Error(`${name} has no description in its schema`);
+  return {
+    name,
+    readBy: [],
+    defaults: [],
+    follows: property.default === '',
+    form: form ?? (values ? alternatives.format(values) : 'text'),
+    relation: settingRelations.find((each) => each.name === name)?.must,
+    description,
+  };
+}

@@ -1,0 +1,103 @@
+import { documentedSettings, type Setting } from './documented-settings.ts';
+
+/** A setting is in the first section whose names it matches. */
+const sections: [title: string, names: RegExp][] = [
+  ['Addresses and ports', /^(HOST|PORT)$|_SERVICE_(PORT|URL)$|^REPLICA_NAME$/],
+  ['Keys, hosts and limits', /^(API_KEYS|ADMIN_API_KEY|SERVICE_TOKEN|ALLOW|RATE_LIMIT|MAX_CONCURRENT)/],
+  ['Log, spans and stop', /^(LOG|OTEL|STOP)_/],
+  [
+    'Storage',
+    /^(DATABASE_URL|SENDS_DATABASE_URL|POSTGRES_PASSWORD|IDEMPOTENCY_RETENTION_MS|PAYMENT_RETENTION_MS)$/,
+  ],
+  ['Calls to the providers', /^(PROVIDER|GATEWAY)_/],
+  ['Circuit breakers', /^CIRCUIT_/],
+  ['Retries of a notification', /^(NOTIFICATION|UNKNOWN|OUTBOX)_/],
+  ['Texts and phones', /^(SMS_|DEFAULT_COUNTRY)/],
+  ['Sandboxes', /_(LATENCY_MS|FAILURE_RATE|LEDGER_FILE)$/],
+  ['Aldeamo, live', /^ALDEAMO_/],
+  ['Twilio, live', /^(TWILIO_|PUBLIC_URL)/],
+];
+
+/** The pages that list the settings, by their paths. */
+export function settingPages(): Record<string, string> {
+  const settings = documentedSettings();
+  const grouped = sections.map(([title]) => ({
+    title,
+    settings: settings.filter(({ name }) => sectionOf(name) === title),
+  }));
+  return { 'docs/configuration.md': markdown(grouped), '.env.example': envExample(grouped) };
+}
+
+type Section = { title: string; settings: Setting[] };
+
+function sectionOf(name: string): string {
+  const section = sections.find(([, names]) => names.test(name));
+  if (!section) throw new Error(`no section lists ${name}`);
+  return section[0];
+}
+
+const markdown = (grouped: Section[]) => `# Configuration
+
+<!-- Written by npm run docs:configuration. The sentences are in the schemas: config.ts of each service, and service-kit/src. -->
+
+Settings are environment variables, or lines of a file \`.env\` in the folder of the repository.
+[\`.env.example\`](../.env.example) lists them with their defaults, to be copied. An empty value counts as not set. Durations end
+in \`_MS\` and are whole milliseconds. A service checks its settings when it starts, and reports everything that is wrong at once.
+${grouped.map(markdownSection).join('')}`;
+
+const markdownSection = ({ title, settings }: Section) => `
+## ${title}
+
+| setting | read by | default | values | meaning |
+| --- | --- | --- | --- | --- |
+${settings.map((setting) => `| ${cells(setting).join(' | ')} |\n`).join('')}`;
+
+function cells({ name, readBy, defaults, form, relation, description }: Setting): string[] {
+  const values = relation ? `${form}; ${relation}` : form;
+  return [
+    `\`${name}\``,
+    readBy.length === 3 ? 'all' : readBy.join(', '),
+    defaults.map((value) => `\`${value}\``).join(', '),
+    asMarkdown(values),
+    asMarkdown(description),
+  ];
+}
+
+/** With URLs and the names of settings as code. */
+const asMarkdown = (text: string) =>
+  text
+    .replace(/\b(https?|file):\/+\w[\w./:-]*\w|\b[A-Z]+(_[A-Z0-9]+)+\b|\b(HOST|PORT)\b/g, '`$&`')
+    .replaceAll('|', '\\|');
+
+const envExample = (grouped: Section[]) => `\
+# Every setting with its default, written by npm run docs:configuration. docs/configuration.md has their bounds as well.
+# Copy this file to .env in this folder and change what you need: npm start and docker compose read it. Both set PORT and
+# the addresses of the services by themselves, and docker compose HOST and DATABASE_URL; of those they take the three ports.
+# An empty value counts as not set. Durations end in _MS and are milliseconds.
+${grouped.map(envSection).join('')}`;
+
+const envSection = ({ title, settings }: Section) => `
+# --- ${title} ---
+${settings
+  .filter(({ name }) => name !== 'PORT') // which differs between the services
+  .map(envSetting)
+  .join('')}`;
+
+/** Commented out where the default follows another setting. */
+function envSetting({ name, defaults, follows, form, relation, description }: Setting): string {
+  const isObvious = form === 'text' || /^a (whole )?number /.test(form);
+  const notes = [isObvious ? '' : form, relation].filter(Boolean).join('; ');
+  const comment = commentOf(notes ? `${description} (${notes})` : description);
+  return `${comment}${follows ? '# ' : ''}${name}=${defaults.join()}\n`;
+}
+
+/** The text as a comment, in lines of up to 110 characters. */
+function commentOf(text: string): string {
+  const lines = ['#'];
+  for (const word of text.split(' ')) {
+    const line = `${lines.at(-1)} ${word}`;
+    if (line.length > 110) lines.push(`# ${word}`);
+    else lines[lines.length - 1] = line;
+  }
+  return `${lines.join('\n')}\n`;
+}
