@@ -9,7 +9,7 @@ export async function explainBusyPorts(plans: ServicePlan[]): Promise<string[]> 
   const refused = plans.map(({ name }, index) => ({ name, reason: reasons[index] ?? '' }));
   const byReason = Object.groupBy(refused, ({ reason }) => reason);
   return Object.entries(byReason).flatMap(([reason, services = []]) =>
-    reason ? [`${services.map(({ name }) => name).join(', ')} can not start: ${reason}`] : [],
+    reason ? [`${services.map(({ name }) => name).join(', ')} cannot start: ${reason}`] : [],
   );
 }
 

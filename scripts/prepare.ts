@@ -44,7 +44,7 @@ function explainStore({ DATABASE_URL }: PaymentConfig): string[] {
     checkWritable(DATABASE_URL.slice(file.length));
     return [];
   } catch (error) {
-    return [`payment-service can not start: ${(error as Error).message}`];
+    return [`payment-service cannot start: ${(error as Error).message}`];
   }
 }
 

@@ -47,7 +47,7 @@ test('given a full disk, POST /payments returns 503, logs the reason and sends n
   );
 });
 
-test('given a data directory that can not be written, POST /payments returns 503 until it can, without a restart', async () => {
+test('given a data directory that cannot be written, POST /payments returns 503 until it can, without a restart', async () => {
   // A file in place of the directory, because a read-only directory does not stop root.
   const obstacle = join(folder, 'data');
   await writeFile(obstacle, '');
@@ -56,7 +56,7 @@ test('given a data directory that can not be written, POST /payments returns 503
   expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(503);
   expect(await statusOf(trio, '/health/ready')).toBe(503);
   expect(await sent(trio)).toBe(0);
-  const why = 'the database can not be opened; payments are refused until it can';
+  const why = 'the database cannot be opened; payments are refused until it can';
   await eventually(
     () => trio.logs('payment-service'),
     (lines) => lines.some(({ level, msg }) => level === 50 && msg === why),

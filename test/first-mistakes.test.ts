@@ -31,8 +31,8 @@ test('given two ports in use by others, npm start names both services with the s
     settings: { ALDEAMO_SERVICE_PORT, TWILIO_SERVICE_PORT },
   });
   expect(stderr.trim().split('\n')).toEqual([
-    `aldeamo-service can not start: port ${ALDEAMO_SERVICE_PORT} is in use by another program: stop it, or set ALDEAMO_SERVICE_PORT to another port`,
-    `twilio-service can not start: port ${TWILIO_SERVICE_PORT} is in use by twilio-service of this project, which runs already (npm start or docker compose): stop it, or set TWILIO_SERVICE_PORT to another port`,
+    `aldeamo-service cannot start: port ${ALDEAMO_SERVICE_PORT} is in use by another program: stop it, or set ALDEAMO_SERVICE_PORT to another port`,
+    `twilio-service cannot start: port ${TWILIO_SERVICE_PORT} is in use by twilio-service of this project, which runs already (npm start or docker compose): stop it, or set TWILIO_SERVICE_PORT to another port`,
   ]);
   expect([code, stdout]).toEqual([1, '']);
 });
@@ -42,7 +42,7 @@ test('given a HOST that is no address of this machine, npm start says so once fo
   const { code, stderr } = await startCopy(await copyRepository(), { settings });
   expect([code, stderr]).toEqual([
     1,
-    'payment-service, aldeamo-service, twilio-service can not start: 203.0.113.1 is not an address of this machine: set HOST to one that is, such as 127.0.0.1\n',
+    'payment-service, aldeamo-service, twilio-service cannot start: 203.0.113.1 is not an address of this machine: set HOST to one that is, such as 127.0.0.1\n',
   ]);
 });
 
@@ -133,7 +133,7 @@ test('given a .env of Windows with a byte order mark, npm start reads its first 
   const { code, stderr } = await startCopy(folder, { settings: { PAYMENT_SERVICE_PORT: undefined } });
   expect([code, stderr]).toEqual([
     1,
-    expect.stringContaining(`payment-service can not start: port ${taken} is in use`),
+    expect.stringContaining(`payment-service cannot start: port ${taken} is in use`),
   ]);
 });
 
@@ -144,13 +144,13 @@ test('every setting of .env.example is one that npm start knows', async () => {
   expect(names.filter((name) => !settingNames.includes(name ?? ''))).toEqual([]);
 });
 
-test('given a database that can not be written, npm start names it and the remedy, and announces nothing', async () => {
+test('given a database that cannot be written, npm start names it and the remedy, and announces nothing', async () => {
   const folder = await copyRepository();
   await writeFile(join(folder, 'data'), ''); // in place of the folder, because root may write in any
   const { code, stdout, stderr } = await startCopy(folder);
   expect([code, stdout]).toEqual([1, '']);
   expect(stderr).toBe(
-    `payment-service can not start: the database ${folder}/data/payments.db can not be written (ENOTDIR at ${folder}/data/payments.db): give this user the right to write there, or set DATABASE_URL to another path\n`,
+    `payment-service cannot start: the database ${folder}/data/payments.db cannot be written (ENOTDIR at ${folder}/data/payments.db): give this user the right to write there, or set DATABASE_URL to another path\n`,
   );
 });
 

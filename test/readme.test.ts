@@ -114,7 +114,7 @@ if (inject('trio') === 'processes') {
       await expect(fetch(`http://localhost:${port}/`)).rejects.toThrow();
   });
 
-  // Not in containers, because they can not reach a server of this process.
+  // Not in containers, because they cannot reach a server of this process.
   test("given servers that speak the providers' APIs, the steps of docs/providers.md send an SMS", async () => {
     const providers = pageAt('docs/providers.md');
     const { dotenv = '' } = providers;

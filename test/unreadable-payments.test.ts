@@ -8,7 +8,7 @@ import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
-test('given one record that can not be read, the other payments are sent and listed, also after a restart', async () => {
+test('given one record that cannot be read, the other payments are sent and listed, also after a restart', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'unreadable-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const path = join(folder, 'payments.db');

@@ -148,7 +148,7 @@ describe('each answer is an outcome', () => {
       { outcome: 'not_sent', reason: 'status_-5' },
     ],
     [
-      'a transaction id that can not be printed or stored',
+      'a transaction id that cannot be printed or stored',
       received({ ...entry, transactionId: 'tx\u0000-\ud800-\u202e' }),
       { outcome: 'accepted', message_id: 'tx\ufffd-\ufffd-\ufffd' },
     ],

@@ -30,6 +30,6 @@ function isFilePath(path: string): boolean {
   try {
     return !statSync(path).isDirectory();
   } catch {
-    return true; // there is none yet, or the store says why it can not be opened
+    return true; // there is none yet, or the store says why it cannot be opened
   }
 }

@@ -72,7 +72,7 @@ export function countPayments(registry: Registry): PaymentObserver {
   };
 }
 
-/** Counts the reads, the outbox's included, that met a payment which can not be read: one a lease for each that is due. */
+/** Counts the reads, the outbox's included, that met a payment which cannot be read: one a lease for each that is due. */
 export function countUnreadable(registry: Registry): UnreadableObserver {
   const unreadable = new Counter({
     name: 'paysms_unreadable_payments_total',

@@ -37,7 +37,7 @@ export function registerStatusWebhook(
           response: {
             204: z.undefined().meta({ description: 'Forwarded, or not needed' }),
             403: problemResponse('The signature is missing or wrong'),
-            503: problemResponse('payment-service can not be reached'),
+            503: problemResponse('payment-service cannot be reached'),
           },
         },
       },
@@ -81,7 +81,7 @@ async function forward(receipt: Receipt, forwarder: ReceiptForwarder, log: Fasti
   else if (forwarding === 'unknown_attempt') log.warn(fields, 'payment-service has no attempt for this SMS');
   else {
     log.error(fields, 'a delivery receipt could not be forwarded');
-    throw new Problem(503, 'receipt-not-taken', 'payment-service can not be reached. Retry later.');
+    throw new Problem(503, 'receipt-not-taken', 'payment-service cannot be reached. Retry later.');
   }
 }
 

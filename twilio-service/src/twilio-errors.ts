@@ -41,7 +41,7 @@ export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map([
   [20005, account], // not active
   [30002, account], // suspended
   [21212, sender], // not a phone number
-  [21606, sender], // not ours, or can not send SMS
+  [21606, sender], // not ours, or cannot send SMS
   [21659, sender], // not a Twilio number
   [21660, sender], // of another account
   [21703, sender], // a messaging service without numbers

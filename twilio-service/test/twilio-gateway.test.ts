@@ -189,7 +189,7 @@ describe('each other answer has an outcome', () => {
     ['201 with a sid that is none', twilio.http(201, { sid: [] }), unknown('unreadable_answer')],
     ['201 with the sid 0', twilio.http(201, { sid: 0 }), unknown('unreadable_answer')],
     [
-      'a sid that can not be printed or stored',
+      'a sid that cannot be printed or stored',
       twilio.http(201, { sid: 'SM\u0000\ud800\u202e' }),
       { outcome: 'accepted', message_id: 'SM\ufffd\ufffd\ufffd' },
     ],

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 
 /**
- * Compares the wall clock with the monotonic one, which can not be set. Each method compares them at its call, because a timer
+ * Compares the wall clock with the monotonic one, which cannot be set. Each method compares them at its call, because a timer
  * would come after what had expired in the meantime.
  */
 export interface ClockWatch {

@@ -21,7 +21,7 @@ export interface Delivery {
   round: Round;
   /**
    * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless one
-   * of them can not answer yet, it has expired, the policy holds it, or the process is stopping: then its claim is released,
+   * of them cannot answer yet, it has expired, the policy holds it, or the process is stopping: then its claim is released,
    * and it is due at once. It does not expire by a wall clock that was just set ahead.
    *
    * @throws LeaseLost, StoreUnavailable

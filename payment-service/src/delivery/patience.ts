@@ -1,4 +1,4 @@
-/** How long notifications have waited for provider services that can not answer a status query. */
+/** How long notifications have waited for provider services that cannot answer a status query. */
 export interface Patience {
   /** Whether the notification may wait on. Its time begins with the first call. */
   lasts(paymentId: string): boolean;

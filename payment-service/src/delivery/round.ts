@@ -43,7 +43,7 @@ interface RoundOptions {
 }
 
 export function createRound({ store, notifier, policy, save }: RoundOptions): Round {
-  /** Read again, because another worker may have changed it; what was recorded last if the store can not be read. */
+  /** Read again, because another worker may have changed it; what was recorded last if the store cannot be read. */
   const findRecorded = async (recorded: Payment): Promise<Payment> =>
     (await store.find(recorded.payment_id).catch(() => undefined)) ?? recorded;
 

@@ -9,7 +9,7 @@ export interface RetryPolicy {
   /** How long after the payment its notification is worth sending. */
   ttlMs: number;
   unknownOutcome: UnknownOutcomePolicy;
-  /** How long a provider that can not answer for an unknown outcome is asked again before the SMS is sent again. */
+  /** How long a provider that cannot answer for an unknown outcome is asked again before the SMS is sent again. */
   patienceMs: number;
 }
 

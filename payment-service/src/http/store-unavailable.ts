@@ -11,13 +11,13 @@ export const unreadablePaymentResponse = problemResponse(
   'The record of this payment is damaged; a repetition does not help',
 );
 
-/** The problem of an unavailable store or of a payment that can not be read; undefined for other errors. */
+/** The problem of an unavailable store or of a payment that cannot be read; undefined for other errors. */
 export function toStoreProblem(error: Error): Problem | undefined {
   if (error instanceof UnreadablePayment)
     return new Problem(
       500,
       'payment-unreadable',
-      'The record of this payment can not be read, so nothing was changed. It is for the operator to repair; a repetition does not help.',
+      'The record of this payment cannot be read, so nothing was changed. It is for the operator to repair; a repetition does not help.',
     );
   if (!(error instanceof StoreUnavailable)) return undefined;
   const detail =

@@ -50,7 +50,7 @@ function createReplicaChannel(
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       await listen().catch((error: unknown) => {
-        log.debug({ err: new DatabaseError(error, false) }, 'messages of other replicas can not be received');
+        log.debug({ err: new DatabaseError(error, false) }, 'messages of other replicas cannot be received');
       });
       await delay(retryMs, undefined, { signal: closing.signal }).catch(() => {});
     }

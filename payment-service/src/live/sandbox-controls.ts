@@ -7,7 +7,7 @@ import { invalidRequest, Problem, problemSchema } from 'service-kit/http/problem
 
 /** Reads and changes the settings of the providers' sandboxes, for demonstrations of a failover. A live provider has none. */
 export interface SandboxControls {
-  /** The settings as of the last refresh; null if the provider is live, or its service can not be reached. */
+  /** The settings as of the last refresh; null if the provider is live, or its service cannot be reached. */
   settings(): Record<Provider, SandboxSettings | null>;
   /** Reads the settings again. It never rejects. */
   refresh(): Promise<void>;
@@ -46,7 +46,7 @@ export function createSandboxControls(
           body: JSON.stringify(changes),
         })
         .catch(() => {
-          throw new Problem(503, 'provider-unreachable', `The service of ${provider} can not be reached.`);
+          throw new Problem(503, 'provider-unreachable', `The service of ${provider} cannot be reached.`);
         });
       if (answer.status !== 200) throw problemOf(provider, answer);
       const settings = parseSettings(answer.body);

@@ -21,7 +21,7 @@ export function registerSandboxControls(server: Server, controls: Pick<SandboxCo
           400: badRequestResponse,
           404: problemResponse('The provider is live, so it has no sandbox'),
           502: problemResponse("The provider's service returned an unexpected answer"),
-          503: problemResponse("The provider's service can not be reached"),
+          503: problemResponse("The provider's service cannot be reached"),
         },
       },
     },

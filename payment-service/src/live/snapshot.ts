@@ -50,7 +50,7 @@ export const snapshotSchema = z.object({
     .meta({ description: 'The latest, newest first; null while the store is unavailable' }),
   // The settings of the sandbox controls. The field keeps its first name, because pages and services of two releases meet.
   levers: ofEach(sandboxSettingsSchema.nullable()).meta({
-    description: 'The settings of the sandboxes; null if a provider is live, or can not be reached',
+    description: 'The settings of the sandboxes; null if a provider is live, or cannot be reached',
   }),
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;

@@ -41,7 +41,7 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
 }
 
 /**
- * What a provider service knows of an attempt: its outcome, or undefined if it does not know it. `unanswered`: it can not say
+ * What a provider service knows of an attempt: its outcome, or undefined if it does not know it. `unanswered`: it cannot say
  * now, such as while its idempotency store is down, so that the same question may have an answer later.
  */
 export type QueriedOutcome = Outcome | 'unanswered' | undefined;

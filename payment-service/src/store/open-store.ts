@@ -29,14 +29,14 @@ function closeToOthers(path: string, log: FastifyBaseLogger): void {
   const real = existsSync(path) ? realpathSync(path) : path;
   for (const each of [real, `${real}-wal`, `${real}-shm`]) {
     const err = takeFromOthers(each);
-    if (err) log.warn({ err }, 'others may read the database, and it can not be taken from them');
+    if (err) log.warn({ err }, 'others may read the database, and it cannot be taken from them');
   }
 }
 
 /** So that a table of which much is damaged fills neither the log nor the memory. */
 const maxNamed = 1000;
 
-/** Logs the id of each payment that can not be read once, without what is in its record, and passes each report on. */
+/** Logs the id of each payment that cannot be read once, without what is in its record, and passes each report on. */
 function nameOnce(log: FastifyBaseLogger, observer: UnreadableObserver): UnreadableObserver {
   const named = new Set<string>();
   return (paymentId) => {
@@ -45,7 +45,7 @@ function nameOnce(log: FastifyBaseLogger, observer: UnreadableObserver): Unreada
     named.add(paymentId);
     log.error(
       { payment_id: paymentId },
-      'the record of a payment can not be read; its notification is put off until it is repaired',
+      'the record of a payment cannot be read; its notification is put off until it is repaired',
     );
   };
 }

@@ -13,8 +13,8 @@ export function createReopeningStore(open: () => Store | Promise<Store>, log: Fa
       try {
         return await open();
       } catch (cause) {
-        log.error({ err: cause }, 'the database can not be opened; payments are refused until it can');
-        throw new StoreUnavailable('the store can not be opened', { cause });
+        log.error({ err: cause }, 'the database cannot be opened; payments are refused until it can');
+        throw new StoreUnavailable('the store cannot be opened', { cause });
       }
     },
     (why) => new StoreUnavailable(`the store is ${why}`),

@@ -1,6 +1,6 @@
 import type { Payment } from '../domain/payment.ts';
 
-/** The store can not be read or written now. The operation had no effect, unless this is a CommitUnknown. */
+/** The store cannot be read or written now. The operation had no effect, unless this is a CommitUnknown. */
 export class StoreUnavailable extends Error {}
 
 /** The connection was lost during a commit: the operation had no effect, or its whole effect is committed. */
@@ -9,14 +9,14 @@ export class CommitUnknown extends StoreUnavailable {}
 /** Another worker has claimed the notification since this payment was read: the fencing token has grown. Nothing was written. */
 export class LeaseLost extends Error {}
 
-/** The record of this payment can not be read: another program has changed it, or damaged it. It takes a person to repair it. */
+/** The record of this payment cannot be read: another program has changed it, or damaged it. It takes a person to repair it. */
 export class UnreadablePayment extends Error {
   constructor() {
-    super('the record of a payment can not be read');
+    super('the record of a payment cannot be read');
   }
 }
 
-/** Called with the id of a payment each time that its record can not be read. It must not throw. */
+/** Called with the id of a payment each time that its record cannot be read. It must not throw. */
 export type UnreadableObserver = (paymentId: string) => void;
 
 /**
@@ -87,7 +87,7 @@ export interface Store {
   findKey(key: string): Promise<IdempotencyRecord | undefined>;
   /** @throws UnreadablePayment */
   find(paymentId: string): Promise<Payment | undefined>;
-  /** Newest first, without those that can not be read; undefined if there is no payment `starting_after`. */
+  /** Newest first, without those that cannot be read; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
   backlog(): Promise<Backlog>;
   putPhone(customerId: string, phone: string): Promise<void>;
@@ -95,7 +95,7 @@ export interface Store {
   /** Returns whether there was one. */
   deletePhone(customerId: string): Promise<boolean>;
   /**
-   * Leases to the caller the notifications that have been due the longest, in any order. Those whose payment can not be read
+   * Leases to the caller the notifications that have been due the longest, in any order. Those whose payment cannot be read
    * are left to their lease, so that the others have their turn.
    */
   claimDue(limit: number): Promise<Payment[]>;

@@ -33,10 +33,10 @@ export function readOne({ payments: [payment], unreadable: [id] }: StoredPayment
   return payment;
 }
 
-/** The fewest rows that are read at a time past those that can not be. */
+/** The fewest rows that are read at a time past those that cannot be. */
 const readOnAtATime = 100;
 
-/** Reads on past rows that can not be read, until the page is full and it is known whether there are more. */
+/** Reads on past rows that cannot be read, until the page is full and it is known whether there are more. */
 export async function readPage(
   query: PaymentQuery,
   read: (part: PaymentQuery) => StoredPayments | Promise<StoredPayments>,

@@ -258,7 +258,7 @@ describe('delivery, given an attempt that a crash interrupted', () => {
   });
 });
 
-describe('delivery, given a provider that can not answer a status query', () => {
+describe('delivery, given a provider that cannot answer a status query', () => {
   const start = performance.now();
   /** Moves the monotonic clock and the wall clock. */
   const passAll = (ms: number) => {
@@ -953,7 +953,7 @@ describe('delivery, given a store that fails', () => {
     expect((await turn()).notification_service).toBe('Twilio');
   });
 
-  test('after the failover, returns what is on record, also if the store can not be read', async () => {
+  test('after the failover, returns what is on record, also if the store cannot be read', async () => {
     const { begin, delivery, store, log, calls } = await setUp({ answers: { Aldeamo: refused } });
     const payment = await begin();
     const update = store.update.bind(store);

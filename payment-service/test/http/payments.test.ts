@@ -480,7 +480,7 @@ describe('the payment routes and the store', () => {
     expect(calls).toEqual([]);
   });
 
-  test('given a store that can not be read, respond 503', async () => {
+  test('given a store that cannot be read, respond 503', async () => {
     const { app, store } = await build();
     const down = () => Promise.reject(new StoreUnavailable('the store does not answer'));
     Object.assign(store, { find: down, list: down });

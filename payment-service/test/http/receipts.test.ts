@@ -185,7 +185,7 @@ test('POST /receipts, given the id as the provider wrote it, finds the attempt, 
   expect((await find(app, payment)).notification.attempts[1]).toMatchObject({ message_id, reason: code });
 });
 
-test('POST /receipts, given a reason that can not be printed or stored, records it without that', async () => {
+test('POST /receipts, given a reason that cannot be printed or stored, records it without that', async () => {
   const { app, payment } = await sentByTwilio();
   const reason = `no\u0000\u202e${'x'.repeat(400)}`;
   const response = await app.inject(report(receipt(payment, 2, { status: 'failed', reason })));

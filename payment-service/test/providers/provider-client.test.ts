@@ -121,7 +121,7 @@ describe('the provider client, given an answer of the provider service', () => {
 
   test.each<[what: string, answer: Answer, outcome: Outcome]>([
     [
-      'accepted, with an id that can not be printed or stored',
+      'accepted, with an id that cannot be printed or stored',
       { status: 200, body: { ...goodReply, message_id: 'SM\u0000\ud800\u202e' } },
       { outcome: 'accepted', message_id: 'SM\ufffd\ufffd\ufffd' },
     ],
@@ -168,7 +168,7 @@ describe('the provider client, given an answer of the provider service', () => {
       { outcome: 'accepted', message_id: 'SM1' },
     ],
     [
-      'rejected, with a reason that can not be printed or stored',
+      'rejected, with a reason that cannot be printed or stored',
       { status: 422, body: { outcome: 'rejected', reason: 'no\u0000\ud800' } },
       { outcome: 'rejected', reason: 'no\ufffd\ufffd' },
     ],
@@ -679,7 +679,7 @@ describe('the status query of an attempt', () => {
   test.each<[what: string, answer: Answer]>([
     ['a service that stopped waiting', { status: 504, body: problemOf('unknown', 'gateway_timeout') }],
     [
-      'a service that can not read the outcome',
+      'a service that cannot read the outcome',
       { status: 502, body: problemOf('unknown', 'outcome_unavailable') },
     ],
     [

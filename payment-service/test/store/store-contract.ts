@@ -676,7 +676,7 @@ export function describeStore(
         expect(await store.storeAnswer(paymentNumber(3).payment_id, late)).toEqual(late);
       });
 
-      test('of a payment that can not be inserted is not stored', async () => {
+      test('of a payment that cannot be inserted is not stored', async () => {
         await store.insert(paymentNumber(1));
         const again = store.insert(paymentNumber(1), recordOf('key-1', paymentNumber(1)));
         await expect(again).rejects.toBeInstanceOf(StoreUnavailable);

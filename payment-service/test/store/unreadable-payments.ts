@@ -35,7 +35,7 @@ export function describeUnreadable(
     return { store, run, unreadable };
   }
 
-  describe(`${name}: a payment that can not be read`, () => {
+  describe(`${name}: a payment that cannot be read`, () => {
     test.each(
       statements('ID'),
     )('leaves the others to be claimed and listed, and is reported: %s', async (statement) => {

@@ -11,7 +11,7 @@ export interface Answer {
 /** Not called, because the limit of concurrent sends is reached. */
 export const overloaded = { outcome: 'not_sent', reason: 'overloaded', no_outage: true } satisfies Outcome;
 
-/** The request was received, and its answer can not be parsed. */
+/** The request was received, and its answer cannot be parsed. */
 export const unreadableAnswer = { outcome: 'unknown', reason: 'unreadable_answer' } satisfies Outcome;
 
 /** It took nothing, and all sends meet it until a person corrects a URL or the account. It is not followed: it may lead anywhere. */

@@ -3,7 +3,7 @@ import { parseJson } from './answer.ts';
 const utf8 = new TextDecoder();
 
 /**
- * The text of a body by the charset of its Content-Type, without a byte order mark; what can not be decoded is U+FFFD. It is
+ * The text of a body by the charset of its Content-Type, without a byte order mark; what cannot be decoded is U+FFFD. It is
  * UTF-8 (RFC 8259 section 8.1) without a charset, and with one that is unknown or makes no JSON of it: texts may suffer, but the
  * syntax, the codes and the ids of JSON are ASCII in every charset but UTF-16. Those whose characters may end in an ASCII byte,
  * such as Big5, would swallow a backslash or a quotation mark of another charset. A body is UTF-16 only if it looks so, whatever

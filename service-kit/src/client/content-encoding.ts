@@ -40,7 +40,7 @@ const decoders = new Map<string, Decode>([
 ]);
 
 /**
- * A body without this Content-Encoding, which some proxies apply though `identity` was asked for. A body that can not be decoded,
+ * A body without this Content-Encoding, which some proxies apply though `identity` was asked for. A body that cannot be decoded,
  * because it is damaged, longer than the limit or of another encoding, is taken as it is: some servers name an encoding and send
  * plain text. If it is none, it is no JSON, and the status alone counts.
  */

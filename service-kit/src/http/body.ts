@@ -59,7 +59,7 @@ function requireUtf8(contentType = ''): void {
 
 function parseJson(body: Buffer, parse: (text: string) => unknown): unknown {
   const text = body.toString();
-  // What can not be decoded becomes U+FFFD, which a body may also contain.
+  // What cannot be decoded becomes U+FFFD, which a body may also contain.
   if (text.includes('\ufffd') && !isUtf8(body)) throw malformed('The body is not UTF-8.');
   if (text.startsWith('\ufeff')) throw malformed('The body begins with a byte order mark. Send it without.');
   const { value, name } = parseOrRefuse(text, parse);

@@ -106,7 +106,7 @@ export interface ServiceSettings {
 
 /** The message names every wrong setting, and no values, because some are secrets. */
 export class ConfigurationError extends Error {
-  /** The wrong settings one by one, if it is not the file that can not be read. */
+  /** The wrong settings one by one, if it is not the file that cannot be read. */
   readonly issues: { name: string; message: string }[];
 
   constructor(message: string, issues: { name: string; message: string }[] = []) {

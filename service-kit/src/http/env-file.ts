@@ -8,7 +8,7 @@ import { ConfigurationError } from './configuration.ts';
  * byte order mark for a part of the first name, and PowerShell writes UTF-16.
  *
  * @returns the names in the file; none if there is no file
- * @throws ConfigurationError if the file can not be read
+ * @throws ConfigurationError if the file cannot be read
  */
 export function loadEnvFile(env: NodeJS.ProcessEnv, path = '.env'): string[] {
   const variables = parseEnv(readText(path));
@@ -24,7 +24,7 @@ function readText(path: string): string {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return '';
     throw new ConfigurationError(
-      `${resolve(path)} can not be read (${code}): make it a text file that this user may read, or remove it.`,
+      `${resolve(path)} cannot be read (${code}): make it a text file that this user may read, or remove it.`,
     );
   }
 }

@@ -10,7 +10,7 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
   const statusCode = error.code?.startsWith('FST_') || isOfAFile(error) ? (error.statusCode ?? 500) : 500;
   switch (statusCode) {
     case 400:
-      return new Problem(400, 'malformed-request', detailOf[error.code] ?? 'The request can not be parsed.');
+      return new Problem(400, 'malformed-request', detailOf[error.code] ?? 'The request cannot be parsed.');
     case 413:
       return new Problem(413, 'body-too-large', 'The body exceeds the limit.');
     case 414:
@@ -21,7 +21,7 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
       return new Problem(416, 'range-not-satisfiable', 'The file does not have this range.');
     default:
       if (statusCode >= 400 && statusCode < 500)
-        return new Problem(statusCode, 'refused', 'The request can not be carried out.');
+        return new Problem(statusCode, 'refused', 'The request cannot be carried out.');
       return new Problem(500, 'internal-error', 'An internal error occurred. It has been logged.');
   }
 }
@@ -99,7 +99,7 @@ export const createErrorHandler =
     // The client has hung up, or the stop has cut it off, so this response goes nowhere.
     if (request.raw.errored && error === request.raw.errored) return sendProblem(reply, incomplete);
     const problem = translate(error) ?? problemOfError(error, request);
-    // Fastify closes after a body that it can not parse. The next request may have been handled by then, and is to be answered.
+    // Fastify closes after a body that it cannot parse. The next request may have been handled by then, and is to be answered.
     if (request.raw.complete) reply.removeHeader('connection');
     // A 4xx is not logged, because the messages of parsers quote the body.
     if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');

@@ -62,7 +62,7 @@ const isIPv4 = (name: string) => /\.\d+$/.test(name);
 /** RFC 9110 section 9.2.1. */
 const isSafe = (method: string) => method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
 
-/** By Sec-Fetch-Site, which a page can not set. Browsers omit it over plain HTTP to another machine; then by Origin. */
+/** By Sec-Fetch-Site, which a page cannot set. Browsers omit it over plain HTTP to another machine; then by Origin. */
 function isForeign(
   { headers }: FastifyRequest,
   authority: string,

@@ -1,4 +1,4 @@
-/** PostgreSQL refused a statement, or can not be reached. */
+/** PostgreSQL refused a statement, or cannot be reached. */
 export class DatabaseError extends Error {
   /** SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html); undefined if it is not from a server. */
   readonly sqlState: string | undefined;

@@ -119,7 +119,7 @@ export async function openSession(url: string, options: SessionOptions = {}): Pr
 
 /**
  * Checks that two connections have a session each. A pooler in transaction mode exchanges them between the statements, and with
- * them their settings, prepared statements and `LISTEN`. One connection holds a transaction, so that the other can not use the
+ * them their settings, prepared statements and `LISTEN`. One connection holds a transaction, so that the other cannot use the
  * same session after it. Both must be `set`.
  *
  * @throws SessionsShared

@@ -7,7 +7,7 @@ import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 const flushMs = 2000;
 
 /**
- * Sends the spans to an OpenTelemetry collector, in batches. If it can not be reached, the spans are lost, and nothing else.
+ * Sends the spans to an OpenTelemetry collector, in batches. If it cannot be reached, the spans are lost, and nothing else.
  * Imported only if there is one, because the SDK takes memory, and time at the start.
  *
  * @returns a function that sends the remaining spans

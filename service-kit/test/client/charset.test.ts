@@ -42,7 +42,7 @@ describe('the text of a body', () => {
     'application/json; charset=unheard-of',
     'application/json; charset=iso-2022-kr', // TextDecoder knows it, and refuses it
     'application/json; charset=utf-7',
-  ])('that is ISO-8859-1, and declared as %s, has U+FFFD for what can not be decoded', (contentType) => {
+  ])('that is ISO-8859-1, and declared as %s, has U+FFFD for what cannot be decoded', (contentType) => {
     expect(textOf(Buffer.from('{"reason": "Número"}', 'latin1'), contentType)).toBe(
       '{"reason": "N\ufffdmero"}',
     );

@@ -41,5 +41,5 @@ test('given no .env, loads nothing', () => {
 test('given a folder in place of .env, names it and the remedy', () => {
   const load = () => loadEnvFile({}, tmpdir());
   expect(load).toThrow(ConfigurationError);
-  expect(load).toThrow(`${tmpdir()} can not be read (EISDIR): make it a text file`);
+  expect(load).toThrow(`${tmpdir()} cannot be read (EISDIR): make it a text file`);
 });

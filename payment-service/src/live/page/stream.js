@@ -11,7 +11,7 @@ const silenceMs = 20_000;
 
 /**
  * Reads the events, and reconnects. Each event is a complete snapshot, so a lost connection loses nothing. Not EventSource,
- * because it can not send a key. Resolves when a key is needed.
+ * because it cannot send a key. Resolves when a key is needed.
  *
  * @param {object} on
  * @param {(snapshot: Snapshot) => void} on.snapshot

@@ -41,10 +41,10 @@ interface Copied {
  * Copies a SQLite store to PostgreSQL, and resumes where an earlier run was interrupted. Returns the counts of both: the copy is
  * complete if they are equal.
  *
- * Both schemas are migrated first. The source is locked until the end, so that a service that still runs on it can not write
+ * Both schemas are migrated first. The source is locked until the end, so that a service that still runs on it cannot write
  * what the copy would miss. Leases are copied unchanged, because they expire.
  *
- * @throws Error if the source does not exist, is in use or has a payment that can not be read, or the target has rows that the
+ * @throws Error if the source does not exist, is in use or has a payment that cannot be read, or the target has rows that the
  *   source has not
  * @throws DatabaseError if a statement on the target fails
  */

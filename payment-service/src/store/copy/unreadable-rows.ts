@@ -4,9 +4,9 @@ import { type PaymentRow, paymentOf, prepareRows, selectedNames } from '../sqlit
 const maxNamed = 20;
 
 /**
- * Reads every payment once, about 16 µs each, since PostgreSQL would refuse some of those that can not be read, and without their ids.
+ * Reads every payment once, about 16 µs each, since PostgreSQL would refuse some of those that cannot be read, and without their ids.
  *
- * @throws Error with the ids of the payments that can not be read
+ * @throws Error with the ids of the payments that cannot be read
  */
 export function refuseUnreadable(source: DatabaseSync): void {
   const rows = prepareRows(source, `SELECT ${selectedNames} FROM payments`).iterate();
@@ -18,6 +18,6 @@ export function refuseUnreadable(source: DatabaseSync): void {
   if (ids.length === 0) return;
   const named = ids.slice(0, maxNamed).join(', ');
   throw new Error(
-    `these payments can not be read, so repair or remove them first: ${named}${ids.length > maxNamed ? ', …' : ''}`,
+    `these payments cannot be read, so repair or remove them first: ${named}${ids.length > maxNamed ? ', …' : ''}`,
   );
 }

@@ -56,7 +56,7 @@ export function prepareStatements(database: Database) {
       );
     },
 
-    /** Compares with `now()`, since an index condition can not contain `clock_timestamp()`. */
+    /** Compares with `now()`, since an index condition cannot contain `clock_timestamp()`. */
     async claimDue(limit: number, leaseMs: number) {
       const claims = await query<Claim>(
         'claim_due',

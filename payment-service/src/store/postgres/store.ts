@@ -187,7 +187,7 @@ const isDuplicate = (error: unknown) =>
   error.cause instanceof DatabaseError &&
   error.cause.sqlState === '23505';
 
-/** A text in PostgreSQL has no NUL, so that an id with one can not exist. */
+/** A text in PostgreSQL has no NUL, so that an id with one cannot exist. */
 const isText = (id: string) => !id.includes('\0');
 
 const read = <T>(operation: () => Promise<T>) => guard(operation, () => StoreUnavailable);

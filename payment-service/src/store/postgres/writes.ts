@@ -46,7 +46,7 @@ const newPaymentValues = Object.keys(paymentColumns)
 const keyColumnNames = newKeys.names.join(', ');
 const attemptColumnNames = newAttempts.names.join(', ');
 
-/** Keys are inserted in their order, so that two replicas which insert the same keys can not deadlock. */
+/** Keys are inserted in their order, so that two replicas which insert the same keys cannot deadlock. */
 const insertText = `
   WITH new_keys AS (
     INSERT INTO idempotency_keys (${keyColumnNames})

@@ -18,7 +18,7 @@ export function checkWritable(path: string): void {
   } catch (cause) {
     const { code, path: refused } = cause as NodeJS.ErrnoException;
     throw new Error(
-      `the database ${file} can not be written (${code} at ${refused}): give this user the right to write there, or set DATABASE_URL to another path`,
+      `the database ${file} cannot be written (${code} at ${refused}): give this user the right to write there, or set DATABASE_URL to another path`,
       { cause },
     );
   }

@@ -9,7 +9,7 @@ const coarseMs = 1000;
  * are gone with this process. Without its -shm other programs do not see this one's locks, and would remove the -wal.
  *
  * Returns a function that returns what is wrong now; undefined if each path has the file that was opened. It looks at the folder
- * first, whose time of change can not be set and moves with each name in it, because each stat takes 9 µs and a payment alone in its commits needs four.
+ * first, whose time of change cannot be set and moves with each name in it, because each stat takes 9 µs and a payment alone in its commits needs four.
  */
 export function watchFiles(path: string): () => string | undefined {
   const real = realpathSync(path); // SQLite puts the others beside the file that a link leads to
@@ -56,6 +56,6 @@ function identityOf(file: string): string {
     const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
     return stats ? `is another file (${stats.dev}:${stats.ino})` : 'is gone';
   } catch (error) {
-    return `can not be looked at (${(error as NodeJS.ErrnoException).code})`;
+    return `cannot be looked at (${(error as NodeJS.ErrnoException).code})`;
   }
 }

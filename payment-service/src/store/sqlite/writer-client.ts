@@ -39,7 +39,7 @@ export interface WriterThread {
  * Resolves once the database is open. If the thread dies, its pending writes reject and its error is left unhandled, so that the
  * process stops as after any unexpected error.
  *
- * @throws Error if the database can not be opened; the thread has ended then
+ * @throws Error if the database cannot be opened; the thread has ended then
  */
 export async function startSqliteWriter(
   options: WriterOptions,

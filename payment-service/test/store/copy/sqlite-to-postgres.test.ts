@@ -198,7 +198,7 @@ describe('copySqliteToPostgres', () => {
     expect(found).toStrictEqual(await paymentsAt(path));
   });
 
-  test('given ids and reasons that PostgreSQL can not hold, copies them without that', async () => {
+  test('given ids and reasons that PostgreSQL cannot hold, copies them without that', async () => {
     const [path, url] = [newPath(), await newDatabase()];
     const source = await openSqliteStore({ path, leaseMs });
     const failed = {
@@ -375,7 +375,7 @@ describe('a source of the copy', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('given payments that can not be read, names them, and copies nothing', async () => {
+  test('given payments that cannot be read, names them, and copies nothing', async () => {
     const [path, url] = [await grow(), await newDatabase()];
     const [first, second] = [paymentNumber(2).payment_id, paymentNumber(5).payment_id];
     const db = new DatabaseSync(path);
@@ -383,7 +383,7 @@ describe('a source of the copy', () => {
     db.exec(`UPDATE payments SET expires_at = 'tomorrow' WHERE payment_id = '${second}'`);
     db.close();
     await expect(copySqliteToPostgres({ path, url })).rejects.toThrow(
-      `these payments can not be read, so repair or remove them first: ${first}, ${second}`,
+      `these payments cannot be read, so repair or remove them first: ${first}, ${second}`,
     );
     const { rows } = await (await connectTo(url)).query(
       "SELECT 1 FROM pg_tables WHERE tablename = 'payments'",

@@ -90,7 +90,7 @@ describe('the schema', () => {
     expect((await client.query('SELECT version FROM schema_versions')).rows).toEqual([{ version: 9 }]);
   });
 
-  test('that can not be made leaves nothing behind', async () => {
+  test('that cannot be made leaves nothing behind', async () => {
     const url = await newDatabase();
     const client = await connectTo(url);
     await client.query('CREATE TABLE attempts (mine text)');
@@ -258,7 +258,7 @@ test.each([
   expect((await stores[0]?.list({ ...everything, limit: 100 }))?.payments).toHaveLength(100);
 });
 
-test('an id with a NUL, which PostgreSQL can not keep, is not found', async () => {
+test('an id with a NUL, which PostgreSQL cannot keep, is not found', async () => {
   const [store] = (await openReplicas(1)) as [Store];
   expect(await store.find('pmt_\0')).toBeUndefined();
   expect(await store.list({ ...everything, starting_after: '\0' })).toBeUndefined();

@@ -32,7 +32,7 @@ test('given a file in place of the folder, names path and remedy', async () => {
   await writeFile(join(folder, 'data'), '');
   const path = join(folder, 'data/payments.db');
   expect(() => checkWritable(path)).toThrow(
-    `the database ${path} can not be written (ENOTDIR at ${path}): ${remedy}`,
+    `the database ${path} cannot be written (ENOTDIR at ${path}): ${remedy}`,
   );
 });
 

@@ -66,7 +66,7 @@ test.each([
   expect(await store.claimDue(10)).toMatchObject([{ payment_id: paymentNumber(2).payment_id }]);
 });
 
-test('given a key whose record can not be read, other payments that are written with it are stored', async () => {
+test('given a key whose record cannot be read, other payments that are written with it are stored', async () => {
   const { store, run } = await open(60_000);
   await store.insert(paymentNumber(1), recordOf('key', paymentNumber(1)));
   await run('UPDATE idempotency_keys SET answer_status = 9007199254740993');

@@ -42,7 +42,7 @@ const storeUnavailable = {
  * Routing a key to always the same replica would not do, because another one would replace it when it is gone, and report
  * as never sent what it does not know.
  *
- * A key is on disk before its SMS is sent; if it can not be recorded within half the deadline, nothing is sent, now or later. The
+ * A key is on disk before its SMS is sent; if it cannot be recorded within half the deadline, nothing is sent, now or later. The
  * outcome is recorded afterwards.
  */
 export function createPostgresIdempotencyStore(options: PostgresIdempotencyStoreOptions): IdempotencyStore {
