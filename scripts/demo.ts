@@ -92,7 +92,7 @@ function summarize(handled: string[]): string {
   const counts = Object.entries(Object.groupBy(handled, (by) => by)).map(
     ([by, payments]) => `${payments?.length} ${by}`,
   );
-  return `${handled.length} payments are on record, and this became of their SMS: ${counts.join(', ')}.`;
+  return `The demo made ${handled.length} payments, and this became of their SMS: ${counts.join(', ')}.`;
 }
 
 type Actions = ReturnType<typeof createActions>;

@@ -49,11 +49,13 @@ function explainStore({ DATABASE_URL }: PaymentConfig): string[] {
 }
 
 function readOrRefuse() {
+  const warnings: string[] = [];
   try {
-    const warnings = warnOfNames(loadEnvFile(process.env));
+    warnings.push(...warnOfNames(loadEnvFile(process.env)));
     return { settings: readSettings(process.env), warnings };
   } catch (error) {
-    throw error instanceof ConfigurationError ? new Refusal(error.message) : error;
+    // A name that is misspelled is often why another setting is missing.
+    throw error instanceof ConfigurationError ? new Refusal([error.message, ...warnings].join('\n')) : error;
   }
 }
 

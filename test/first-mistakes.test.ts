@@ -127,6 +127,14 @@ test('given misspelled names in .env, npm start warns of each and goes on', asyn
   ]);
 });
 
+test('given a misspelled name beside a setting that is missing for it, npm start names both', async () => {
+  const folder = await copyRepository('ALDEAMO_USERNAME=juan\nALDEAMO_PASWORD=x\n');
+  const { code, stderr } = await startCopy(folder);
+  expect(code).toBe(1);
+  expect(stderr).toContain('ALDEAMO_PASSWORD: is required with ALDEAMO_USERNAME');
+  expect(stderr).toContain('.env sets ALDEAMO_PASWORD, which is no setting: did you mean ALDEAMO_PASSWORD?');
+});
+
 test('given a .env of Windows with a byte order mark, npm start reads its first setting', async () => {
   const taken = await portOfAnotherProgram();
   const folder = await copyRepository(`\ufeffPAYMENT_SERVICE_PORT=${taken}\r\n`);

@@ -77,7 +77,7 @@ export const paymentConfigSchema = z
     NOTIFICATION_RETRY_MAX_MS: milliseconds()
       .default(900_000)
       .describe(
-        'The longest time until a retry. After it a longer pause that a provider asked for is checked again. It counts as at least a second.',
+        'The longest time until a retry. A longer pause that a provider asked for is checked again after this time. Less than 1000 counts as 1000.',
       ),
     NOTIFICATION_TTL_MS: milliseconds()
       .default(86_400_000)

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -40,9 +40,24 @@ test('given a folder where nothing can be made, names path and remedy', () => {
   expect(() => checkWritable('/proc/data/payments.db')).toThrow(remedy);
 });
 
-// Root may write everywhere.
-test.skipIf(process.getuid?.() === 0)('given a folder that this user may not write, names it', async () => {
+test('given a folder that this user may not write, names it', async () => {
   const folder = await emptyFolder();
   await mkdir(join(folder, 'data'), { mode: 0o500 });
-  expect(() => checkWritable(join(folder, 'data/payments.db'))).toThrow(`EACCES at ${folder}/data`);
+  const check = () => checkWritable(join(folder, 'data/payments.db'));
+  expect(await withoutPrivileges(check, [folder, join(folder, 'data')])).toThrow(`EACCES at ${folder}/data`);
 });
+
+/** Root may write everywhere, so that it runs the function as another user, who gets these folders. */
+async function withoutPrivileges(work: () => void, folders: string[]): Promise<() => void> {
+  if (process.getuid?.() !== 0) return work;
+  const user = 65_534;
+  for (const folder of folders) await chown(folder, user, user);
+  return () => {
+    process.seteuid?.(user);
+    try {
+      work();
+    } finally {
+      process.seteuid?.(0);
+    }
+  };
+}
