@@ -13,9 +13,9 @@ export interface Progress {
 }
 
 /**
- * One request and its whole answer, a TimeoutError when the deadline has passed, or the error of the connection. Uses undici's `dispatch` at 23 to 27 µs of
- * CPU a call, because its `request`, at 33 to 48 µs, creates a stream for an answer of a few hundred bytes. Not
- * AbortSignal.timeout, whose timers cannot be cleared: those of thousands of calls would stay until their time is up.
+ * One request and its whole answer, a TimeoutError when the deadline has passed, or the error of the connection. Uses undici's
+ * `dispatch` at 23 to 27 µs of CPU a call, because its `request`, at 33 to 48 µs, creates a stream for an answer of a few hundred
+ * bytes. Not AbortSignal.timeout, whose timers cannot be cleared: those of thousands of calls would stay until their time is up.
  */
 export function exchange(
   connections: Connections,

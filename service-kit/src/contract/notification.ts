@@ -6,7 +6,10 @@ import { printable } from './printable.ts';
 export const providerSchema = z.enum(['Aldeamo', 'Twilio']);
 export type Provider = z.infer<typeof providerSchema>;
 
-/** Not spaces alone, nor what shows nothing by itself, such as U+200B or an accent without a letter: a customer would get an empty SMS. An empty text has its own error. */
+/**
+ * Not spaces alone, nor what shows nothing by itself, such as U+200B or an accent without a letter: a customer would get an empty
+ * SMS. An empty text has its own error.
+ */
 const notBlank = /^$|[^\s\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]/u;
 
 /** Cc: control characters, Cf: invisible formatting (it can disguise an id in a log), Cs: half a surrogate pair. */

@@ -21,8 +21,8 @@ export const countrySchema = z
  * A phone as E.164; a national number is one of the default country. It has the digits that were written, all of them: what only
  * resembles a phone must not become the number of a stranger.
  *
- * A number of the default country has the exact length of its mobiles, and is not the beginning of a longer one. Of any other only a possible length is asked. Ranges are
- * not checked, because they change faster than any list of them, and the provider knows them.
+ * A number of the default country has the exact length of its mobiles, and is not the beginning of a longer one. Any other has a
+ * possible length. Ranges are not checked, because they change faster than any list of them, and the provider knows them.
  */
 export function normalizePhone(text: string, defaultCountry: CountryCode): string | undefined {
   const written = withoutScheme(visiblePart(text)).replace(codeInParentheses, '$1 ');

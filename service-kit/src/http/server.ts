@@ -61,7 +61,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     requestTimeout: 10_000,
     connectionTimeout: 60_000,
     routerOptions: { maxParamLength },
-    return503OnClosing: false, // registerAdmission sends a problem document instead
+    return503OnClosing: false, // registerStop sends a problem document instead
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {
       handleError(error, request as never, reply as never);
