@@ -4,6 +4,7 @@ import { type AldeamoUpstream, aldeamo, startAldeamoUpstream } from './doubles/a
 import { startTwilioUpstream, type TwilioUpstream, twilio } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
+import { liveSettings, withoutRetries } from './live-settings.ts';
 import { linesAbout, type Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
@@ -18,15 +19,8 @@ const live = () => ({
   PROVIDER_TIMEOUT_MS: '1500',
   GATEWAY_TIMEOUT_MS: '1000',
   CIRCUIT_RESET_TIMEOUT_MS: '2000',
-  NOTIFICATION_RETRY_BASE_MS: '600000', // no retry during a test
-  ALDEAMO_BASE_URL: aldeamoApi.url,
-  ALDEAMO_USERNAME: aldeamoApi.username,
-  ALDEAMO_PASSWORD: aldeamoApi.password,
-  TWILIO_BASE_URL: twilioApi.url,
-  TWILIO_ACCOUNT_SID: twilioApi.accountSid,
-  TWILIO_AUTH_TOKEN: twilioApi.authToken,
-  TWILIO_FROM: '+15005550006',
-  PUBLIC_URL: 'https://sms.example.com',
+  ...withoutRetries,
+  ...liveSettings(aldeamoApi, twilioApi),
 });
 /** Keeps the circuits closed, so that no row of a table depends on the rows before it. */
 const neverOpen = {

@@ -3,6 +3,7 @@ import type { PaymentView } from '../payment-service/src/domain/payment-view.ts'
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { call, pay } from './http.ts';
+import { liveSettings } from './live-settings.ts';
 import { startPostgres } from './postgres-server.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
@@ -17,14 +18,7 @@ async function startTrio() {
   const trio = await startProcesses({
     DATABASE_URL: url,
     SENDS_DATABASE_URL: url,
-    ALDEAMO_BASE_URL: aldeamoApi.url,
-    ALDEAMO_USERNAME: aldeamoApi.username,
-    ALDEAMO_PASSWORD: aldeamoApi.password,
-    TWILIO_BASE_URL: twilioApi.url,
-    TWILIO_ACCOUNT_SID: twilioApi.accountSid,
-    TWILIO_AUTH_TOKEN: twilioApi.authToken,
-    TWILIO_FROM: '+15005550006',
-    PUBLIC_URL: 'https://sms.example.com',
+    ...liveSettings(aldeamoApi, twilioApi),
   });
   twilioApi.callbackOrigin = trio.url('twilio-service');
   onTestFinished(async () => {

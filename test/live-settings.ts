@@ -1,0 +1,22 @@
+import type { AldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import type { TwilioUpstream } from './doubles/twilio-upstream.ts';
+
+/** The settings with which the trio sends through these servers, as it would through the providers themselves. */
+export const liveSettings = (aldeamo: AldeamoUpstream, twilio: TwilioUpstream): Record<string, string> => ({
+  ALDEAMO_BASE_URL: aldeamo.url,
+  ALDEAMO_USERNAME: aldeamo.username,
+  ALDEAMO_PASSWORD: aldeamo.password,
+  TWILIO_BASE_URL: twilio.url,
+  TWILIO_ACCOUNT_SID: twilio.accountSid,
+  TWILIO_AUTH_TOKEN: twilio.authToken,
+  TWILIO_FROM: '+15005550006',
+  PUBLIC_URL: 'https://sms.example.com',
+});
+
+const longestMs = String(2 ** 31 - 1);
+
+/** A retry comes at any time within the base, so that a short one would by chance fall into the test that counts sends. */
+export const withoutRetries = {
+  NOTIFICATION_RETRY_BASE_MS: longestMs,
+  NOTIFICATION_RETRY_MAX_MS: longestMs,
+};
