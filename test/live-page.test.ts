@@ -134,7 +134,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await card(page, 'Aldeamo').getByText('circuit open').waitFor();
     await card(page, 'Aldeamo').getByText('next probe at').waitFor();
     expect(await page.locator('#current-provider-reason').textContent()).toMatch(
-      /failures in a row, the last: the sandbox was set to fail.*asked (again in \d s|now)/,
+      /failures in a row, the last: the sandbox is set to fail.*(checked again in \d s|being checked)/,
     );
     await page.locator('#payments > li').first().getByText('Twilio', { exact: true }).waitFor();
     await page.locator('#payments > li:nth-child(20)').waitFor();
@@ -147,9 +147,9 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await failedOver.locator('summary').click();
     expect(await failedOver.locator('.attempts li').allTextContents()).toEqual([
       expect.stringMatching(
-        /Aldeamo: not sent · (not asked: its circuit is open|the sandbox was set to fail)/,
+        /Aldeamo: not sent · (not called: its circuit is open|the sandbox is set to fail)/,
       ),
-      expect.stringMatching(/Twilio: taken/),
+      expect.stringMatching(/Twilio: accepted/),
     ]);
     expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'circuit-open');
@@ -387,18 +387,18 @@ describe.skipIf(withoutChromium)('the live page with keys', () => {
     });
     const page = await open(locked.url('payment-service'));
     const use = async (key: string) => {
-      await page.getByLabel('This service asks for a key').fill(key);
+      await page.getByLabel('This service requires a key').fill(key);
       await page.getByRole('button', { name: 'Use this key' }).click();
     };
-    await page.getByLabel('This service asks for a key').waitFor();
+    await page.getByLabel('This service requires a key').waitFor();
     expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'key');
     await use('an-unknown-key');
-    await page.getByText('That key is not known here.').waitFor();
+    await page.getByText('The key is unknown.').waitFor();
     await use(keys.client);
     await waitForActiveProvider(page, 'Aldeamo sends');
     await press(page, 'Aldeamo', 'Break');
-    await page.getByText('Only the admin key may do that.').waitFor();
+    await page.getByText('This action requires the admin key.').waitFor();
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);
   });
