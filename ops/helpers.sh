@@ -15,7 +15,7 @@ each() {
   done
 }
 
-# sql <statement>: runs a statement on the database; SQLite is opened read-only
+# sql <statement>: runs a statement on the database; SQLite is opened for reading only
 sql() {
   if docker compose config --services | grep -qx postgres; then
     docker compose exec -T postgres psql -U payments -c "$1"
@@ -27,7 +27,8 @@ sql() {
   fi
 }
 
-# roll <service> <replicas>: starts new replicas beside the old; removes the old once the new are healthy, else the new
+# roll <service> <replicas>: starts new replicas beside the old ones, and removes the old ones once the new ones are healthy,
+# otherwise the new ones
 roll() {
   local old new gone status
   old=$(docker compose ps -q "$1")
@@ -35,7 +36,7 @@ roll() {
   status=$?
   new=$(docker compose ps -aq "$1" | grep -vxF -e "${old:-none}")
   if [ "$(wc -w <<<"$new")" -lt "$2" ]; then
-    echo "roll: there are no $2 new replicas of $1; nothing is stopped" >&2
+    echo "roll: fewer than $2 new replicas of $1 were started; no replica is stopped" >&2
     return 1
   fi
   gone=$new

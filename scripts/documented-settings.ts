@@ -39,7 +39,7 @@ const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
     defaults: ['payments'],
     form: 'letters and digits',
     description:
-      'The password of the database of docker-compose.scale.yml. The database takes it over when it is created.',
+      'The password of the database of docker-compose.scale.yml. PostgreSQL reads it once, when the database is created.',
   },
 ];
 

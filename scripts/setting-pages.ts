@@ -41,8 +41,8 @@ const markdown = (grouped: Section[]) => `# Configuration
 <!-- Written by npm run docs:configuration. The sentences are in the schemas: config.ts of each service, and service-kit/src. -->
 
 Settings are environment variables, or lines of a file \`.env\` in the folder of the repository.
-[\`.env.example\`](../.env.example) lists them with their defaults, to be copied. An empty value counts as not set. Durations end
-in \`_MS\` and are whole milliseconds. A service checks its settings when it starts, and reports everything that is wrong at once.
+[\`.env.example\`](../.env.example) lists them with their defaults, as a file to copy. An empty value counts as not set. Durations end
+in \`_MS\` and are whole milliseconds. A service checks its settings when it starts, and reports all errors at once.
 ${grouped.map(markdownSection).join('')}`;
 
 const markdownSection = ({ title, settings }: Section) => `
@@ -71,8 +71,8 @@ const asMarkdown = (text: string) =>
 
 const envExample = (grouped: Section[]) => `\
 # Every setting with its default, written by npm run docs:configuration. docs/configuration.md has their bounds as well.
-# Copy this file to .env in this folder and change what you need: npm start and docker compose read it. Both set PORT and
-# the addresses of the services by themselves, and docker compose HOST and DATABASE_URL; of those they take the three ports.
+# Copy this file to .env in this folder, and change what you need; npm start and docker compose read it. Both ignore PORT and
+# the addresses of the services, and use the three ports instead. docker compose also ignores HOST and DATABASE_URL.
 # An empty value counts as not set. Durations end in _MS and are milliseconds.
 ${grouped.map(envSection).join('')}`;
 

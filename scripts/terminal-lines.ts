@@ -21,7 +21,7 @@ const colors = {
 const left = ['pid', 'hostname', 'name', 'trace_id', 'request_id', 'client', 'idempotency_key'];
 
 /** What the announcement says, and the provider services' own lines about a payment. */
-const repeated = /^(listening on |notification answered|nothing is sent for real|SMS are sent for real)/;
+const repeated = /^(listening on |notification answered|sandbox: no SMS is sent|live: SMS are sent)/;
 
 /**
  * Returns the line of the terminal for a line of a service: short, one for each payment. Undefined for one that

@@ -148,7 +148,7 @@ describe('given a wall clock set ahead by two days', () => {
     );
     expect((await find(payment)).notification_status).toBe('pending');
     expect(await logged(50)).toEqual([
-      'the wall clock was set ahead, or the machine slept; nothing expires for five minutes',
+      'the wall clock was set ahead, or the machine was suspended; nothing expires for five minutes',
     ]);
     const repeated = await call<PaymentView>('POST', url, order, key);
     expect(repeated.body.payment_id).toBe(first.body.payment_id);

@@ -31,7 +31,7 @@ export const aldeamoConfigSchema = z
       .meta({ form: 'a path' })
       .optional()
       .describe(
-        'The file of what the sandbox of Aldeamo has accepted, which then outlives a restart. Without it that is in memory. docker compose does not pass it on.',
+        'The file in which the sandbox of Aldeamo records the messages that it has accepted, so that they survive a restart. Without it they are in memory. docker compose does not pass it on.',
       ),
   })
   .check(({ value, issues }) => {

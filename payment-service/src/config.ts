@@ -32,7 +32,7 @@ export const paymentConfigSchema = z
       .meta({ form: 'at most 100 characters' })
       .optional()
       .describe(
-        'The name of this process among its replicas. Without it that is the name of its host. Not for docker compose, where all replicas would get the same.',
+        'The name of this process among its replicas, by default the name of its host. docker compose does not pass it on, because all replicas would get the same name.',
       ),
     DATABASE_URL: databaseUrl()
       .default('file:./data/payments.db')
@@ -45,7 +45,7 @@ export const paymentConfigSchema = z
     PROVIDER_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 })
       .default(256)
       .describe(
-        'The limit of concurrent calls to one provider service. One more goes to the other provider.',
+        'The limit of concurrent calls to one provider service. Further SMS go to the other provider.',
       ),
     CIRCUIT_ERROR_THRESHOLD_PERCENTAGE: wholeNumber({ min: 1, max: 99 })
       .default(circuitBreakerDefaults.errorThresholdPercentage)
@@ -54,7 +54,7 @@ export const paymentConfigSchema = z
       ),
     CIRCUIT_VOLUME_THRESHOLD: wholeNumber({ min: 1, max: 1_000_000 })
       .default(circuitBreakerDefaults.volumeThreshold)
-      .describe('The least number of calls in the window for the percentage to count.'),
+      .describe('The minimum number of calls in the window for the percentage to apply.'),
     CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: milliseconds()
       .default(circuitBreakerDefaults.rollingCountTimeout)
       .describe('The length of the rolling window.'),
@@ -77,21 +77,21 @@ export const paymentConfigSchema = z
     NOTIFICATION_RETRY_MAX_MS: milliseconds()
       .default(900_000)
       .describe(
-        'The longest time until a retry. A longer pause that a provider asked for is checked again after this time. Less than 1000 counts as 1000.',
+        'The maximum time until a retry. If a provider asks for a longer pause, the notification is checked again after this time. Values below 1000 count as 1000.',
       ),
     NOTIFICATION_TTL_MS: milliseconds()
       .default(86_400_000)
-      .describe('How long after the payment its notification expires, and is not retried any more.'),
+      .describe('How long after the payment its notification expires, and is no longer retried.'),
     NOTIFICATION_LEASE_MS: milliseconds()
       .default(15_000)
       .describe(
-        'The lease of a claimed notification, renewed before each send. After it another worker may claim the notification. For as long, a provider service that cannot report what became of an attempt is asked again before the SMS is sent again.',
+        'The lease of a claimed notification, renewed before each send. When it expires, another worker may claim the notification. It is also the time for which a provider service is asked again if it cannot report the outcome of an attempt. After that UNKNOWN_OUTCOME applies.',
       ),
     UNKNOWN_OUTCOME: z
       .enum(['resend', 'hold'])
       .default('resend')
       .describe(
-        'What follows an attempt with an unknown outcome: resend, at the risk of a second SMS, or hold, until an operator retries it.',
+        'What happens after an attempt with an unknown outcome: resend sends the SMS again, at the risk of a second one; hold keeps the notification until an operator retries it.',
       ),
     OUTBOX_CONCURRENCY: wholeNumber({ min: 1, max: 1000 })
       .default(16)
@@ -111,7 +111,7 @@ export const paymentConfigSchema = z
     SMS_MAX_SEGMENTS: wholeNumber({ min: 1, max: 100 })
       .default(11)
       .describe(
-        'The limit of SMS that one text takes. The default allows the longest text: 1600 characters of GSM-7 take 11.',
+        'The maximum number of SMS that one text may take. The default allows the longest text: 1600 GSM-7 characters take 11.',
       ),
     IDEMPOTENCY_RETENTION_MS: milliseconds()
       .default(86_400_000)

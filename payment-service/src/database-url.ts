@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 const scheme = 'file:';
 const rule = 'must be file: and a path, or a postgres:// URL with a database';
-const fileRule = 'must name a file: no folder, no :memory:, no query after a ?';
+const fileRule = 'must name a file, not a folder or :memory:, and have no query (?)';
 
 /**
  * The URL of a SQLite file. What follows `file:` is a path as it is: of a `?mode=memory` SQLite would make a part of the name,

@@ -76,7 +76,7 @@ export function countPayments(registry: Registry): PaymentObserver {
 export function countUnreadable(registry: Registry): UnreadableObserver {
   const unreadable = new Counter({
     name: 'paysms_unreadable_payments_total',
-    help: 'Times that the record of a payment could not be read; the log has its payment_id',
+    help: 'Failures to read the record of a payment; the log has its payment_id',
     registers: [registry],
   });
   return () => unreadable.inc();
@@ -86,7 +86,7 @@ export function countUnreadable(registry: Registry): UnreadableObserver {
 export function exportCircuits(registry: Registry, report: Notifier['report']): void {
   new Gauge({
     name: 'paysms_circuit_state',
-    help: "1 for the state that a provider's circuit is in, in this process; 0 for the others",
+    help: "1 for the current state of a provider's circuit in this process; 0 for the others",
     labelNames: ['provider', 'state'],
     registers: [registry],
     collect() {
@@ -132,7 +132,7 @@ export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'ba
   };
   new Gauge({
     name: 'paysms_store_up',
-    help: '1 if the store accepts a durable write, else 0, and payments are refused',
+    help: '1 if the store accepts a durable write; 0 if it does not, so that payments are refused',
     registers,
     async collect() {
       this.set(

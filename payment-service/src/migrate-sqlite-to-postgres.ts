@@ -22,7 +22,8 @@ async function run([source = '', target = '', ...others]: string[]): Promise<num
   const wrong = [sqliteUrl().safeParse(source).error, postgresUrl().safeParse(target).error];
   const [given] = wrong.flatMap((error) => error?.issues ?? []);
   if (given || others.length > 0) {
-    const reason = source && target && given ? `\n\nOne of the two is wrong: it ${given.message}.` : '';
+    const reason =
+      source && target && given ? `\n\nOne of the two URLs is invalid: it ${given.message}.` : '';
     process.stderr.write(`${usage}${reason}\n`);
     return 1;
   }
@@ -34,7 +35,7 @@ async function run([source = '', target = '', ...others]: string[]): Promise<num
     });
     process.stdout.write(`\n${tableOf(counts)}\n\n`);
     if (counts.every(({ source, target }) => source === target)) {
-      process.stdout.write('PostgreSQL has everything.\n');
+      process.stdout.write('All records are in PostgreSQL.\n');
       return 0;
     }
     process.stderr.write(

@@ -54,13 +54,13 @@ describe('a wrong configuration', () => {
       NOTIFICATION_RETRY_BASE_MS: '900001',
     };
     expect(linesOf(paymentConfigSchema, env)).toEqual([
-      '  ADMIN_API_KEY: is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true',
-      '  API_KEYS: is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true',
+      '  ADMIN_API_KEY: is required because HOST is not a loopback address, unless ALLOW_ANONYMOUS=true',
+      '  API_KEYS: is required because HOST is not a loopback address, unless ALLOW_ANONYMOUS=true',
       '  CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: must be at least 2 * CIRCUIT_VOLUME_THRESHOLD * PROVIDER_TIMEOUT_MS',
       '  NOTIFICATION_LEASE_MS: must be more than 2 * PROVIDER_TIMEOUT_MS',
       '  NOTIFICATION_RETRY_MAX_MS: must be at least NOTIFICATION_RETRY_BASE_MS',
       '  PORT: must be a whole number',
-      '  SERVICE_TOKEN: is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true',
+      '  SERVICE_TOKEN: is required because HOST is not a loopback address, unless ALLOW_ANONYMOUS=true',
       '  STOP_TIMEOUT_MS: must be more than 3 * PROVIDER_TIMEOUT_MS',
     ]);
     expect(linesOf(aldeamoConfigSchema, { PORT: 'x', ALDEAMO_USERNAME: 'u' })).toEqual([
@@ -184,7 +184,7 @@ describe('the configuration, given values that depend on each other', () => {
       'NOTIFICATION_RETRY_MAX_MS: must be at least NOTIFICATION_RETRY_BASE_MS',
     ],
   ])('rejects %j', (env, line) => {
-    expect(messageOf(env)).toBe(`The configuration is wrong:\n  ${line}`);
+    expect(messageOf(env)).toBe(`The configuration is invalid:\n  ${line}`);
   });
 
   test('names all mistakes at once', () => {
@@ -194,7 +194,7 @@ describe('the configuration, given values that depend on each other', () => {
   });
 });
 
-const fileRule = 'must name a file: no folder, no :memory:, no query after a ?';
+const fileRule = 'must name a file, not a folder or :memory:, and have no query (?)';
 const databaseRule = 'must be file: and a path, or a postgres:// URL with a database';
 
 test.each([
@@ -219,7 +219,7 @@ test.each([
   ['IDEMPOTENCY_RETENTION_MS', '0', 'must be at least 1'],
   ['PROVIDER_TIMEOUT_MS', '3s', 'must be a whole number'],
 ])('%s=%s is refused: %s', (name, value, message) => {
-  expect(messageOf({ [name]: value })).toBe(`The configuration is wrong:\n  ${name}: ${message}`);
+  expect(messageOf({ [name]: value })).toBe(`The configuration is invalid:\n  ${name}: ${message}`);
 });
 
 test.each(['', 'Hold', 'retry'])('UNKNOWN_OUTCOME=%s is refused unless it is empty', (value) => {

@@ -10,7 +10,8 @@ export function readMigrations(folder: URL): string[] {
     .sort();
   return names.map((name, index) => {
     const number = String(index + 1).padStart(3, '0');
-    if (!name.startsWith(`${number}-`)) throw new Error(`${name} stands where migration ${number} belongs`);
+    if (!name.startsWith(`${number}-`))
+      throw new Error(`migration ${number} is missing: ${name} is in its place`);
     return readFileSync(new URL(name, folder), 'utf8');
   });
 }

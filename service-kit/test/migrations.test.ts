@@ -30,9 +30,13 @@ test('migrations are the .sql files of a folder, in the order of their numbers',
 });
 
 test.each([
-  ['a gap', ['001-a.sql', '003-c.sql'], '003-c.sql stands where migration 002 belongs'],
-  ['a number that comes twice', ['001-a.sql', '001-b.sql'], '001-b.sql stands where migration 002 belongs'],
-  ['another first number', ['000-a.sql'], '000-a.sql stands where migration 001 belongs'],
+  ['a gap', ['001-a.sql', '003-c.sql'], 'migration 002 is missing: 003-c.sql is in its place'],
+  [
+    'a number that comes twice',
+    ['001-a.sql', '001-b.sql'],
+    'migration 002 is missing: 001-b.sql is in its place',
+  ],
+  ['another first number', ['000-a.sql'], 'migration 001 is missing: 000-a.sql is in its place'],
 ])('given %s, throws', (_what, names, message) => {
   expect(() => readMigrations(folderOf(...names))).toThrow(message);
 });

@@ -41,13 +41,13 @@ export const twilioConfigSchema = z
       .describe('The auth token of the account. It also verifies the signatures of delivery receipts.'),
     TWILIO_API_KEY_SID: sid('SK')
       .optional()
-      .describe('An API key that makes the calls in place of the auth token.'),
+      .describe('An API key that authenticates calls in place of the auth token.'),
     TWILIO_API_KEY_SECRET: z.string().optional().describe('The secret of that API key.'),
     TWILIO_FROM: z
       .string()
       .optional()
-      .describe('The number that sends. Set this or TWILIO_MESSAGING_SERVICE_SID.'),
-    TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional().describe('The messaging service that sends.'),
+      .describe('The phone number of the sender. Set this or TWILIO_MESSAGING_SERVICE_SID.'),
+    TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional().describe('The messaging service that is the sender.'),
     TWILIO_BASE_URL: serviceUrl().default('https://api.twilio.com').describe("The address of Twilio's API."),
     PUBLIC_URL: z
       .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
@@ -72,7 +72,7 @@ export const twilioConfigSchema = z
       .meta({ form: 'a path' })
       .optional()
       .describe(
-        'The file of what the sandbox of Twilio has accepted, which then outlives a restart. Without it that is in memory. docker compose does not pass it on.',
+        'The file in which the sandbox of Twilio records the messages that it has accepted, so that they survive a restart. Without it they are in memory. docker compose does not pass it on.',
       ),
   })
   .check(({ value, issues }) => {

@@ -33,9 +33,9 @@ export function registerStatusWebhook(
         config: { access: 'anyone', acceptsAnyQuery: true },
         schema: {
           tags: ['webhooks'],
-          summary: "Twilio's status callback, signed with X-Twilio-Signature",
+          summary: "Receive Twilio's status callback, signed with X-Twilio-Signature",
           response: {
-            204: z.undefined().meta({ description: 'Forwarded, or not needed' }),
+            204: z.undefined().meta({ description: 'The receipt was forwarded, or none is needed' }),
             403: problemResponse('The signature is missing or wrong'),
             503: problemResponse('payment-service cannot be reached'),
           },

@@ -27,7 +27,7 @@ export async function recordReceipt(
     onChange(next, payment);
   } catch (error) {
     if (!(error instanceof LeaseLost)) throw error;
-    throw new Problem(409, 'notification-in-use', 'The notification is being handled. Report again soon.', {
+    throw new Problem(409, 'notification-in-use', 'The notification is being handled. Retry soon.', {
       headers: { 'retry-after': '1' },
     });
   }

@@ -52,7 +52,7 @@ export function watchClock({
     } else if (step && monotonicNow() - step.seenAt >= acceptedAfterMs) {
       accepted = offset;
       step = undefined;
-      log.info('the time of the wall clock is accepted; what has expired by it expires');
+      log.info('the new time of the wall clock is accepted; notifications, keys and texts expire again');
     }
     return offset - accepted;
   }
@@ -62,10 +62,10 @@ export function watchClock({
     if (aheadMs > toleratedMs)
       log.error(
         fields,
-        'the wall clock was set ahead, or the machine slept; nothing expires for five minutes',
+        'the wall clock was set ahead, or the machine was suspended; nothing expires for five minutes',
       );
     else if (aheadMs < -toleratedMs) log.warn(fields, 'the wall clock was set back');
-    else log.info(fields, 'the wall clock is right again');
+    else log.info(fields, 'the wall clock is correct again');
   }
 
   return {

@@ -113,7 +113,7 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
       throw new Problem(
         422,
         'idempotency-key-reused',
-        'This Idempotency-Key came with another payment before.',
+        'This Idempotency-Key was used for another payment before.',
       );
     }
     return { payment_id, answer: answer ?? (await lateAnswer(payment_id)), replayed: true };
@@ -138,7 +138,7 @@ const outcomeNotRecorded = () =>
   new Problem(
     503,
     'outcome-not-recorded',
-    'The payment is recorded; what became of its notification is not yet. Retry soon with the same Idempotency-Key.',
+    'The payment is recorded, but the outcome of its notification is not yet. Retry soon with the same Idempotency-Key.',
     { headers: { 'retry-after': '1' } },
   );
 

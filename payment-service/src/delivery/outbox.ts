@@ -89,7 +89,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
     if (now >= broughtForwardAt && now - broughtForwardAt < bringForwardEveryMs) return 0;
     const count = await store.bringForward(longestWaitMs, broughtForwardAtATime);
     if (count > 0)
-      log.warn({ notifications: count }, 'notifications were due too late; they are brought forward');
+      log.warn({ notifications: count }, 'notifications were scheduled too late; they are brought forward');
     if (count < broughtForwardAtATime) broughtForwardAt = now;
     return count;
   }

@@ -31,7 +31,7 @@ export function createNotificationRetry({
     const payment = await store.find(paymentId);
     if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
     if (payment.notification_status !== 'failed' && !isHeld(payment)) {
-      throw new Problem(409, 'nothing-to-retry', 'The notification has neither failed nor is it held.');
+      throw new Problem(409, 'nothing-to-retry', 'The notification has not failed, and is not held.');
     }
     if (payment.message === null) {
       throw new Problem(409, 'message-forgotten', 'The text was redacted: there is nothing to send.');
@@ -39,11 +39,7 @@ export function createNotificationRetry({
     const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment.customer_id)) ?? null;
     const isFinal = (known: Payment) => isRejected(known) && phone === known.phone;
     if (isFinal(payment)) {
-      throw new Problem(
-        409,
-        'recipient-rejected',
-        'The recipient was rejected. Give another phone to send to.',
-      );
+      throw new Problem(409, 'recipient-rejected', 'The recipient was rejected. Provide another phone.');
     }
     // Checked again on what the providers answer: the rejection may become known only then.
     const reopen = (known: Payment): Payment | undefined =>

@@ -40,6 +40,6 @@ export const currencyCodes = [...decimalsOf.keys()]
 export function currencyError(code: unknown): string {
   if (isWithdrawn(code)) return 'must be a currency in use: this one has been withdrawn';
   if (typeof code === 'string' && decimalsOf.has(code))
-    return 'must be a currency: this code is that of a fund, a metal or a test';
+    return 'must be a currency: this code stands for a fund, a metal or a test';
   return 'must be an ISO 4217 code such as COP';
 }

@@ -10,7 +10,7 @@ const decimalText = /^(?:0|[1-9]\d*)(?:\.\d+)?$/;
 /** In characters, those without an effect included. */
 const longest = 40;
 
-const tooMuch = 'is more than this service can count';
+const tooMuch = 'is larger than this service supports';
 
 /** What is wrong with the text of an amount in any currency; undefined if nothing is. */
 export function amountError(text: string): string | undefined {

@@ -15,7 +15,7 @@ export const paymentViewSchema = z.object({
   notification_status: stored.notification_status,
   possible_duplicate: z.boolean().meta({
     description:
-      'A provider accepted the SMS, and another attempt was accepted too, or may have been: the customer may get it twice',
+      'A provider accepted the SMS, and another attempt was accepted as well, or may have been: the customer may receive it twice',
   }),
   created_at: stored.created_at,
   notification: z.object({

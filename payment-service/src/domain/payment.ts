@@ -14,7 +14,7 @@ const attemptSchema = z.object({
     .meta({ description: 'null while the attempt runs' }),
   reason: z.string().nullable().meta({
     description:
-      'Why the provider did not accept it. An attempt that was found to be accepted only after another one was made keeps the reason why its outcome was unknown',
+      'Why the provider did not accept the SMS. An attempt that turned out to be accepted after another one was made keeps the reason of its unknown outcome',
     example: 'connection_refused',
   }),
   message_id: z.string().nullable().meta({ description: "The provider's id of the SMS" }),
@@ -32,7 +32,7 @@ export const paymentSchema = z.object({
   phone: phoneSchema.nullable(),
   message: z.string().nullable().meta({ description: 'null once PAYMENT_RETENTION_MS has passed' }),
   encoding: z.enum(['GSM-7', 'UCS-2']).meta({ description: 'The encoding of the SMS' }),
-  segments: z.number().int().meta({ description: 'How many SMS the text takes' }),
+  segments: z.number().int().meta({ description: 'The number of SMS that the text takes' }),
   notification_service: providerSchema
     .nullable()
     .meta({ description: 'The provider that accepted the notification' }),

@@ -34,15 +34,15 @@ export function registerPaymentCreation(
         tags: ['payments'],
         summary: 'Record a payment and notify its customer',
         description:
-          'Responds 201 when the payment is recorded and the providers were tried, whatever the outcome, because a failing provider never fails a payment.',
+          'Returns 201 once the payment is recorded and the providers have been tried, whatever the outcome: a failing provider never fails a payment.',
         headers: z.object({
           'idempotency-key': idempotencyKeySchema.optional().meta({
             description:
-              'Makes a retry safe: a repeated request gets the first response again, until its retention time has passed. 1 to 255 printable ASCII characters, bare (without `"`, `,` and `;`) or in quotes (with `\\"` and `\\\\` as escapes)',
+              'Makes a repetition safe: the same key returns the first response until IDEMPOTENCY_RETENTION_MS has passed, and nothing is done again. 1 to 255 printable ASCII characters, bare (without `"`, `,` and `;`) or in quotes (with `\\"` and `\\\\` as escapes)',
           }),
           prefer: z.string().optional().meta({
             description:
-              '`respond-async`: respond 202 when the payment is durable, and notify the customer afterwards (RFC 7240)',
+              '`respond-async`: returns 202 as soon as the payment is durable, and notifies the customer afterwards (RFC 7240)',
           }),
         }),
         body: paymentRequestSchema(rules),
@@ -51,7 +51,7 @@ export function registerPaymentCreation(
           202: paymentViewSchema,
           400: badRequestResponse,
           409: problemResponse('The first request with this Idempotency-Key is still being handled'),
-          422: problemResponse('This Idempotency-Key came with another payment before'),
+          422: problemResponse('This Idempotency-Key was used for another payment before'),
           500: unreadablePaymentResponse,
           503: problemResponse(
             'The store is unavailable. Unless `detail` says otherwise, this request has changed nothing; with an Idempotency-Key it can be repeated in any case',

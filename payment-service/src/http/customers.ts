@@ -41,7 +41,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
       config: { access: ['client', 'admin'] },
       schema: {
         tags,
-        summary: "A customer's phone",
+        summary: "Get a customer's phone",
         params: paramsSchema,
         response: { 200: customerSchema, 404: notFound, ...failures },
       },

@@ -12,15 +12,15 @@ export function registerHealthReport(server: Server, notifier: Notifier): void {
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'The active provider, and the circuits',
+        summary: 'Get the active provider and the state of the circuits',
         response: {
           200: z.object({
             status: z.literal('healthy'),
             current_notification_service: providerSchema
               .nullable()
               .meta({ description: 'The provider of the next notification; null if none is available' }),
-            circuit_breaker: providerReportSchema.meta({ description: "Aldeamo's" }),
-            fallback_circuit_breaker: providerReportSchema.meta({ description: "Twilio's" }),
+            circuit_breaker: providerReportSchema.meta({ description: "Aldeamo's circuit" }),
+            fallback_circuit_breaker: providerReportSchema.meta({ description: "Twilio's circuit" }),
           }),
         },
       },

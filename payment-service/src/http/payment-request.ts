@@ -31,7 +31,7 @@ export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
       return z.NEVER;
     })
     .meta({
-      description: `The customer's phone: E.164, or a national mobile of ${defaultCountry}`,
+      description: `The customer's phone: an E.164 number, or a national mobile number of ${defaultCountry}`,
       example: '+573001234567',
     });
 
@@ -71,13 +71,13 @@ export const paymentRequestSchema = (rules: RequestRules, currencies: readonly s
       amount: z.string({ error: amountTypeError }).meta({
         type: ['number', 'string'],
         description:
-          "A positive decimal number with at most the currency's decimals, as a number or a string",
+          'A positive decimal number, as a JSON number or a string, with at most as many decimals as the currency has',
         example: 100.5,
       }),
       customer_id: customerIdSchema,
       message: (rules.transliterate ? plainMessageSchema : messageSchema)
         .refine((text) => measureText(text).segments <= rules.maxSegments, {
-          error: `must not take more than ${rules.maxSegments} SMS`,
+          error: `must take at most ${rules.maxSegments} SMS`,
         })
         .optional(),
       currency: z.enum(currencies, { error: ({ input }) => currencyError(input) }).default('COP'),

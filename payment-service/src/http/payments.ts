@@ -30,7 +30,7 @@ export function registerPayments(server: Server, store: Store): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
-        summary: 'A payment, with the attempts to notify its customer in order',
+        summary: 'Get a payment, with the attempts to notify its customer in order',
         params: z.object({ payment_id: z.string() }),
         response: {
           200: paymentViewSchema,
@@ -53,7 +53,7 @@ export function registerPayments(server: Server, store: Store): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
-        summary: 'Payments, newest first',
+        summary: 'List payments, newest first',
         querystring: querySchema,
         response: {
           200: z.object({ data: z.array(paymentViewSchema), has_more: z.boolean() }),
@@ -65,7 +65,7 @@ export function registerPayments(server: Server, store: Store): void {
     async ({ query: { limit, starting_after, customer_id, notification_status } }) => {
       const page = await store.list({ limit, starting_after, customer_id, notification_status });
       if (!page) {
-        throw invalidRequest([{ path: 'starting_after', message: 'is not the id of a payment' }]);
+        throw invalidRequest([{ path: 'starting_after', message: 'must be the id of a payment' }]);
       }
       return { data: page.payments.map(viewPayment), has_more: page.has_more };
     },

@@ -23,7 +23,7 @@ export function registerReceipts(server: Server, store: Store, onChange: Payment
           204: z.undefined(),
           400: badRequestResponse,
           404: problemResponse('There is no such attempt'),
-          409: problemResponse('The notification is being handled; retry soon'),
+          409: problemResponse('The notification is being handled; see Retry-After'),
           500: unreadablePaymentResponse,
           503: storeUnavailableResponse,
         },

@@ -18,8 +18,7 @@ export function registerNotificationRetry(
       schema: {
         tags: ['payments'],
         summary: 'Retry a notification that has failed or is held',
-        description:
-          'A recipient that a provider has rejected is not tried again, unless there is a new `phone`.',
+        description: 'A recipient that a provider has rejected is retried only with another `phone`.',
         params: z.object({ payment_id: z.string() }),
         body: z.strictObject({ phone: phoneRequestSchema(rules).optional() }).nullish(),
         response: {

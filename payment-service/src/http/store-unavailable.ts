@@ -8,7 +8,7 @@ export const storeUnavailableResponse = problemResponse(
 
 /** For OpenAPI: the response of any route that reads one payment. */
 export const unreadablePaymentResponse = problemResponse(
-  'The record of this payment is damaged; a repetition does not help',
+  'The record of this payment is damaged; repeating the request does not help',
 );
 
 /** The problem of an unavailable store or of a payment that cannot be read; undefined for other errors. */
@@ -17,7 +17,7 @@ export function toStoreProblem(error: Error): Problem | undefined {
     return new Problem(
       500,
       'payment-unreadable',
-      'The record of this payment cannot be read, so nothing was changed. It is for the operator to repair; a repetition does not help.',
+      'The record of this payment cannot be read, so nothing was changed. An operator has to repair it; repeating the request does not help.',
     );
   if (!(error instanceof StoreUnavailable)) return undefined;
   const detail =

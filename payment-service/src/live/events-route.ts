@@ -14,12 +14,12 @@ export function registerEvents(server: Server, feed: SnapshotFeed): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['live'],
-        summary: 'The state of the service, as server-sent events',
+        summary: 'Stream the state of the service as server-sent events',
         description:
-          'Each event is a complete snapshot, so earlier events are not needed. There are at most two a second, and at least one in 15 seconds.',
+          'Each event is a complete snapshot, so earlier events are not needed. There are at most two events a second, and at least one every 15 seconds.',
         response: {
           200: {
-            description: 'Unnamed events, with a snapshot as JSON for data',
+            description: 'Unnamed events, whose data is a snapshot in JSON',
             content: { 'text/event-stream': { schema: snapshotSchema } },
           },
           503: problemResponse('The limit of watchers is reached; see Retry-After'),

@@ -13,7 +13,7 @@ export function registerSandboxControls(server: Server, controls: Pick<SandboxCo
       config: { access: ['admin'] },
       schema: {
         tags: ['live'],
-        summary: "Change the faults of the provider's sandbox; a setting that is not given stays unchanged",
+        summary: "Change the given settings of the provider's sandbox; the others stay unchanged",
         params: z.object({ provider: providerSchema }),
         body: sandboxSettingsSchema.partial(),
         response: {

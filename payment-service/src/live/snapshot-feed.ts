@@ -41,7 +41,7 @@ export function createSnapshotFeed({
     let publishedAt = performance.now();
     while (watchers.size > 0) {
       const content = await take().then(JSON.stringify, (err) => {
-        log.error({ err }, 'the snapshot failed');
+        log.error({ err }, 'the snapshot for the live page could not be made');
         return published;
       });
       if (content !== published || (content && performance.now() - publishedAt >= silenceMs)) {

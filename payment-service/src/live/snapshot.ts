@@ -25,7 +25,7 @@ const watchedPaymentSchema = paymentSchema
     created_at: true,
   })
   .extend({
-    amount: z.string().meta({ description: 'Decimal text', example: '100.5' }),
+    amount: z.string().meta({ description: 'A decimal number as text', example: '100.5' }),
     possible_duplicate: z.boolean(),
   });
 export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
@@ -33,7 +33,7 @@ export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
 /** The state that the live page shows, at one moment. */
 export const snapshotSchema = z.object({
   at: z.iso.datetime(),
-  replica: z.string().meta({ description: 'The replica that has sent this' }),
+  replica: z.string().meta({ description: 'The replica that sent the snapshot' }),
   current_notification_service: providerSchema.nullable(),
   circuits: ofEach(providerReportSchema),
   replicas: z.array(replicaSchema).meta({ description: 'All replicas, this one included' }),
@@ -43,11 +43,11 @@ export const snapshotSchema = z.object({
   backlog: z
     .object({ size: z.number().int(), oldest_at: z.iso.datetime().nullable() })
     .nullable()
-    .meta({ description: 'null while the store is unavailable' }),
+    .meta({ description: 'The pending notifications; null while the store is unavailable' }),
   payments: z
     .array(watchedPaymentSchema)
     .nullable()
-    .meta({ description: 'The latest, newest first; null while the store is unavailable' }),
+    .meta({ description: 'The latest payments, newest first; null while the store is unavailable' }),
   // The settings of the sandbox controls. The field keeps its first name, because pages and services of two releases meet.
   levers: ofEach(sandboxSettingsSchema.nullable()).meta({
     description: 'The settings of the sandboxes; null if a provider is live, or cannot be reached',

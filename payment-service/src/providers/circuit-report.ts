@@ -6,17 +6,18 @@ export type CircuitState = (typeof circuitStates)[number];
 /** What a circuit breaker reports of itself. */
 export const circuitReportSchema = z.object({
   state: z.enum(circuitStates),
-  since: z.iso.datetime().meta({ description: 'When it came into this state' }),
-  reason: z
-    .string()
-    .meta({ description: 'Why it did', example: '3 failures in a row, the last: connection_refused' }),
+  since: z.iso.datetime().meta({ description: 'When the circuit entered this state' }),
+  reason: z.string().meta({
+    description: 'Why the circuit entered this state',
+    example: '3 failures in a row, the last: connection_refused',
+  }),
   consecutive_failures: z.number().int(),
-  calls: z.number().int().meta({ description: 'Calls that ended in the rolling window' }),
-  failures: z.number().int().meta({ description: 'How many of them failed' }),
+  calls: z.number().int().meta({ description: 'The number of calls that ended in the rolling window' }),
+  failures: z.number().int().meta({ description: 'The number of these calls that failed' }),
   next_probe_at: z.iso
     .datetime()
     .nullable()
-    .meta({ description: 'When an open circuit lets a probe through' }),
+    .meta({ description: 'When an open circuit allows a probe; null in any other state' }),
 });
 export type CircuitReport = z.infer<typeof circuitReportSchema>;
 
@@ -25,6 +26,6 @@ export const providerReportSchema = circuitReportSchema.extend({
   throttled_until: z.iso
     .datetime()
     .nullable()
-    .meta({ description: 'Until when the provider asked not to be called' }),
+    .meta({ description: 'When the pause ends that the provider has asked for; null without one' }),
 });
 export type ProviderReport = z.infer<typeof providerReportSchema>;

@@ -29,7 +29,11 @@ function closeToOthers(path: string, log: FastifyBaseLogger): void {
   const real = existsSync(path) ? realpathSync(path) : path;
   for (const each of [real, `${real}-wal`, `${real}-shm`]) {
     const err = takeFromOthers(each);
-    if (err) log.warn({ err }, 'others may read the database, and it cannot be taken from them');
+    if (err)
+      log.warn(
+        { err },
+        'other users may be able to read the database, because its permissions cannot be changed',
+      );
   }
 }
 
@@ -45,7 +49,7 @@ function nameOnce(log: FastifyBaseLogger, observer: UnreadableObserver): Unreada
     named.add(paymentId);
     log.error(
       { payment_id: paymentId },
-      'the record of a payment cannot be read; its notification is put off until it is repaired',
+      'the record of a payment cannot be read; its notification is postponed until the record is repaired',
     );
   };
 }
@@ -61,6 +65,6 @@ function logFaults(log: FastifyBaseLogger): FaultObserver {
         { fault },
         'the database was removed, renamed or replaced; payments are refused until its files are back',
       );
-    } else log.info('the files of the database are back; payments are taken again');
+    } else log.info('the files of the database are back; payments are accepted again');
   };
 }

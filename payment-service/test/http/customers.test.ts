@@ -183,7 +183,7 @@ describe('the text', () => {
     expect((await app.inject(post({ ...body, message: 'a'.repeat(306) }))).statusCode).toBe(201);
     const refused = await app.inject(post({ ...body, message: 'a'.repeat(307) }));
     expect(refused.statusCode).toBe(400);
-    expect(refused.json().errors).toEqual([{ path: 'message', message: 'must not take more than 2 SMS' }]);
+    expect(refused.json().errors).toEqual([{ path: 'message', message: 'must take at most 2 SMS' }]);
     expect(calls).toHaveLength(1);
   });
 });

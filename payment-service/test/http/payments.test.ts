@@ -141,7 +141,7 @@ describe('a payment that is stored in a currency since withdrawn', () => {
   ])('%s, which is no money, is refused with the reason', async (currency) => {
     const { app } = await build();
     expect((await app.inject(post({ ...body, currency }))).json().errors).toEqual([
-      { path: 'currency', message: 'must be a currency: this code is that of a fund, a metal or a test' },
+      { path: 'currency', message: 'must be a currency: this code stands for a fund, a metal or a test' },
     ]);
   });
 
@@ -202,7 +202,7 @@ describe('the errors of a request', () => {
     ['0.00', 'PESOS', 'must be more than 0'],
     [null, 'PESOS', 'must be a number or a decimal string'],
     ['1.2345', 'PESOS', undefined],
-    ['9007199254740992', 'PESOS', 'is more than this service can count'],
+    ['9007199254740992', 'PESOS', 'is larger than this service supports'],
     ['9007199254740991', 'PESOS', undefined],
     ['0.005', 'BGN', undefined],
     ['x', 5, decimal],

@@ -77,7 +77,7 @@ export const idSchema = z
   .string()
   .overwrite((id) => printable(id, 255))
   .min(1)
-  .meta({ description: 'Cut at 255 characters; what cannot be printed is replaced by U+FFFD' });
+  .meta({ description: 'Truncated to 255 characters; unprintable characters are replaced by U+FFFD' });
 
 /** An id in an answer, which may be a number. Empty and 0 are none. */
 export const answeredIdSchema = z
@@ -92,7 +92,7 @@ export const reasonSchema = z
   .min(1)
   .meta({
     description:
-      'A short code such as connection_refused. Cut at 200 characters; what cannot be printed is replaced by U+FFFD',
+      'A short code such as connection_refused. Truncated to 200 characters; unprintable characters are replaced by U+FFFD',
   });
 
 export const notifyReplySchema = z.object({

@@ -17,22 +17,27 @@ const milliseconds = (what: string) =>
 /** The settings of a provider's sandbox. A request meets at most one of the faults. */
 export const sandboxSettingsSchema = z.strictObject({
   latency_ms: milliseconds('how long a send takes'),
-  failure_rate: rate('fail: they arrive, and are not accepted (503)'),
+  failure_rate: rate('fail: they are not accepted, and answered with 503'),
   slow_rate: rate('take `slow_ms` longer'),
   slow_ms: milliseconds('how much longer a slow send takes'),
   hang_rate: rate('are not accepted, and never answered'),
-  cut_before_rate: rate('are not accepted, and have their connection cut'),
-  cut_after_rate: rate('are accepted, and have their connection cut'),
+  cut_before_rate: rate('are not accepted, and lose their connection'),
+  cut_after_rate: rate('are accepted, and lose their connection'),
   late_rate: rate('are accepted, and answered `late_ms` later'),
-  late_ms: milliseconds('how late a late answer is'),
+  late_ms: milliseconds('how much later a late answer arrives'),
   throttle_rate: rate('are not accepted, and answered with 429 and `retry_after_s` as Retry-After'),
-  retry_after_s: z.number().int().min(0).max(86_400).meta({ description: 'Seconds' }),
+  retry_after_s: z
+    .number()
+    .int()
+    .min(0)
+    .max(86_400)
+    .meta({ description: 'Seconds: the Retry-After of a throttled send' }),
   garbage_rate: rate('are accepted, and answered with 200 and an unreadable body'),
   seed: z
     .number()
     .int()
     .min(0)
     .max(2 ** 32 - 1)
-    .meta({ description: 'Seed of the random numbers; setting it starts them again' }),
+    .meta({ description: 'The seed of the random numbers; setting it restarts their sequence' }),
 });
 export type SandboxSettings = z.infer<typeof sandboxSettingsSchema>;

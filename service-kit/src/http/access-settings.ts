@@ -25,8 +25,8 @@ const clientsSchema = z
       z.object({
         name: z
           .string()
-          .regex(/^[\w-]{1,64}$/, 'must be name:key,name:key, a name of letters, digits, - and _')
-          .regex(/^(?!(admin|service)$)/, 'must not have admin or service as a name'),
+          .regex(/^[\w-]{1,64}$/, 'must be name:key,name:key, each name 1 to 64 letters, digits, - or _')
+          .regex(/^(?!(admin|service)$)/, 'must not use admin or service as a name'),
         key: keySchema,
       }),
     ),
@@ -63,17 +63,17 @@ export const accessSettings = () => ({
   ALLOW_ANONYMOUS: flag()
     .default(false)
     .describe(
-      'true lets a service without keys listen beyond loopback, for a demo. Keys that are set are required all the same. It is true in docker-compose.yml, whose ports are on 127.0.0.1.',
+      'true lets a service without keys listen beyond loopback, for a demo. Keys that are set are still required. It is true in docker-compose.yml, whose ports are on 127.0.0.1.',
     ),
   ALLOWED_HOSTS: hostsSchema
     .meta({ form: 'host names without ports: a,b' })
     .optional()
     .describe(
-      'Public names at which browsers reach the services, besides that of PUBLIC_URL. A service without keys answers to no others, except addresses, names without a dot, and HOST.',
+      'Public names at which browsers reach the services, besides that of PUBLIC_URL. A service without keys accepts no other host names, except addresses, names without a dot, and HOST.',
     ),
   MAX_CONCURRENT_REQUESTS: wholeNumber({ min: 1, max: 100_000 })
     .default(1000)
-    .describe('The limit of concurrent requests. One more is answered with 503.'),
+    .describe('The limit of concurrent requests. Further requests are answered with 503.'),
 });
 
 /** The variables of a service with a public API. A name may have several keys, so that they can be rotated. */
@@ -86,7 +86,9 @@ export const clientSettings = () => ({
     ),
   RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 })
     .default(0)
-    .describe('The limit of requests of one key in a minute. One more is answered with 429. 0: no limit.'),
+    .describe(
+      'The limit of requests per minute with one key. Further requests are answered with 429. 0: no limit.',
+    ),
 });
 
 interface AccessSettings {
@@ -110,7 +112,7 @@ export function wrongCredentials(
   if (absent.length === names.length) {
     return settings.ALLOW_ANONYMOUS || isLoopback(settings.HOST)
       ? []
-      : missing(absent, 'is required beyond loopback (HOST), unless ALLOW_ANONYMOUS=true');
+      : missing(absent, 'is required because HOST is not a loopback address, unless ALLOW_ANONYMOUS=true');
   }
   const keys = [
     ...(settings.API_KEYS ?? []).map(({ key }) => key),
@@ -121,7 +123,7 @@ export function wrongCredentials(
   return [
     ...missing(absent, `is required with ${names.filter((name) => !absent.includes(name)).join(' and ')}`),
     ...(new Set(given).size < given.length
-      ? missing(['ADMIN_API_KEY'], 'must be a key of its own, as all must')
+      ? missing(['ADMIN_API_KEY'], 'must differ from the other keys, which must all differ')
       : []),
   ];
 }

@@ -64,7 +64,7 @@ const accessTo = ({ is404, routeOptions }: FastifyRequest): Access =>
 function authenticate({ headers }: FastifyRequest, credentials: readonly Credential[]): Credential {
   const [, key] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? [];
   if (key === undefined) {
-    throw new Problem(401, 'unauthorized', 'A key is required, as Authorization: Bearer <key>.', {
+    throw new Problem(401, 'unauthorized', 'A key is required: Authorization: Bearer <key>.', {
       headers: { 'www-authenticate': 'Bearer' },
     });
   }

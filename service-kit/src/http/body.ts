@@ -41,7 +41,7 @@ export function requireNoCoding(headers: IncomingHttpHeaders): void {
     });
   }
   if (transfer !== undefined && transfer.trim().toLowerCase() !== 'chunked')
-    throw malformed('The only Transfer-Encoding is chunked.');
+    throw malformed('The only supported Transfer-Encoding is chunked.');
 }
 
 const unsupportedType = () =>
@@ -61,7 +61,8 @@ function parseJson(body: Buffer, parse: (text: string) => unknown): unknown {
   const text = body.toString();
   // What cannot be decoded becomes U+FFFD, which a body may also contain.
   if (text.includes('\ufffd') && !isUtf8(body)) throw malformed('The body is not UTF-8.');
-  if (text.startsWith('\ufeff')) throw malformed('The body begins with a byte order mark. Send it without.');
+  if (text.startsWith('\ufeff'))
+    throw malformed('The body begins with a byte order mark, which is not allowed.');
   const { value, name } = parseOrRefuse(text, parse);
   if (name === undefined) return value;
   const shown = /^[\w.-]{1,64}$/.test(name) ? `the name "${name}"` : 'a name';

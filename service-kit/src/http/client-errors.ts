@@ -18,7 +18,9 @@ export function watchConnections(server: HttpServer): void {
   });
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    const problem = new Problem(405, 'method-not-allowed', 'This is no proxy.', { headers: { allow: '' } });
+    const problem = new Problem(405, 'method-not-allowed', 'This server is not a proxy.', {
+      headers: { allow: '' },
+    });
     refuseInTurn(socket, problem);
   });
 }
@@ -41,7 +43,7 @@ function problemOf({ code }: { code?: string }): Problem {
     return new Problem(431, 'headers-too-large', 'The headers exceed the limit.');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return new Problem(408, 'request-timeout', 'The request did not arrive in time.');
-  return new Problem(400, 'malformed-request', 'This is not an HTTP request.');
+  return new Problem(400, 'malformed-request', 'This is not a valid HTTP request.');
 }
 
 function refuseInTurn(socket: Socket, problem: Problem): void {

@@ -75,14 +75,16 @@ export const serviceSettings = ({ port }: { port: number }) => ({
     ),
   PORT: wholeNumber({ min: 0, max: 65_535 })
     .default(port)
-    .describe('The port of a service that is started alone. 0 takes any free port.'),
+    .describe('The port of a service that is started alone. 0 selects any free port.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('The least severe level that is logged.'),
   STOP_TIMEOUT_MS: milliseconds()
     .default(10_000)
-    .describe('How long a stop may take. After it the process exits with 1, whatever still runs.'),
+    .describe(
+      'How long a stop may take. After that the process exits with 1, even if requests are still being handled.',
+    ),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
     .meta({ form: 'an http:// or https:// URL' })
@@ -131,7 +133,7 @@ export function readConfiguration<Schema extends z.ZodType>(
   const found = [...result.error.issues, ...issuesOfTheRest(schema, set, result.error)];
   const issues = found.map(({ path, message }) => ({ name: path.join('.'), message }));
   const lines = issues.map(({ name, message }) => `  ${name}: ${message}`);
-  throw new ConfigurationError(`The configuration is wrong:\n${lines.join('\n')}`, issues);
+  throw new ConfigurationError(`The configuration is invalid:\n${lines.join('\n')}`, issues);
 }
 
 /** Zod skips checks over several settings while one of them is wrong. Here they are made without the wrong ones. */

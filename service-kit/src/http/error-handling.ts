@@ -27,7 +27,7 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
 }
 
 const detailOf: Record<string, string> = {
-  FST_ERR_BAD_URL: 'The path has escapes that are not those of UTF-8.',
+  FST_ERR_BAD_URL: 'The percent-escapes of the path are not UTF-8.',
 };
 
 /** An error of http-errors, with which @fastify/static refuses a request for a file. */
@@ -84,7 +84,7 @@ function sendProblem(reply: FastifyReply, { status, headers, document }: Problem
     .send(document);
 }
 
-const incomplete = new Problem(400, 'malformed-request', 'The request did not arrive whole.');
+const incomplete = new Problem(400, 'malformed-request', 'The request is incomplete.');
 
 type ErrorHandler = (
   error: FastifyError | Problem,

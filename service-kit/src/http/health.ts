@@ -10,7 +10,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'Whether the process runs',
+        summary: 'Check whether the process is running',
         response: { 200: z.object({ status: z.literal('live') }) },
       },
     },
@@ -22,10 +22,10 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'Whether the service is ready',
+        summary: 'Check whether the service is ready',
         response: {
           200: z.object({ status: z.literal('ready') }),
-          503: problemResponse('It is not ready, or it is stopping'),
+          503: problemResponse('The service is not ready, or it is stopping'),
         },
       },
     },

@@ -22,7 +22,9 @@ export function refuseMalformed(server: Server): void {
     requireSingleLines(raw);
     requireNoExpectation(raw);
     if (!isTarget(raw) && !(isPath(raw.url) && request.routeOptions.config.acceptsAnyQuery))
-      throw malformed('The target must be a path of printable ASCII, with escapes of UTF-8.');
+      throw malformed(
+        'The target must be a path of printable ASCII characters, with percent-escapes in UTF-8.',
+      );
     done();
   });
 }
@@ -31,7 +33,8 @@ export function refuseMalformed(server: Server): void {
 function requireHost({ headers: { host }, httpVersion }: IncomingMessage): void {
   const isValid =
     host === undefined ? httpVersion === '1.0' : /^(?:\[[\da-f:.]+\]|[\w.~-]+)(?::\d{0,5})?$/i.test(host);
-  if (!isValid) throw malformed('The request needs one Host, such as example.com:8000.');
+  if (!isValid)
+    throw malformed('The request must have exactly one valid Host header, such as example.com:8000.');
 }
 
 /** Fields with one value, which proxies and services may take from different lines. */
@@ -42,13 +45,13 @@ function requireSingleLines({ headers, rawHeaders }: IncomingMessage): void {
   for (const field of singleFields) {
     if (!headers[field]?.includes(',')) continue;
     const lines = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === field);
-    if (lines.length > 1) throw malformed(`There must be one line of ${lines[0]}.`);
+    if (lines.length > 1) throw malformed(`The header ${lines[0]} must not be repeated.`);
   }
 }
 
 function requireNoExpectation({ headers: { expect } }: IncomingMessage): void {
   if (expect === undefined || expect.toLowerCase() === '100-continue') return;
-  throw new Problem(417, 'expectation-failed', 'The only expectation that can be met is 100-continue.', {
+  throw new Problem(417, 'expectation-failed', 'The only supported expectation is 100-continue.', {
     headers: { connection: 'close' }, // the body may follow, or not
   });
 }

@@ -44,7 +44,9 @@ export class Problem extends Error {
 
 /** The problem of input that is wrong; its fields are named all at once. */
 export const invalidRequest = (errors: FieldError[] | undefined) =>
-  new Problem(400, 'invalid-request', 'The request has errors; see the `errors` of its fields.', { errors });
+  new Problem(400, 'invalid-request', 'The request is invalid; `errors` names each invalid field.', {
+    errors,
+  });
 
 export const problemContentType = 'application/problem+json';
 
@@ -55,4 +57,6 @@ export const problemResponse = (description: string) => ({
 });
 
 /** For OpenAPI: the response to input that does not match the schemas. */
-export const badRequestResponse = problemResponse('The input is wrong; `errors` names each field');
+export const badRequestResponse = problemResponse(
+  'The request is invalid; `errors` names each invalid field',
+);

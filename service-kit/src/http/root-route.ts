@@ -13,7 +13,7 @@ export function registerRootRoute(server: Server, message: string, page?: Page):
     {
       config: { access: 'anyone' },
       schema: {
-        summary: 'The name of the service',
+        summary: 'Get the name of the service',
         response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
       },
     },

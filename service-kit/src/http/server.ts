@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
@@ -102,7 +103,8 @@ async function registerDocs(server: Server, { title, description, version }: Ser
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
     },
     transform: (document) => {
-      const { schema, url } = jsonSchemaTransform(document);
+      const { schema: given, url } = jsonSchemaTransform(document);
+      const schema = describeResponses(given ?? {}); // undefined for a route without one
       const access = document.route.config?.access ?? ['admin'];
       return { schema: access === 'anyone' ? schema : { ...schema, security: [{ key: [] }] }, url };
     },
@@ -116,6 +118,16 @@ async function registerDocs(server: Server, { title, description, version }: Ser
   server.get('/openapi.json', { config: { access: 'anyone' }, schema: { hide: true } }, async () =>
     server.swagger(),
   );
+}
+
+/** Gives each response that has no description the name of its status, because OpenAPI requires a description. */
+function describeResponses<Schema extends { response?: unknown }>(schema: Schema): Schema {
+  const responses = Object.entries((schema.response ?? {}) as Record<string, { description?: string }>);
+  const described = responses.map(([status, response]) => {
+    const description = response.description ?? STATUS_CODES[status];
+    return [status, { ...response, 'x-response-description': description }];
+  });
+  return described.length > 0 ? { ...schema, response: Object.fromEntries(described) } : schema;
 }
 
 /** For Swagger UI, whose styles are inline. */

@@ -91,8 +91,8 @@ const misdirected = () =>
   new Problem(
     421,
     'misdirected-request',
-    'This service has no keys, and does not answer to this host name. Name it in ALLOWED_HOSTS, or set keys.',
+    'Without keys, this service does not accept this host name. Add it to ALLOWED_HOSTS, or set keys.',
   );
 
 const crossSite = () =>
-  new Problem(403, 'cross-site', 'A page of another origin may not change anything here.');
+  new Problem(403, 'cross-site', 'Web pages of other origins are not allowed to change anything.');

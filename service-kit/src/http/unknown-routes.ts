@@ -40,7 +40,7 @@ function unknownRoute(request: FastifyRequest, methodsOf: MethodsOf): Problem {
   const path = pathOf(request);
   const allow = path === '*' ? '' : methodsOf(path).join(', ');
   return allow
-    ? new Problem(405, 'method-not-allowed', `The methods of this path: ${allow}.`, { headers: { allow } })
+    ? new Problem(405, 'method-not-allowed', `This path supports only ${allow}.`, { headers: { allow } })
     : notFound(request);
 }
 

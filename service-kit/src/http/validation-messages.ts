@@ -30,7 +30,7 @@ export function sentenceOf(issue: Issue): string {
     case 'invalid_element':
       return `has an element that ${sentenceOfParts(issue.issues)}`;
     case 'custom':
-      return 'must meet the rule of this field';
+      return 'must meet the rules of this field';
     default:
       return issue satisfies never; // a code that zod adds has no sentence until it has one here
   }
@@ -116,7 +116,7 @@ function sentenceOfFormat(issue: IssueOf<'invalid_format'>): string {
 }
 
 function sentenceOfUnion(issue: IssueOf<'invalid_union'>): string {
-  if (issue.inclusive === false) return 'must match one of its forms, and no other';
+  if (issue.inclusive === false) return 'must match exactly one of its forms';
   if (issue.discriminator !== undefined) return `must be one of ${issue.options?.map(String).join(', ')}`;
   return [...new Set(issue.errors.map(sentenceOfParts))].join(', or ');
 }

@@ -68,7 +68,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
   registerProviderHealth(server, { provider, mode, gateway, gatewayTimeoutMs, requests: () => requests });
   if (sandbox) registerSandboxRoutes(server, sandbox);
   server.addHook('onListen', async () => {
-    logger.info({ provider, mode }, sandbox ? 'nothing is sent for real' : 'SMS are sent for real');
+    logger.info({ provider, mode }, sandbox ? 'sandbox: no SMS is sent' : 'live: SMS are sent');
     if (!sandbox && options.access.credentials.length === 0)
       logger.warn(
         { provider, mode },

@@ -24,13 +24,16 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'The state of the service',
+        summary: 'Get the state of the service',
         response: {
           200: z.object({
             status: z.literal('healthy'),
             provider: providerSchema,
             mode: modeSchema,
-            requests: z.number().int().meta({ description: 'POST /notify requests since the start' }),
+            requests: z
+              .number()
+              .int()
+              .meta({ description: 'The number of POST /notify requests since the start' }),
           }),
         },
       },
@@ -44,10 +47,10 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
       config: { access: ['service'] },
       schema: {
         tags: ['health'],
-        summary: `Whether ${provider}'s API is healthy`,
+        summary: `Check whether ${provider}'s API is healthy`,
         response: {
           200: z.object({ status: z.literal('healthy') }),
-          503: problemResponse('It is unhealthy, or does not answer'),
+          503: problemResponse('The API is unhealthy, or does not answer'),
         },
       },
     },

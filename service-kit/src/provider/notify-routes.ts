@@ -21,10 +21,10 @@ interface NotifyRoutesOptions {
 
 const notSentResponses = {
   400: badRequestResponse,
-  422: problemResponse('`rejected`: the provider will not send to this recipient'),
+  422: problemResponse('`rejected`: the provider does not send to this recipient'),
   429: problemResponse('`not_sent`: the provider is throttling; see Retry-After'),
   502: problemResponse('`unknown`: the SMS may have been sent'),
-  503: problemResponse('`not_sent`'),
+  503: problemResponse('`not_sent`: the SMS was not sent'),
   504: problemResponse('`unknown`: the provider did not answer in time'),
 };
 
@@ -38,12 +38,12 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
         tags: ['notifications'],
         summary: `Send one SMS through ${provider}`,
         description:
-          'The same `Idempotency-Key` is answered with the first answer for 24 hours; a request that is still running is joined.',
+          'The same `Idempotency-Key` returns the first response for 24 hours. While the first request is still running, a repetition waits for its response.',
         headers: z.object({ 'idempotency-key': idempotencyKeySchema.optional() }),
         body: notifyRequestSchema,
         response: {
           200: notifyReplySchema,
-          409: problemResponse('The key came with another body before'),
+          409: problemResponse('The key was used with another body before'),
           ...notSentResponses,
         },
       },
@@ -73,9 +73,10 @@ function registerCancelRoute(
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
-        summary: 'Cancel the POST /notify with this Idempotency-Key, or return its outcome if it came before',
+        summary:
+          'Cancel the POST /notify with this Idempotency-Key, or return its outcome if it has already arrived',
         description:
-          'Answers as that request did or will. 404 if the key is unknown: should the request still come, it is not sent; and if it was made less than `complete_for_ms` ago, it has not been sent before either. That is a duration, so that the clocks of two hosts are never compared.',
+          'Returns the response of that request as soon as there is one. 404 means that the key is unknown: if the request arrives later, it is not sent, and if it was made less than `complete_for_ms` ago, it has not been sent before either. `complete_for_ms` is a duration, so that the clocks of two hosts are never compared.',
         headers: z.object({ 'idempotency-key': idempotencyKeySchema }),
         response: {
           200: notifyReplySchema,

@@ -9,7 +9,7 @@ export const providerSettings = ({ port }: { port: number }) => ({
   GATEWAY_TIMEOUT_MS: milliseconds()
     .default(2500)
     .describe(
-      'The deadline of an answer to payment-service. Keep it below PROVIDER_TIMEOUT_MS, so that the answer arrives and carries an outcome.',
+      'The deadline for a response to payment-service. Keep it below PROVIDER_TIMEOUT_MS, so that the response arrives in time and carries an outcome.',
     ),
   GATEWAY_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 })
     .default(256)
@@ -17,7 +17,7 @@ export const providerSettings = ({ port }: { port: number }) => ({
   SENDS_DATABASE_URL: postgresUrl()
     .optional()
     .describe(
-      'The database of the idempotency store that the replicas of a provider service share. Without it the store is in memory. With docker compose docker-compose.scale.yml sets it.',
+      'The database of the idempotency store that the replicas of a provider service share. Without it the store is in memory. docker-compose.scale.yml sets it.',
     ),
 });
 

@@ -53,7 +53,7 @@ describe('the bytes of a body', () => {
     const response = await post(`\ufeff${json}`);
     expect([response.statusCode, response.json().detail]).toEqual([
       400,
-      'The body begins with a byte order mark. Send it without.',
+      'The body begins with a byte order mark, which is not allowed.',
     ]);
   });
 });

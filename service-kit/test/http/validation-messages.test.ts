@@ -67,14 +67,14 @@ describe('a schema without messages of its own', () => {
     ['must be a string, or must be a number', z.union([z.string(), z.number()]), true],
     ['a must be a string, or must be null', z.union([z.object({ a: z.string() }), z.null()]), { a: 1 }],
     ['must be one of a, b', shapes, { kind: 'secret' }],
-    ['must match one of its forms, and no other', z.xor([z.string(), z.string().max(9)]), 'secret'],
+    ['must match exactly one of its forms', z.xor([z.string(), z.string().max(9)]), 'secret'],
     [
       'has a name that must have at most 3 characters',
       z.record(z.string().max(3), z.string()),
       { secret: '' },
     ],
     ['has an element that must be a string', z.map(z.object({}), z.string()), new Map([[{}, 1]])],
-    ['must meet the rule of this field', z.string().refine(() => false), 'secret'],
+    ['must meet the rules of this field', z.string().refine(() => false), 'secret'],
   ])('says "%s", and does not quote the value', (message, schema, value) => {
     expect(messages(schema, value)).toEqual([message]);
     expect(message).not.toMatch(/secret|valid/);

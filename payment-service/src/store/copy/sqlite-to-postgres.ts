@@ -73,7 +73,7 @@ export async function copySqliteToPostgres({
     const same = source.prepare(`${sql} WHERE ${key} <= ?`).get(copied.last ?? '') as unknown as Copied;
     if (copied.count !== same.count || copied.last !== same.last)
       throw new Error(
-        `the PostgreSQL database has ${name} that the SQLite database has not: is it in use already?`,
+        `the PostgreSQL database has ${name} that the SQLite database does not have: is it already in use?`,
       );
     return copied;
   }

@@ -17,7 +17,9 @@ export function migrateSqlite(db: DatabaseSync): void {
   try {
     const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version > migrations.length) {
-      throw new Error(`The database has schema version ${version}; this release knows ${migrations.length}.`);
+      throw new Error(
+        `The database has schema version ${version}; this release supports versions up to ${migrations.length}.`,
+      );
     }
     for (const migration of migrations.slice(version)) db.exec(migration);
     db.exec(`PRAGMA user_version = ${migrations.length}`);

@@ -56,6 +56,6 @@ function identityOf(file: string): string {
     const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
     return stats ? `is another file (${stats.dev}:${stats.ino})` : 'is gone';
   } catch (error) {
-    return `cannot be looked at (${(error as NodeJS.ErrnoException).code})`;
+    return `cannot be accessed (${(error as NodeJS.ErrnoException).code})`;
   }
 }

@@ -60,7 +60,8 @@ export async function startSqliteWriter(
   worker.on('message', (answer) => answers.shift()?.resolve(answer));
   worker.once('exit', () => {
     isOpen = false;
-    for (const { reject } of answers.splice(0)) reject(new CommitUnknown('the writer of the store has died'));
+    for (const { reject } of answers.splice(0))
+      reject(new CommitUnknown('the writer thread of the store has ended'));
   });
 
   function ask<Answer>(request: WriterRequest): Promise<Answer> {

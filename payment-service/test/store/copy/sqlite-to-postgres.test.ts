@@ -343,7 +343,7 @@ describe('a target with rows that the source lacks', () => {
     await use(await open(url));
     const report = vi.fn();
     await expect(copySqliteToPostgres({ path, url, report })).rejects.toThrow(
-      `the PostgreSQL database has ${table} that the SQLite database has not`,
+      `the PostgreSQL database has ${table} that the SQLite database does not have`,
     );
     expect(report).not.toHaveBeenCalled();
     const client = await connectTo(url);
@@ -362,7 +362,7 @@ describe('a target with rows that the source lacks', () => {
     const [path, url] = [await grow(), await newDatabase()];
     await copySqliteToPostgres({ path, url });
     await (await open(url)).insert(paymentNumber(9));
-    await expect(copySqliteToPostgres({ path, url })).rejects.toThrow('is it in use already?');
+    await expect(copySqliteToPostgres({ path, url })).rejects.toThrow('is it already in use?');
   });
 });
 
@@ -449,7 +449,7 @@ describe('the command migrate:sqlite-to-postgres', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^customers: 3 of 3\n/m);
     expect(stdout).toMatch(/^payments +8 +8$/m);
-    expect(stdout).toMatch(/\nPostgreSQL has everything\.\n$/);
+    expect(stdout).toMatch(/\nAll records are in PostgreSQL\.\n$/);
     expect(stdout).not.toContain('+57');
   });
 

@@ -317,7 +317,7 @@ describe('opening a SQLite store', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release knows 8.',
+      'The database has schema version 99; this release supports versions up to 8.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);

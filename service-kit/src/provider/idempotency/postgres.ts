@@ -61,7 +61,10 @@ export function createPostgresIdempotencyStore(options: PostgresIdempotencyStore
     try {
       isNew = await withDeadline<boolean | undefined>(keyTimeoutMs, recording, () => undefined);
     } catch (err) {
-      log.error({ err, idempotency_key: key }, 'the key of a send could not be recorded; it is not sent');
+      log.error(
+        { err, idempotency_key: key },
+        'the key of a send could not be recorded; the SMS is not sent',
+      );
       return { outcome: storeUnavailable, isOurs: false };
     }
     if (isNew === false) return { outcome: await outcomeElsewhere(key, digest), isOurs: false };

@@ -34,4 +34,4 @@ export function digestOf({ customer_id, phone, message }: Send): string {
 }
 
 export const keyReused = () =>
-  new Problem(409, 'idempotency-key-reused', 'This Idempotency-Key came with another body before.');
+  new Problem(409, 'idempotency-key-reused', 'This Idempotency-Key was used with another body before.');

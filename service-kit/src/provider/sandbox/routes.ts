@@ -33,7 +33,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
-        summary: 'Change these settings of the sandbox from now on; the others stay',
+        summary: 'Change the given settings of the sandbox; the others stay unchanged',
         body: sandboxSettingsSchema.partial(),
         response: { 200: sandboxSettingsSchema, 400: badRequestResponse },
       },
@@ -41,7 +41,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
     async ({ body }) => {
       const changes = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
       if (sumOfFaultRates({ ...sandbox.settings, ...changes }) > 1 + Number.EPSILON * 8) {
-        throw invalidRequest([{ path: 'body', message: 'the rates of the faults add up to more than 1' }]);
+        throw invalidRequest([{ path: 'body', message: 'must have fault rates that add up to at most 1' }]);
       }
       sandbox.set(changes);
       return sandbox.settings;
@@ -54,7 +54,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
-        summary: 'The settings of the sandbox',
+        summary: 'Get the settings of the sandbox',
         response: { 200: sandboxSettingsSchema },
       },
     },
@@ -68,7 +68,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       schema: {
         tags: ['sandbox'],
         summary:
-          'The messages that the sandbox has accepted, in order, including those whose answer was lost',
+          'List the messages that the sandbox has accepted, in order, including those whose answer was lost',
         querystring: z.strictObject({ customer_id: z.string().optional() }),
         response: {
           200: z.object({
