@@ -75,5 +75,5 @@ const englishSummary = ({ percent }: Comparison) =>
 `;
 
 const spanishSummary = ({ percent }: Comparison) =>
-  `Con 64 conexiones payment-service acepta el ${percent} de los pagos que acepta un pass-through mínimo ([mediciones](docs/performance.md)).
+  `Con 64 conexiones, payment-service acepta el ${percent.replace('%', ' %')} de los pagos que acepta un proxy mínimo, que solo reenvía ([mediciones](docs/performance.md)).
 `;
