@@ -16,7 +16,7 @@ RUN npm ci --omit=dev --no-audit --no-fund -w "$SERVICE" && npm cache clean --fo
 COPY service-kit/src service-kit/src
 COPY ${SERVICE}/src ${SERVICE}/src
 
-# A named volume that is mounted here takes over this owner.
+# A named volume that is mounted here gets this owner.
 RUN mkdir /data /app/compiled && chown node:node /data /app/compiled
 
 USER node

@@ -7,8 +7,8 @@ const rule = 'must be file: and a path, or a postgres:// URL with a database';
 const fileRule = 'must name a file, not a folder or :memory:, and have no query (?)';
 
 /**
- * The URL of a SQLite file. What follows `file:` is a path as it is: of a `?mode=memory` SQLite would make a part of the name,
- * and `:memory:`, as every name with a colon at its start, is no file.
+ * The URL of a SQLite file. Everything after `file:` is the path, because SQLite would treat a `?mode=memory` as a part of the name.
+ * `:memory:`, like every name that begins with a colon, names no file.
  */
 export const sqliteUrl = () =>
   z

@@ -7,7 +7,7 @@ import { clearImmediate, setImmediate } from 'node:timers';
 
 const tickMs = 100;
 
-/** In ms: a deadline is not put off by more, however long the pauses were. */
+/** In ms: a deadline is not postponed by more, however long the pauses were. */
 const longestGraceMs = 1000;
 
 /** The process stands still as a whole, so that all deadlines share this. The ticker runs only while there are deadlines. */
@@ -37,7 +37,7 @@ function startTicker(): void {
  * - The event loop reads its sockets once more between the timer and `expire`. The immediate comes from node:timers, so that it is
  *   a turn of the event loop under fake timers, too.
  * - The time for which the process stood still is added, up to a second: what it waits for may have stood still, too, as when a
- *   whole machine is paused. All deadlines are put off alike, so that nested ones keep their order; the lateness of each timer by
+ *   whole machine is paused. All deadlines are postponed alike, so that nested ones keep their order; the lateness of each timer by
  *   itself would let an outer deadline expire before an inner one.
  */
 export function startDeadline(timeoutMs: number, expire: () => void): () => void {

@@ -91,7 +91,7 @@ describe('a deadline, given a pause of the process', () => {
     await expect(result).resolves.toBe('answered');
   });
 
-  test('that ended before it was due, is put off all the same', async () => {
+  test('that ended before it was due, is postponed nevertheless', async () => {
     const answer = Promise.withResolvers<string>();
     const result = withDeadline(450, answer.promise, late);
     standStill(400);
@@ -99,7 +99,7 @@ describe('a deadline, given a pause of the process', () => {
     await expect(result).resolves.toBe('answered');
   });
 
-  test('of more than a second, is put off by a second', async () => {
+  test('of more than a second, is postponed by a second', async () => {
     const order: string[] = [];
     const result = withDeadline(50, never, () => order.push('deadline'));
     standStill(2500);
@@ -118,7 +118,7 @@ describe('a deadline, given a pause of the process', () => {
     expect(order).toEqual(['inner', 'outer']);
   });
 
-  test('before it began, is not put off', async () => {
+  test('before it began, is not postponed', async () => {
     const earlier = withDeadline(700, never, () => {});
     standStill(600);
     const order: string[] = [];

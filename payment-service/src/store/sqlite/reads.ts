@@ -28,7 +28,7 @@ export function prepareReads(db: DatabaseSync) {
     SELECT count(*) AS size, (
       SELECT created_at FROM payments
       WHERE notification_status = 'pending' AND created_at GLOB '????-??-??T??:??:??.???Z'
-        AND julianday(created_at) IS NOT NULL -- a time that cannot be read is passed over
+        AND julianday(created_at) IS NOT NULL -- ignores a time that cannot be read
       ORDER BY payment_id LIMIT 1
     ) AS oldest_at
     FROM payments WHERE notification_status = 'pending'`);

@@ -282,7 +282,7 @@ test('a clock that is far from that of the database is no check passed', async (
   vi.useFakeTimers({ now: Date.now() + leaseMs, toFake: ['Date'] });
   onTestFinished(() => void vi.useRealTimers());
   await expect(store.check()).rejects.toThrow('ahead of');
-  await expect(store.claimDue(1)).rejects.toBeInstanceOf(StoreUnavailable); // it would take over what others have in hand
+  await expect(store.claimDue(1)).rejects.toBeInstanceOf(StoreUnavailable); // it would claim what other workers are handling
 });
 
 describe('given a server of its own', () => {
