@@ -7,13 +7,14 @@ function warnOfName(name: string): string[] {
   const instead = setByStarter[name];
   if (instead) return [`.env sets ${name}, which has no effect with npm start: set ${instead}`];
   if (settingNames.includes(name)) return [];
-  const meant = similarSetting(name.toUpperCase().replaceAll('-', '_'));
+  const meant = similarSetting(name);
   if (meant) return [`.env sets ${name}, which is no setting: did you mean ${meant}?`];
   return isOfFamily(name) ? [`.env sets ${name}, which is no setting: .env.example has all of them`] : [];
 }
 
 /** The nearest setting, if few letters differ, or else one that begins with the name. */
-function similarSetting(name: string): string | undefined {
+export function similarSetting(given: string): string | undefined {
+  const name = given.toUpperCase().replaceAll('-', '_');
   const nearest = settingNames
     .map((setting) => ({ setting, distance: editDistance(name, setting) }))
     .reduce((best, each) => (each.distance < best.distance ? each : best));

@@ -7,7 +7,7 @@ import { checkWritable } from '../payment-service/src/store/sqlite/check-writabl
 import { twilioAccount } from '../twilio-service/src/config.ts';
 import type { Command } from './arguments.ts';
 import { showFailover } from './demo.ts';
-import { warnOfNames } from './misspelled-settings.ts';
+import { warnOfEnvFile } from './env-warnings.ts';
 import { explainBusyPorts } from './ports.ts';
 import { readSettings, type Settings } from './settings.ts';
 
@@ -51,7 +51,7 @@ function explainStore({ DATABASE_URL }: PaymentConfig): string[] {
 function readOrRefuse() {
   const warnings: string[] = [];
   try {
-    warnings.push(...warnOfNames(loadEnvFile(process.env)));
+    warnings.push(...warnOfEnvFile(loadEnvFile(process.env)));
     return { settings: readSettings(process.env), warnings };
   } catch (error) {
     // A name that is misspelled is often why another setting is missing.

@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { warnOfNames } from '../scripts/misspelled-settings.ts';
 import { settingNames } from '../scripts/settings.ts';
 import { copyRepository, startCopy } from './copied-start.ts';
+import { eventually } from './eventually.ts';
 import { spawnStart } from './npm-start.ts';
 import { spawnService, startOneService } from './one-service.ts';
 import { serviceNames } from './trio.ts';
@@ -122,9 +123,49 @@ test('given misspelled names in .env, npm start warns of each and goes on', asyn
   expect(code).toBe(0);
   expect(stderr.split('\n').filter((line) => line.startsWith('.env'))).toEqual([
     '.env sets LOG_LEVL, which is no setting: did you mean LOG_LEVEL?',
-    '.env sets PORT, which has no effect with npm start: set PAYMENT_SERVICE_PORT, ALDEAMO_SERVICE_PORT, TWILIO_SERVICE_PORT',
     '.env sets PROVIDER_TIMEOUT, which is no setting: did you mean PROVIDER_TIMEOUT_MS?',
+    '.env sets PORT, which has no effect with npm start: set PAYMENT_SERVICE_PORT, ALDEAMO_SERVICE_PORT, TWILIO_SERVICE_PORT',
   ]);
+});
+
+test('given lines of .env that set nothing, npm start warns of each without what may be a secret, and goes on', async () => {
+  const lines = [
+    'ALDEAMO_LATENCY_MS: 7',
+    'ADMIN_API_KEY: c2VjcmV0c2VjcmV0==',
+    '# LOG_LEVEL: warn',
+    'export LOG_LEVEL=info',
+    'set twilio-latency-ms=9',
+    'hunter2hunter2hunter2',
+    'LOG_LEVEL=silent',
+    'REPLICA_NAME="one',
+    'PROVIDER_TIMEOUT_MS=2500 # "',
+  ];
+  const { code, stderr } = await startCopy(await copyRepository(lines.join('\r\n')), {}, announced);
+  expect(code).toBe(0);
+  expect(stderr.split('\n').filter((line) => line.startsWith('.env'))).toEqual([
+    '.env, line 1, is not NAME=value and has no effect: did you mean ALDEAMO_LATENCY_MS=…?',
+    '.env, line 2, is not NAME=value and has no effect: did you mean ADMIN_API_KEY=…?',
+    '.env, line 5, is not NAME=value and has no effect: did you mean TWILIO_LATENCY_MS=…?',
+    '.env, line 6, is not NAME=value and has no effect: a comment begins with #',
+    '.env, line 8, opens a quotation mark for REPLICA_NAME and does not close it: close it on this line, or remove it',
+    '.env sets LOG_LEVEL in the lines 4, 7, and the last one counts: remove the others',
+  ]);
+  expect(stderr).not.toMatch(/c2VjcmV0|hunter2/);
+});
+
+test('given a line of .env that sets nothing, a service alone warns of it', async () => {
+  const folder = await copyRepository('STOP_TIMEOUT_MS: 7\n');
+  const { child } = await spawnService('aldeamo-service', { cwd: folder });
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  await eventually(
+    async () => output,
+    (text) => text.includes('listening on'),
+    30_000,
+  );
+  expect(output).toContain('"msg":".env, line 1, is not NAME=value and has no effect"');
 });
 
 test('given a misspelled name beside a setting that is missing for it, npm start names both', async () => {

@@ -21,18 +21,20 @@ interface OneServiceOptions {
   stdio?: SpawnOptions['stdio'];
   /** A shell command that runs beside it, on the same standard output. */
   beside?: string;
+  /** The folder whose .env it reads; an empty one unless it is given. */
+  cwd?: string;
 }
 
 /** Starts one service as a process, without waiting for it: a test of its standard output reads that itself, or does not. */
 export async function spawnService(
   name: ServiceName,
-  { settings = {}, stdio = ['ignore', 'pipe', 'pipe'], beside = ':' }: OneServiceOptions = {},
+  { settings = {}, stdio = ['ignore', 'pipe', 'pipe'], beside = ':', cwd }: OneServiceOptions = {},
 ): Promise<OneService> {
   const data = await mkdtemp(join(tmpdir(), 'service-'));
   const [port] = await freePorts(1);
   const command = [process.execPath, resolve(`${name}/src/main.ts`)];
   const child = spawn('sh', ['-c', `${beside} & exec "$0" "$@"`, ...command], {
-    cwd: data, // not the repository, because its .env is the developer's
+    cwd: cwd ?? data, // not the repository, because its .env is the developer's
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,

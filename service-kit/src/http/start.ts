@@ -7,7 +7,7 @@ import { createLogOutput } from '../telemetry/log-output.ts';
 import { countLostLines, noticeOf } from '../telemetry/lost-lines.ts';
 import { collectProcessMetrics } from '../telemetry/metrics.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
-import { loadEnvFile } from './env-file.ts';
+import { type EnvFile, loadEnvFile } from './env-file.ts';
 import { explainListenError } from './listen-error.ts';
 import type { Server } from './types.ts';
 
@@ -28,10 +28,13 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>(
   { name, configSchema, build }: Service<Schema>,
   process: NodeJS.Process,
 ): Promise<void> {
-  const config = readOrExit(configSchema, process);
+  const { config, ignored } = readOrExit(configSchema, process);
   const options = { name, level: config.LOG_LEVEL };
   const output = createLogOutput({ notice: noticeOf(options) });
   const logger = createLogger(options, output);
+  // npm start has read the same file, and warns of it once for all services.
+  if (!process.connected)
+    for (const { line } of ignored) logger.warn(`.env, line ${line}, is not NAME=value and has no effect`);
   const endExport = await startExport(config.OTEL_EXPORTER_OTLP_ENDPOINT, name);
   const metrics = new Registry();
   collectProcessMetrics(metrics);
@@ -126,10 +129,10 @@ async function startExport(endpoint: string | undefined, service: string): Promi
 function readOrExit<Schema extends z.ZodType<ServiceSettings>>(
   schema: Schema,
   process: NodeJS.Process,
-): z.output<Schema> {
+): { config: z.output<Schema> } & Pick<EnvFile, 'ignored'> {
   try {
-    loadEnvFile(process.env);
-    return readConfiguration(schema, process.env);
+    const { ignored } = loadEnvFile(process.env);
+    return { config: readConfiguration(schema, process.env), ignored };
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     process.stderr.write(`${error.message}\n`);
