@@ -8,12 +8,8 @@ export interface Command {
 const usage = `npm start runs the three services until Ctrl-C; npm start -- --demo also shows a failover on them. .env.example has the settings.
 `;
 
-/** What the quotes of the npm script leave of it, on the shell of Windows and on the others. */
-const rests = ["'", ' || node scripts/start.js '];
-
 /** Reads the arguments; exits with the usage if it is asked for, or if one is unknown. */
-export function readArguments(all: string[], env: NodeJS.ProcessEnv): Command {
-  const given = all.filter((argument) => !rests.includes(argument));
+export function readArguments(given: string[], env: NodeJS.ProcessEnv): Command {
   if (given.some((argument) => argument === '--help' || argument === '-h')) {
     process.stdout.write(usage);
     process.exit(0);

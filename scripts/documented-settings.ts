@@ -1,8 +1,6 @@
 import { readConfiguration } from 'service-kit/http/configuration.ts';
-import { aldeamoConfigSchema } from '../aldeamo-service/src/config.ts';
-import { paymentConfigSchema } from '../payment-service/src/config.ts';
 import { settingRelations } from '../payment-service/src/setting-relations.ts';
-import { twilioConfigSchema } from '../twilio-service/src/config.ts';
+import { services } from './settings.ts';
 
 export interface Setting {
   name: string;
@@ -18,20 +16,14 @@ export interface Setting {
   description: string;
 }
 
-const schemas = {
-  'payment-service': paymentConfigSchema,
-  'aldeamo-service': aldeamoConfigSchema,
-  'twilio-service': twilioConfigSchema,
-};
-
 /** The settings that no service reads, but what starts the services. */
 const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
-  ...Object.keys(schemas).map((service, index) => ({
-    name: `${service.toUpperCase().replace('-', '_')}_PORT`,
+  ...services.map(({ name, portSetting, port }) => ({
+    name: portSetting,
     readBy: ['npm start', 'Compose'],
-    defaults: [String(8000 + index)],
+    defaults: [port],
     form: 'a whole number from 1 to 65535',
-    description: `The port of ${service} with npm start and docker compose.`,
+    description: `The port of ${name} with npm start and docker compose.`,
   })),
   {
     name: 'POSTGRES_PASSWORD',
@@ -43,10 +35,16 @@ const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
   },
 ];
 
+/** The names of all settings of `.env`. */
+export const settingNames: string[] = [
+  ...ofStarters.map(({ name }) => name),
+  ...new Set(services.flatMap(({ schema }) => Object.keys(schema.shape))),
+];
+
 /** Every setting, those of the services in the order of their schemas. */
 export function documentedSettings(): Setting[] {
   const settings = new Map<string, Setting>();
-  for (const [service, schema] of Object.entries(schemas)) {
+  for (const { name: service, schema } of services) {
     const defaults: Record<string, unknown> = readConfiguration(schema, {});
     const { properties = {} } = schema.toJSONSchema({ io: 'input', unrepresentable: 'any' });
     for (const [name, property] of Object.entries(properties)) {

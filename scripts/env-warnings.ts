@@ -1,6 +1,6 @@
 import type { EnvFile } from 'service-kit/http/env-file.ts';
+import { settingNames } from './documented-settings.ts';
 import { similarSetting, warnOfNames } from './misspelled-settings.ts';
-import { settingNames } from './settings.ts';
 
 /** A line for each part of `.env` that is not read as it was meant. None has a value, nor what may be one. */
 export function warnOfEnvFile({ assignments, ignored }: EnvFile): string[] {

@@ -1,4 +1,5 @@
-import { setByStarter, settingNames } from './settings.ts';
+import { settingNames } from './documented-settings.ts';
+import { setByStarter } from './settings.ts';
 
 /** A line for each name of `.env` that has no effect: a setting misspelled, or one that the starter sets by itself. */
 export const warnOfNames = (names: string[]): string[] => names.flatMap(warnOfName);

@@ -5,7 +5,7 @@ import { type PaymentConfig, paymentConfigSchema } from '../payment-service/src/
 import { type TwilioConfig, twilioConfigSchema } from '../twilio-service/src/config.ts';
 
 /** In the order in which they are announced. The schema's own PORT is set from this setting. */
-const services = [
+export const services = [
   { name: 'payment-service', portSetting: 'PAYMENT_SERVICE_PORT', port: '8000', schema: paymentConfigSchema },
   { name: 'aldeamo-service', portSetting: 'ALDEAMO_SERVICE_PORT', port: '8001', schema: aldeamoConfigSchema },
   { name: 'twilio-service', portSetting: 'TWILIO_SERVICE_PORT', port: '8002', schema: twilioConfigSchema },
@@ -37,12 +37,6 @@ export const setByStarter: Record<string, string | undefined> = {
   ALDEAMO_SERVICE_URL: 'ALDEAMO_SERVICE_PORT',
   TWILIO_SERVICE_URL: 'TWILIO_SERVICE_PORT',
 };
-
-/** The names of all settings of `.env`; POSTGRES_PASSWORD is of docker-compose.scale.yml. */
-export const settingNames: string[] = [
-  ...new Set(services.flatMap(({ portSetting, schema }) => [portSetting, ...Object.keys(schema.shape)])),
-  'POSTGRES_PASSWORD',
-];
 
 interface Issue {
   service: ServiceName;

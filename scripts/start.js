@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
  * answered with what to do.
  *
  * The npm script uses `exec`, because a shell between npm and this process would be killed by Ctrl-C, with exit code 130. The shell
- * of Windows has no `exec`, and runs the half behind the ||, which for the others is quoted; the arguments are behind both.
+ * of Windows has no such command, and finds exec.cmd.
  */
 
-const major = 26;
 const workspaces = ['service-kit', 'payment-service', 'aldeamo-service', 'twilio-service'];
 const inRepository = (path) => new URL(`../${path}`, import.meta.url);
 const readJson = (path) => JSON.parse(readFileSync(inRepository(path), 'utf8'));
+const major = Number(readJson('package.json').engines.node.replace('>=', ''));
 
 /** A package that is missing, or of another version, as after an update of the repository without npm ci. */
 function findOutdated() {

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { settingNames } from '../scripts/documented-settings.ts';
 import { warnOfNames } from '../scripts/misspelled-settings.ts';
-import { settingNames } from '../scripts/settings.ts';
 import { copyRepository, startCopy } from './copied-start.ts';
 import { eventually } from './eventually.ts';
 import { spawnStart } from './npm-start.ts';
@@ -237,15 +237,19 @@ test.each([
 const pretend = (version: string) =>
   `--import=data:text/javascript,${encodeURIComponent(`Object.defineProperty(process.versions, 'node', { value: '${version}' })`)}`;
 
+/** The services repeat it, because their images do not have this file. */
+async function neededMajor(): Promise<string> {
+  const { engines } = JSON.parse(await readFile('package.json', 'utf8'));
+  return engines.node.match(/^>=(\d+)$/)[1];
+}
+
 test('given Node.js 20, the start names the Node.js that it needs and where it is', async () => {
   const folder = await copyRepository();
   const { code, stderr } = await startCopy(folder, { nodeArgs: [pretend('20.20.2')] });
   expect([code, stderr]).toEqual([
     1,
-    'Node.js 26 is needed, and this is 20.20.2. npm ci has installed it. Run: npm start\n',
+    `Node.js ${await neededMajor()} is needed, and this is 20.20.2. npm ci has installed it. Run: npm start\n`,
   ]);
-  const { engines } = JSON.parse(await readFile('package.json', 'utf8'));
-  expect(engines.node).toBe('>=26');
 });
 
 test.each(serviceNames)('given Node.js 24, %s names the Node.js that it needs', async (name) => {
@@ -257,7 +261,9 @@ test.each(serviceNames)('given Node.js 24, %s names the Node.js that it needs', 
     output += chunk;
   });
   expect(await ended).toEqual([1, null]);
-  expect(output).toContain('Node.js 26 is needed, and this is 24.1.0. npm ci installs it');
+  expect(output).toContain(
+    `Node.js ${await neededMajor()} is needed, and this is 24.1.0. npm ci installs it`,
+  );
 });
 
 test.each([
