@@ -68,11 +68,20 @@ function describePayment(fields: Fields): string {
   return [...parts, describeReason(fields)].filter(Boolean).join('  ');
 }
 
-function describeReason({ notification_status, reason, next_attempt_at, attempts }: Fields): string {
-  const failed = ((attempts ?? []) as Attempt[]).filter(({ outcome }) => outcome !== 'accepted').slice(-2);
+function describeReason(fields: Fields): string {
+  const { notification_status, reason, next_attempt_at } = fields;
+  const attempts = (fields.attempts ?? []) as Attempt[];
+  const failed = attempts.filter(({ outcome }) => outcome !== 'accepted').slice(-2);
   const reasons = failed.map((each) => `${each.provider} ${each.outcome}: ${each.reason}`);
   if (reasons.length === 0 && reason) reasons.push(String(reason));
+  if (isRetried(fields, attempts)) reasons.unshift(`after ${attempts.length} attempts`);
   if (notification_status === 'pending' && next_attempt_at)
     reasons.push(`next attempt at ${new Date(String(next_attempt_at)).toTimeString().slice(0, 8)}`);
   return reasons.join(', ');
+}
+
+/** A first round asks each provider once, and schedules at most one retry. One by hand, or after a crash, is not counted. */
+function isRetried({ notification_status, retries }: Fields, attempts: Attempt[]): boolean {
+  const before = Number(retries ?? 0) - (notification_status === 'pending' ? 1 : 0);
+  return before > 0 || new Set(attempts.map(({ provider }) => provider)).size < attempts.length;
 }

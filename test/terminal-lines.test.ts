@@ -33,14 +33,35 @@ test.each([
     'pmt_1  no provider  failed  312 ms  expired',
   ],
   [
+    'sent at a retry',
+    { retries: 1, attempts: [refused, { ...refused, provider: 'Twilio' }, accepted] },
+    'pmt_1  Twilio  sent  312 ms  after 3 attempts, Aldeamo not_sent: sandbox_failure, Twilio not_sent: sandbox_failure',
+  ],
+  [
+    'sent at a retry, before which one provider was called',
+    { retries: 1, attempts: [refused, accepted] },
+    'pmt_1  Twilio  sent  312 ms  after 2 attempts, Aldeamo not_sent: sandbox_failure',
+  ],
+  [
+    'sent at a retry by hand',
+    { retries: 0, attempts: [{ ...accepted, outcome: 'rejected', reason: 'opted_out' }, accepted] },
+    'pmt_1  Twilio  sent  312 ms  after 2 attempts, Twilio rejected: opted_out',
+  ],
+  [
+    'pending after the first round',
+    { retries: 1, notification_status: 'pending', provider: null, attempts: [refused] },
+    'pmt_1  no provider  pending  312 ms  Aldeamo not_sent: sandbox_failure',
+  ],
+  [
     'pending after a day of attempts',
     {
       notification_status: 'pending',
       provider: null,
       next_attempt_at: '2026-01-02T03:04:05',
+      retries: 45,
       attempts: Array(90).fill(refused),
     },
-    'pmt_1  no provider  pending  312 ms  Aldeamo not_sent: sandbox_failure, Aldeamo not_sent: sandbox_failure, next attempt at 03:04:05',
+    'pmt_1  no provider  pending  312 ms  after 90 attempts, Aldeamo not_sent: sandbox_failure, Aldeamo not_sent: sandbox_failure, next attempt at 03:04:05',
   ],
 ])('given a payment that is %s, says so in one short line', (_what, fields, msg) => {
   expect(shorten({ ...handled, ...fields })).toEqual({ level: 30, time: 1, msg });

@@ -13,6 +13,7 @@ export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs:
       duration_ms: Math.round(durationMs),
       notification_status: payment.notification_status,
       next_attempt_at,
+      retries: payment.retries,
       attempts,
     },
     'notification handled',

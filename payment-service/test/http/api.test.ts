@@ -192,7 +192,7 @@ describe('the log', () => {
     const { payment_id } = paymentOf(await app.inject(post(body)));
     await app.inject(`/payments/${payment_id}`);
     expect(lines).toMatchObject([
-      { msg: 'notification handled', payment_id, duration_ms: expect.any(Number), ...expected },
+      { msg: 'notification handled', payment_id, duration_ms: expect.any(Number), retries: 0, ...expected },
     ]);
   });
 
