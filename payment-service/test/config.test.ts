@@ -306,3 +306,36 @@ function messageOf(env: Record<string, string>): string {
   }
   return 'nothing was refused';
 }
+
+const key = 'k'.repeat(16);
+
+test.each([
+  [`portal:${key},web:short`, 'the key of entry 2 (web) must have at least 16 characters'],
+  ['portal:short!', 'the key of entry 1 (portal) must have at least 16 characters'],
+  [`portal:${key}!`, 'the key of entry 1 (portal) must consist of letters, digits and - . _ ~ + /'],
+  [`portal:${key},${key}x`, 'entry 2 must be name:key, with a name of at most 64 letters, digits, - and _'],
+  [`portal:${key},`, 'entry 2 must be name:key, with a name of at most 64 letters, digits, - and _'],
+  [`mi portal:${key}`, 'entry 1 must be name:key, with a name of at most 64 letters, digits, - and _'],
+  [`admin:${key}`, 'the name of entry 1 must be neither admin nor service'],
+  [`${key}:portal`, 'the key of entry 1 must have at least 16 characters'],
+])('given API_KEYS=%s, names the entry in words and never a key', (API_KEYS, message) => {
+  const text = messageOf({ API_KEYS, ADMIN_API_KEY: 'a'.repeat(16), SERVICE_TOKEN: 's'.repeat(16) });
+  expect(text).toBe(`The configuration is wrong:\n  API_KEYS: ${message}`);
+  expect(text).not.toMatch(/kkkk|short/);
+});
+
+test.each([
+  [
+    { API_KEYS: `a:${key},b:${key}` },
+    'API_KEYS: must have a key of its own, and not the key of a in API_KEYS',
+  ],
+  [{ ADMIN_API_KEY: 's'.repeat(16) }, 'SERVICE_TOKEN: must have a key of its own, and not ADMIN_API_KEY'],
+])('given a key that is used twice, names both places and not the key', (settings, message) => {
+  const text = messageOf({
+    API_KEYS: `shop:${key}`,
+    ADMIN_API_KEY: 'a'.repeat(16),
+    SERVICE_TOKEN: 's'.repeat(16),
+    ...settings,
+  });
+  expect(text).toBe(`The configuration is wrong:\n  ${message}`);
+});

@@ -5,32 +5,40 @@ import { flag, missing, wholeNumber } from './configuration.ts';
 import { createCredential } from './credentials.ts';
 import { hostNameOf, type SiteOptions } from './site.ts';
 
+const minKeyLength = 16;
+
 /** A bearer token as RFC 6750 has it, and too long to be guessed. */
 const keySchema = z
   .string()
-  .min(16, { error: 'must have at least 16 characters', abort: true })
+  .min(minKeyLength, { error: `must have at least ${minKeyLength} characters`, abort: true })
   .regex(/^[\w.~+/-]+=*$/, 'must consist of letters, digits and - . _ ~ + /')
-  .meta({ form: 'at least 16 letters, digits and - . _ ~ + /' });
+  .meta({ form: `at least ${minKeyLength} letters, digits and - . _ ~ + /` });
 
-const clientsSchema = z
-  .string()
-  .transform((text) =>
-    text.split(',').map((pair) => {
-      const [name = '', ...key] = pair.trim().split(':');
-      return { name, key: key.join(':') };
-    }),
-  )
-  .pipe(
-    z.array(
-      z.object({
-        name: z
-          .string()
-          .regex(/^[\w-]{1,64}$/, 'must be name:key,name:key, each name 1 to 64 letters, digits, - or _')
-          .regex(/^(?!(admin|service)$)/, 'must not use admin or service as a name'),
-        key: keySchema,
-      }),
-    ),
-  );
+interface Client {
+  name: string;
+  key: string;
+}
+
+const clientsSchema = z.string().transform((text, { issues }): Client[] => {
+  const clients = text.split(',').map((entry) => {
+    const [name = '', ...key] = entry.trim().split(':');
+    return { name, key: key.join(':') };
+  });
+  for (const [index, client] of clients.entries())
+    for (const message of faultsOf(client, index + 1)) issues.push({ code: 'custom', message, input: text });
+  return clients;
+});
+
+/** In words, and never with the key. What is as long as a key is not repeated as a name, because the two may be the wrong way round. */
+function faultsOf({ name, key }: Client, position: number): string[] {
+  if (!/^[\w-]{1,64}$/.test(name) || key === '')
+    return [`entry ${position} must be name:key, with a name of at most 64 letters, digits, - and _`];
+  if (name === 'admin' || name === 'service')
+    return [`the name of entry ${position} must be neither admin nor service`];
+  const entry = name.length < minKeyLength ? `entry ${position} (${name})` : `entry ${position}`;
+  const { error } = keySchema.safeParse(key);
+  return (error?.issues ?? []).map(({ message }) => `the key of ${entry} ${message}`);
+}
 
 /** Host names, which are compared in their canonical form. Neither a port nor a wildcard. */
 const hostsSchema = z.string().transform((text, { issues }) =>
@@ -114,18 +122,27 @@ export function wrongCredentials(
       ? []
       : missing(absent, 'is required because HOST is not a loopback address, unless ALLOW_ANONYMOUS=true');
   }
-  const keys = [
-    ...(settings.API_KEYS ?? []).map(({ key }) => key),
-    settings.ADMIN_API_KEY,
-    settings.SERVICE_TOKEN,
-  ];
-  const given = keys.filter((key) => key !== undefined);
   return [
     ...missing(absent, `is required with ${names.filter((name) => !absent.includes(name)).join(' and ')}`),
-    ...(new Set(given).size < given.length
-      ? missing(['ADMIN_API_KEY'], 'must differ from the other keys, which must all differ')
-      : []),
+    ...repeatedKeys(settings),
   ];
+}
+
+/** Each key tells who calls, so no two may be the same. */
+function repeatedKeys({ API_KEYS = [], ADMIN_API_KEY, SERVICE_TOKEN }: AccessSettings) {
+  const keys = [
+    ...API_KEYS.map(({ name, key }) => ({
+      setting: 'API_KEYS',
+      label: `the key of ${name} in API_KEYS`,
+      key,
+    })),
+    { setting: 'ADMIN_API_KEY', label: 'ADMIN_API_KEY', key: ADMIN_API_KEY },
+    { setting: 'SERVICE_TOKEN', label: 'SERVICE_TOKEN', key: SERVICE_TOKEN },
+  ].filter(({ key }) => key !== undefined);
+  return keys.flatMap(({ setting, key }, index) => {
+    const earlier = keys.slice(0, index).find((each) => each.key === key);
+    return earlier ? missing([setting], `must have a key of its own, and not ${earlier.label}`) : [];
+  });
 }
 
 const isLoopback = (host: string) => /^(127(\.\d{1,3}){3}|::1|localhost)$/i.test(host);
