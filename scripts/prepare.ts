@@ -29,11 +29,12 @@ export interface Prepared {
  *
  * @throws Refusal
  */
-export async function prepare({ demo }: Command): Promise<Prepared> {
+export async function prepare(command: Command): Promise<Prepared> {
+  const { demo } = command;
   const { settings, warnings } = readOrRefuse();
   const objection = demo && whyNoDemo(settings);
   if (objection) throw new Refusal(`The demo is for sandboxes alone, and ${objection}.`);
-  const obstacles = [...(await explainBusyPorts(settings.plans)), ...explainStore(settings.payment)];
+  const obstacles = [...(await explainBusyPorts(settings.plans, command)), ...explainStore(settings.payment)];
   if (obstacles.length > 0) throw new Refusal(obstacles.join('\n'));
   return { settings, warnings, ...(demo ? { demo: showFailover } : {}) };
 }

@@ -26,7 +26,9 @@ export async function runServices({ settings, warnings, demo }: Prepared): Promi
     notice: (lost) => (isTerminal ? `${lost} lines were lost here\n` : lostLine(lost)),
     onError(code) {
       // The reader or the terminal is gone for good, as after `npm start | head`; a full disk may have room again.
-      if (code === 'EPIPE' || code === 'EIO') stop();
+      if ((code !== 'EPIPE' && code !== 'EIO') || stopping.signal.aborted) return;
+      process.stderr.write(`Standard output was closed (${code}), as by | head: the services stop.\n`);
+      stop();
     },
   });
   const say = (text: string) => (isTerminal ? output.write(text) : process.stderr.write(text));

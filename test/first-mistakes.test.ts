@@ -9,7 +9,7 @@ import { settingNames } from '../scripts/documented-settings.ts';
 import { warnOfNames } from '../scripts/misspelled-settings.ts';
 import { copyRepository, startCopy } from './copied-start.ts';
 import { eventually } from './eventually.ts';
-import { spawnStart } from './npm-start.ts';
+import { spawnStart, startJob } from './npm-start.ts';
 import { spawnService, startOneService } from './one-service.ts';
 import { serviceNames } from './trio.ts';
 
@@ -36,6 +36,23 @@ test('given two ports in use by others, npm start names both services with the s
     `twilio-service cannot start: port ${TWILIO_SERVICE_PORT} is in use by twilio-service of this project, which runs already (npm start or docker compose): stop it, or set TWILIO_SERVICE_PORT to another port`,
   ]);
   expect([code, stdout]).toEqual([1, '']);
+});
+
+test.each([
+  ['npm start', [], 'The services'],
+  ['npm start -- --demo', ['--demo'], 'The demo starts its own services, and they'],
+])('given services that run already, a second %s says in one line where they are and what to do', async (_what, args, subject) => {
+  const { urls } = await startJob('exec node scripts/start.js');
+  const [payment, aldeamo, twilio] = Object.values(urls).map((url) => new URL(url).port);
+  const { code, stdout, stderr } = await startCopy(await copyRepository(), {
+    args,
+    settings: { PAYMENT_SERVICE_PORT: payment, ALDEAMO_SERVICE_PORT: aldeamo, TWILIO_SERVICE_PORT: twilio },
+  });
+  expect([code, stdout, stderr]).toEqual([
+    1,
+    '',
+    `${subject} run already, with their page at http://localhost:${payment}: stop them (Ctrl-C where npm start runs, or docker compose down), or set other ports (PAYMENT_SERVICE_PORT, ALDEAMO_SERVICE_PORT, TWILIO_SERVICE_PORT)\n`,
+  ]);
 });
 
 test('given a HOST that is no address of this machine, npm start says so once for all services', async () => {

@@ -63,9 +63,16 @@ test('given a SIGKILL of the starter and a payment under way, it is answered bef
 test.each([
   ['a reader that ends after three lines', 'npm start | head -3'],
   ['a reader that ends at once', `node scripts/start.js | true`],
-])('given %s, the services stop', async (_what, command) => {
+])('given %s, the services stop, and standard error says why', async (_what, command) => {
   const started = await spawnStart(command);
+  let output = '';
+  started.job.stderr?.on('data', (chunk) => {
+    output += chunk;
+  });
   expect(await started.ended).toEqual([0, null]);
+  expect(output.match(/Standard output was closed.*\n/g)).toEqual([
+    'Standard output was closed (EPIPE), as by | head: the services stop.\n',
+  ]);
   await gone(started);
 });
 

@@ -36,11 +36,15 @@ export async function explainListenError(error: unknown, address: Address): Prom
 }
 
 async function describeHolder(host: string, port: number): Promise<string> {
-  const service = await identify(`${reachableUrl(host, port)}/`).catch(() => undefined);
+  const service = await serviceAt(host, port);
   return service
     ? `${service} of this project, which runs already (npm start or docker compose)`
     : 'another program';
 }
+
+/** The name of the service of this project that listens there; undefined if none does. */
+export const serviceAt = (host: string, port: number): Promise<string | undefined> =>
+  identify(`${reachableUrl(host, port)}/`).catch(() => undefined);
 
 async function identify(url: string): Promise<string | undefined> {
   const response = await fetch(url, {
