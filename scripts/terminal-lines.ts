@@ -56,9 +56,10 @@ export function shorten(fields: Fields): Fields | undefined {
   const { time, level, msg, err } = fields;
   if (level === info && repeated.test(String(msg))) return undefined;
   if (msg === 'notification handled') return { time, level, msg: describePayment(fields) };
-  // An error with a code is one of the surroundings, of which a stack trace says nothing.
-  const { code, message } = (err ?? {}) as Fields;
-  return code === undefined ? fields : { ...fields, err: undefined, msg: `${msg}: ${message}` };
+  // An error with a code, or without a stack, is one of the surroundings.
+  const { code, message, stack } = (err ?? { stack: '' }) as Fields;
+  const isOfSurroundings = code !== undefined || stack === undefined;
+  return isOfSurroundings ? { ...fields, err: undefined, msg: `${msg}: ${message}` } : fields;
 }
 
 /** The payment, who handled its notification, its status, how long that took, and why. */

@@ -3,6 +3,7 @@ import { createHttpClient } from 'service-kit/client/http-client.ts';
 import { accessOptions } from 'service-kit/http/access-settings.ts';
 import { serviceHeaders } from 'service-kit/http/credentials.ts';
 import type { Service } from 'service-kit/http/start.ts';
+import { explainDatabaseError } from 'service-kit/postgres/explain-database-error.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
 import { circuitBreakerParameters, paymentConfigSchema, requestRules, retryPolicy } from './config.ts';
@@ -60,6 +61,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       store: createReopeningStore(
         () => openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable }),
         logger,
+        (cause) => explainDatabaseError(cause, config.DATABASE_URL, 'DATABASE_URL'),
       ),
       notifier,
       policy,

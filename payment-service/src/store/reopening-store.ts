@@ -2,19 +2,40 @@ import type { FastifyBaseLogger } from 'fastify';
 import { openLazily } from 'service-kit/open-lazily.ts';
 import { type Store, StoreUnavailable } from './store.ts';
 
+/** Why a store cannot be opened, with the remedy, in one line; undefined if that is not known. */
+type Explain = (cause: unknown) => string | undefined;
+
 /**
  * A store whose database may not be available yet, such as one on a disk that is full or read-only at the start, or one whose
  * server starts after this process. Until it can be opened the service is not ready, every call throws StoreUnavailable, and
- * the log has the error.
+ * the log has the error, once for as long as it stays the same.
  */
-export function createReopeningStore(open: () => Store | Promise<Store>, log: FastifyBaseLogger): Store {
+export function createReopeningStore(
+  open: () => Store | Promise<Store>,
+  log: FastifyBaseLogger,
+  explain: Explain = () => undefined,
+): Store {
+  let logged: string | undefined;
+
+  function refuse(cause: unknown): StoreUnavailable {
+    const unavailable = new StoreUnavailable('the store cannot be opened', { cause });
+    const why = explain(cause) ?? (cause as Error).message;
+    if (why !== logged) {
+      const fields = unavailable.isOutage ? {} : { err: cause };
+      log.error(fields, `the database cannot be opened; payments are refused until it can: ${why}`);
+    }
+    logged = why;
+    return unavailable;
+  }
+
   const database = openLazily(
     async () => {
       try {
-        return await open();
+        const store = await open();
+        if (logged !== undefined) log.info('the database is open; payments are taken');
+        return store;
       } catch (cause) {
-        log.error({ err: cause }, 'the database cannot be opened; payments are refused until it can');
-        throw new StoreUnavailable('the store cannot be opened', { cause });
+        throw refuse(cause);
       }
     },
     (why) => new StoreUnavailable(`the store is ${why}`),

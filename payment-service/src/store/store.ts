@@ -1,7 +1,14 @@
+import { isDefect } from 'service-kit/telemetry/outage.ts';
 import type { Payment } from '../domain/payment.ts';
 
 /** The store cannot be read or written now. The operation had no effect, unless this is a CommitUnknown. */
-export class StoreUnavailable extends Error {}
+export class StoreUnavailable extends Error {
+  /** Unless its cause is a defect, such as a statement that the database refuses. */
+  get isOutage(): boolean {
+    const { cause } = this;
+    return cause instanceof Error && 'isOutage' in cause ? cause.isOutage === true : !isDefect(cause);
+  }
+}
 
 /** The connection was lost during a commit: the operation had no effect, or its whole effect is committed. */
 export class CommitUnknown extends StoreUnavailable {}

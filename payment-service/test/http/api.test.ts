@@ -196,6 +196,18 @@ describe('the log', () => {
     ]);
   });
 
+  test('given a request during an outage of the store, has a warning with the cause and without a stack', async () => {
+    const { app, store, lines } = await build();
+    store.locked = true;
+    expect((await app.inject(post(body))).statusCode).toBe(503);
+    const line = lines.find(({ msg }) => msg === 'a request was refused during an outage');
+    expect(line?.level).toBe(40);
+    expect(line?.err).toEqual({
+      type: 'StoreUnavailable',
+      message: 'the store does not answer: database is locked',
+    });
+  });
+
   test('contains neither text nor phone, whether a request succeeds or fails', async () => {
     const { app, store, clients, lines } = await build();
     const secret = { ...body, message: 'texto secreto', phone: '+573009999999' };

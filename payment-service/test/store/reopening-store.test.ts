@@ -50,3 +50,42 @@ test('the reopening store closes its store only if it was opened', async () => {
   await store.close();
   expect(inner.close).toHaveBeenCalledTimes(1);
 });
+
+function logTo(lines: Record<string, unknown>[]) {
+  return createLogger({}, { write: (line) => void lines.push(JSON.parse(line)) });
+}
+
+test('the reopening store logs why it cannot be opened in one line, again only when that changes, and when it is open', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const lines: Record<string, unknown>[] = [];
+  const reasons = ['read-only', 'read-only', 'full'];
+  const open = () => {
+    const reason = reasons.shift();
+    if (reason) throw new Error(reason);
+    return opened();
+  };
+  const store = createReopeningStore(open, logTo(lines), (cause) =>
+    (cause as Error).message === 'full' ? 'the disk is full: free space' : undefined,
+  );
+  for (const _ of [1, 2, 3]) {
+    await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
+    vi.advanceTimersByTime(1000);
+  }
+  await store.check();
+  const start = 'the database cannot be opened; payments are refused until it can';
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    `${start}: read-only`,
+    `${start}: the disk is full: free space`,
+    'the database is open; payments are taken',
+  ]);
+  expect(lines.filter(({ err }) => err !== undefined)).toEqual([]);
+});
+
+test('the reopening store, given a defect while it is opened, logs its stack', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const store = createReopeningStore(() => {
+    throw new TypeError('x is undefined');
+  }, logTo(lines));
+  await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
+  expect(lines).toMatchObject([{ err: { stack: expect.stringContaining('    at ') } }]);
+});

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { isOutage } from '../telemetry/outage.ts';
 import { type FieldError, invalidRequest, Problem, problemContentType } from './problem.ts';
 import './validation-messages.ts';
 
@@ -84,6 +85,11 @@ function sendProblem(reply: FastifyReply, { status, headers, document }: Problem
     .send(document);
 }
 
+function logFailure({ log }: FastifyRequest, err: Error): void {
+  if (isOutage(err)) log.warn({ err }, 'a request was refused during an outage');
+  else log.error({ err }, 'request failed');
+}
+
 const incomplete = new Problem(400, 'malformed-request', 'The request is incomplete.');
 
 type ErrorHandler = (
@@ -102,6 +108,6 @@ export const createErrorHandler =
     // Fastify closes after a body that it cannot parse. The next request may have been handled by then, and is to be answered.
     if (request.raw.complete) reply.removeHeader('connection');
     // A 4xx is not logged, because the messages of parsers quote the body.
-    if (problem.status >= 500 && error !== problem) request.log.error({ err: error }, 'request failed');
+    if (problem.status >= 500 && error !== problem) logFailure(request, error);
     return sendProblem(reply, problem);
   };

@@ -6,6 +6,7 @@ import { correlationFields } from '../telemetry/correlation.ts';
 import { createLogOutput } from '../telemetry/log-output.ts';
 import { countLostLines, noticeOf } from '../telemetry/lost-lines.ts';
 import { collectProcessMetrics } from '../telemetry/metrics.ts';
+import { serializeError } from '../telemetry/serialize-error.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
 import { type EnvFile, loadEnvFile } from './env-file.ts';
 import { explainListenError } from './listen-error.ts';
@@ -114,11 +115,12 @@ function endWithParent(process: NodeJS.Process, stop: () => void): void {
   process.channel?.unref();
 }
 
-/** Each line has the correlation ids of its request. */
+/** Each line has the correlation ids of its request. The error of an outage has no stack. */
 export const createLogger = (
   options: LoggerOptions,
   destination: DestinationStream = createLogOutput({ notice: noticeOf(options) }),
-): Logger => pino({ ...options, mixin: correlationFields }, destination);
+): Logger =>
+  pino({ serializers: { err: serializeError }, ...options, mixin: correlationFields }, destination);
 
 async function startExport(endpoint: string | undefined, service: string): Promise<() => Promise<void>> {
   if (!endpoint) return async () => {};

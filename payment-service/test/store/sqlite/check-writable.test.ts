@@ -1,4 +1,4 @@
-import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -61,3 +61,12 @@ async function withoutPrivileges(work: () => void, folders: string[]): Promise<(
     }
   };
 }
+
+test('given a file of another kind, names it and the remedy, and leaves it as it is', async () => {
+  const path = join(await emptyFolder(), 'notes.txt');
+  await writeFile(path, 'hello');
+  expect(() => checkWritable(path)).toThrow(
+    `the file ${path} is not a SQLite database, or its beginning is damaged: set DATABASE_URL to another path, or restore a backup`,
+  );
+  expect(await readFile(path, 'utf8')).toBe('hello');
+});

@@ -326,7 +326,7 @@ describe('opening a SQLite store', () => {
   test('given a file that is not a database, throws', async () => {
     const path = newPath();
     writeFileSync(path, 'This is a letter, and no database at all.\n'.repeat(100));
-    await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow('file is not a database');
+    await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow('is not a SQLite database');
   });
 
   test('given a directory, throws', async () => {

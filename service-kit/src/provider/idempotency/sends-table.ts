@@ -5,6 +5,7 @@ import { readMigrations } from '../../migrations.ts';
 import { openLazily } from '../../open-lazily.ts';
 import { createDatabase } from '../../postgres/database.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
+import { explainDatabaseError } from '../../postgres/explain-database-error.ts';
 import { migratePostgres } from '../../postgres/migrate.ts';
 import { rowsOf } from '../../postgres/rows.ts';
 import { lifetimeMs } from './store.ts';
@@ -34,7 +35,13 @@ export type SendsTable = ReturnType<typeof openSendsTable>;
 export function openSendsTable(provider: Provider, url: string, log: FastifyBaseLogger) {
   const database = openLazily(
     async () => {
-      await migratePostgres(url, 'provider-services', migrations);
+      try {
+        await migratePostgres(url, 'provider-services', migrations);
+      } catch (error) {
+        const why = explainDatabaseError(error, url, 'SENDS_DATABASE_URL');
+        if (why) log.error(`the idempotency store cannot be opened; nothing is sent until it can: ${why}`);
+        throw error;
+      }
       return createDatabase(url, log);
     },
     (why) => new DatabaseError(new Error(`the table of sends is ${why}`), false),

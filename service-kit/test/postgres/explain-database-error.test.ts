@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import pg from 'pg';
+import { DatabaseError } from 'service-kit/postgres/database-error.ts';
+import { explainDatabaseError } from 'service-kit/postgres/explain-database-error.ts';
+import { migratePostgres } from 'service-kit/postgres/migrate.ts';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { createDatabase } from '../../../test/postgres-server.ts';
+
+const server = `127.0.0.1:${inject('postgresPort')}`;
+const migration = ['CREATE TABLE things (id text)'];
+
+const explain = (url: string) =>
+  migratePostgres(url, 'test', migration).then(
+    () => 'opened',
+    (error: unknown) => explainDatabaseError(error, url, 'DATABASE_URL'),
+  );
+
+test.each([
+  [
+    'nothing listens',
+    'postgres://payments:sekret@127.0.0.1:1/payments',
+    'no PostgreSQL listens at 127.0.0.1:1: start it, or correct DATABASE_URL',
+  ],
+  [
+    'the host name has no address',
+    'postgres://payments:sekret@no-such-host.invalid/payments',
+    'the host name no-such-host.invalid has no address: correct it in DATABASE_URL',
+  ],
+  [
+    'the password is wrong',
+    `postgres://payments:sekret@${server}/postgres`,
+    `PostgreSQL at ${server} refuses the connection, password authentication failed for user "payments" (28P01): correct the user or the password in DATABASE_URL`,
+  ],
+  [
+    'the password is missing',
+    `postgres://payments@${server}/postgres`,
+    `PostgreSQL at ${server} requires a password: add it to DATABASE_URL, as in postgres://user:password@host/database`,
+  ],
+  [
+    'there is no such database',
+    `postgres://payments:payments@${server}/no%20such`,
+    `PostgreSQL at ${server} has no database no such: create it, or correct its name in DATABASE_URL`,
+  ],
+  [
+    'the server has no TLS',
+    `postgres://payments:payments@${server}/postgres?sslmode=verify-full`,
+    `PostgreSQL at ${server} has no TLS: remove sslmode from DATABASE_URL`,
+  ],
+])('given a URL of which %s, explains it with the remedy and without the password', async (_what, url, expected) => {
+  expect(await explain(url)).toBe(expected);
+});
+
+test('given a user that may not create tables, explains what to grant', async () => {
+  const admin = await createDatabase(inject('postgresPort'));
+  const name = `reader_${randomUUID().slice(0, 8)}`;
+  const client = new pg.Client(admin);
+  await client.connect();
+  await client.query(`CREATE ROLE ${name} LOGIN PASSWORD 'sekret'`);
+  await client.end();
+  const url = new URL(admin);
+  url.username = name;
+  url.password = 'sekret';
+  expect(await explain(url.href)).toBe(
+    `the user ${name} may not create tables in the database ${url.pathname.slice(1)}: GRANT CREATE ON SCHEMA public TO ${name}`,
+  );
+});
+
+async function portOf(silent: Server): Promise<number> {
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void silent.close());
+  return (silent.address() as AddressInfo).port;
+}
+
+test('given a program that closes the connection without an answer, says that PostgreSQL does not answer', async () => {
+  const port = await portOf(createServer((socket) => void socket.end()));
+  expect(await explain(`postgres://payments:sekret@127.0.0.1:${port}/payments`)).toBe(
+    `PostgreSQL at 127.0.0.1:${port} does not answer: check that address in DATABASE_URL, and the network`,
+  );
+});
+
+test('given a statement that the database refuses, or an error of another kind, explains nothing', () => {
+  const refused = Object.assign(new Error('column "x" does not exist'), { code: '42703', severity: 'ERROR' });
+  for (const error of [new DatabaseError(refused, false), new TypeError('a bug'), undefined])
+    expect(explainDatabaseError(error, 'postgres://h/d', 'DATABASE_URL')).toBeUndefined();
+});
