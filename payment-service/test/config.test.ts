@@ -69,6 +69,12 @@ describe('a wrong configuration', () => {
     ]);
   });
 
+  test('asks for no keys for a HOST that is wrong', () => {
+    expect(linesOf(paymentConfigSchema, { HOST: 'http://localhost' })).toEqual([
+      '  HOST: must be an address or a host name',
+    ]);
+  });
+
   test('compares nothing with a setting that is wrong alone', () => {
     expect(linesOf(paymentConfigSchema, { PROVIDER_TIMEOUT_MS: 'x', CIRCUIT_RESET_TIMEOUT_MS: '1' })).toEqual(
       ['  PROVIDER_TIMEOUT_MS: must be a whole number'],

@@ -67,7 +67,7 @@ export const postgresUrl = (message = 'must be a postgres:// URL with a database
 export const serviceSettings = ({ port }: { port: number }) => ({
   HOST: z
     .string()
-    .refine((host) => reachableUrl(host, 80), 'must be an address or a host name')
+    .refine((host) => reachableUrl(host, 80), { error: 'must be an address or a host name', abort: true })
     .meta({ form: 'an address or a host name' })
     .default('127.0.0.1')
     .describe(
