@@ -8,6 +8,7 @@ export function warnOfEnvFile({ assignments, ignored }: EnvFile): string[] {
   return [
     ...ignored.map(warnOfLine),
     ...assignments.filter(({ name, isOpen }) => isOpen && settingNames.includes(name)).map(warnOfQuote),
+    ...assignments.filter(({ name, isCut }) => isCut && settingNames.includes(name)).map(warnOfCut),
     ...names.flatMap((name) => warnOfRepetition(name, assignments)),
     ...warnOfNames(names),
   ];
@@ -25,6 +26,9 @@ function warnOfLine({ line, words }: EnvFile['ignored'][number]): string {
 
 const warnOfQuote = ({ name, line }: EnvFile['assignments'][number]) =>
   `.env, line ${line}, opens a quotation mark for ${name} and does not close it: close it on this line, or remove it`;
+
+const warnOfCut = ({ name, line }: EnvFile['assignments'][number]) =>
+  `.env, line ${line}, has a value of ${name} that is cut at a # or a quotation mark: put it into quotation marks of another kind`;
 
 function warnOfRepetition(name: string, assignments: EnvFile['assignments']): string[] {
   const lines = assignments.filter((each) => each.name === name).map(({ line }) => line);

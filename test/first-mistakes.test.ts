@@ -156,6 +156,7 @@ test('given lines of .env that set nothing, npm start warns of each without what
     'LOG_LEVEL=silent',
     'REPLICA_NAME="one',
     'PROVIDER_TIMEOUT_MS=2500 # "',
+    'REPLICA_NAME=shop#hunter2',
   ];
   const { code, stderr } = await startCopy(await copyRepository(lines.join('\r\n')), {}, announced);
   expect(code).toBe(0);
@@ -165,7 +166,9 @@ test('given lines of .env that set nothing, npm start warns of each without what
     '.env, line 5, is not NAME=value and has no effect: did you mean TWILIO_LATENCY_MS=…?',
     '.env, line 6, is not NAME=value and has no effect: a comment begins with #',
     '.env, line 8, opens a quotation mark for REPLICA_NAME and does not close it: close it on this line, or remove it',
+    '.env, line 10, has a value of REPLICA_NAME that is cut at a # or a quotation mark: put it into quotation marks of another kind',
     '.env sets LOG_LEVEL in the lines 4, 7, and the last one counts: remove the others',
+    '.env sets REPLICA_NAME in the lines 8, 10, and the last one counts: remove the others',
   ]);
   expect(stderr).not.toMatch(/c2VjcmV0|hunter2/);
 });

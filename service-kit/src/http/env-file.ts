@@ -17,6 +17,8 @@ interface Assignment {
   line: number;
   /** Its value begins with a quotation mark that is not closed on this line: another line may have been taken into it. */
   isOpen: boolean;
+  /** Characters behind a closed quotation mark, or behind a # without a space before it, do not belong to the value. */
+  isCut: boolean;
 }
 
 interface IgnoredLine {
@@ -54,6 +56,7 @@ function examine(text: string): EnvFile {
       name,
       line,
       isOpen: quoted.includes('\n') || (quoted === '' && /^["'`]/.test(behind)),
+      isCut: quoted === '' ? /^[^"'`#][^#]*(?<![ \t])#/.test(behind) : /^[ \t]*[^ \t#]/.test(behind),
     });
     return '\n'.repeat(all.split('\n').length - 1);
   });

@@ -95,6 +95,28 @@ test.each([
   expect(assignments.filter(({ isOpen }) => isOpen).map(({ name }) => name)).toEqual(expected);
 });
 
+test.each([
+  ['A=ab#cd', 'ab'],
+  ['A="a"b"', 'a'],
+])('given %j, of which a part is no value, reports that it is cut', async (content, value) => {
+  const env = {};
+  const { assignments } = loadEnvFile(env, await envFile(content));
+  expect(env).toEqual({ A: value });
+  expect(assignments).toMatchObject([{ name: 'A', isCut: true }]);
+});
+
+test.each([
+  'A=1 # comment',
+  'A="a#b" # comment',
+  "A='a\"b'",
+  'A=#comment',
+  'A=',
+  'A=a"b',
+])('given %j, reports no cut', async (content) => {
+  const { assignments } = loadEnvFile({}, await envFile(content));
+  expect(assignments).toMatchObject([{ isCut: false }]);
+});
+
 const piece = fc.constantFrom(
   'A',
   'B',
