@@ -1,4 +1,5 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerResponse } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import { createPlaces } from './places.ts';
 import { type RefusalOptions, refusal } from './refusal.ts';
 import type { Server } from './types.ts';
@@ -28,24 +29,30 @@ export function registerAdmission(
   server.stopping.addEventListener('abort', places.endWaits);
 
   /** @throws Problem */
-  async function waitForPlace(client: Client, reply: FastifyReply): Promise<void> {
+  async function waitForPlace(
+    client: Client,
+    request: FastifyRequest,
+    response: ServerResponse,
+  ): Promise<void> {
     // A request behind another one of its connection does not wait. Otherwise a few connections with many of them each, and whose
     // responses are never read, would get every place that is free.
-    const wait = reply.raw.socket === null ? undefined : places.wait(client);
+    const wait = response.socket === null ? undefined : places.wait(client);
     if (!wait) throw refusal('overloaded', options);
-    reply.raw.once('close', wait.leave);
+    request.leavePlace = wait.leave;
     if (await wait.place) return;
     throw refusal(server.stopping.aborted ? 'stopping' : 'overloaded', options);
   }
 
+  server.decorateRequest('leavePlace', undefined);
+  server.onResponseClosed((request) => request.leavePlace?.());
   server.addHook('onRequest', (request, reply, done) => {
     const client = request.credential?.name ?? request.socket;
     if (places.take(client)) {
-      reply.raw.on('close', () => places.release(client));
+      request.leavePlace = () => places.release(client);
       return done();
     }
     // An orchestrator would kill a busy process that does not answer.
     if (beyondTheLimit.has(request.routeOptions.url)) return done();
-    waitForPlace(client, reply).then(() => done(), done);
+    waitForPlace(client, request, reply.raw).then(() => done(), done);
   });
 }

@@ -1,132 +1,112 @@
-import type { IncomingMessage } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { freeDescriptors } from './descriptors.ts';
-import type { Server } from './types.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ResponseListener, Server } from './types.ts';
 
-/** In ms. A connection that has just been opened or used is likely to bring a request, which would meet a reset. */
-const shortestIdleMs = 100;
-
-/** In ms, between two warnings. */
-const warningIntervalMs = 60_000;
-
-interface Connection {
+/** A connection of a client, and what is under way on it. */
+export interface Connection {
   socket: Socket;
   /** The number of requests being handled: more than one if they are pipelined. */
   handled: number;
+  /** The response to its latest request. No refusal may overtake it, and the stop must not close the connection before it. */
+  latest: ServerResponse | undefined;
   /** A response says that no other one follows it. */
   isLast: boolean;
-  /** A pipelined request must not lose its response to the one before it. */
-  latest?: IncomingMessage;
+  /** What it has sent is not an HTTP request, and is refused. */
+  isRefused: boolean;
   /** On the clock of `performance`. */
   idleSince: number;
   /** When it became idle. More have come since if a request is arriving. */
   bytesRead: number;
 }
 
-/**
- * Watches the connections of clients, so that the service keeps descriptors for those to other services and for its store:
- * - Of the descriptors that are free when it begins to listen, clients get half, because each payment takes another one to a
- *   provider. More connections are closed at once.
- * - While they have more than a third, the connections that have been idle for longest are closed. None is closed on which a request
- *   is being handled or is arriving.
- *
- * While the server stops, the last response of a connection closes it. No request that follows such a response is handled.
- */
-export function registerClientConnections(server: Server): void {
-  const connections = new WeakMap<Socket, Connection>();
-  /** Idle for longest first. */
-  const idle = new Set<Connection>();
-  let open = 0;
-  let limit = Number.POSITIVE_INFINITY;
-  const closing = scheduleOnce(closeLongestIdle);
+/** The open connections of clients. */
+export interface Connections {
+  of(socket: Socket): Connection;
+  all(): Iterable<Connection>;
+  count(): number;
+  /** The number of requests being handled on all of them, and by `inject`. */
+  handled: number;
+}
 
-  function track(socket: Socket): Connection {
-    const connection: Connection = { socket, handled: 0, isLast: false, idleSince: 0, bytesRead: 0 };
-    connections.set(socket, connection);
-    open += 1;
-    socket.once('close', () => {
-      open -= 1;
-      idle.delete(connection);
-    });
-    rest(connection);
+export function createConnections(): Connections {
+  const open = new Map<Socket, Connection>();
+
+  function add(socket: Socket): Connection {
+    const connection: Connection = {
+      socket,
+      handled: 0,
+      latest: undefined,
+      isLast: false,
+      isRefused: false,
+      idleSince: performance.now(),
+      bytesRead: 0,
+    };
+    // A handler may end after its client has disconnected.
+    if (socket.destroyed) return connection;
+    open.set(socket, connection);
+    socket.once('close', () => open.delete(socket));
     return connection;
   }
 
-  function rest(connection: Connection): void {
-    connection.idleSince = performance.now();
-    connection.bytesRead = connection.socket.bytesRead;
-    idle.add(connection);
-    if (open > limit) closing.schedule();
-  }
-
-  function closeLongestIdle(): void {
-    const before = performance.now() - shortestIdleMs;
-    let excess = open - limit;
-    for (const { socket, idleSince, bytesRead } of idle) {
-      if (excess <= 0 || idleSince > before) break;
-      if (socket.bytesRead > bytesRead) continue;
-      socket.destroy();
-      excess -= 1;
-    }
-    if (excess > 0 && idle.size > 0) closing.schedule();
-  }
-
-  server.server.once('listening', () => {
-    const free = freeDescriptors();
-    limit = Math.floor(free / 3);
-    if (Number.isFinite(free)) server.server.maxConnections = Math.max(1, Math.floor(free / 2));
-  });
-  server.server.on('connection', track);
-  warnOfDropped(server);
-
-  server.addHook('onRequest', ({ socket, raw: request }, { raw: response }, done) => {
-    if (!(socket instanceof Socket)) return done(); // of `inject`
+  return {
     // A server that listens on both addresses of localhost is two, and reports the connections of one.
-    const connection = connections.get(socket) ?? track(socket);
-    // A client that has pipelined it has to repeat it, so it must not be carried out (RFC 9112 section 9.6).
-    if (connection.isLast) return;
-    connection.latest = request;
-    connection.handled += 1;
-    idle.delete(connection);
-    response.on('close', () => {
-      connection.handled -= 1;
-      if (connection.handled === 0 && !socket.destroyed) rest(connection);
+    of: (socket) => open.get(socket) ?? add(socket),
+    all: () => open.values(),
+    count: () => open.size,
+    handled: 0,
+  };
+}
+
+/**
+ * Notes requests on their connections, and serves none that follows the last response of one. While the server stops, the response
+ * to the latest request of a connection is its last.
+ *
+ * Called before the other hooks, because it is the one that listens for the end of each response: `onResponseClosed` calls the
+ * others, which costs less than a listener of each.
+ */
+export function registerConnections(server: Server, connections: Connections): void {
+  const listeners: ResponseListener[] = [];
+  server.decorate('onResponseClosed', (listener) => void listeners.push(listener));
+  server.server.on('connection', (socket) => void connections.of(socket));
+
+  server.addHook('onRequest', (request, reply, done) => {
+    const connection = connectionOf(connections, request);
+    connections.handled += 1;
+    if (connection) connection.handled += 1;
+    reply.raw.on('close', () => {
+      connections.handled -= 1;
+      if (connection) rest(connection);
+      for (const listener of listeners) listener(request, reply);
     });
+    // A client that has pipelined it has to repeat it, so it must not be carried out (RFC 9112 section 9.6).
+    if (connection?.isLast) return;
+    if (connection) connection.latest = reply.raw;
     done();
   });
 
-  server.addHook('onSend', ({ socket, raw }, reply, payload, done) => {
-    const connection = connections.get(socket);
-    if (server.stopping.aborted && (connection?.latest ?? raw) === raw) reply.header('connection', 'close');
+  server.addHook('onSend', (request, reply, payload, done) => {
+    const connection = connectionOf(connections, request);
+    if (server.stopping.aborted && (connection?.latest ?? reply.raw) === reply.raw)
+      reply.header('connection', 'close');
     if (connection && reply.getHeader('connection') === 'close') connection.isLast = true;
     done(null, payload);
   });
 }
 
-function warnOfDropped(server: Server): void {
-  let warnedAt = Number.NEGATIVE_INFINITY;
-  server.server.on('drop', () => {
-    if (performance.now() - warnedAt < warningIntervalMs) return;
-    warnedAt = performance.now();
-    server.log.warn(
-      { connections: server.server.maxConnections },
-      'connections of clients are closed, because there are too few file descriptors: raise the limit (ulimit -n)',
-    );
-  });
+/** Notes the response to a request for which no hook is called. */
+export function noteResponse(connections: Connections, request: FastifyRequest, reply: FastifyReply): void {
+  const connection = connectionOf(connections, request);
+  if (connection) connection.latest = reply.raw;
 }
 
-/** Runs a task after a short while, and after what has arrived until then has been read: timers come before it, `setImmediate` after. */
-function scheduleOnce(task: () => void) {
-  let isScheduled = false;
-  const run = () => {
-    isScheduled = false;
-    task();
-  };
-  return {
-    schedule(): void {
-      if (isScheduled) return;
-      isScheduled = true;
-      setTimeout(() => setImmediate(run), shortestIdleMs).unref();
-    },
-  };
+/** Undefined for `inject`. */
+const connectionOf = (connections: Connections, { socket }: FastifyRequest): Connection | undefined =>
+  socket instanceof Socket ? connections.of(socket) : undefined;
+
+function rest(connection: Connection): void {
+  connection.handled -= 1;
+  if (connection.handled > 0) return;
+  connection.idleSince = performance.now();
+  connection.bytesRead = connection.socket.bytesRead;
 }

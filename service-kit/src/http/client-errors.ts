@@ -1,27 +1,19 @@
-import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Connection, Connections } from './client-connections.ts';
 import { Problem, problemContentType } from './problem.ts';
 
 /** In ms. How long a client may take to read a refusal and to hang up. */
 const readingTimeMs = 1000;
 
-/** The response to the latest request of a connection. */
-const latest = new WeakMap<Socket, ServerResponse>();
-const refused = new WeakSet<Socket>();
-
-/** Notes the responses that a refusal must not overtake, and refuses CONNECT, for which Node.js would close the connection. */
-export function watchConnections(server: HttpServer): void {
-  server.on('request', (request, response) => {
-    latest.set(request.socket, response);
-    // Metrics, stop, places and the stream of a file each listen for its end. Node.js would take more than ten for a leak.
-    response.setMaxListeners(20);
-  });
+/** Refuses CONNECT, for which Node.js would close the connection. */
+export function refuseConnect(server: HttpServer, connections: Connections): void {
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy());
     const problem = new Problem(405, 'method-not-allowed', 'This server is not a proxy.', {
       headers: { allow: '' },
     });
-    refuseInTurn(socket, problem);
+    refuseInTurn(connections.of(socket), problem);
   });
 }
 
@@ -29,14 +21,19 @@ export function watchConnections(server: HttpServer): void {
  * For input that is not an HTTP request, or that does not arrive: 400, 408 or 431. It answers the request whose body is wrong, or
  * else comes after the responses to earlier requests, because the client would take it for one of them.
  */
-export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else if (!refused.has(socket)) {
+export const createClientErrorHandler =
+  (connections: Connections) =>
+  (error: Error & { code?: string }, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const connection = connections.of(socket);
+    if (connection.isRefused) return;
     // It has hung up within a request, which may stand behind a stream of events that never ends.
     if (error.code === 'HPE_INVALID_EOF_STATE') destroySoon(socket);
-    refuseInTurn(socket, problemOf(error));
-  }
-}
+    refuseInTurn(connection, problemOf(error));
+  };
 
 function problemOf({ code }: { code?: string }): Problem {
   if (code === 'HPE_HEADER_OVERFLOW')
@@ -46,9 +43,9 @@ function problemOf({ code }: { code?: string }): Problem {
   return new Problem(400, 'malformed-request', 'This is not a valid HTTP request.');
 }
 
-function refuseInTurn(socket: Socket, problem: Problem): void {
-  refused.add(socket);
-  const response = latest.get(socket);
+function refuseInTurn(connection: Connection, problem: Problem): void {
+  connection.isRefused = true;
+  const { socket, latest: response } = connection;
   // A request that has not arrived whole needs no second response.
   const end = () => (response?.req.complete === false ? socket.destroySoon() : refuse(socket, problem));
   if (!response || response.closed) end();

@@ -9,8 +9,9 @@ import { registerCorrelation } from '../telemetry/request-correlation.ts';
 import { type AccessOptions, registerAccess, registerRateLimit } from './access.ts';
 import { type AdmissionOptions, registerAdmission } from './admission.ts';
 import { parseJsonOnly } from './body.ts';
-import { registerClientConnections } from './client-connections.ts';
-import { handleClientError, watchConnections } from './client-errors.ts';
+import { createConnections, noteResponse, registerConnections } from './client-connections.ts';
+import { createClientErrorHandler, refuseConnect } from './client-errors.ts';
+import { limitConnections } from './connection-limit.ts';
 import { createErrorHandler } from './error-handling.ts';
 import { registerHealth } from './health.ts';
 import { leaveMalformedToUs, refuseMalformed } from './malformed-requests.ts';
@@ -51,6 +52,7 @@ const maxParamLength = 1024;
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const handleError = createErrorHandler(options.translateError ?? (() => undefined));
+  const connections = createConnections();
   const server = Fastify({
     loggerInstance: options.logger,
     childLoggerFactory: (logger) => logger, // the correlation of a request is on every line already
@@ -63,8 +65,9 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     connectionTimeout: 60_000,
     routerOptions: { maxParamLength },
     return503OnClosing: false, // registerStop sends a problem document instead
-    clientErrorHandler: handleClientError,
+    clientErrorHandler: createClientErrorHandler(connections),
     frameworkErrors: (error, request, reply) => {
+      noteResponse(connections, request, reply);
       handleError(error, request as never, reply as never);
     },
   }).withTypeProvider<ZodTypeProvider>();
@@ -74,15 +77,16 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   // Not validated again for each request, because the compiler and the tests check our own responses.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
   server.setErrorHandler(handleError);
-  watchConnections(server.server);
+  refuseConnect(server.server, connections);
 
   const methodsOf = collectRoutes(server, maxParamLength);
   refuseUnknownQuery(server);
   registerCorrelation(server);
+  registerConnections(server, connections);
+  limitConnections(server, connections);
   registerMetrics(server, options.metrics ?? new Registry());
   registerSecurityHeaders(server);
-  registerStop(server, options);
-  registerClientConnections(server);
+  registerStop(server, connections, options);
   refuseMalformed(server);
   registerSite(server, options);
   registerAccess(server, options);

@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RawServerDefault,
+} from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Credential, Role } from './credentials.ts';
 
@@ -11,6 +17,8 @@ export type Server = FastifyInstance<
   FastifyBaseLogger,
   ZodTypeProvider
 >;
+
+export type ResponseListener = (request: FastifyRequest, reply: FastifyReply) => void;
 
 /** The roles that may call a route. A route without it is for the admin alone. */
 export type Access = 'anyone' | readonly Role[];
@@ -24,9 +32,13 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The key that came with the request; undefined where none is needed. */
     credential: Credential | undefined;
+    /** Releases its place among the concurrent requests, or ends its wait for one; undefined if it needs none. */
+    leavePlace: (() => void) | undefined;
   }
   interface FastifyInstance {
     /** Aborted as soon as the server stops, while requests are still being handled. */
     stopping: AbortSignal;
+    /** Adds a function that is called once a response has been sent, or its client has disconnected, unlike the hook `onResponse`. */
+    onResponseClosed: (listener: ResponseListener) => void;
   }
 }

@@ -19,14 +19,10 @@ export function registerMetrics(server: Server, registry: Registry): void {
     buckets: durationBuckets,
     registers: [registry],
   });
-  server.addHook('onRequest', (request, reply, done) => {
-    // Not onResponse, which is not called if the client has disconnected.
-    reply.raw.once('close', () => {
-      const status_code = reply.raw.writableEnded ? reply.statusCode : clientClosedRequest;
-      const route = request.routeOptions.url ?? noRoute;
-      durations.observe({ method: request.method, route, status_code }, reply.elapsedTime / 1000);
-    });
-    done();
+  server.onResponseClosed((request, reply) => {
+    const status_code = reply.raw.writableEnded ? reply.statusCode : clientClosedRequest;
+    const route = request.routeOptions.url ?? noRoute;
+    durations.observe({ method: request.method, route, status_code }, reply.elapsedTime / 1000);
   });
   server.get(
     '/metrics',

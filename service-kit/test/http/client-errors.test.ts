@@ -95,6 +95,20 @@ describe('input that is not an HTTP request', () => {
     expect(others).toEqual([]);
   });
 
+  test('given garbage after targets that are refused, behind a request that is handled, all their responses come first', async () => {
+    const { server, entered, release } = await build();
+    const socket = await connectTo(server);
+    socket.write(get('/slow'));
+    await entered;
+    socket.write(get('/things/%zz').repeat(2));
+    await delay(20);
+    socket.write('hello\r\n\r\n');
+    await delay(20);
+    release();
+    const answers = await text(socket);
+    expect(answers.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(['200', '400', '400', '400']);
+  });
+
   test('given a client that disconnects during its request, does not disturb others', async () => {
     const { server } = await build();
     const socket = await connectTo(server);
