@@ -1,12 +1,12 @@
-import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { accessSettings, clientSettings, wrongCredentials } from '../../src/http/access-settings.ts';
 import { readConfiguration, serviceSettings } from '../../src/http/configuration.ts';
 import { createCredential, findCredential } from '../../src/http/credentials.ts';
 import { problemSchema } from '../../src/http/problem.ts';
-import { buildServer, type ServerOptions } from '../../src/http/server.ts';
+import type { ServerOptions } from '../../src/http/server.ts';
 import type { Access } from '../../src/http/types.ts';
+import { buildTestServer } from './fixture.ts';
 
 const credentials = [
   createCredential('shop', 'client', 'key-of-the-shop-1'),
@@ -15,16 +15,7 @@ const credentials = [
 ];
 
 async function build(options: Partial<ServerOptions> = {}) {
-  const server = await buildServer({
-    title: 'Test service',
-    greeting: 'Servicio de prueba',
-    description: 'Of a test.',
-    version: '1.2.3',
-    credentials,
-    logger: pino({ level: 'silent' }),
-    ...options,
-  });
-  onTestFinished(() => server.close());
+  const { server } = await buildTestServer({ credentials, ...options });
   const route = (path: string, access?: Access) =>
     server.get(path, { config: access ? { access } : {} }, async () => ({}));
   route('/things', ['client', 'admin']);

@@ -1,30 +1,23 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createCredential } from '../../src/http/credentials.ts';
 import { problemSchema } from '../../src/http/problem.ts';
-import { buildServer, type ServerOptions } from '../../src/http/server.ts';
+import type { ServerOptions } from '../../src/http/server.ts';
 import { correlationFields } from '../../src/telemetry/correlation.ts';
+import { buildTestServer, connectTo } from './fixture.ts';
 
 /** A server whose `/held` responds when the test says so. */
 async function build(options: Partial<ServerOptions> = {}) {
   const lines: string[] = [];
-  const server = await buildServer({
-    title: 'Test service',
-    greeting: 'Servicio de prueba',
-    description: 'Of a test.',
-    version: '1.2.3',
-    credentials: [],
+  const { server } = await buildTestServer({
     maxConcurrentRequests: 4,
     logger: pino({ mixin: correlationFields }, { write: (line) => void lines.push(line) }),
     ...options,
   });
-  onTestFinished(async () => {
-    server.server.closeAllConnections(); // for which the stop would wait
-    await server.close();
-  });
+  onTestFinished(() => server.server.closeAllConnections()); // for which the stop would wait
   const held: PromiseWithResolvers<object>[] = [];
   const access = ['client', 'admin'] as const;
   server.get('/held', { config: { access } }, () => {
@@ -39,12 +32,7 @@ async function build(options: Partial<ServerOptions> = {}) {
   server.get('/health', { config: { access: 'anyone' } }, async () => ({}));
   await server.listen({ host: '127.0.0.1', port: 0 });
   const { port } = server.server.address() as AddressInfo;
-  const open = async () => {
-    const socket = connect(port, '127.0.0.1');
-    onTestFinished(() => void socket.destroy());
-    await once(socket, 'connect');
-    return socket;
-  };
+  const open = () => connectTo(server);
   const ask = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
     fetch(`http://127.0.0.1:${port}${path}`, { method, headers });
   /** Takes so many places by requests that a client pipelines on one connection. */

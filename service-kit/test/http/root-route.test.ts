@@ -1,6 +1,5 @@
-import { pino } from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
-import { buildServer } from '../../src/http/server.ts';
+import { expect, test } from 'vitest';
+import { buildTestServer } from './fixture.ts';
 
 test.each([
   ['a browser', 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', true],
@@ -14,16 +13,9 @@ test.each([
   ['one who prefers something else to HTML', 'text/html;q=0.5, */*', false],
   ['HTML or anything', 'Text/HTML;level=1, */*', true],
 ])('GET / with an Accept for %s', async (_name, accept, isPage) => {
-  const server = await buildServer({
-    title: 'Test service',
-    greeting: 'Servicio de prueba',
+  const { server } = await buildTestServer({
     page: (reply) => reply.type('text/html; charset=utf-8').send('<!doctype html>'),
-    description: 'Of a test.',
-    version: '1.2.3',
-    credentials: [],
-    logger: pino({ level: 'silent' }),
   });
-  onTestFinished(() => server.close());
   const response = await server.inject({ url: '/', headers: accept ? { accept } : {} });
   expect(response.statusCode).toBe(200);
   expect(response.headers.vary).toBe('accept');

@@ -1,12 +1,11 @@
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { pino } from 'pino';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { accessOptions, accessSettings } from '../../src/http/access-settings.ts';
 import { readConfiguration, serviceSettings } from '../../src/http/configuration.ts';
 import { problemContentType } from '../../src/http/problem.ts';
-import { buildServer } from '../../src/http/server.ts';
+import { buildTestServer } from './fixture.ts';
 
 const schema = z.object({
   ...serviceSettings({ port: 8000 }),
@@ -15,15 +14,7 @@ const schema = z.object({
 });
 
 async function build(env: Record<string, string> = {}) {
-  const server = await buildServer({
-    title: 'Test service',
-    greeting: 'Servicio de prueba',
-    description: 'Of a test.',
-    version: '1.2.3',
-    logger: pino({ level: 'silent' }),
-    ...accessOptions(readConfiguration(schema, env)),
-  });
-  onTestFinished(() => server.close());
+  const { server } = await buildTestServer(accessOptions(readConfiguration(schema, env)));
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const)
     server.route({ method, url: '/things', handler: async () => ({}) });
   return server;

@@ -1,11 +1,10 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { buildServer } from '../../src/http/server.ts';
 import { createLogger } from '../../src/http/start.ts';
 import { contextOf, correlationHeaders, inSpan, runCorrelated } from '../../src/telemetry/correlation.ts';
+import { buildTestServer, connectTo } from '../http/fixture.ts';
 
 const trace_id = '0af7651916cd43dd8448eb211c80319c';
 const traceparent = `00-${trace_id}-b7ad6b7169203331-01`;
@@ -13,15 +12,7 @@ const traceparent = `00-${trace_id}-b7ad6b7169203331-01`;
 async function build() {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger({ level: 'info' }, { write: (line) => void lines.push(JSON.parse(line)) });
-  const server = await buildServer({
-    title: 'Test service',
-    greeting: 'Servicio de prueba',
-    description: 'Of a test.',
-    version: '1.2.3',
-    credentials: [],
-    logger,
-  });
-  onTestFinished(() => server.close());
+  const { server } = await buildTestServer({ logger });
   // The app's own logger, after a body in pieces and a pause, because lines may be written anywhere.
   server.post('/things', { schema: { body: z.object({ name: z.string() }) } }, async ({ body, log }) => {
     log.info({ name: body.name }, 'by the request');
@@ -135,9 +126,7 @@ test('requests that run at the same time do not mix their ids', async () => {
 
 test('requests of one connection, whose bodies arrive in pieces, have ids of their own', async () => {
   const { server, lines } = await build();
-  await server.listen({ host: '127.0.0.1', port: 0 });
-  const { port } = server.server.address() as AddressInfo;
-  const socket = connect(port, '127.0.0.1');
+  const socket = await connectTo(server);
   for (const id of ['first', 'second']) {
     const body = JSON.stringify({ name: id });
     socket.write(
@@ -150,7 +139,6 @@ test('requests of one connection, whose bodies arrive in pieces, have ids of the
     socket.write(body.slice(5));
     await once(socket, 'data');
   }
-  socket.destroy();
   const [_listening, ...ofRequests] = lines;
   expect(ofRequests.map(({ name, request_id }) => [name, request_id])).toEqual([
     ['first', 'first'],

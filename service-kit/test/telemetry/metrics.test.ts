@@ -1,24 +1,14 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
-import { pino } from 'pino';
 import { Gauge, Registry } from 'prom-client';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '../../../test/eventually.ts';
-import { buildServer } from '../../src/http/server.ts';
 import type { Server } from '../../src/http/types.ts';
 import { collectProcessMetrics } from '../../src/telemetry/metrics.ts';
+import { buildTestServer } from '../http/fixture.ts';
 
 async function build(metrics?: Registry): Promise<Server> {
-  const server = await buildServer({
-    title: 'Test service',
-    greeting: 'Servicio de prueba',
-    description: 'Of a test.',
-    version: '1.2.3',
-    credentials: [],
-    logger: pino({ level: 'silent' }),
-    ...(metrics && { metrics }),
-  });
-  onTestFinished(() => server.close());
+  const { server } = await buildTestServer(metrics && { metrics });
   server.get('/things/:id', { config: { acceptsAnyQuery: true } }, async () => ({}));
   server.post('/things', async () => Promise.reject(new Error('broken')));
   return server;
