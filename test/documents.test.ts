@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { glob, readFile, stat } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { throughputChart } from '../bench/chart.ts';
 import { chartPath, report, reports } from '../bench/report.ts';
 import { readResults } from '../bench/results.ts';
+import { circuitReasons, texts } from '../payment-service/src/live/page/texts.js';
 import { blocksOf, isSetUp, readPage, readPages, startCommands } from './pages.ts';
 
 /** What the documents have to agree with, except for what their steps print: readme.test.ts follows those. */
@@ -58,3 +59,35 @@ test('docs/observability.md lists the alerts, and docs/operations.md has a secti
   );
   for (const alert of alerts) expect(operations).toContain(`\n### ${alert}\n`);
 });
+
+test('docs/delivery.md lists the reasons of the sources, and those for which the live page has a text', async () => {
+  const { markdown } = await readPage('docs/delivery.md');
+  const [section = ''] = /(?<=^### Reasons\n).*?(?=^##)/ms.exec(markdown) ?? [];
+  const cells = section.match(/(?<=^\| )`.*?(?= \|)/gm) ?? [];
+  const listed = cells.flatMap((cell) => cell.match(/(?<=`)[a-z_]+(?=`)/g) ?? []);
+  const keys = Object.keys(texts.en).map((key) => key.replace('throttled_reason', 'throttled'));
+  expect(listed.toSorted()).toEqual(keys.slice(keys.indexOf('circuit_open')).toSorted());
+  const reasons = await reasonsOfSources();
+  expect(reasons).toContain('connection_lost');
+  expect(reasons.filter((reason) => !markdown.includes(`\`${reason}\``))).toEqual([]);
+});
+
+test('docs/delivery.md lists the reasons of a circuit, each of which the live page translates', async () => {
+  const { markdown } = await readPage('docs/delivery.md');
+  const [section = ''] = /^\| state \| reason .*?\n\n/ms.exec(markdown) ?? [];
+  const cells = section.match(/^\|[^|]*\|[^|]*/gm)?.slice(2) ?? [];
+  const listed = cells.flatMap((cell) => cell.split('|')[2]?.match(/(?<=`)[^`,][^`]+(?=`)/g) ?? []);
+  const patterns = circuitReasons.map(([pattern]) => pattern);
+  expect(listed.filter((reason) => !patterns.some((pattern) => pattern.test(reason)))).toEqual([]);
+  expect(patterns.filter((pattern) => !listed.some((reason) => pattern.test(reason)))).toEqual([]);
+});
+
+/** What the sources assign to a `reason`, apart from the columns of that name. */
+async function reasonsOfSources(): Promise<string[]> {
+  const paths = await Array.fromAsync(glob('*/src/**/*.ts'));
+  const sources = await Promise.all(
+    paths.filter((path) => !path.includes('/store/')).map((path) => readFile(path, 'utf8')),
+  );
+  const assigned = sources.flatMap((source) => source.match(/\breason(:| =) .*/g) ?? []);
+  return assigned.flatMap((line) => line.match(/(?<=[:?(=] ?')(?<!== ')[a-z_]+(?=')/g) ?? []);
+}
