@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseEnv, promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
@@ -11,7 +12,7 @@ import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { noteSecrets, scanForLeaks } from './leaks.ts';
-import { isSetUp, type Page, readPages, runStep, startCommands } from './pages.ts';
+import { blocksOf, isSetUp, type Page, readPages, runStep, startCommands } from './pages.ts';
 
 /** Runs the steps of README.md and the other documents in a copy of the repository, and compares their output with the pages. */
 
@@ -114,6 +115,31 @@ if (inject('trio') === 'processes') {
       await expect(fetch(`http://localhost:${port}/`)).rejects.toThrow();
   });
 
+  test('the commands of docs/operations.md without Docker back up and restore the payments, more than once', async () => {
+    const blocks = blocksOf(pageAt('docs/operations.md').markdown).map(({ text }) => text);
+    const [readSql, backUp, restore] = blocks.filter((text) => /(?<!\/)data\/payments\.db/.test(text));
+    await startServices();
+    const saved = await pay();
+    await sh(String(backUp));
+    await setTimeout(1000); // a backup's name has its second
+    const savedLater = await pay();
+    await sh(String(backUp));
+    const lost = await pay();
+    await pressCtrlC();
+
+    for (const again of ['', '# again, a second later\nsleep 1\n']) await sh(`${again}${restore}`);
+
+    await startServices();
+    const { stdout: rows } = await sh(`${readSql}\nsql 'SELECT payment_id FROM payments'`);
+    expect(rows).toContain(saved);
+    expect(rows).toContain(savedLater);
+    expect(rows).not.toContain(lost);
+    expect((await sh('stat --format %a backup backup/*.db data/payments.db')).stdout).toBe(
+      '700\n600\n600\n600\n',
+    );
+    await pressCtrlC();
+  });
+
   // Not in containers, because they cannot reach a server of this process.
   test("given servers that speak the providers' APIs, the steps of docs/providers.md send an SMS", async () => {
     const providers = pageAt('docs/providers.md');
@@ -140,6 +166,15 @@ if (inject('trio') === 'processes') {
     expect([...aldeamo.violations, ...twilio.violations, ...twilio.ledger]).toEqual([]);
     await pressCtrlC();
   });
+}
+
+async function pay(): Promise<string> {
+  const response = await fetch(`http://localhost:${ports[8000]}/payments`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ amount: 1, customer_id: '123' }),
+  });
+  return ((await response.json()) as { payment_id: string }).payment_id;
 }
 
 const sh = (command: string) => run('bash', ['-c', command], { cwd: folder, env: environment });
