@@ -42,7 +42,10 @@ const markdown = (grouped: Section[]) => `# Configuration
 
 Settings are environment variables, or lines of a file \`.env\` in the folder of the repository.
 [\`.env.example\`](../.env.example) lists them with their defaults, as a file to copy. An empty value counts as not set. Durations end
-in \`_MS\` and are whole milliseconds. A service checks its settings when it starts, and reports all errors at once.
+in \`_MS\` and are whole milliseconds. A service checks its settings when it starts, and reports all wrong values at once.
+
+A misspelt name is not an error. \`npm start\` warns of a name in \`.env\` that resembles a setting, and starts without it. Any other
+unknown name in \`.env\` is ignored, and so is each unknown environment variable. \`docker compose\` ignores all of them.
 ${grouped.map(markdownSection).join('')}`;
 
 const markdownSection = ({ title, settings }: Section) => `
