@@ -85,7 +85,7 @@ test('circuit breaker', async ({ bench }) => {
     parameters: circuitBreakerDefaults,
     action,
     fallback: async () => 'sent by another',
-    check: async () => true,
+    check: async () => ({ status: 'healthy', reason: null, account_refused: false }),
     log: logger,
   });
   const opossum = new Opossum(action, { timeout: false });

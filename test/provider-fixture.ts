@@ -1,5 +1,7 @@
+import type { Provider } from 'service-kit/contract/notification.ts';
 import { readConfiguration } from 'service-kit/http/configuration.ts';
 import { createLogger } from 'service-kit/http/start.ts';
+import { createAccount } from 'service-kit/provider/account.ts';
 import type { Gateway, LiveGatewayOptions, Send } from 'service-kit/provider/gateway.ts';
 import type { ProviderConfig } from 'service-kit/provider/settings.ts';
 import { buildProvider, type ProviderService } from 'service-kit/provider/start-provider.ts';
@@ -28,7 +30,7 @@ function createLog() {
     noteSecrets(sms);
     expect(leaksIn(lines.map((line) => JSON.stringify(line)))).toEqual([]);
   });
-  const alerts = () => lines.filter(({ alert, alerts_ended }) => alert || alerts_ended);
+  const alerts = () => lines.filter(({ account, fault }) => account || fault);
   return { log, lines, alerts };
 }
 
@@ -40,11 +42,15 @@ export async function disposing<T extends AsyncDisposable>(starting: Promise<T>)
 }
 
 /** The gateway over real sockets. */
-export function openGateway(create: (options: Omit<LiveGatewayOptions, 'url'>) => Gateway) {
+export function openGateway(
+  provider: Provider,
+  create: (options: Omit<LiveGatewayOptions, 'url'>) => Gateway,
+) {
   const { log, ...logged } = createLog();
-  const gateway = create({ timeoutMs: ample, maxConcurrency: 10, log });
+  const account = createAccount({ provider, log });
+  const gateway = create({ timeoutMs: ample, maxConcurrency: 10, account });
   onTestFinished(async () => gateway.close?.());
-  return { gateway, ...logged };
+  return { gateway, account, ...logged };
 }
 
 /** The service as these environment variables configure it. */

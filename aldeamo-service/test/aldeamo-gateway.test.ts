@@ -379,65 +379,28 @@ describe('the reason is redacted', () => {
 
 describe('the check', () => {
   test.each([
-    [200, true],
-    [302, true],
-    [404, true],
-    [401, false],
-    [403, false],
-    [500, false],
-    [503, false],
-  ])('given a host that answers %i, is %s', async (status, isHealthy) => {
+    [200, { state: 'healthy' }],
+    [302, { state: 'healthy' }],
+    [404, { state: 'healthy' }],
+    [401, { state: 'refused', reason: 'credentials' }],
+    [403, { state: 'unknown', reason: 'check_forbidden' }],
+    [500, { state: 'unhealthy', reason: 'http_500' }],
+    [503, { state: 'unhealthy', reason: 'http_503' }],
+  ])('given a host that answers %i, is %o', async (status, check) => {
     const { upstream, gateway } = await startGateway();
     upstream.front = (response) => response.writeHead(status).end();
-    await expect(gateway.check()).resolves.toBe(isHealthy);
+    await expect(gateway.check()).resolves.toEqual(check);
     expect(upstream.violations).toEqual([]);
     expect(upstream.sends).toBe(0);
   });
 
-  test('given a host that is silent or down, is false', async () => {
+  test('given a host that is silent or down, is unhealthy', async () => {
     const { upstream, gateway } = await startGateway({ timeoutMs: short });
     upstream.front = () => {};
-    await expect(gateway.check()).resolves.toBe(false);
+    await expect(gateway.check()).resolves.toEqual({ state: 'unhealthy', reason: 'deadline_passed' });
     await upstream[Symbol.asyncDispose]();
-    await expect(gateway.check()).resolves.toBe(false);
+    await expect(gateway.check()).resolves.toEqual({ state: 'unhealthy', reason: 'connection_refused' });
   });
-
-  test('is false for a minute after a send was refused for its credentials', async () => {
-    let now = 1000;
-    const { upstream, gateway } = await startGateway({ now: () => now });
-    upstream.answerNext(aldeamo.unauthorized);
-    await gateway.send(sms);
-    await expect(gateway.check()).resolves.toBe(false);
-    now += 60 * 1000 - 1;
-    await expect(gateway.check()).resolves.toBe(false);
-    now += 1;
-    await expect(gateway.check()).resolves.toBe(true);
-  });
-
-  test('is true as soon as a send was accepted again', async () => {
-    const { upstream, gateway } = await startGateway();
-    upstream.answerNext(aldeamo.forbidden);
-    await gateway.send(sms);
-    await expect(gateway.check()).resolves.toBe(false);
-    await gateway.send(sms);
-    await expect(gateway.check()).resolves.toBe(true);
-  });
-});
-
-test('a redirected send is an alert, and the check is false for a minute', async () => {
-  let now = 1000;
-  const { upstream, gateway, alerts } = await startGateway({ now: () => now });
-  upstream.answerAll(aldeamo.http(301, '', { location: `${upstream.url}/SmsiWS/smsSendPost/` }));
-  await gateway.send(sms);
-  await gateway.send(sms);
-  expect(upstream.sends).toBe(2); // not followed
-  expect(alerts()).toMatchObject([{ level: 50, provider: 'Aldeamo', alert: 'http_301' }]);
-  await expect(gateway.check()).resolves.toBe(false);
-  now += 60 * 1000;
-  await expect(gateway.check()).resolves.toBe(true);
-  upstream.answerAll(aldeamo.accepted);
-  await gateway.send(sms);
-  expect(alerts().slice(1)).toMatchObject([{ level: 30, alerts_ended: ['http_301'] }]);
 });
 
 test('refused credentials are one log line at the beginning and one at the end', {
@@ -446,14 +409,16 @@ test('refused credentials are one log line at the beginning and one at the end',
   const { upstream, gateway, alerts } = await startGateway();
   upstream.answerAll(aldeamo.unauthorized);
   for (let send = 0; send < 5; send += 1) await gateway.send(sms);
-  expect(alerts()).toMatchObject([{ level: 50, provider: 'Aldeamo', alert: 'credentials' }]);
+  expect(alerts()).toMatchObject([
+    { level: 50, provider: 'Aldeamo', account: 'refused', reason: 'credentials' },
+  ]);
   upstream.answerAll(aldeamo.http(500));
   await gateway.send(sms); // says nothing about the credentials
   expect(alerts()).toHaveLength(1);
   upstream.answerAll(aldeamo.accepted);
   await gateway.send(sms);
   await gateway.send(sms);
-  expect(alerts()).toMatchObject([{ level: 50 }, { level: 30, alerts_ended: ['credentials'] }]);
+  expect(alerts()).toMatchObject([{ level: 50 }, { level: 30, account: 'ok' }]);
   upstream.answerAll(aldeamo.unauthorized);
   await gateway.send(sms);
   await gateway.send(sms);

@@ -7,7 +7,7 @@ import { aldeamoService } from '../src/app.ts';
 export async function startGateway(options: Partial<AldeamoOptions> = {}) {
   const upstream = await disposing(startAldeamoUpstream());
   const { url, username, password } = upstream;
-  const opened = openGateway((limits) =>
+  const opened = openGateway('Aldeamo', (limits) =>
     createAldeamoGateway({ url, username, password, ...limits, ...options }),
   );
   return { upstream, ...opened };

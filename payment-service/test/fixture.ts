@@ -2,6 +2,7 @@ import type { InjectOptions } from 'fastify';
 import { Registry } from 'prom-client';
 import type { Answer } from 'service-kit/client/answer.ts';
 import type { HttpRequest } from 'service-kit/client/http-client.ts';
+import type { UpstreamHealth } from 'service-kit/contract/account.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import type { AccessOptions } from 'service-kit/http/access.ts';
 import type { AdmissionOptions } from 'service-kit/http/admission.ts';
@@ -22,6 +23,7 @@ import { createSandboxControls } from '../src/live/sandbox-controls.ts';
 import { countAttempts } from '../src/metrics.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 import type { QueriedOutcome } from '../src/providers/provider-answer.ts';
+import type { ProviderState } from '../src/providers/provider-client.ts';
 import { createMemoryStore } from './store/memory-store.ts';
 
 export const body = { amount: 100, customer_id: '123' };
@@ -33,12 +35,21 @@ export interface Call {
   key: string;
 }
 
+/** What a check finds. */
+export const upstreamHealth = (isHealthy: boolean): UpstreamHealth => ({
+  status: isHealthy ? 'healthy' : 'unhealthy',
+  reason: isHealthy ? null : 'http_503',
+  account_refused: false,
+});
+
 /** A test double of a provider's client that records its calls. It accepts everything unless a test replaces `answer`. */
 export function fakeClient(provider: Provider, calls: Call[]) {
   let accepted = 0;
   const client = {
     answer: async (): Promise<Outcome> => ({ outcome: 'accepted', message_id: `${provider}-${++accepted}` }),
     well: true,
+    /** What its service reports of itself. */
+    state: undefined as ProviderState | undefined,
     closed: false,
     /** The answer to a status query of an attempt. */
     known: async (_key: string): Promise<QueriedOutcome> => undefined,
@@ -47,7 +58,8 @@ export function fakeClient(provider: Provider, calls: Call[]) {
       return client.answer();
     },
     ask: (key: string) => client.known(key),
-    check: async () => client.well,
+    check: async () => upstreamHealth(client.well),
+    readState: async (): Promise<ProviderState | undefined> => client.state,
     close: async () => {
       client.closed = true;
     },

@@ -1,5 +1,5 @@
 import { type Answer, isRedirect, outcomeOfStatus, retryAfterOf } from 'service-kit/client/answer.ts';
-import type { Outcome } from 'service-kit/contract/notification.ts';
+import type { Fault, Reading } from 'service-kit/provider/account.ts';
 import { z } from 'zod';
 
 /** The code of an error, a number or its digits: a form has only text, and Twilio's JSON has both. Undefined for anything else. */
@@ -14,17 +14,17 @@ interface TwilioError {
   outcome: 'rejected' | 'not_sent' | 'unknown';
   /** Twilio is healthy: it declined just this message, or this kind of message. */
   no_outage?: true;
-  /** Every send fails like this one until a person acts. */
-  alert?: true;
+  /** A person must act. */
+  fault?: Fault;
   /** The pause if Twilio's answer has no Retry-After. */
   retry_after_ms?: number;
 }
 
 const recipient: TwilioError = { outcome: 'rejected' };
 const notAllowed: TwilioError = { outcome: 'not_sent', no_outage: true };
-const credentials: TwilioError = { outcome: 'not_sent', alert: true };
-const account: TwilioError = { outcome: 'not_sent', alert: true };
-const sender: TwilioError = { outcome: 'not_sent', alert: true };
+const credentials: TwilioError = { outcome: 'not_sent', fault: 'account' };
+const account: TwilioError = { outcome: 'not_sent', fault: 'account' };
+const sender: TwilioError = { outcome: 'not_sent', fault: 'sender' };
 const throttled: TwilioError = { outcome: 'not_sent', retry_after_ms: 1000 };
 
 export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map([
@@ -51,23 +51,17 @@ export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map([
   [20500, { outcome: 'unknown' }],
 ]);
 
-/** The outcome of Twilio's answer, and whether a person must act. */
-export interface Reading {
-  outcome: Outcome;
-  alert?: true;
-}
-
 /** An error that is not in the table has the outcome of its HTTP status. */
 export function readError(
   answer: Answer,
   code: number | undefined,
   otherwise = `http_${answer.status}`,
 ): Reading {
-  if (isRedirect(answer)) return { outcome: outcomeOfStatus(answer), alert: true };
+  if (isRedirect(answer)) return { outcome: outcomeOfStatus(answer), fault: 'sender' };
   const reason = code ? `twilio_${code}` : otherwise;
   const error = (code && twilioErrors.get(code)) || errorsOfStatus[answer.status];
   if (!error) return { outcome: outcomeOfStatus(answer, reason) };
-  const { outcome, no_outage, alert, retry_after_ms } = error;
+  const { outcome, no_outage, fault, retry_after_ms } = error;
   if (outcome !== 'not_sent') return { outcome: { outcome, reason } };
   return {
     outcome: {
@@ -76,7 +70,7 @@ export function readError(
       ...(retry_after_ms !== undefined && { retry_after_ms, ...retryAfterOf(answer.retryAfter) }),
       ...(no_outage && { no_outage }),
     },
-    ...(alert && { alert }),
+    ...(fault && { fault }),
   };
 }
 

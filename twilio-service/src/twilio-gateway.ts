@@ -1,10 +1,10 @@
-import { type Answer, parseJson, unreadableAnswer } from 'service-kit/client/answer.ts';
+import { type Answer, parseJson, reasonOfError, unreadableAnswer } from 'service-kit/client/answer.ts';
 import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
-import { answeredIdSchema, type Outcome } from 'service-kit/contract/notification.ts';
-import { createAlerts } from 'service-kit/provider/alerts.ts';
+import { answeredIdSchema } from 'service-kit/contract/notification.ts';
+import type { Reading } from 'service-kit/provider/account.ts';
 import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { z } from 'zod';
-import { codeSchema, type Reading, readError } from './twilio-errors.ts';
+import { codeSchema, readError } from './twilio-errors.ts';
 
 export interface TwilioAccount {
   accountSid: string;
@@ -28,18 +28,10 @@ export interface TwilioOptions extends LiveGatewayOptions, TwilioAccount {
  * could go through another provider at once would count as possibly sent.
  */
 export function createTwilioGateway(options: TwilioOptions): Gateway {
-  const { accountSid, username, password, sender, publicUrl, log } = options;
+  const { accountSid, username, password, sender, publicUrl } = options;
   const api = createHttpClient(options);
-  const account = `/2010-04-01/Accounts/${accountSid}`;
+  const messages = `/2010-04-01/Accounts/${accountSid}/Messages.json`;
   const authorization = basicAuthorization(username, password);
-  const alerts = createAlerts('Twilio', log);
-
-  const read = (answer: Answer): Outcome => {
-    const { outcome, alert } = readAnswer(answer);
-    if (alert && outcome.outcome === 'not_sent') alerts.begin(outcome.reason);
-    if (outcome.outcome === 'accepted') alerts.end();
-    return outcome;
-  };
 
   return {
     async send({ phone, message, idempotency_key }) {
@@ -48,10 +40,11 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
       // A receipt without a key could not be assigned to a payment.
       if (publicUrl && idempotency_key !== null)
         form.set('StatusCallback', statusCallbackUrl(publicUrl, idempotency_key));
-      return api.send(
+      let fault: Reading['fault'];
+      const outcome = await api.send(
         {
           method: 'POST',
-          path: `${account}/Messages.json`,
+          path: messages,
           headers: {
             authorization,
             'content-type': 'application/x-www-form-urlencoded',
@@ -59,8 +52,13 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
           },
           body: form.toString(),
         },
-        read,
+        (answer) => {
+          const reading = readAnswer(answer);
+          fault = reading.fault;
+          return reading.outcome;
+        },
       );
+      return options.account.learnFromSend({ outcome, fault }, phone);
     },
 
     /**
@@ -71,12 +69,16 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
       try {
         const { status } = await api.call({
           method: 'GET',
-          path: `${account}/Messages.json?PageSize=1`,
+          path: `${messages}?PageSize=1`,
           headers: { authorization },
         });
-        return status === 200;
-      } catch {
-        return false;
+        if (status === 200) return { state: 'healthy' };
+        if (status === 401) return { state: 'refused', reason: 'credentials' };
+        // An API key that may create messages and nothing else.
+        if (status === 403) return { state: 'unknown', reason: 'check_forbidden' };
+        return { state: 'unhealthy', reason: `http_${status}` };
+      } catch (error) {
+        return { state: 'unhealthy', reason: reasonOfError(error) };
       }
     },
 

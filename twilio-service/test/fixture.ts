@@ -13,7 +13,9 @@ export async function startGateway(options: Partial<TwilioOptions> = {}) {
   const upstream = await disposing(startTwilioUpstream());
   const { url, accountSid, authToken } = upstream;
   const account = { accountSid, username: accountSid, password: authToken, sender: { From: from } };
-  const opened = openGateway((limits) => createTwilioGateway({ url, ...account, ...limits, ...options }));
+  const opened = openGateway('Twilio', (limits) =>
+    createTwilioGateway({ url, ...account, ...limits, ...options }),
+  );
   return { upstream, ...opened };
 }
 

@@ -307,38 +307,42 @@ describe('whatever its fields are,', () => {
 
 describe('the check', () => {
   test.each([
-    [200, true],
-    [302, false],
-    [401, false],
-    [404, false],
-    [429, false],
-    [500, false],
-  ])('given an API that answers %i, is %s', async (status, isHealthy) => {
+    [200, { state: 'healthy' }],
+    [302, { state: 'unhealthy', reason: 'http_302' }],
+    [401, { state: 'refused', reason: 'credentials' }],
+    [403, { state: 'unknown', reason: 'check_forbidden' }],
+    [404, { state: 'unhealthy', reason: 'http_404' }],
+    [429, { state: 'unhealthy', reason: 'http_429' }],
+    [500, { state: 'unhealthy', reason: 'http_500' }],
+  ])('given an API that answers %i, is %o', async (status, check) => {
     const { upstream, gateway } = await startGateway();
     upstream.account = (response) => response.writeHead(status).end();
-    await expect(gateway.check()).resolves.toBe(isHealthy);
+    await expect(gateway.check()).resolves.toEqual(check);
     expect(upstream.violations).toEqual([]);
     expect(upstream.sends).toBe(0);
   });
 
   test('succeeds with a Standard API key', async () => {
     const { upstream, gateway } = await startGateway({ username: 'SK1', password: 'secret' });
-    await expect(gateway.check()).resolves.toBe(false);
+    await expect(gateway.check()).resolves.toEqual({ state: 'refused', reason: 'credentials' });
     upstream.apiKeys.set('SK1', 'secret');
-    await expect(gateway.check()).resolves.toBe(true);
+    await expect(gateway.check()).resolves.toEqual({ state: 'healthy' });
     const response = await fetch(`${upstream.url}/2010-04-01/Accounts/${upstream.accountSid}.json`, {
       headers: { authorization: `Basic ${btoa('SK1:secret')}` },
     });
     expect([response.status, await response.json()]).toMatchObject([401, { code: 20003 }]);
   });
 
-  test('given a wrong token, or an API that is silent or down, is false', async () => {
-    await expect((await startGateway({ password: 'wrong' })).gateway.check()).resolves.toBe(false);
+  test('given a wrong token, is refused; given an API that is silent or down, is unhealthy', async () => {
+    await expect((await startGateway({ password: 'wrong' })).gateway.check()).resolves.toEqual({
+      state: 'refused',
+      reason: 'credentials',
+    });
     const { upstream, gateway } = await startGateway({ timeoutMs: short });
     upstream.account = () => {};
-    await expect(gateway.check()).resolves.toBe(false);
+    await expect(gateway.check()).resolves.toMatchObject({ state: 'unhealthy' });
     await upstream[Symbol.asyncDispose]();
-    await expect(gateway.check()).resolves.toBe(false);
+    await expect(gateway.check()).resolves.toMatchObject({ state: 'unhealthy' });
   });
 });
 
@@ -348,7 +352,7 @@ test('a redirected send is an alert, and is not followed', async () => {
   await gateway.send(sms);
   await gateway.send(sms);
   expect(upstream.sends).toBe(2);
-  expect(alerts()).toMatchObject([{ level: 50, provider: 'Twilio', alert: 'http_308' }]);
+  expect(alerts()).toMatchObject([{ level: 50, provider: 'Twilio', fault: 'sender', reason: 'http_308' }]);
 });
 
 test('a fault of the account is one log line at the beginning and one at the end', {
@@ -360,13 +364,16 @@ test('a fault of the account is one log line at the beginning and one at the end
     upstream.answerNext(twilio.error(code));
     await gateway.send(sms);
   }
-  expect(alerts()).toMatchObject([{ alert: 'twilio_20003' }, { alert: 'twilio_21606' }]);
+  expect(alerts()).toMatchObject([
+    { account: 'refused', reason: 'twilio_20003' },
+    { fault: 'sender', reason: 'twilio_21606' },
+  ]);
   upstream.answerNext(twilio.error(21211)); // says nothing about the account
   await gateway.send(sms);
   expect(alerts()).toHaveLength(2);
   await gateway.send(sms);
   await gateway.send(sms);
-  expect(alerts().slice(2)).toMatchObject([{ level: 30, alerts_ended: ['twilio_20003', 'twilio_21606'] }]);
+  expect(alerts().slice(2)).toMatchObject([{ level: 30, account: 'ok' }]);
   upstream.answerNext(twilio.error(20003));
   await gateway.send(sms);
   expect(alerts()).toHaveLength(4);

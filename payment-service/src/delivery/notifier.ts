@@ -11,6 +11,8 @@ import { circuitOpen, consequencesOf, throttled } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
 import type { ProviderReport } from '../providers/circuit-report.ts';
+import { accountRefused } from '../providers/circuit-state.ts';
+import { watchProviders } from '../providers/provider-states.ts';
 import { createProviderBreaker, type ProviderBreakerOptions, type Save } from './provider-breaker.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -65,6 +67,9 @@ export function createNotifier(options: NotifierOptions): Notifier {
   // No provider comes after Twilio. Its breaker keeps a dead Twilio from costing every payment a deadline.
   const twilio = createProviderBreaker('Twilio', options, throttle, async (ended) => ended);
   const breakers = { Aldeamo: aldeamo, Twilio: twilio };
+  const states = watchProviders(clients, (provider, reason) =>
+    breakers[provider].open(accountRefused(reason)),
+  );
 
   async function failOver(payment: Payment, save: Save): Promise<Payment> {
     const begun = offerTo('Twilio', payment);
@@ -94,6 +99,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
   const reportOf = (provider: Provider): ProviderReport => ({
     ...breakers[provider].report(),
     throttled_until: throttle.until(provider),
+    ...states.of(provider),
   });
 
   return {
@@ -127,6 +133,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     report: () => ({ Aldeamo: reportOf('Aldeamo'), Twilio: reportOf('Twilio') }),
 
     async close() {
+      states.stop();
       aldeamo.shutdown();
       twilio.shutdown();
       await Promise.all([clients.Aldeamo.close(), clients.Twilio.close()]);

@@ -6,6 +6,7 @@ import { circuitOpen, consequencesOf } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
 import { type CircuitBreakerParameters, createCircuitBreaker } from '../providers/circuit-breaker.ts';
 import type { CircuitState } from '../providers/circuit-report.ts';
+import { accountRefused } from '../providers/circuit-state.ts';
 import type { ProviderClient } from '../providers/provider-client.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -47,9 +48,11 @@ export function createProviderBreaker(
       const durationMs = performance.now() - started;
       throttle.heed(provider, outcome);
       for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
+      const isRefused = outcome.outcome === 'not_sent' && outcome.account_refused;
       return {
         result: endAttempt(payment, outcome, durationMs),
         countsAs: consequencesOf(outcome).breaker,
+        opensCircuit: isRefused ? accountRefused(outcome.reason) : undefined,
         reason: reasonOf(outcome),
       };
     },

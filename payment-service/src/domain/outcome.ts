@@ -14,17 +14,29 @@ export type UnknownOutcomePolicy = 'resend' | 'hold';
 
 /** What follows from the outcome of an attempt; docs/delivery.md has it as a table. */
 export function consequencesOf(
-  outcome: { outcome: Outcome['outcome']; no_outage?: boolean | undefined },
+  {
+    outcome,
+    no_outage,
+    account_refused,
+  }: {
+    outcome: Outcome['outcome'];
+    no_outage?: boolean | undefined;
+    account_refused?: boolean | undefined;
+  },
   unknownOutcome: UnknownOutcomePolicy = 'resend',
 ): Consequences {
-  switch (outcome.outcome) {
+  switch (outcome) {
     case 'accepted':
       return { failOver: false, breaker: 'success', status: 'sent' };
     case 'rejected':
       // A success: the provider works. A rejection is final, so that no other provider is used.
-      return { failOver: false, breaker: outcome.no_outage ? 'ignored' : 'success', status: 'failed' };
+      return { failOver: false, breaker: no_outage ? 'ignored' : 'success', status: 'failed' };
     case 'not_sent':
-      return { failOver: true, breaker: outcome.no_outage ? 'ignored' : 'failure', status: 'pending' };
+      return {
+        failOver: true,
+        breaker: no_outage && !account_refused ? 'ignored' : 'failure',
+        status: 'pending',
+      };
     case 'unknown':
       return { failOver: unknownOutcome === 'resend', breaker: 'failure', status: 'pending' };
   }

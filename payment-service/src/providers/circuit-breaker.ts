@@ -29,6 +29,8 @@ export type CircuitBreakerParameters = typeof circuitBreakerDefaults;
 export interface EndedCall<Result> {
   result: Result;
   countsAs: Consequences['breaker'];
+  /** Opens the circuit at once, for this reason. */
+  opensCircuit?: string | undefined;
   reason: string | null;
 }
 
@@ -44,7 +46,9 @@ export interface CircuitBreaker<Args extends unknown[], Result> {
   fire(...args: Args): Promise<Result>;
   /** Whether it would let a call through now. */
   isAvailable(): boolean;
-  /** Checks the provider now. If it is healthy, closes the circuit and counts from zero. */
+  /** Opens a closed circuit. */
+  open(reason: string): void;
+  /** Checks the provider now. Closes the circuit and counts from zero, unless the provider is unhealthy or refuses the account. */
   recover(): Promise<boolean>;
   report(): CircuitReport;
   /** The time until an open circuit lets a probe through, in ms; 0 in the other states. */
@@ -72,8 +76,9 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
    */
   const counted = async (resolve: Resolve<Result>, ...args: Args): Promise<Result> => {
     const { generation } = circuit;
-    const { result, countsAs, reason } = await action(...args);
+    const { result, countsAs, opensCircuit, reason } = await action(...args);
     if (countsAs === 'ignored' || generation !== circuit.generation) {
+      circuit.probeSaidNothing(generation);
       resolve(countsAs === 'failure' ? fallback(result, ...args) : result);
       return new Promise<never>(() => {});
     }
@@ -83,7 +88,8 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
     }
     run.extend();
     const calls = window.counts().calls + 1; // opossum counts this one after it has been thrown
-    if (circuit.state === 'closed' && run.opensCircuit(calls))
+    if (opensCircuit !== undefined) circuit.open(opensCircuit);
+    else if (circuit.state === 'closed' && run.opensCircuit(calls))
       circuit.open(`${run.length} failures in a row, the last: ${reason}`);
     throw new Failure(result);
   };
@@ -101,6 +107,9 @@ export function createCircuitBreaker<Args extends unknown[], Result>({
         breaker.fire(resolve, ...args).then(resolve, reject);
       }),
     isAvailable: () => breaker.closed || breaker.pendingClose,
+    open(reason) {
+      if (circuit.state === 'closed') circuit.open(reason);
+    },
     recover: circuit.recover,
     nextProbeInMs: circuit.nextProbeInMs,
     report: () => ({ ...circuit.report(), ...window.counts(), consecutive_failures: run.length }),

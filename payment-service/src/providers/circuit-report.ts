@@ -1,3 +1,4 @@
+import { accountReportSchema, modeSchema } from 'service-kit/contract/account.ts';
 import { z } from 'zod';
 
 export const circuitStates = ['closed', 'open', 'half_open'] as const;
@@ -21,11 +22,17 @@ export const circuitReportSchema = z.object({
 });
 export type CircuitReport = z.infer<typeof circuitReportSchema>;
 
-/** A provider's circuit breaker, and the pause that the provider asked for (Retry-After), which is not the breaker's. */
+/** A provider's circuit breaker, the pause that the provider asked for (Retry-After), which is not the breaker's, and its account. */
 export const providerReportSchema = circuitReportSchema.extend({
   throttled_until: z.iso
     .datetime()
     .nullable()
     .meta({ description: 'When the pause ends that the provider has asked for; null without one' }),
+  mode: modeSchema
+    .nullable()
+    .meta({ description: 'Whether its service sends for real; null until it has reported that' }),
+  account: accountReportSchema
+    .nullable()
+    .meta({ description: 'The account at the provider, as its service knows it; null for a sandbox' }),
 });
 export type ProviderReport = z.infer<typeof providerReportSchema>;

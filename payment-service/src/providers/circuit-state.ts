@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type Opossum from 'opossum';
+import type { UpstreamHealth } from 'service-kit/contract/account.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { CircuitReport, CircuitState } from './circuit-report.ts';
 import type { FailureRun } from './failure-run.ts';
@@ -8,8 +9,8 @@ import { startWait, type Wait } from './wait.ts';
 
 export interface CircuitStateOptions {
   provider: Provider;
-  /** Whether the provider is healthy, found without a payment. It carries its own deadline, and never rejects. */
-  check: () => Promise<boolean>;
+  /** The provider's health, found without a payment. It carries its own deadline, and never rejects. */
+  check: () => Promise<UpstreamHealth>;
   /** Called with each state that the circuit enters. */
   onChange?: ((state: CircuitState) => void) | undefined;
   log: FastifyBaseLogger;
@@ -20,7 +21,9 @@ export interface Circuit {
   /** Incremented at each transition, so that results of calls from an earlier state are ignored. */
   readonly generation: number;
   open(reason: string): void;
-  /** Checks the provider now. If it is healthy, closes the circuit and counts from zero. */
+  /** A call of this generation was ignored: it may have been the probe. */
+  probeSaidNothing(generation: number): void;
+  /** Checks the provider now. Closes the circuit and counts from zero, unless the provider is unhealthy or refuses the account. */
   recover(): Promise<boolean>;
   report(): Pick<CircuitReport, 'state' | 'since' | 'reason' | 'next_probe_at'>;
   /** The time until an open circuit lets a probe through, in ms; 0 in the other states. */
@@ -30,7 +33,8 @@ export interface Circuit {
 
 /**
  * Records the states of an opossum breaker: since when and why it is in one, and which calls belong to it. A half-open
- * circuit checks the provider in the background, so that it closes without a customer's payment as the probe.
+ * circuit checks the provider in the background, so that it closes without a customer's payment as the probe. If only a send can
+ * tell, it stays half-open for a payment.
  */
 export function followCircuit<Args extends unknown[], Result>(
   breaker: Opossum<Args, Result>,
@@ -56,7 +60,13 @@ export function followCircuit<Args extends unknown[], Result>(
     nextProbe = startWait(resetTimeout);
     enter('open', cause ?? reason);
   });
+  /** What has come of the check and of the payment, one of which is the probe of a half-open circuit. */
+  let saidNothing = { check: false, payment: false };
+  const openIfBothSaidNothing = () => {
+    if (saidNothing.check && saidNothing.payment) change('open', 'the probe said nothing about the provider');
+  };
   breaker.on('halfOpen', () => {
+    saidNothing = { check: false, payment: false };
     enter('half_open', `open for ${resetTimeout} ms`);
     void probe();
   });
@@ -67,10 +77,16 @@ export function followCircuit<Args extends unknown[], Result>(
 
   async function probe(): Promise<void> {
     const { generation } = current;
-    const isHealthy = await check();
+    const { status, reason, account_refused } = await check();
     if (generation !== current.generation) return; // a payment was the probe, or the circuit was closed by hand
-    if (isHealthy) change('close', 'the background check succeeded');
-    else change('open', 'the background check failed');
+    if (status === 'healthy') return change('close', 'the background check succeeded');
+    if (status === 'unhealthy')
+      return change(
+        'open',
+        account_refused ? accountRefused(reason) : `the background check failed: ${reason}`,
+      );
+    saidNothing.check = true;
+    openIfBothSaidNothing();
   }
 
   return {
@@ -81,8 +97,14 @@ export function followCircuit<Args extends unknown[], Result>(
       return current.generation;
     },
     open: (reason) => change('open', reason),
+    probeSaidNothing(generation) {
+      if (current.state !== 'half_open' || generation !== current.generation) return;
+      saidNothing.payment = true;
+      openIfBothSaidNothing();
+    },
     async recover() {
-      if (!(await check())) return false;
+      const { status, account_refused } = await check();
+      if (status === 'unhealthy' || account_refused) return false;
       if (breaker.isShutdown) return false; // close() would start it again
       window.clear();
       ignoreCallsUnderWay();
@@ -101,6 +123,9 @@ export function followCircuit<Args extends unknown[], Result>(
     },
   };
 }
+
+/** Why a circuit is open whose provider refuses the account. */
+export const accountRefused = (reason: string | null) => `account_refused: ${reason}`;
 
 function createStateRecord(run: FailureRun, { provider, onChange, log }: Omit<CircuitStateOptions, 'check'>) {
   const current = { state: 'closed' as CircuitState, since: new Date(), reason: 'start', generation: 0 };

@@ -5,12 +5,14 @@ import {
   retryAfterOf,
   unreadableAnswer,
 } from 'service-kit/client/answer.ts';
+import type { UpstreamHealth } from 'service-kit/contract/account.ts';
 import {
   answeredIdSchema,
   notifyReplySchema,
   type Outcome,
   outcomeMembersSchema,
   type Provider,
+  reasonSchema,
   unknownKeySchema,
 } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
@@ -31,11 +33,17 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
   }
   const members = outcomeMembersSchema.safeParse(json);
   if (members.success) {
-    const { outcome, reason, no_outage } = members.data;
+    const { outcome, reason, no_outage, account_refused } = members.data;
     if (outcome === 'unknown') return { outcome, reason };
     const sign = no_outage ? { no_outage } : {};
     if (outcome === 'rejected') return { outcome, reason, ...sign };
-    return { outcome, reason, ...retryAfterOf(answer.retryAfter), ...sign };
+    return {
+      outcome,
+      reason,
+      ...retryAfterOf(answer.retryAfter),
+      ...sign,
+      ...(account_refused && { account_refused }),
+    };
   }
   return outcomeOfStatus(answer);
 }
@@ -75,3 +83,32 @@ const outcomeSchema = outcomeMembersSchema.extend({
 
 /** Allows for two clocks that do not run at the same rate. */
 const marginMs = 1000;
+
+const healthMembersSchema = z.object({
+  status: z.enum(['healthy', 'unknown']),
+  reason: reasonSchema.nullable().catch(null).default(null),
+});
+const unhealthyMembersSchema = z.object({
+  reason: reasonSchema.catch('unspecified').default('unspecified'),
+  account_refused: z.boolean().catch(false).default(false),
+  only_a_send_can_tell: z.boolean().catch(false).default(false),
+});
+
+/** Reads the answer to GET /health/upstream. */
+export function upstreamHealthOf(answer: Answer): UpstreamHealth {
+  const json = parseJson(answer.body);
+  if (answer.status === 200) {
+    const members = healthMembersSchema.safeParse(json);
+    return members.success ? { ...members.data, account_refused: false } : unhealthy('unreadable_answer');
+  }
+  const members = unhealthyMembersSchema.safeParse(json);
+  if (answer.status !== 503 || !members.success) return unhealthy(`http_${answer.status}`);
+  const { reason, account_refused, only_a_send_can_tell } = members.data;
+  return { status: only_a_send_can_tell ? 'unknown' : 'unhealthy', reason, account_refused };
+}
+
+export const unhealthy = (reason: string): UpstreamHealth => ({
+  status: 'unhealthy',
+  reason,
+  account_refused: false,
+});

@@ -1,8 +1,15 @@
-import { parseJson } from 'service-kit/client/answer.ts';
+import { parseJson, reasonOfError } from 'service-kit/client/answer.ts';
 import { createHttpClient, type HttpClientOptions } from 'service-kit/client/http-client.ts';
+import { accountReportSchema, modeSchema, type UpstreamHealth } from 'service-kit/contract/account.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
-import { outcomeOfAnswer, type QueriedOutcome, settledBy } from './provider-answer.ts';
+import {
+  outcomeOfAnswer,
+  type QueriedOutcome,
+  settledBy,
+  unhealthy,
+  upstreamHealthOf,
+} from './provider-answer.ts';
 
 export interface ProviderClientOptions extends HttpClientOptions {
   provider: Provider;
@@ -18,12 +25,19 @@ export interface ProviderClient {
    * not arrived yet. It never rejects.
    */
   ask(idempotencyKey: string, startedAt: number): Promise<QueriedOutcome>;
-  /** Whether the provider's API is healthy. It never rejects. */
-  check(): Promise<boolean>;
+  /** Has the provider service ask the provider's API. It never rejects. */
+  check(): Promise<UpstreamHealth>;
+  /** What the provider service reports of itself, without asking the provider; undefined if it does not. It never rejects. */
+  readState(): Promise<ProviderState | undefined>;
   close(): Promise<void>;
 }
 
-const healthySchema = z.object({ status: z.literal('healthy') });
+/** An older provider service reports no account. */
+export const providerStateSchema = z.object({
+  mode: modeSchema,
+  account: accountReportSchema.nullable().default(null),
+});
+export type ProviderState = z.infer<typeof providerStateSchema>;
 
 export function createProviderClient({
   provider,
@@ -56,10 +70,18 @@ export function createProviderClient({
 
     async check() {
       try {
-        const { status, body } = await service.call({ method: 'GET', path: '/health/upstream' });
-        return status === 200 && healthySchema.safeParse(parseJson(body)).success;
+        return upstreamHealthOf(await service.call({ method: 'GET', path: '/health/upstream' }));
+      } catch (error) {
+        return unhealthy(reasonOfError(error));
+      }
+    },
+
+    async readState() {
+      try {
+        const { status, body } = await service.call({ method: 'GET', path: '/health' });
+        return status === 200 ? providerStateSchema.safeParse(parseJson(body)).data : undefined;
       } catch {
-        return false;
+        return undefined;
       }
     },
 

@@ -10,6 +10,7 @@ import { isHeld, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import type { QueriedOutcome } from '../../src/providers/provider-answer.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
+import { upstreamHealth } from '../fixture.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 
 const noIds = { traceparent: null, request_id: null };
@@ -75,7 +76,8 @@ async function setUp({
       queries.push({ key, startedAt });
       return known[nameOf(key)];
     },
-    check: async () => healthy[provider],
+    check: async () => upstreamHealth(healthy[provider]),
+    readState: async () => undefined,
     close: async () => {},
   });
   const logged: string[] = [];

@@ -7,6 +7,7 @@ import { newPayment, type Payment } from '../../src/domain/payment.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { LeaseLost, type Store } from '../../src/store/store.ts';
+import { upstreamHealth } from '../fixture.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { type LeaseWatch, watchLeases } from './lease-watch.ts';
 
@@ -53,7 +54,8 @@ function createProviders(store: Store, watch: LeaseWatch) {
     },
     ask: async (key: string): Promise<Outcome | undefined> =>
       watch.sent.has(key) ? { outcome: 'accepted', message_id: `${provider} ${key}` } : undefined,
-    check: async () => true,
+    check: async () => upstreamHealth(true),
+    readState: async () => undefined,
     close: async () => {},
   });
   return { calls, clientOf };

@@ -6,6 +6,7 @@ import { createNotifier } from '../../src/delivery/notifier.ts';
 import { startAttempt } from '../../src/domain/attempts.ts';
 import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+import { upstreamHealth } from '../fixture.ts';
 
 const noIds = { traceparent: null, request_id: null };
 
@@ -41,7 +42,8 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
       return typeof answer === 'function' ? answer(request) : answer;
     },
     ask: async () => undefined,
-    check: async () => healthy[provider],
+    check: async () => upstreamHealth(await healthy[provider]),
+    readState: async () => undefined,
     close: async () => {
       closed.push(provider);
     },

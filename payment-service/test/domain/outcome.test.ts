@@ -25,6 +25,11 @@ const rows: [what: string, outcome: Outcome, consequences: Consequences][] = [
   ['429', { outcome: 'not_sent', reason: 'http_429', retry_after_ms: 1000 }, outage],
   ['no_outage set to false', { outcome: 'not_sent', reason: 'down', no_outage: false }, outage],
   ['one declined message', { outcome: 'not_sent', reason: 'http_400', no_outage: true }, noOutage],
+  [
+    'an account that is refused, though with one declined message',
+    { outcome: 'not_sent', reason: 'twilio_21606', no_outage: true, account_refused: true },
+    outage,
+  ],
   ['an open circuit', circuitOpen, noOutage],
   ['a full queue of our own', overloaded, noOutage],
   ['a Retry-After that has not passed', throttled, noOutage],

@@ -38,6 +38,8 @@ function startReplica(name: string, openChannel?: OpenChannel) {
     failures: 0,
     next_probe_at: null,
     throttled_until: null,
+    mode: null,
+    account: null,
   });
   const circuits: Record<'Aldeamo' | 'Twilio', CircuitState> = { Aldeamo: 'closed', Twilio: 'closed' };
   const onPaymentChanged = vi.fn();

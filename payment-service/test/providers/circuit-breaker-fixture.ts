@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { UpstreamHealth } from 'service-kit/contract/account.ts';
 import { expect, vi } from 'vitest';
 import type { Consequences } from '../../src/domain/outcome.ts';
 import {
@@ -6,12 +7,14 @@ import {
   circuitBreakerDefaults,
   createCircuitBreaker,
 } from '../../src/providers/circuit-breaker.ts';
+import { upstreamHealth } from '../fixture.ts';
 
 export type CountsAs = Consequences['breaker'];
 
 interface FixtureOptions {
   parameters?: Partial<CircuitBreakerParameters>;
-  check?: () => Promise<boolean>;
+  /** Whether the provider is healthy, or more than that. */
+  check?: () => Promise<boolean | UpstreamHealth>;
   onChange?: () => void;
   log?: FastifyBaseLogger;
   fallback?: () => Promise<string>;
@@ -48,7 +51,10 @@ export function setUp({
       failedResults.push(failed);
       return fallback();
     },
-    check,
+    check: async () => {
+      const health = await check();
+      return typeof health === 'boolean' ? upstreamHealth(health) : health;
+    },
     ...(onChange && { onChange }),
     log: log ?? ({ info: note, warn: note } as unknown as FastifyBaseLogger),
   });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Consequences } from '../../src/domain/outcome.ts';
 import { type CircuitBreakerParameters, createCircuitBreaker } from '../../src/providers/circuit-breaker.ts';
 import type { CircuitState } from '../../src/providers/circuit-report.ts';
+import { upstreamHealth } from '../fixture.ts';
 
 type CountsAs = Consequences['breaker'];
 type Handler = 'primary' | 'fallback';
@@ -166,7 +167,7 @@ function createReal(parameters: CircuitBreakerParameters, checkMs: number) {
     parameters,
     check: async () => {
       await new Promise((resolve) => setTimeout(resolve, checkMs));
-      return real.isHealthy;
+      return upstreamHealth(real.isHealthy);
     },
     action: async (countsAs) => {
       real.calls += 1;

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { circuitBreakerDefaults, createCircuitBreaker } from '../../src/providers/circuit-breaker.ts';
 import type { CircuitState } from '../../src/providers/circuit-report.ts';
+import { upstreamHealth } from '../fixture.ts';
 
 /** How long a call takes, in ms. */
 const callMs = 100;
@@ -44,7 +45,7 @@ function createTraffic(perSecond: number) {
       });
     },
     fallback: async () => 'Twilio',
-    check: async () => random() >= failingShare,
+    check: async () => upstreamHealth(random() >= failingShare),
     onChange: (state: CircuitState) => {
       if (state === 'open') openedAt.push(now);
     },

@@ -522,7 +522,7 @@ describe('the provider client, at its concurrency limit', () => {
     const client = clientOf(url, { maxConcurrency: 2 });
     const underWay = ['a', 'b'].map((key) => client.notify(request, key));
     await full;
-    await expect(client.check()).resolves.toBe(true);
+    await expect(client.check()).resolves.toMatchObject({ status: 'healthy' });
     letGo();
     await Promise.all(underWay);
   });
@@ -540,38 +540,52 @@ describe('the provider client, at its concurrency limit', () => {
 
 describe('the check of a provider', () => {
   test.each([
-    [200, '{"status":"healthy"}', true],
-    [200, '{"status":"hea', false],
-    [200, '{}', false],
-    [204, undefined, false],
-    [302, '{"status":"healthy"}', false],
-    [404, '{"status":"healthy"}', false],
-    [503, '{"status":"healthy"}', false],
-  ])('given an answer of %i %s, returns %s', async (status, body, isHealthy) => {
+    [200, '{"status":"healthy"}', 'healthy', null, false],
+    [200, '{"status":"unknown","reason":"check_forbidden"}', 'unknown', 'check_forbidden', false],
+    [200, '{"status":"hea', 'unhealthy', 'unreadable_answer', false],
+    [200, '{}', 'unhealthy', 'unreadable_answer', false],
+    [204, undefined, 'unhealthy', 'http_204', false],
+    [302, '{"status":"healthy"}', 'unhealthy', 'http_302', false],
+    [404, '{"status":"healthy"}', 'unhealthy', 'http_404', false],
+    [503, '{"status":"healthy"}', 'unhealthy', 'unspecified', false],
+    [503, '{"reason":"connection_refused"}', 'unhealthy', 'connection_refused', false],
+    [503, '{"reason":"credentials","account_refused":true}', 'unhealthy', 'credentials', true],
+    [
+      503,
+      '{"reason":"twilio_21606","account_refused":true,"only_a_send_can_tell":true}',
+      'unknown',
+      'twilio_21606',
+      true,
+    ],
+  ] as const)('given an answer of %i %s, returns %s', async (answer, body, status, reason, account_refused) => {
     const received: unknown[] = [];
     const url = await serve(({ method, url }, response) => {
       received.push(`${method} ${url}`);
-      response.writeHead(status, { location: '/' }).end(body);
+      response.writeHead(answer, { location: '/' }).end(body);
     });
-    await expect(clientOf(url).check()).resolves.toBe(isHealthy);
+    await expect(clientOf(url).check()).resolves.toEqual({ status, reason, account_refused });
     expect(received).toEqual(['GET /health/upstream']);
   });
 
-  test('given a port where no server listens, returns false', async () => {
-    await expect(clientOf(await unusedUrl()).check()).resolves.toBe(false);
+  test('given a port where no server listens, returns unhealthy', async () => {
+    await expect(clientOf(await unusedUrl()).check()).resolves.toMatchObject({ status: 'unhealthy' });
   });
 
-  test('given a silent provider, returns false by its deadline', async () => {
-    await expect(clientOf(await serve(() => {}), { timeoutMs: short }).check()).resolves.toBe(false);
+  test('given a silent provider, returns unhealthy by its deadline', async () => {
+    await expect(clientOf(await serve(() => {}), { timeoutMs: short }).check()).resolves.toMatchObject({
+      status: 'unhealthy',
+    });
   });
 
-  test('given a 200 whose body never ends, returns false by its deadline', async () => {
+  test('given a 200 whose body never ends, returns unhealthy by its deadline', async () => {
     const url = await serve((_request, response) => response.writeHead(200).write('{'));
-    await expect(clientOf(url, { timeoutMs: short }).check()).resolves.toBe(false);
+    await expect(clientOf(url, { timeoutMs: short }).check()).resolves.toMatchObject({ status: 'unhealthy' });
   });
 
-  test('given a connection that is dropped, returns false', { timeout: ample / 2 }, async () => {
-    await expect(clientOf(await serve(({ socket }) => socket.destroy())).check()).resolves.toBe(false);
+  test('given a connection that is dropped, returns unhealthy', { timeout: ample / 2 }, async () => {
+    await expect(clientOf(await serve(({ socket }) => socket.destroy())).check()).resolves.toMatchObject({
+      status: 'unhealthy',
+    });
   });
 });
 
@@ -731,15 +745,15 @@ describe('the status query of an attempt', () => {
   });
 });
 
-test('the provider client, when closed, ends a running check with false and closes every connection', {
+test('the provider client, when closed, ends a running check as unhealthy and closes every connection', {
   timeout: ample / 2,
 }, async () => {
   const received = Promise.withResolvers<Socket>();
   const client = clientOf(await serve(({ socket }) => received.resolve(socket)));
-  const isHealthy = client.check();
+  const health = client.check();
   const socket = await received.promise;
   const closed = once(socket, 'close');
   await client.close();
-  await expect(isHealthy).resolves.toBe(false);
+  await expect(health).resolves.toMatchObject({ status: 'unhealthy' });
   await closed;
 });

@@ -27,8 +27,12 @@ export function outcomeOfStatus(answer: Answer, reason = `http_${answer.status}`
   return { outcome: 'unknown', reason };
 }
 
+/** The reason of a call that sends nothing and failed. */
+export const reasonOfError = (error: unknown): string =>
+  (error as Error).name === 'TimeoutError' ? 'deadline_passed' : outcomeOfError(error, false).reason;
+
 /** The outcome of a call that failed. Nothing was sent unless the request was written to a connection; then it is unknown. */
-export function outcomeOfError(error: unknown, written: boolean): Outcome {
+export function outcomeOfError(error: unknown, written: boolean): Exclude<Outcome, { outcome: 'accepted' }> {
   const { code, name } = error as { code?: string; name?: string };
   if (written)
     return { outcome: 'unknown', reason: name === 'TimeoutError' ? 'deadline_passed' : 'connection_lost' };

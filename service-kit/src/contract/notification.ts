@@ -45,6 +45,14 @@ export const notifyRequestSchema = z.strictObject({
   message: messageSchema,
   customer_id: customerIdSchema,
   phone: phoneSchema.optional(),
+  ttl_seconds: z.number().int().positive().optional().meta({
+    description:
+      'How long the SMS is worth delivering. Not part of what an Idempotency-Key is compared by. Without it the provider decides',
+  }),
+  live_only: z.boolean().optional().meta({
+    description:
+      'true: a sandbox does not accept the SMS, because the other provider is live and the customer would get nothing. Not part of what an Idempotency-Key is compared by',
+  }),
 });
 export type NotifyRequest = z.infer<typeof notifyRequestSchema>;
 
@@ -105,7 +113,8 @@ export const notifyReplySchema = z.object({
  * The outcome of one call to one provider. Only `accepted` has a message id; the others have a reason.
  *
  * `retry_after_ms` is the pause that the provider asks for. With `no_outage` the outcome is no sign of an outage, because
- * the provider declined just this message, or was not called at all.
+ * the provider declined just this message, or was not called at all. With `account_refused` the provider refuses every SMS until
+ * a person corrects the account or a setting.
  */
 const outcomeSchema = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('accepted'), message_id: idSchema }),
@@ -119,6 +128,7 @@ const outcomeSchema = z.discriminatedUnion('outcome', [
     reason: reasonSchema,
     retry_after_ms: z.number().int().nonnegative().optional(),
     no_outage: z.boolean().optional(),
+    account_refused: z.boolean().optional(),
   }),
   z.object({ outcome: z.literal('unknown'), reason: reasonSchema }),
 ]);
@@ -134,6 +144,7 @@ export const outcomeMembersSchema = z.object({
   outcome: z.enum(['rejected', 'not_sent', 'unknown']),
   reason: reasonSchema.catch('unspecified'),
   no_outage: z.boolean().optional().catch(undefined),
+  account_refused: z.boolean().optional().catch(undefined),
 });
 
 /**

@@ -7,22 +7,26 @@ import type { AdmissionOptions } from '../http/admission.ts';
 import { buildServer } from '../http/server.ts';
 import type { SiteOptions } from '../http/site.ts';
 import type { Server } from '../http/types.ts';
+import type { Account } from './account.ts';
 import type { Gateway } from './gateway.ts';
 import { registerProviderHealth } from './health-routes.ts';
 import { createMemoryIdempotencyStore } from './idempotency/memory.ts';
 import type { PostgresIdempotencyStoreOptions } from './idempotency/postgres.ts';
 import type { IdempotencyStore } from './idempotency/store.ts';
 import { idempotencyStoreProblem } from './idempotency/store-unavailable.ts';
-import { measureSends } from './metrics.ts';
+import { exportAccount, measureSends } from './metrics.ts';
 import { registerNotifyRoutes } from './notify-routes.ts';
 import { registerFaultInjection } from './sandbox/fault-injection.ts';
 import { registerSandboxRoutes } from './sandbox/routes.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
+import { createUpstreamCheck } from './upstream-check.ts';
 
 export interface ProviderAppOptions {
   provider: Provider;
   version: string;
   gateway: Gateway;
+  /** What the gateway learns of the account; undefined for a sandbox. */
+  account?: Account | undefined;
   /** The gateway again if it is a sandbox: it gets routes and faults. */
   sandbox?: Sandbox;
   /** The deadline of an answer. Below payment-service's, so that the answer arrives and carries an outcome. */
@@ -37,7 +41,7 @@ export interface ProviderAppOptions {
 
 /** A notification provider as an HTTP service. It owns the gateway, and closes it when it closes. */
 export async function buildProviderApp(options: ProviderAppOptions): Promise<Server> {
-  const { provider, gateway, sandbox, gatewayTimeoutMs, logger, metrics = new Registry() } = options;
+  const { provider, gateway, account, sandbox, gatewayTimeoutMs, logger, metrics = new Registry() } = options;
   const mode = sandbox ? 'sandbox' : 'live';
   const store = await openIdempotencyStore(options.sendsDatabaseUrl, {
     provider,
@@ -65,7 +69,15 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
 
   if (sandbox) registerFaultInjection(server, sandbox);
   registerNotifyRoutes(server, { provider, store, gatewayTimeoutMs, onRequest });
-  registerProviderHealth(server, { provider, mode, gateway, gatewayTimeoutMs, requests: () => requests });
+  const upstream = createUpstreamCheck({ gateway, account, timeoutMs: gatewayTimeoutMs });
+  registerProviderHealth(server, {
+    provider,
+    mode,
+    account,
+    upstreamHealth: upstream.health,
+    requests: () => requests,
+  });
+  if (account) exportAccount(provider, account, metrics);
   if (sandbox) registerSandboxRoutes(server, sandbox);
   server.addHook('onListen', async () => {
     logger.info({ provider, mode }, sandbox ? 'sandbox: no SMS is sent' : 'live: SMS are sent');
@@ -74,6 +86,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
         { provider, mode },
         'there are no keys: any program that reaches this service can send SMS; set ADMIN_API_KEY and SERVICE_TOKEN',
       );
+    if (account) void upstream.watch(server.stopping);
   });
   server.addHook('onClose', async () => {
     await gateway.close?.();

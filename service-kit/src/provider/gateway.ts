@@ -1,6 +1,6 @@
-import type { FastifyBaseLogger } from 'fastify';
 import type { HttpClientOptions } from '../client/http-client.ts';
 import type { NotifyRequest, Outcome } from '../contract/notification.ts';
+import type { Account, Check } from './account.ts';
 
 /** The same key is the same send. */
 export type Send = NotifyRequest & { idempotency_key: string | null };
@@ -10,12 +10,13 @@ export interface Gateway {
   /** Sends one SMS. Every failure is an outcome; it never rejects. */
   send(send: Send): Promise<Outcome>;
   /** Whether the provider's API is healthy, found without sending anything. It never rejects. */
-  check(): Promise<boolean>;
+  check(): Promise<Check>;
   close?(): Promise<void>;
 }
 
 export interface LiveGatewayOptions extends HttpClientOptions {
-  log: FastifyBaseLogger;
+  /** Learns from each send. */
+  account: Account;
 }
 
 /** Rejected without a call, so it says nothing about the provider. */

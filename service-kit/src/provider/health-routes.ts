@@ -1,23 +1,23 @@
 import { z } from 'zod';
-import { type Provider, providerSchema } from '../contract/notification.ts';
-import { withDeadline } from '../deadline.ts';
+import { accountReportSchema, type Mode, modeSchema, type UpstreamHealth } from '../contract/account.ts';
+import { type Provider, providerSchema, reasonSchema } from '../contract/notification.ts';
 import { Problem, problemResponse } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
-import type { Gateway } from './gateway.ts';
-
-const modeSchema = z.enum(['sandbox', 'live']);
+import type { Account } from './account.ts';
 
 interface ProviderHealthOptions {
   provider: Provider;
-  mode: z.infer<typeof modeSchema>;
-  gateway: Gateway;
-  gatewayTimeoutMs: number;
+  mode: Mode;
+  /** Undefined for a sandbox. */
+  account: Account | undefined;
+  /** Asks the provider. It never rejects. */
+  upstreamHealth: () => Promise<UpstreamHealth>;
   /** The number of POST /notify requests since the start. */
   requests: () => number;
 }
 
 export function registerProviderHealth(server: Server, options: ProviderHealthOptions): void {
-  const { provider, mode, gateway, gatewayTimeoutMs, requests } = options;
+  const { provider, mode, account, upstreamHealth, requests } = options;
   server.get(
     '/health',
     {
@@ -30,6 +30,9 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
             status: z.literal('healthy'),
             provider: providerSchema,
             mode: modeSchema,
+            account: accountReportSchema
+              .nullable()
+              .meta({ description: 'What is known of the account at the provider; null for a sandbox' }),
             requests: z
               .number()
               .int()
@@ -38,7 +41,13 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
         },
       },
     },
-    async () => ({ status: 'healthy' as const, provider, mode, requests: requests() }),
+    async () => ({
+      status: 'healthy' as const,
+      provider,
+      mode,
+      account: account?.report() ?? null,
+      requests: requests(),
+    }),
   );
 
   server.get(
@@ -49,15 +58,25 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
         tags: ['health'],
         summary: `Check whether ${provider}'s API is healthy`,
         response: {
-          200: z.object({ status: z.literal('healthy') }),
-          503: problemResponse('The API is unhealthy, or does not answer'),
+          200: z.object({
+            status: z.enum(['healthy', 'unknown']).meta({
+              description: '`unknown`: it answers, and only a send can tell whether it accepts one',
+            }),
+            reason: reasonSchema.optional(),
+          }),
+          503: problemResponse('The API is unhealthy, does not answer, or refuses the account; see `reason`'),
         },
       },
     },
     async () => {
-      const isHealthy = await withDeadline(gatewayTimeoutMs, gateway.check(), () => false);
-      if (!isHealthy) throw new Problem(503, 'upstream-unhealthy', `${provider}'s API is unhealthy.`);
-      return { status: 'healthy' as const };
+      const { status, reason, account_refused } = await upstreamHealth();
+      if (status !== 'unhealthy' && !account_refused) return { status, ...(reason !== null && { reason }) };
+      throw new Problem(
+        503,
+        'upstream-unhealthy',
+        account_refused ? `${provider} refuses the account.` : `${provider}'s API is unhealthy.`,
+        { reason, account_refused, only_a_send_can_tell: status === 'unknown' },
+      );
     },
   );
 }

@@ -1,6 +1,8 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { accountStates } from '../contract/account.ts';
 import { outcomes, type Provider } from '../contract/notification.ts';
 import { durationBuckets } from '../telemetry/metrics.ts';
+import { type Account, type Fault, faults } from './account.ts';
 import type { Gateway } from './gateway.ts';
 
 /**
@@ -33,4 +35,45 @@ export function measureSends(provider: Provider, send: Gateway['send'], registry
     durations.observe(labels, (performance.now() - started) / 1000);
     return result;
   };
+}
+
+/** Counts the answers that name a fault. */
+export function countFaults(provider: Provider, registry: Registry): (fault: Fault) => void {
+  const total = new Counter({
+    name: 'paysms_account_faults_total',
+    help: 'Answers and receipts of a provider that name a fault which a person must correct, by what is at fault',
+    labelNames: ['provider', 'fault'],
+    registers: [registry],
+  });
+  for (const fault of faults) total.inc({ provider, fault }, 0);
+  return (fault) => total.inc({ provider, fault });
+}
+
+/** Reads the state of the account at each scrape. */
+export function exportAccount(
+  provider: Provider,
+  account: Pick<Account, 'report'>,
+  registry: Registry,
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'paysms_account_state',
+    help: '1 for the state that the account at the provider is in, as this process knows it; 0 for the others',
+    labelNames: ['provider', 'state'],
+    registers,
+    collect() {
+      const { state } = account.report();
+      for (const each of accountStates) this.set({ provider, state: each }, state === each ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'paysms_account_balance',
+    help: 'The SMS that are left in the account, where the provider reports them',
+    labelNames: ['provider'],
+    registers,
+    collect() {
+      const { balance } = account.report();
+      if (balance !== null) this.set({ provider }, balance);
+    },
+  });
 }

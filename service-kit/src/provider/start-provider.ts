@@ -1,12 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { z } from 'zod';
 import type { Provider } from '../contract/notification.ts';
 import { accessOptions } from '../http/access-settings.ts';
 import { startService } from '../http/start.ts';
 import type { Server } from '../http/types.ts';
+import { type Account, createAccount } from './account.ts';
 import { buildProviderApp } from './app.ts';
 import type { Gateway, LiveGatewayOptions } from './gateway.ts';
+import { countFaults } from './metrics.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from './sandbox/sandbox.ts';
 import type { ProviderConfig } from './settings.ts';
 
@@ -17,8 +19,8 @@ export interface ProviderService<Config extends ProviderConfig> {
   /** Undefined without credentials: then the service is a sandbox. */
   createGateway(config: Config, options: Omit<LiveGatewayOptions, 'url'>): Gateway | undefined;
   sandboxOptions(config: Config): Omit<SandboxOptions, 'provider'>;
-  /** Adds the provider's own routes, such as webhooks. */
-  registerRoutes?(server: Server, config: Config): void;
+  /** Adds the provider's own routes, such as webhooks, of which the account learns. */
+  registerRoutes?(server: Server, config: Config, account: Account): void;
 }
 
 export const startProvider = <Config extends ProviderConfig>(
@@ -47,30 +49,34 @@ export async function buildProvider<Config extends ProviderConfig>(
   config: Config,
   runtime: ProviderRuntime,
 ): Promise<Server> {
+  const { provider } = service;
+  const { logger: log, metrics = new Registry() } = runtime;
+  const account = createAccount({ provider, log, onFault: countFaults(provider, metrics) });
   const server = await buildProviderApp({
-    provider: service.provider,
-    ...gatewayOf(service, config, runtime.logger),
+    provider,
+    ...gatewayOf(service, config, account),
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
     sendsDatabaseUrl: config.SENDS_DATABASE_URL,
     access: accessOptions(config),
     ...runtime,
+    metrics,
   });
-  service.registerRoutes?.(server, config);
+  service.registerRoutes?.(server, config, account);
   return server;
 }
 
 function gatewayOf<Config extends ProviderConfig>(
   { provider, createGateway, sandboxOptions }: ProviderService<Config>,
   config: Config,
-  log: FastifyBaseLogger,
-): { gateway: Gateway; sandbox?: Sandbox } {
+  account: Account,
+): { gateway: Gateway; account?: Account; sandbox?: Sandbox } {
   const live = createGateway(config, {
     // A little before the answer is due, because only the gateway knows whether its request was written.
     timeoutMs: Math.ceil(config.GATEWAY_TIMEOUT_MS * 0.95),
     maxConcurrency: config.GATEWAY_MAX_CONCURRENCY,
-    log,
+    account,
   });
-  if (live) return { gateway: live };
+  if (live) return { gateway: live, account };
   const sandbox = createSandbox({ provider, ...sandboxOptions(config) });
   return { gateway: sandbox, sandbox };
 }

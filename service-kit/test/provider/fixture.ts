@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
 import type { Outcome } from '../../src/contract/notification.ts';
 import type { SandboxSettings } from '../../src/contract/sandbox-settings.ts';
+import type { Check } from '../../src/provider/account.ts';
 import { buildProviderApp, type ProviderAppOptions } from '../../src/provider/app.ts';
 import type { Gateway, Send } from '../../src/provider/gateway.ts';
 import { createSandbox } from '../../src/provider/sandbox/sandbox.ts';
@@ -14,7 +15,7 @@ export const accepted: Outcome = { outcome: 'accepted', message_id: 'sms-1' };
 export async function buildFakeApp(fakes: Partial<Gateway> = {}, options: Partial<ProviderAppOptions> = {}) {
   const gateway = {
     send: vi.fn<(send: Send) => Promise<Outcome>>(fakes.send ?? (async () => accepted)),
-    check: vi.fn<() => Promise<boolean>>(fakes.check ?? (async () => true)),
+    check: vi.fn<() => Promise<Check>>(fakes.check ?? (async () => ({ state: 'healthy' }))),
   };
   return { ...(await build({ gateway, ...options })), gateway };
 }

@@ -7,7 +7,13 @@ test('GET / and GET /health name the provider, and count its requests', async ()
   const { app } = await buildSandboxApp();
   expect((await app.inject('/')).json()).toEqual({ message: 'Servicio de Aldeamo', status: 'online' });
   const health = async () => (await app.inject('/health')).json();
-  expect(await health()).toEqual({ status: 'healthy', provider: 'Aldeamo', mode: 'sandbox', requests: 0 });
+  expect(await health()).toEqual({
+    status: 'healthy',
+    provider: 'Aldeamo',
+    mode: 'sandbox',
+    account: null,
+    requests: 0,
+  });
   await app.inject(notify(body));
   await app.inject(notify(body));
   expect(await health()).toMatchObject({ requests: 2 });
@@ -15,8 +21,8 @@ test('GET / and GET /health name the provider, and count its requests', async ()
 
 describe('GET /health/upstream', () => {
   test.each<[string, Gateway['check'], number]>([
-    ['healthy', async () => true, 200],
-    ['unhealthy', async () => false, 503],
+    ['healthy', async () => ({ state: 'healthy' }), 200],
+    ['unhealthy', async () => ({ state: 'unhealthy', reason: 'http_500' }), 503],
     ['silent', () => new Promise(() => {}), 503],
   ])('given an API that is %s', async (_name, check, status) => {
     const { app, gateway } = await buildFakeApp({ check }, { gatewayTimeoutMs: 10 });

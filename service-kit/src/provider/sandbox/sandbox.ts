@@ -43,7 +43,7 @@ export function createSandbox({ provider, settings: initial, ledgerFile }: Sandb
   const ledger = openLedger(ledgerFile);
   let settings = { ...defaultSandboxSettings, ...initial };
   let roll = createDice(settings.seed);
-  const check = async () => {
+  const succeeds = async () => {
     const fails = roll() < settings.failure_rate;
     if (settings.latency_ms > 0) await delay(settings.latency_ms);
     return !fails;
@@ -62,11 +62,12 @@ export function createSandbox({ provider, settings: initial, ledgerFile }: Sandb
     },
     nextFault: () => faultOf(settings, roll()),
     async send({ customer_id, idempotency_key }) {
-      if (!(await check())) return { outcome: 'not_sent', reason: 'sandbox_failure' };
+      if (!(await succeeds())) return { outcome: 'not_sent', reason: 'sandbox_failure' };
       const message_id = `${provider.toLowerCase()}-${randomUUID()}`;
       ledger.add({ message_id, customer_id, idempotency_key, accepted_at: new Date().toISOString() });
       return { outcome: 'accepted', message_id };
     },
-    check,
+    check: async () =>
+      (await succeeds()) ? { state: 'healthy' } : { state: 'unhealthy', reason: 'sandbox_failure' },
   };
 }

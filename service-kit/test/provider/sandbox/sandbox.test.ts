@@ -52,7 +52,9 @@ describe('the failure rate', () => {
     { failure_rate: roll, succeeds: true },
     { failure_rate: roll + 2 ** -32, succeeds: false },
   ])('$failure_rate: succeeds $succeeds', async ({ failure_rate, succeeds }) => {
-    expect(await sandboxWith({ failure_rate, seed }).check()).toBe(succeeds);
+    expect((await sandboxWith({ failure_rate, seed }).check()).state).toBe(
+      succeeds ? 'healthy' : 'unhealthy',
+    );
     const sandbox = sandboxWith({ failure_rate, seed });
     expect(await sandbox.send(sendTo('1'))).toEqual(
       succeeds
@@ -77,9 +79,15 @@ describe('the failure rate', () => {
 
   test('applies to the next sends and checks when it is changed', async () => {
     const sandbox = sandboxWith({ failure_rate: 1 });
-    expect([await sandbox.check(), (await sandbox.send(sendTo('1'))).outcome]).toEqual([false, 'not_sent']);
+    expect([(await sandbox.check()).state, (await sandbox.send(sendTo('1'))).outcome]).toEqual([
+      'unhealthy',
+      'not_sent',
+    ]);
     sandbox.set({ failure_rate: 0 });
-    expect([await sandbox.check(), (await sandbox.send(sendTo('2'))).outcome]).toEqual([true, 'accepted']);
+    expect([(await sandbox.check()).state, (await sandbox.send(sendTo('2'))).outcome]).toEqual([
+      'healthy',
+      'accepted',
+    ]);
     expect(sandbox.messages.map(({ customer_id }) => customer_id)).toEqual(['2']);
   });
 
