@@ -73,7 +73,7 @@ test.skipIf(without)(
 
     const scrapes = await Promise.all(serviceNames.map(async (name) => scrape(trio, name)));
     for (const text of scrapes) promtool(['check', 'metrics'], text);
-    const known = new Set(scrapes.join('\n').match(/^[a-z]\w+/gm));
+    const known = new Set(scrapes.join('\n').match(/^[a-z]\w+|(?<=^# TYPE )\w+/gm));
     known.add('up');
     for (const expression of await expressions()) {
       await ask(expression.replaceAll('$__rate_interval', '1m'));

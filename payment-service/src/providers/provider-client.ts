@@ -33,7 +33,7 @@ export interface ProviderClient {
 }
 
 /** An older provider service reports no account. */
-export const providerStateSchema = z.object({
+const providerStateSchema = z.object({
   mode: modeSchema,
   account: accountReportSchema.nullable().default(null),
 });

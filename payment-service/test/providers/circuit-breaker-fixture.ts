@@ -7,6 +7,7 @@ import {
   circuitBreakerDefaults,
   createCircuitBreaker,
 } from '../../src/providers/circuit-breaker.ts';
+import { accountRefused } from '../../src/providers/circuit-state.ts';
 import { upstreamHealth } from '../fixture.ts';
 
 export type CountsAs = Consequences['breaker'];
@@ -39,26 +40,35 @@ export function setUp({
   const failedResults: unknown[] = [];
   const logged: { circuit: string; previous: string; reason: string }[] = [];
   const note = (entry: (typeof logged)[number]) => logged.push(entry);
-  const breaker = createCircuitBreaker<[countsAs: CountsAs | Promise<CountsAs>], string>({
-    provider: 'Aldeamo',
-    parameters: { ...circuitBreakerDefaults, ...parameters },
-    action: async (countsAs) => {
-      sends.Aldeamo += 1;
-      return { result: 'Aldeamo', countsAs: await countsAs, reason: 'connection_refused' };
+  const breaker = createCircuitBreaker<[countsAs: CountsAs | Promise<CountsAs>, refusedFor?: string], string>(
+    {
+      provider: 'Aldeamo',
+      parameters: { ...circuitBreakerDefaults, ...parameters },
+      action: async (countsAs, refusedFor) => {
+        sends.Aldeamo += 1;
+        return {
+          result: 'Aldeamo',
+          countsAs: await countsAs,
+          opensCircuit: refusedFor && accountRefused(refusedFor),
+          reason: refusedFor ?? 'connection_refused',
+        };
+      },
+      fallback: (failed) => {
+        sends.Twilio += 1;
+        failedResults.push(failed);
+        return fallback();
+      },
+      check: async () => {
+        const health = await check();
+        return typeof health === 'boolean' ? upstreamHealth(health) : health;
+      },
+      ...(onChange && { onChange }),
+      log: log ?? ({ info: note, warn: note } as unknown as FastifyBaseLogger),
     },
-    fallback: (failed) => {
-      sends.Twilio += 1;
-      failedResults.push(failed);
-      return fallback();
-    },
-    check: async () => {
-      const health = await check();
-      return typeof health === 'boolean' ? upstreamHealth(health) : health;
-    },
-    ...(onChange && { onChange }),
-    log: log ?? ({ info: note, warn: note } as unknown as FastifyBaseLogger),
-  });
+  );
   const call = (countsAs: CountsAs) => breaker.fire(countsAs);
+  /** A call of which the provider refuses the account. */
+  const callRefused = (reason: string) => breaker.fire('failure', reason);
   const calls = async (count: number, countsAs: CountsAs) => {
     for (let i = 0; i < count; i += 1) await call(countsAs);
   };
@@ -82,7 +92,7 @@ export function setUp({
     await pass(resetTimeout);
     expect(state()).toBe('half_open');
   };
-  return { breaker, sends, failedResults, logged, call, calls, begin, state, open, halfOpen };
+  return { breaker, sends, failedResults, logged, call, callRefused, calls, begin, state, open, halfOpen };
 }
 
 export const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);

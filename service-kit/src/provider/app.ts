@@ -77,7 +77,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
     upstreamHealth: upstream.health,
     requests: () => requests,
   });
-  if (account) exportAccount(provider, account, metrics);
+  exportAccount(provider, account, metrics);
   if (sandbox) registerSandboxRoutes(server, sandbox);
   server.addHook('onListen', async () => {
     logger.info({ provider, mode }, sandbox ? 'sandbox: no SMS is sent' : 'live: SMS are sent');
@@ -86,7 +86,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
         { provider, mode },
         'there are no keys: any program that reaches this service can send SMS; set ADMIN_API_KEY and SERVICE_TOKEN',
       );
-    if (account) void upstream.watch(server.stopping);
+    if (account) upstream.watch(server.stopping);
   });
   server.addHook('onClose', async () => {
     await gateway.close?.();

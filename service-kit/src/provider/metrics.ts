@@ -49,12 +49,8 @@ export function countFaults(provider: Provider, registry: Registry): (fault: Fau
   return (fault) => total.inc({ provider, fault });
 }
 
-/** Reads the state of the account at each scrape. */
-export function exportAccount(
-  provider: Provider,
-  account: Pick<Account, 'report'>,
-  registry: Registry,
-): void {
+/** Reads the state of the account at each scrape. A sandbox has none, and so no samples. */
+export function exportAccount(provider: Provider, account: Account | undefined, registry: Registry): void {
   const registers = [registry];
   new Gauge({
     name: 'paysms_account_state',
@@ -62,8 +58,9 @@ export function exportAccount(
     labelNames: ['provider', 'state'],
     registers,
     collect() {
-      const { state } = account.report();
-      for (const each of accountStates) this.set({ provider, state: each }, state === each ? 1 : 0);
+      const current = account?.report().state;
+      if (current)
+        for (const state of accountStates) this.set({ provider, state }, state === current ? 1 : 0);
     },
   });
   new Gauge({
@@ -72,7 +69,7 @@ export function exportAccount(
     labelNames: ['provider'],
     registers,
     collect() {
-      const { balance } = account.report();
+      const balance = account?.report().balance ?? null;
       if (balance !== null) this.set({ provider }, balance);
     },
   });

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { UpstreamHealth } from '../contract/account.ts';
 import { withDeadline } from '../deadline.ts';
 import type { Account, Check } from './account.ts';
@@ -56,14 +55,16 @@ export function createUpstreamCheck({ gateway, account, timeoutMs }: UpstreamChe
     },
 
     /** Checks at once and then every few minutes, until the signal is aborted. */
-    async watch(signal: AbortSignal): Promise<void> {
-      while (!signal.aborted) {
+    watch(signal: AbortSignal): void {
+      let timer: NodeJS.Timeout | undefined;
+      signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+      async function checkAgain(): Promise<void> {
         const { state } = await shared();
+        if (signal.aborted) return;
         const isSettled = state === 'healthy' || state === 'unknown';
-        await delay(isSettled ? checkedEveryMs : checkedAgainMs, undefined, { signal, ref: false }).catch(
-          () => {},
-        );
+        timer = setTimeout(checkAgain, isSettled ? checkedEveryMs : checkedAgainMs).unref();
       }
+      void checkAgain();
     },
   };
 }

@@ -1,6 +1,8 @@
+import type { FastifyBaseLogger } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/contract/notification.ts';
-import { accepted, body, buildFakeApp, notify } from './fixture.ts';
+import { createAccount } from '../../src/provider/account.ts';
+import { accepted, body, buildFakeApp, buildSandboxApp, notify } from './fixture.ts';
 
 describe('metrics', () => {
   const sends = async ({ app }: Awaited<ReturnType<typeof buildFakeApp>>) => {
@@ -43,5 +45,25 @@ describe('metrics', () => {
     const { body: text } = await app.inject('/metrics');
     expect(text).toMatch(/^paysms_gateway_send_duration_seconds_count\{.*\} 1$/m);
     expect(text).not.toMatch(/Pago-secreto|cliente-9|3001234567|key-9/);
+  });
+
+  test('show the state and the balance of the account, and no sample of either for a sandbox', async () => {
+    const log = { info() {}, error() {} } as unknown as FastifyBaseLogger;
+    const account = createAccount({ provider: 'Aldeamo', log });
+    const { app } = await buildFakeApp({}, { account });
+    const samples = async (built: Pick<Awaited<ReturnType<typeof buildFakeApp>>, 'app'>) =>
+      (await built.app.inject('/metrics')).body.match(/^paysms_account_\w+\{.*$/gm);
+    const states = (current: string) =>
+      ['unknown', 'ok', 'refused'].map(
+        (state) => `paysms_account_state{provider="Aldeamo",state="${state}"} ${state === current ? 1 : 0}`,
+      );
+    account.learnFromCheck({ state: 'refused', reason: 'credentials' });
+    expect(await samples({ app })).toEqual(states('refused'));
+    account.learnFromCheck({ state: 'healthy', balance: 12 });
+    expect(await samples({ app })).toEqual([
+      ...states('ok'),
+      'paysms_account_balance{provider="Aldeamo"} 12',
+    ]);
+    expect(await samples(await buildSandboxApp())).toBeNull();
   });
 });

@@ -1,0 +1,57 @@
+import type { AccountReport } from 'service-kit/contract/account.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { ProviderState } from '../../src/providers/provider-client.ts';
+import { watchProviders } from '../../src/providers/provider-states.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const account = (state: AccountReport['state'], since = '2026-01-01T00:00:00.000Z'): AccountReport => ({
+  state,
+  reason: state === 'refused' ? 'credentials' : null,
+  since,
+  balance: null,
+});
+
+function setUp(twilio: ProviderState | undefined) {
+  const clients = {
+    Aldeamo: { readState: vi.fn(async (): Promise<ProviderState | undefined> => undefined) },
+    Twilio: { readState: vi.fn(async () => twilio) },
+  };
+  const onRefused = vi.fn();
+  const states = watchProviders(clients, onRefused);
+  return { states, clients, onRefused };
+}
+
+test('the states are those of the latest reports, read at once and every ten seconds', async () => {
+  const { states, clients } = setUp({ mode: 'live', account: account('ok') });
+  expect(states.of('Twilio')).toEqual({ mode: null, account: null });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(states.of('Twilio')).toEqual({ mode: 'live', account: account('ok') });
+  expect(states.of('Aldeamo')).toEqual({ mode: null, account: null });
+  clients.Aldeamo.readState.mockResolvedValue({ mode: 'sandbox', account: null });
+  clients.Twilio.readState.mockResolvedValue(undefined);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(states.of('Aldeamo')).toEqual({ mode: 'sandbox', account: null });
+  expect(states.of('Twilio').mode).toBe('live'); // as it was reported last
+  states.stop();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(clients.Aldeamo.readState).toHaveBeenCalledTimes(2);
+});
+
+test('a refusal is reported once, and once more after it came again', async () => {
+  const { clients, onRefused, states } = setUp({ mode: 'live', account: account('refused') });
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(onRefused.mock.calls).toEqual([['Twilio', 'credentials']]);
+  clients.Twilio.readState.mockResolvedValue({ mode: 'live', account: account('ok') });
+  await vi.advanceTimersByTimeAsync(10_000);
+  const again = account('refused', '2026-01-01T01:00:00.000Z');
+  clients.Twilio.readState.mockResolvedValue({ mode: 'live', account: again });
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(onRefused).toHaveBeenCalledTimes(2);
+  states.stop();
+});
