@@ -1,3 +1,4 @@
+import { namesInLowerCase } from 'service-kit/http/configuration.ts';
 import { settingNames } from './documented-settings.ts';
 import { setByStarter } from './settings.ts';
 
@@ -7,8 +8,8 @@ export const warnOfNames = (names: string[]): string[] => names.flatMap(warnOfNa
 function warnOfName(name: string): string[] {
   const instead = setByStarter[name];
   if (instead) return [`.env sets ${name}, which has no effect with npm start: set ${instead}`];
-  if (settingNames.includes(name)) return [];
-  const meant = similarSetting(name);
+  if (settingNames.includes(name) || namesInLowerCase.includes(name)) return [];
+  const meant = similarSetting(name.toUpperCase().replaceAll('-', '_'));
   if (meant) return [`.env sets ${name}, which is no setting: did you mean ${meant}?`];
   return isOfFamily(name) ? [`.env sets ${name}, which is no setting: .env.example has all of them`] : [];
 }

@@ -9,7 +9,7 @@ const sections: [title: string, names: RegExp][] = [
     'Storage',
     /^(DATABASE_URL|SENDS_DATABASE_URL|POSTGRES_PASSWORD|IDEMPOTENCY_RETENTION_MS|PAYMENT_RETENTION_MS)$/,
   ],
-  ['Calls to the providers', /^(PROVIDER|GATEWAY)_/],
+  ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^NODE_EXTRA/],
   ['Circuit breakers', /^CIRCUIT_/],
   ['Retries of a notification', /^(NOTIFICATION|UNKNOWN|OUTBOX)_/],
   ['Texts and phones', /^(SMS_|DEFAULT_COUNTRY)/],

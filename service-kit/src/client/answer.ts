@@ -1,4 +1,5 @@
 import type { Outcome } from '../contract/notification.ts';
+import { ConnectError } from './connect-error.ts';
 import { repairTexts } from './json-repair.ts';
 
 /** An HTTP response. */
@@ -33,23 +34,12 @@ export const reasonOfError = (error: unknown): string =>
 
 /** The outcome of a call that failed. Nothing was sent unless the request was written to a connection; then it is unknown. */
 export function outcomeOfError(error: unknown, written: boolean): Exclude<Outcome, { outcome: 'accepted' }> {
-  const { code, name } = error as { code?: string; name?: string };
-  if (written)
-    return { outcome: 'unknown', reason: name === 'TimeoutError' ? 'deadline_passed' : 'connection_lost' };
-  if (code === 'EMFILE' || code === 'ENFILE') return overloaded;
-  return {
-    outcome: 'not_sent',
-    reason: name === 'TimeoutError' ? 'connect_timeout' : (reasons[code ?? ''] ?? 'connection_failed'),
-  };
+  const isLate = (error as Error).name === 'TimeoutError';
+  if (written) return { outcome: 'unknown', reason: isLate ? 'deadline_passed' : 'connection_lost' };
+  const reason = error instanceof ConnectError ? error.reason : 'connection_failed';
+  if (reason === 'overloaded') return overloaded;
+  return { outcome: 'not_sent', reason: isLate ? 'connect_timeout' : reason };
 }
-
-const reasons: Record<string, string> = {
-  ECONNREFUSED: 'connection_refused',
-  ENOTFOUND: 'dns_failure',
-  EAI_AGAIN: 'dns_failure',
-  UND_ERR_CONNECT_TIMEOUT: 'connect_timeout',
-  ETIMEDOUT: 'connect_timeout',
-};
 
 /** A longer pause, or a date by another clock, would be a mistake; and no timer lasts longer than 24.8 days. */
 const longestRetryAfterMs = 86_400_000;

@@ -1,5 +1,7 @@
 import { buildConnector, Pool } from 'undici';
+import { type ConnectError, connectErrorOf } from './connect-error.ts';
 import { longestBody } from './content-encoding.ts';
+import { buildTunnelConnector, type HttpProxy } from './tunnel.ts';
 
 /**
  * How long a connection is kept without a request, in ms, whatever the server's Keep-Alive promises. A server may close an idle one
@@ -9,12 +11,19 @@ import { longestBody } from './content-encoding.ts';
 const idleMs = 800;
 const roundTripMs = 200;
 
+/** The part of the deadline after which a tunnel is given up, a little before the call is, so that the outcome names the proxy. */
+const tunnelShare = 0.9;
+
 interface ConnectionsOptions {
   /** The origin. */
   origin: string;
   /** The limit of connections. */
   limit: number;
   connectTimeoutMs: number;
+  /** The proxy through which all connections are opened; none by default. */
+  proxy?: HttpProxy | undefined;
+  /** Called with each connection that cannot be opened. */
+  onConnectError(error: ConnectError): void;
 }
 
 export interface Connections {
@@ -33,9 +42,12 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-export function openConnections({ origin, limit, connectTimeoutMs }: ConnectionsOptions): Connections {
+export function openConnections(options: ConnectionsOptions): Connections {
+  const { origin, limit, connectTimeoutMs, proxy, onConnectError } = options;
   // HTTP/1.1 alone: with one request a connection it is certain whether this one was written before it broke.
-  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+  const connect = proxy
+    ? buildTunnelConnector(proxy, connectTimeoutMs * tunnelShare)
+    : buildConnector({ timeout: connectTimeoutMs, allowH2: false });
   let isOpening = false;
 
   function openPool(): Pool {
@@ -44,9 +56,10 @@ export function openConnections({ origin, limit, connectTimeoutMs }: Connections
       // undici starts the request of a new connection within this callback, and all others outside of it. It reports the
       // connection of a request only to diagnostics channels, which are the process's.
       connect: (options, callback) =>
-        connect(options, (...opened) => {
+        connect(options, (error, socket) => {
+          if (error) return callback(failureOf(error), null);
           isOpening = true;
-          callback(...opened);
+          callback(null, socket);
           isOpening = false;
         }),
       allowH2: false,
@@ -57,6 +70,12 @@ export function openConnections({ origin, limit, connectTimeoutMs }: Connections
       keepAliveTimeoutThreshold: roundTripMs,
       maxResponseSize: longestBody,
     });
+  }
+
+  function failureOf(error: Error): ConnectError {
+    const failure = connectErrorOf(error);
+    onConnectError(failure);
+    return failure;
   }
 
   let pool = openPool();

@@ -3,8 +3,11 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Outcome } from '../contract/notification.ts';
 import { inSpan } from '../telemetry/correlation.ts';
 import { type Answer, outcomeOfError, overloaded } from './answer.ts';
+import { type ConnectLog, createConnectLog } from './connect-log.ts';
 import { openConnections } from './connections.ts';
 import { exchange, type Progress } from './exchange.ts';
+import { type ProxyOptions, proxyOf } from './proxy.ts';
+import type { HttpProxy } from './tunnel.ts';
 
 /** The headers of every request. `identity`, because answers are a few hundred bytes. */
 const always = {
@@ -21,6 +24,10 @@ export interface HttpClientOptions {
   maxConcurrency: number;
   /** Read anew for each request. */
   headers?: () => Record<string, string>;
+  /** The proxy for an https:// URL; none by default. */
+  proxy?: ProxyOptions | undefined;
+  /** Gets a line for a fault of TLS or of the proxy, which a person has to correct. */
+  log?: ConnectLog;
 }
 
 export interface HttpRequest {
@@ -50,12 +57,17 @@ export function createHttpClient({
   timeoutMs,
   maxConcurrency,
   headers = () => ({}),
+  proxy: proxyOptions,
+  log,
 }: HttpClientOptions): HttpClient {
   const { origin, host } = new URL(url);
+  const proxy = proxyWithHeaders(proxyOf(new URL(url), proxyOptions));
   const connections = openConnections({
     origin,
     limit: maxConcurrency + 16, // 16 beside the sends, for `call`
     connectTimeoutMs: timeoutMs,
+    proxy,
+    onConnectError: createConnectLog({ host, proxy: proxy?.url.host, log }),
   });
   let sending = 0;
   function call(request: HttpRequest, progress?: Progress): Promise<Answer> {
@@ -85,6 +97,13 @@ export function createHttpClient({
     call: (request) => call(request),
     close: connections.close,
   };
+}
+
+function proxyWithHeaders(url: URL | undefined): HttpProxy | undefined {
+  if (!url) return undefined;
+  const [user, password] = [url.username, url.password].map(decodeURIComponent) as [string, string];
+  const authorization = (user || password) && { 'proxy-authorization': basicAuthorization(user, password) };
+  return { url, headers: { 'user-agent': always['user-agent'], ...authorization } };
 }
 
 /** HTTP Basic. */

@@ -117,6 +117,9 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** Settings that are also read by these names, first, as curl and Node.js do. */
+export const namesInLowerCase = ['https_proxy', 'no_proxy'];
+
 /**
  * Reads the configuration from environment variables. An empty one counts as not set, because Compose passes those that are
  * not set as empty.
@@ -127,7 +130,8 @@ export function readConfiguration<Schema extends z.ZodType>(
   schema: Schema,
   env: Record<string, string | undefined>,
 ): z.output<Schema> {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
+  const lower = namesInLowerCase.map((name) => [name.toUpperCase(), env[name] || env[name.toUpperCase()]]);
+  const set = Object.fromEntries([...Object.entries(env), ...lower].filter(([, value]) => value));
   const result = schema.safeParse(set);
   if (result.success) return result.data;
   const found = [...result.error.issues, ...issuesOfTheRest(schema, set, result.error)];

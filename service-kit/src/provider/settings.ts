@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { accessSettings } from '../http/access-settings.ts';
 import { milliseconds, postgresUrl, serviceSettings, wholeNumber } from '../http/configuration.ts';
+import { wayOutSettings } from './way-out-settings.ts';
 
 /** The environment variables of every provider service. */
 export const providerSettings = ({ port }: { port: number }) => ({
@@ -14,6 +15,7 @@ export const providerSettings = ({ port }: { port: number }) => ({
   GATEWAY_MAX_CONCURRENCY: wholeNumber({ min: 1, max: 10_000 })
     .default(256)
     .describe("Live only: the limit of concurrent calls to the provider's API."),
+  ...wayOutSettings(),
   SENDS_DATABASE_URL: postgresUrl()
     .optional()
     .describe(

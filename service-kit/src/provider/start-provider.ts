@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Registry } from 'prom-client';
 import type { z } from 'zod';
+import { trustExtraAuthorities } from '../client/extra-authorities.ts';
 import type { Provider } from '../contract/notification.ts';
 import { accessOptions } from '../http/access-settings.ts';
 import { startService } from '../http/start.ts';
@@ -11,6 +12,7 @@ import type { Gateway, LiveGatewayOptions } from './gateway.ts';
 import { countFaults } from './metrics.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from './sandbox/sandbox.ts';
 import type { ProviderConfig } from './settings.ts';
+import { proxyOptions } from './way-out-settings.ts';
 
 /** What differs between two providers. */
 export interface ProviderService<Config extends ProviderConfig> {
@@ -49,12 +51,13 @@ export async function buildProvider<Config extends ProviderConfig>(
   config: Config,
   runtime: ProviderRuntime,
 ): Promise<Server> {
+  trustExtraAuthorities(config.NODE_EXTRA_CA_CERTS);
   const { provider } = service;
   const { logger: log, metrics = new Registry() } = runtime;
   const account = createAccount({ provider, log, onFault: countFaults(provider, metrics) });
   const server = await buildProviderApp({
     provider,
-    ...gatewayOf(service, config, account),
+    ...gatewayOf(service, config, { account, log }),
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
     sendsDatabaseUrl: config.SENDS_DATABASE_URL,
     access: accessOptions(config),
@@ -68,13 +71,15 @@ export async function buildProvider<Config extends ProviderConfig>(
 function gatewayOf<Config extends ProviderConfig>(
   { provider, createGateway, sandboxOptions }: ProviderService<Config>,
   config: Config,
-  account: Account,
+  { account, log }: { account: Account; log: FastifyBaseLogger },
 ): { gateway: Gateway; account?: Account; sandbox?: Sandbox } {
   const live = createGateway(config, {
     // A little before the answer is due, because only the gateway knows whether its request was written.
     timeoutMs: Math.ceil(config.GATEWAY_TIMEOUT_MS * 0.95),
     maxConcurrency: config.GATEWAY_MAX_CONCURRENCY,
     account,
+    proxy: proxyOptions(config),
+    log,
   });
   if (live) return { gateway: live, account };
   const sandbox = createSandbox({ provider, ...sandboxOptions(config) });
