@@ -174,8 +174,7 @@ test('given lines of .env that set nothing, npm start warns of each without what
 });
 
 test('given a line of .env that sets nothing, a service alone warns of it', async () => {
-  const folder = await copyRepository('STOP_TIMEOUT_MS: 7\n');
-  const { child } = await spawnService('aldeamo-service', { cwd: folder });
+  const { child } = await spawnService('aldeamo-service', { envFile: 'STOP_TIMEOUT_MS: 7\n' });
   let output = '';
   child.stdout?.on('data', (chunk) => {
     output += chunk;

@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -21,20 +21,21 @@ interface OneServiceOptions {
   stdio?: SpawnOptions['stdio'];
   /** A shell command that runs beside it, on the same standard output. */
   beside?: string;
-  /** The folder whose .env it reads; an empty one unless it is given. */
-  cwd?: string;
+  /** The text of its .env. */
+  envFile?: string;
 }
 
 /** Starts one service as a process, without waiting for it: a test of its standard output reads that itself, or does not. */
 export async function spawnService(
   name: ServiceName,
-  { settings = {}, stdio = ['ignore', 'pipe', 'pipe'], beside = ':', cwd }: OneServiceOptions = {},
+  { settings = {}, stdio = ['ignore', 'pipe', 'pipe'], beside = ':', envFile = '' }: OneServiceOptions = {},
 ): Promise<OneService> {
   const data = await mkdtemp(join(tmpdir(), 'service-'));
+  await writeFile(join(data, '.env'), envFile);
   const [port] = await freePorts(1);
   const command = [process.execPath, resolve(`${name}/src/main.ts`)];
   const child = spawn('sh', ['-c', `${beside} & exec "$0" "$@"`, ...command], {
-    cwd: cwd ?? data, // not the repository, because its .env is the developer's
+    cwd: data, // not the repository, because its .env is the developer's
     env: {
       PATH: process.env.PATH,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
