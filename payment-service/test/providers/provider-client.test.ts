@@ -403,7 +403,7 @@ describe('the provider client returns unknown', () => {
   });
 
   // The deadline exceeds the test's timeout, so that only the lost connection can end the call.
-  test.each<[what: string, answer: (socket: Socket) => void]>([
+  test.each<[what: string, answer: (socket: Socket) => void, reason?: string]>([
     ['is closed as soon as the request was read', (socket) => socket.end()],
     ['is reset as soon as the request was read', (socket) => socket.resetAndDestroy()],
     [
@@ -415,18 +415,23 @@ describe('the provider client returns unknown', () => {
       (socket) =>
         socket.write(`${head}content-length: 64\r\n\r\n{"provider"`, () => socket.resetAndDestroy()),
     ],
-    ['speaks no HTTP', (socket) => socket.end('220 smtp.example.com ESMTP\r\n')],
+    ['speaks no HTTP', (socket) => socket.end('220 smtp.example.com ESMTP\r\n'), 'unreadable_answer'],
     [
       'sends more headers than the limit',
       (socket) => socket.write(`${head}x: ${'x'.repeat(100_000)}\r\n\r\n`),
+      'answer_too_long',
     ],
-  ])('given a connection that %s', { timeout: ample / 2 }, async (_what, answer) => {
-    const client = clientOf(await serveRaw(answer));
-    await expect(client.notify(request, 'pmt_1-1')).resolves.toEqual({
-      outcome: 'unknown',
-      reason: 'connection_lost',
-    });
-  });
+  ])(
+    'given a connection that %s',
+    { timeout: ample / 2 },
+    async (_what, answer, reason = 'connection_lost') => {
+      const client = clientOf(await serveRaw(answer));
+      await expect(client.notify(request, 'pmt_1-1')).resolves.toEqual({
+        outcome: 'unknown',
+        reason,
+      });
+    },
+  );
 
   test('given a body that never ends, which it stops reading', { timeout: ample / 2 }, async () => {
     const ended = Promise.withResolvers<number>();
@@ -440,7 +445,7 @@ describe('the provider client returns unknown', () => {
       more();
     });
     const outcome = await clientOf(url).notify(request, 'pmt_1-1');
-    expect(outcome).toEqual({ outcome: 'unknown', reason: 'connection_lost' });
+    expect(outcome).toEqual({ outcome: 'unknown', reason: 'answer_too_long' });
     // The buffers of both sockets may fill, but nothing drains them.
     expect(await ended.promise).toBeLessThan(32 * 1024 * 1024);
   });

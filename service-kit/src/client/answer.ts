@@ -1,5 +1,5 @@
 import type { Outcome } from '../contract/notification.ts';
-import { ConnectError } from './connect-error.ts';
+import { ConnectError, codeOf } from './connect-error.ts';
 import { repairTexts } from './json-repair.ts';
 
 /** An HTTP response. */
@@ -30,16 +30,26 @@ export function outcomeOfStatus(answer: Answer, reason = `http_${answer.status}`
 
 /** The reason of a call that sends nothing and failed. */
 export const reasonOfError = (error: unknown): string =>
-  (error as Error).name === 'TimeoutError' ? 'deadline_passed' : outcomeOfError(error, false).reason;
+  outcomeOfError(error, !(error instanceof ConnectError)).reason;
 
 /** The outcome of a call that failed. Nothing was sent unless the request was written to a connection; then it is unknown. */
 export function outcomeOfError(error: unknown, written: boolean): Exclude<Outcome, { outcome: 'accepted' }> {
-  const isLate = (error as Error).name === 'TimeoutError';
-  if (written) return { outcome: 'unknown', reason: isLate ? 'deadline_passed' : 'connection_lost' };
+  const { name } = error as Error;
+  if (written) return { outcome: 'unknown', reason: reasonOfLoss(name, codeOf(error)) };
   const reason = error instanceof ConnectError ? error.reason : 'connection_failed';
   if (reason === 'overloaded') return overloaded;
-  return { outcome: 'not_sent', reason: isLate ? 'connect_timeout' : reason };
+  return { outcome: 'not_sent', reason: name === 'TimeoutError' ? 'connect_timeout' : reason };
 }
+
+/** Why a request that was written has no whole answer. */
+function reasonOfLoss(name: string, code: string): string {
+  if (name === 'TimeoutError') return 'deadline_passed';
+  if (name === 'HTTPParserError') return 'unreadable_answer'; // it is no HTTP
+  return code === tooLong || code === 'UND_ERR_HEADERS_OVERFLOW' ? 'answer_too_long' : 'connection_lost';
+}
+
+/** undici's code for a body that is longer than the limit. */
+export const tooLong = 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
 
 /** A longer pause, or a date by another clock, would be a mistake; and no timer lasts longer than 24.8 days. */
 const longestRetryAfterMs = 86_400_000;

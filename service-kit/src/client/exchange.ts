@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { startDeadline } from '../deadline.ts';
-import type { Answer } from './answer.ts';
+import { type Answer, tooLong } from './answer.ts';
 import { textOf } from './charset.ts';
 import type { Connections } from './connections.ts';
 import { decodeBody } from './content-encoding.ts';
@@ -11,6 +11,10 @@ export interface Progress {
   /** Set before the exchange fails in the body of an answer whose status says that the request was not done: what came of it. */
   cut?: Answer;
 }
+
+/** The limit of the parts of a body: each takes more than 100 bytes of memory, however short it is. */
+const mostChunks = 10_000;
+const tooManyChunks = () => Object.assign(new Error('The answer has too many chunks.'), { code: tooLong });
 
 /**
  * One request and its whole answer, a TimeoutError when the deadline has passed, or the error of the connection. Uses undici's
@@ -65,8 +69,8 @@ export function exchange(
       contentEncoding = headers['content-encoding']?.toString();
       contentType = headers['content-type']?.toString();
     },
-    onResponseData(_controller, chunk) {
-      chunks.push(chunk);
+    onResponseData(controller, chunk) {
+      if (chunks.push(chunk) > mostChunks) controller.abort(tooManyChunks());
     },
     onResponseEnd() {
       clearDeadline();

@@ -54,32 +54,66 @@ const endless = (socket: Socket) => {
   more();
 };
 
-/** How the body of an answer of this status is cut. */
-const cuts: [how: string, answer: (status: number) => (socket: Socket) => void, timeoutMs?: number][] = [
-  ['of 2 MB', (status) => (socket) => socket.write(`${head(status, 2_000_000)}\r\n${' '.repeat(2_000_000)}`)],
+/** How the body of an answer of this status is cut, and why it is missing if the status alone says nothing. */
+const cuts: [
+  how: string,
+  answer: (status: number) => (socket: Socket) => void,
+  reason: string,
+  timeoutMs?: number,
+][] = [
+  [
+    'of 2 MB',
+    (status) => (socket) => socket.write(`${head(status, 2_000_000)}\r\n${' '.repeat(2_000_000)}`),
+    'answer_too_long',
+  ],
+  [
+    'of 20 000 chunks',
+    (status) => (socket) =>
+      socket.write(
+        `HTTP/1.1 ${status} Odd\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(20_000)}0\r\n\r\n`,
+      ),
+    'answer_too_long',
+  ],
   [
     'that never ends',
     (status) => (socket) => {
       socket.write(`HTTP/1.1 ${status} Odd\r\ntransfer-encoding: chunked\r\n\r\n`);
       endless(socket);
     },
+    'answer_too_long',
   ],
-  ['that breaks off with a FIN', (status) => (socket) => socket.end(`${head(status, 500)}\r\nabc`)],
+  [
+    'that breaks off with a FIN',
+    (status) => (socket) => socket.end(`${head(status, 500)}\r\nabc`),
+    'connection_lost',
+  ],
   [
     'that breaks off with a reset',
     (status) => (socket) =>
       socket.write(`${head(status, 500)}\r\nabc`, () => setTimeout(() => socket.resetAndDestroy(), 20)),
+    'connection_lost',
   ],
   [
     'with a chunk that is none',
     (status) => (socket) =>
       socket.write(`HTTP/1.1 ${status} Odd\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n`),
+    'unreadable_answer',
   ],
-  ['that stalls', (status) => (socket) => socket.write(`${head(status, 500)}\r\nabc`), short],
-  ['that does not come', (status) => (socket) => socket.write(`${head(status, 500)}\r\n`), short],
+  [
+    'that stalls',
+    (status) => (socket) => socket.write(`${head(status, 500)}\r\nabc`),
+    'deadline_passed',
+    short,
+  ],
+  [
+    'that does not come',
+    (status) => (socket) => socket.write(`${head(status, 500)}\r\n`),
+    'deadline_passed',
+    short,
+  ],
 ];
 
-describe.each(cuts)('an answer with a body %s', (_how, answer, timeoutMs) => {
+describe.each(cuts)('an answer with a body %s', (_how, answer, reason, timeoutMs) => {
   test.each([301, 401, 403, 429])('and status %i is not_sent by its status', {
     timeout: ample / 2,
   }, async (status) => {
@@ -104,7 +138,6 @@ describe.each(cuts)('an answer with a body %s', (_how, answer, timeoutMs) => {
     timeout: ample / 2,
   }, async (status) => {
     const { send } = await clientOf(answer(status), timeoutMs);
-    const reason = timeoutMs ? 'deadline_passed' : 'connection_lost';
     expect(await send()).toEqual({ outcome: 'unknown', reason });
   });
 
@@ -148,4 +181,50 @@ test.each([70_000, 900_000])('an answer of %i bytes is read whole', async (lengt
     const { send } = await clientOf((socket) => socket.write(`${head(status, body.length)}\r\n${body}`));
     expect(await send()).toEqual(outcome);
   }
+});
+
+describe('an answer that is no HTTP, with', () => {
+  const dripping = (first: string, text: string) => (socket: Socket) => {
+    socket.write(first);
+    const drip = setInterval(() => socket.writable && socket.write(text), 5);
+    socket.on('close', () => clearInterval(drip));
+  };
+
+  test.each<[what: string, answer: (socket: Socket) => void, reason: string, timeoutMs?: number]>([
+    ['a web page alone', (socket) => socket.end('<html>'), 'unreadable_answer'],
+    [
+      'the greeting of another protocol',
+      (socket) => socket.write('220 smtp.example\r\n'),
+      'unreadable_answer',
+    ],
+    ['a frame of HTTP/2', (socket) => socket.write(Buffer.alloc(9)), 'unreadable_answer'],
+    ['a length below zero', (socket) => socket.write(`${head(200, -2)}\r\n{}`), 'unreadable_answer'],
+    ['a status of two digits', (socket) => socket.write(`${head(20, 2)}\r\n{}`), 'unreadable_answer'],
+    [
+      'a header of 1 MB',
+      (socket) => socket.write(`HTTP/1.1 200 OK\r\na: ${'x'.repeat(1_000_000)}`),
+      'answer_too_long',
+    ],
+    [
+      '100 000 headers',
+      (socket) => socket.write(`HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(100_000)}`),
+      'answer_too_long',
+    ],
+    ['headers that never end', dripping('HTTP/1.1 200 OK\r\n', 'a: b\r\n'), 'deadline_passed', short],
+    ['1xx without an end', dripping('', 'HTTP/1.1 103 Early Hints\r\n\r\n'), 'deadline_passed', short],
+    [
+      'another protocol from here on',
+      (socket) => socket.write('HTTP/1.1 101 Odd\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n'),
+      'connection_lost',
+    ],
+    ['nothing', (socket) => socket.end(), 'connection_lost'],
+  ])(
+    '%s, is unknown within the deadline, and leaves no connection',
+    { timeout: ample / 2 },
+    async (_what, answer, reason, timeoutMs) => {
+      const { send, open } = await clientOf(answer, timeoutMs);
+      expect(await send()).toEqual({ outcome: 'unknown', reason });
+      await eventually(open, (count) => count === 0, 1000);
+    },
+  );
 });
