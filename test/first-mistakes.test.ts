@@ -123,6 +123,8 @@ test.each([
   ['API_KEY', 'did you mean API_KEYS?'],
   ['ALDEAMO_USER', 'did you mean ALDEAMO_USERNAME?'],
   ['TWILIO_PHONE_NUMBER', '.env.example has all of them'],
+  ['HTTP_PROXY', 'did you mean HTTPS_PROXY?'],
+  ['https_proxy', undefined],
   ['LOG_LEVEL', undefined],
   ['POSTGRES_PASSWORD', undefined],
   ['COMPOSE_PROJECT_NAME', undefined],

@@ -9,6 +9,7 @@ import {
   createTestAuthority,
   type TestAuthority,
 } from '../../../test/doubles/certificates.ts';
+import { outcomeOfStatus } from '../../src/client/answer.ts';
 import type { ConnectLog } from '../../src/client/connect-log.ts';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../../src/client/http-client.ts';
 
@@ -39,17 +40,18 @@ export interface TlsService {
   open(): number;
 }
 
-/** An https service that answers GET /, cuts its connection at GET /cut, and never answers GET /silence. */
+/** An https service that answers `/`, half of it `/half-200` and `/half-403`, and never `/silence`. */
 export async function serveTls(certificate: Certificate): Promise<TlsService> {
   const received: string[] = [];
   const seen: IncomingHttpHeaders[] = [];
   const sockets = new Set<Socket>();
   let opened = 0;
-  const server = createServer(certificate, ({ url = '', headers, socket }, response) => {
+  const server = createServer(certificate, ({ url = '', headers }, response) => {
     received.push(url);
     seen.push(headers);
     if (url === '/') response.end('{}');
-    if (url === '/cut') socket.destroy();
+    if (url === '/half-200') response.writeHead(200, { 'content-length': 500 }).write('{');
+    if (url === '/half-403') response.writeHead(403, { 'content-length': 500 }).write('{');
   });
   server.on('connection', (socket: Socket) => {
     opened += 1;
@@ -92,9 +94,10 @@ export function clientOf(options: Partial<HttpClientOptions> & { url: string }):
     client,
     lines,
     send: (path = '/') =>
-      client.send({ method: 'POST', path, body: '{}' }, ({ status }) => ({
-        outcome: 'accepted',
-        message_id: String(status),
-      })),
+      client.send({ method: 'POST', path, body: '{}' }, (answer) =>
+        answer.status < 300
+          ? { outcome: 'accepted', message_id: String(answer.status) }
+          : outcomeOfStatus(answer),
+      ),
   };
 }

@@ -68,6 +68,22 @@ describe.each([
     expect(service.opened()).toBe(2);
   });
 
+  test.each([
+    ['/half-200', { outcome: 'unknown', reason: 'connection_lost' }],
+    ['/half-403', { outcome: 'not_sent', reason: 'http_403' }],
+  ])('given a tunnel that is cut in the answer to %s, has what came of it', async (path, outcome) => {
+    const { service, proxy, send } = await throughProxy({ tls });
+    const cut = send(path);
+    await eventually(
+      async () => service.received.length,
+      (count) => count === 1,
+      2000,
+    );
+    await delay(50);
+    proxy.cut();
+    expect(await cut).toEqual(outcome);
+  });
+
   test('sends nothing over a tunnel that breaks during the TLS handshake', async () => {
     const { service, proxy, send } = await throughProxy({ tls });
     for (const cut of [proxyAnswers.hangUp, proxyAnswers.reset]) {
