@@ -27,6 +27,7 @@ const neverOpen = {
   CIRCUIT_CONSECUTIVE_FAILURES: '1000000',
   CIRCUIT_VOLUME_THRESHOLD: '100000',
   CIRCUIT_ROLLING_COUNT_TIMEOUT_MS: '300000000',
+  CIRCUIT_RESET_TIMEOUT_MS: '1600', // a refused account opens them all the same
 };
 
 async function start(settings: Record<string, string>): Promise<void> {
@@ -69,25 +70,43 @@ describe('the live trio', () => {
   const byTwilio = ['Twilio', 'accepted', null];
   test.each([
     ['received', aldeamo.accepted, [['Aldeamo', 'accepted', null]], 'sent', 1],
+    ['"1"', aldeamo.refusedAmongReceived('1', ''), [['Aldeamo', 'accepted', null]], 'sent', 0],
+    ...(
+      [
+        ['number invalid', 'Número inválido', 'phone_invalid'],
+        ['GSM invalid', 'GSM inválido', 'phone_invalid'],
+        ['wrong format', 'No cumple con el formato', 'phone_invalid'],
+        ['blocked', 'Número bloqueado', 'blocked'],
+        ['black list', 'Lista negra', 'blocked'],
+        ['exclusion list', 'Lista de exclusiones', 'blocked'],
+        ['opted out', 'Opted out', 'opted_out'],
+      ] as const
+    ).flatMap(([name, text, reason]) => [
+      [name, aldeamo.refused(text), [['Aldeamo', 'rejected', reason]], 'failed', 0] as const,
+      [
+        `${name}, among those received`,
+        aldeamo.refusedAmongReceived(-6, text),
+        [['Aldeamo', 'rejected', reason]],
+        'failed',
+        0,
+      ] as const,
+    ]),
+    ['no route', aldeamo.refused('Sin ruta'), [['Aldeamo', 'not_sent', 'aldeamo_-6'], byTwilio], 'sent', 1],
     [
-      'number invalid',
-      aldeamo.refused('Número inválido'),
-      [['Aldeamo', 'rejected', 'Número inválido']],
-      'failed',
-      0,
+      '-6 among those received',
+      aldeamo.refusedAmongReceived(-6, 'Sin ruta'),
+      [['Aldeamo', 'not_sent', 'aldeamo_-6'], byTwilio],
+      'sent',
+      1,
     ],
     [
-      'blocked',
-      aldeamo.refused('Número bloqueado'),
-      [['Aldeamo', 'rejected', 'Número bloqueado']],
-      'failed',
-      0,
+      'a refusal without a number',
+      aldeamo.http(200, { result: { failedRequests: [{ reason: 'Sin ruta' }] } }),
+      [['Aldeamo', 'not_sent', 'refused'], byTwilio],
+      'sent',
+      1,
     ],
-    ['opted out', aldeamo.refused('Opted out'), [['Aldeamo', 'rejected', 'Opted out']], 'failed', 0],
-    ['no route', aldeamo.refused('Sin ruta'), [['Aldeamo', 'not_sent', 'Sin ruta'], byTwilio], 'sent', 1],
-    ['an error', aldeamo.error(-3, 'Sin saldo'), [['Aldeamo', 'not_sent', 'Sin saldo'], byTwilio], 'sent', 1],
-    ['401', aldeamo.unauthorized, [['Aldeamo', 'not_sent', 'credentials'], byTwilio], 'sent', 1],
-    ['403', aldeamo.forbidden, [['Aldeamo', 'not_sent', 'credentials'], byTwilio], 'sent', 1],
+    ['an error', aldeamo.error(-3, 'Error'), [['Aldeamo', 'not_sent', 'aldeamo_-3'], byTwilio], 'sent', 1],
     ['429', aldeamo.throttled('1'), [['Aldeamo', 'not_sent', 'throttled'], byTwilio], 'sent', 1],
     ['400', aldeamo.http(400), [['Aldeamo', 'not_sent', 'http_400'], byTwilio], 'sent', 1],
     ['404', aldeamo.http(404), [['Aldeamo', 'not_sent', 'http_404'], byTwilio], 'sent', 1],
@@ -132,7 +151,7 @@ describe('the live trio', () => {
     const before = aldeamoApi.sends;
     const payment = await payTo(phone);
     expect(attemptsOf(payment)).toEqual([
-      ['Aldeamo', 'not_sent', 'Sin ruta'],
+      ['Aldeamo', 'not_sent', 'aldeamo_-6'],
       ['Twilio', outcome, reason],
     ]);
     expect(payment.notification_status).toBe(status);
@@ -157,6 +176,38 @@ describe('the live trio', () => {
     );
     expect(sent.notification_status).toBe('sent');
     expect(aldeamoApi.ledger.at(-1)?.to).toBe('+573001234567');
+  });
+
+  describe('given an answer that refuses the account', () => {
+    const circuit = async () =>
+      (await call<Record<'circuit_breaker', { state: string; reason: string }>>('GET', `${payments}/health`))
+        .body.circuit_breaker;
+    /** The account is refused until an SMS is accepted. */
+    afterEach(async () => {
+      await eventually(circuit, ({ state }) => state === 'half_open', 10_000);
+      expect((await payTo(newPhone())).notification_service).toBe('Aldeamo');
+      expect(await circuit()).toMatchObject({ state: 'closed' });
+    });
+
+    test.each([
+      ['401', aldeamo.unauthorized, 'credentials'],
+      ['403', aldeamo.forbidden, 'credentials'],
+      ['-1 for the whole', aldeamo.error(-1, 'Error'), 'credentials'],
+      ['"-1" for the whole', aldeamo.http(200, { status: '-1', result: null }), 'credentials'],
+      ['-2 for the entry', aldeamo.refusedAmongReceived(-2, 'Sin ruta'), 'route_not_configured'],
+      ['Ruta no configurada', aldeamo.refused('Ruta no configurada'), 'route_not_configured'],
+      ['Paquete sin saldo', aldeamo.refused('Paquete sin saldo'), 'balance'],
+      ['No available package', aldeamo.error(-3, 'No available package'), 'balance'],
+    ])('such as %s, sends by Twilio, and opens the circuit for that reason', async (_name, answer, reason) => {
+      const phone = newPhone();
+      aldeamoApi.answers.set(phone, answer);
+      const payment = await payTo(phone);
+      expect(attemptsOf(payment)).toEqual([['Aldeamo', 'not_sent', reason], byTwilio]);
+      expect(payment).toMatchObject({ notification_status: 'sent', possible_duplicate: false });
+      expect(timesSentTo(phone)).toBe(1);
+      expect(await find(payment)).toEqual(payment);
+      expect(await circuit()).toMatchObject({ state: 'open', reason: `account_refused: ${reason}` });
+    });
   });
 
   describe('receipts', () => {
@@ -230,16 +281,22 @@ describe('the live trio with a wrong password', () => {
     const made = [];
     for (let n = 0; n < 10; n += 1) made.push(await payTo(newPhone()));
     expect(made.map(({ notification_service }) => notification_service)).toEqual(Array(10).fill('Twilio'));
-    expect(aldeamoApi.sends).toBe(3);
+    expect(aldeamoApi.sends).toBeLessThanOrEqual(1); // none if the check at the start was seen before
 
-    const checked = async () =>
-      (await trio.logs('payment-service')).filter(({ reason }) => reason === 'the background check failed')
+    const reason = 'account_refused: credentials';
+    const reopened = async () =>
+      (await trio.logs('payment-service')).filter((line) => line.circuit === 'open' && line.reason === reason)
         .length;
-    await eventually(checked, (times) => times === 2, 10_000);
+    await eventually(reopened, (times) => times === 3, 10_000);
     const states = (await trio.logs('payment-service')).flatMap(({ circuit }) => circuit ?? []);
     expect(states).not.toContain('closed');
-    const alerts = (await trio.logs('aldeamo-service')).filter(({ alert }) => alert !== undefined);
+    const alerts = (await trio.logs('aldeamo-service')).filter(({ account }) => account !== undefined);
     expect(alerts).toHaveLength(1);
-    expect(alerts[0]).toMatchObject({ level: 50, provider: 'Aldeamo', alert: 'credentials' });
+    expect(alerts[0]).toMatchObject({
+      level: 50,
+      provider: 'Aldeamo',
+      account: 'refused',
+      reason: 'credentials',
+    });
   });
 });

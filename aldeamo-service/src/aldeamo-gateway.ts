@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { isRedirect, reasonOfError } from 'service-kit/client/answer.ts';
+import { reasonOfError } from 'service-kit/client/answer.ts';
 import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { splitPhone } from 'service-kit/contract/phone.ts';
 import { isGsm7 } from 'service-kit/contract/sms-text.ts';
 import type { Reading } from 'service-kit/provider/account.ts';
 import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
-import { credentialsRefused, outcomeOfSend } from './aldeamo-outcomes.ts';
+import { readSend } from './aldeamo-outcomes.ts';
+import { readPackageReport } from './aldeamo-packages.ts';
 
 export interface AldeamoOptions extends LiveGatewayOptions {
   username: string;
@@ -16,10 +17,17 @@ export interface AldeamoOptions extends LiveGatewayOptions {
 /** Rejected without a call, so it says nothing about Aldeamo. */
 const phoneInvalid = { outcome: 'rejected', reason: 'phone_invalid', no_outage: true } satisfies Outcome;
 
+/** `land` is the calling code of Colombia, where Aldeamo's accounts are. A wrong one costs the balance, and no SMS. */
+const packageReport = JSON.stringify({ land: '57' });
+
 /** Sends SMS through Aldeamo's API. */
 export function createAldeamoGateway({ username, password, account, ...options }: AldeamoOptions): Gateway {
   const api = createHttpClient(options);
-  const authorization = basicAuthorization(username, password);
+  const headers = {
+    authorization: basicAuthorization(username, password),
+    'content-type': 'application/json',
+    accept: 'application/json',
+  };
 
   return {
     async send({ phone, message, idempotency_key }) {
@@ -30,9 +38,8 @@ export function createAldeamoGateway({ username, password, account, ...options }
       const body = {
         country: parts.callingCode,
         message,
-        ...(isGsm7(message)
-          ? { encoding: 'GSM7', messageFormat: 1 }
-          : { encoding: 'UTF-8', messageFormat: 0 }),
+        encoding: isGsm7(message) ? 'GSM7' : 'UTF-8',
+        messageFormat: 1, // a normal SMS, whatever its encoding; 2 would be a flash SMS
         addresseeList: [{ mobile: parts.nationalNumber, correlationLabel: label }],
       };
       let fault: Reading['fault'];
@@ -40,14 +47,13 @@ export function createAldeamoGateway({ username, password, account, ...options }
         {
           method: 'POST',
           path: '/SmsiWS/smsSendPost/',
-          headers: { authorization, 'content-type': 'application/json', accept: 'application/json' },
+          headers,
           body: JSON.stringify(body),
         },
         (answer) => {
-          const outcome = outcomeOfSend(answer, { message, label });
-          if (outcome === credentialsRefused) fault = 'account';
-          else if (isRedirect(answer)) fault = 'sender';
-          return outcome;
+          const reading = readSend(answer, label);
+          fault = reading.fault;
+          return reading.outcome;
         },
       );
       return account.learnFromSend({ outcome, fault }, phone);
@@ -55,10 +61,9 @@ export function createAldeamoGateway({ username, password, account, ...options }
 
     async check() {
       try {
-        const { status } = await api.call({ method: 'GET', path: '/', headers: { authorization } });
-        if (status === 401) return { state: 'refused', reason: 'credentials' };
-        if (status === 403) return { state: 'unknown', reason: 'check_forbidden' };
-        return status < 500 ? { state: 'healthy' } : { state: 'unhealthy', reason: `http_${status}` };
+        return readPackageReport(
+          await api.call({ method: 'POST', path: '/SmsiWS/packageReportPost', headers, body: packageReport }),
+        );
       } catch (error) {
         return { state: 'unhealthy', reason: reasonOfError(error) };
       }

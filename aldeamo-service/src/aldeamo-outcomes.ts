@@ -1,23 +1,37 @@
 import {
   type Answer,
+  isRedirect,
   outcomeOfStatus,
   parseJson,
   retryAfterOf,
   unreadableAnswer,
 } from 'service-kit/client/answer.ts';
-import { answeredIdSchema, type Outcome } from 'service-kit/contract/notification.ts';
+import { answeredIdSchema } from 'service-kit/contract/notification.ts';
+import type { Reading } from 'service-kit/provider/account.ts';
 import { z } from 'zod';
-import { redactedReason } from './aldeamo-reason.ts';
+import { type Cause, causeOf, codeOf } from './aldeamo-refusals.ts';
+
+/** A number, which may come as text. Undefined if there is none, NaN if it cannot be read. */
+export const numberSchema = z
+  .unknown()
+  .optional()
+  .transform((value) => {
+    if (value === undefined || value === null || value === '') return undefined;
+    if (typeof value === 'string' && value.trim() !== '') return Number(value);
+    return typeof value === 'number' ? value : Number.NaN;
+  });
 
 const textSchema = z.string().nullish().catch(null);
 const entrySchema = z.looseObject({
+  status: numberSchema,
   transactionId: answeredIdSchema.optional().catch(undefined),
   reason: textSchema,
 });
-/** The first entry of a list, since each request is for one SMS. What is no object is no entry. */
-const firstEntrySchema = z
+type Entry = z.infer<typeof entrySchema>;
+/** What is no object is no entry. */
+const entriesSchema = z
   .array(entrySchema.optional().catch(undefined))
-  .transform((entries) => entries.find((entry) => entry !== undefined))
+  .transform((entries) => entries.filter((entry) => entry !== undefined))
   .optional()
   .catch(undefined);
 
@@ -26,92 +40,88 @@ const firstEntrySchema = z
  * should be is missing, so that it hides none of the others.
  */
 const answerSchema = z.looseObject({
-  status: z.coerce.number().optional().catch(undefined),
+  status: numberSchema,
   reason: textSchema,
   result: z
-    .looseObject({ receivedRequests: firstEntrySchema, failedRequests: firstEntrySchema })
+    .looseObject({ receivedRequests: entriesSchema, failedRequests: entriesSchema })
     .optional()
     .catch(undefined),
 });
+type Content = z.infer<typeof answerSchema>;
 
-/** Aldeamo refuses our user, and so every send. */
-export const credentialsRefused = { outcome: 'not_sent', reason: 'credentials' } satisfies Outcome;
-
-/** The outcome of the send of one SMS. */
-export function outcomeOfSend(answer: Answer, sent: { message: string; label: string }): Outcome {
-  const { status, retryAfter, body } = answer;
-  if (status === 401 || status === 403) return credentialsRefused;
-  if (status === 429) return { outcome: 'not_sent', reason: 'throttled', ...retryAfterOf(retryAfter) };
-  const content = answerSchema.safeParse(parseJson(body)).data;
-  if (status !== 200)
-    return outcomeOfStatus(
-      answer,
-      content?.reason ? redactedReason(content.reason, sent.message) : undefined,
-    );
-  return content ? outcomeOfContent(content, sent) : unreadableAnswer;
-}
-
-function outcomeOfContent(
-  { status, reason, result }: z.infer<typeof answerSchema>,
-  { message, label }: { message: string; label: string },
-): Outcome {
-  const received = result?.receivedRequests;
-  // Aldeamo's reports name the label of an SMS, too, so one without a transaction id is still found.
-  if (received) return { outcome: 'accepted', message_id: received.transactionId ?? label };
-  const failed = result?.failedRequests;
-  if (failed) return outcomeOfRefusal(failed.reason ?? '', redactedReason(failed.reason, message));
-  // An error of the whole request says nothing about the recipient: the account may be blocked.
-  if (status !== undefined && status < 0)
-    return { outcome: 'not_sent', reason: redactedReason(reason || `status_${status}`, message) };
-  return unreadableAnswer;
-}
+const credentialsRefused = {
+  outcome: { outcome: 'not_sent', reason: 'credentials' },
+  fault: 'account',
+} satisfies Reading;
+const unreadable = { outcome: unreadableAnswer } satisfies Reading;
 
 /**
- * Aldeamo gives the reason for a refusal as free text. These patterns find the refusals that are about the recipient, in
- * Spanish and English, in text that is lower case and without accents. `invalid` counts only beside a word for the number,
- * because an invalid message, sender or route is no reason to give up on the recipient.
+ * Reads the answer to the send of one SMS.
+ *
+ * @param label of the SMS, which is its id if the answer has none: Aldeamo's reports name it, too
  */
-const number =
-  '(?:number|numero|nro\\.?|mobile|movil|msisdn|cell ?phone|celular|phone|telefono|linea|destination|destino|recipient|destinatario|addressee|subscriber|suscriptor|abonado)';
-const invalid =
-  '(?:invalid[oa]?|not valid|no (?:es )?valid[oa]|incorrect[oa]?|errone[oa]|wrong|malformed|mal formado|unknown|desconocid[oa]|unallocated|inexistente|no existe|does not exist|non-?existent)';
-const blocked = '(?:blocked|bloquead[oa]|barred)';
-// Bounded, so that matching never backtracks for long. The last separator may have been a character without a width.
-const fillers =
-  '(?:[ :.,-]{1,3}(?:is|es|the|el|la|de|of|for|del|esta|telefonico|format|formato|\\+?\\d{1,15})){0,4}[ :.,-]{0,3}';
-
-const aboutTheRecipient = [
-  number + fillers + invalid,
-  invalid + fillers + number,
-  number + fillers + blocked,
-  blocked + fillers + number,
-  `^\\W*${blocked}\\W*$`,
-  'black ?list(?:ed)?|lista negra|listas? de (?:bloqueo|exclusion)|do not disturb|dnd',
-  'opt(?:ed)?[ -]?out|unsubscribed?|dad[oa] de baja|desuscrit[oa]|no (?:desea|quiere) recibir',
-].map((words) => new RegExp(`(?<!\\w)(?:${evenUndecoded(words)})(?!\\w)`));
-
-/** The pattern with U+FFFD as each of its letters and separators, which one that could not be decoded became. */
-function evenUndecoded(pattern: string): string {
-  return pattern.replace(
-    /\[([^\]]+)\]|(?<!\\)[a-z ]/g,
-    (found, members?: string) => `[\ufffd${members ?? found}]`,
-  );
+export function readSend(answer: Answer, label: string): Reading {
+  const { status, retryAfter, body } = answer;
+  if (status === 401 || status === 403) return credentialsRefused;
+  if (status === 429)
+    return { outcome: { outcome: 'not_sent', reason: 'throttled', ...retryAfterOf(retryAfter) } };
+  if (isRedirect(answer)) return { outcome: outcomeOfStatus(answer), fault: 'sender' };
+  if (status !== 200 && (status < 400 || status >= 500)) return { outcome: outcomeOfStatus(answer) };
+  const content = answerSchema.safeParse(parseJson(body)).data;
+  if (status !== 200) return (content && readKnownRefusal(content)) ?? { outcome: outcomeOfStatus(answer) };
+  return content ? readContent(content, label) : unreadable;
 }
 
-/** The outcome of an SMS that Aldeamo refused with this text. */
-export function outcomeOfRefusal(text: string, reason: string): Outcome {
-  const plain = plainOf(text);
-  return aboutTheRecipient.some((pattern) => pattern.test(plain))
-    ? { outcome: 'rejected', reason }
-    : { outcome: 'not_sent', reason, no_outage: true };
+/** The status of the whole and that of the entry decide; the texts only say why an SMS was refused. */
+function readContent(content: Content, label: string): Reading {
+  const taken = receivedBy(content).find(({ status }) => status === undefined || status === 1);
+  const isRefused = isNegative(content.status);
+  if (taken && !isRefused)
+    return { outcome: { outcome: 'accepted', message_id: taken.transactionId ?? label } };
+  const known = readKnownRefusal(content);
+  if (known) return known;
+  const refused = refusedBy(content);
+  if (refused) return readUnknownRefusal(refused, content);
+  // An entry that says that it was received contradicts the whole.
+  if (!isRefused || taken?.status === 1) return unreadable;
+  // An error of the whole request says nothing about the recipient. If it goes on, it is the account's.
+  return { outcome: { outcome: 'not_sent', reason: codeOf(content.status) }, fault: 'sender' };
 }
 
-/** The words of a text: lower case, without accents and what is invisible, and with one kind of space and of dash. */
-const plainOf = (text: string) =>
-  text
-    .normalize('NFKD')
-    .replace(/[\p{Mn}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu, '')
-    .replace(/[\p{Cc}\s]+/gu, ' ')
-    .replace(/[\p{Pd}_]/gu, '-')
-    .replace(/\ufffd+/g, '\ufffd')
-    .toLowerCase();
+/** A refusal by which the recipient or the account is known to be the cause. Only an entry can be about the recipient. */
+function readKnownRefusal(content: Content): Reading | undefined {
+  if (content.status === -1) return credentialsRefused;
+  for (const { status, reason } of entriesOf(content)) {
+    const cause = causeOf(status, reason);
+    if (cause) return readCause(cause);
+  }
+  const cause = causeOf(content.status, content.reason);
+  return cause?.about === 'account' ? readCause(cause) : undefined;
+}
+
+const readCause = ({ about, reason }: Cause): Reading =>
+  about === 'recipient'
+    ? { outcome: { outcome: 'rejected', reason } }
+    : { outcome: { outcome: 'not_sent', reason }, fault: 'account' };
+
+function readUnknownRefusal(entry: Entry, content: Content): Reading {
+  const isFailed = content.result?.failedRequests?.includes(entry) || isNegative(entry.status);
+  if (!isFailed)
+    return Number.isNaN(entry.status)
+      ? unreadable
+      : { outcome: { outcome: 'unknown', reason: codeOf(entry.status) } };
+  const outcome = { outcome: 'not_sent', reason: codeOf(entry.status), no_outage: true } as const;
+  // -1 is an error of authentication where it stands for the whole. Of an entry it is not certain, so that only a run of them counts.
+  return entry.status === -1 ? { outcome, fault: 'sender' } : { outcome };
+}
+
+const isNegative = (status: number | undefined) => status !== undefined && status < 0;
+const receivedBy = ({ result }: Content): Entry[] => result?.receivedRequests ?? [];
+const failedBy = ({ result }: Content): Entry[] => result?.failedRequests ?? [];
+/** Those that may be a refusal. An entry without a status is one if the whole is. */
+const entriesOf = (content: Content): Entry[] => [
+  ...receivedBy(content).filter(({ status }) => status !== 1),
+  ...failedBy(content),
+];
+const refusedBy = (content: Content) =>
+  failedBy(content)[0] ?? receivedBy(content).find(({ status }) => status !== undefined && status !== 1);

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startAldeamoUpstream } from '../../test/doubles/aldeamo-upstream.ts';
+import { aldeamoPackage, startAldeamoUpstream } from '../../test/doubles/aldeamo-upstream.ts';
 
 const right = {
   country: '57',
@@ -8,6 +8,8 @@ const right = {
   messageFormat: 1,
   addresseeList: [{ mobile: '3001234567', correlationLabel: 'ntf_1' }],
 };
+
+const packageReport = '/SmsiWS/packageReportPost';
 
 async function post(body: unknown, { path = '/SmsiWS/smsSendPost/', type = 'application/json' } = {}) {
   const upstream = await startAldeamoUpstream();
@@ -37,7 +39,8 @@ describe('the test double of Aldeamo', () => {
     [{ ...right, country: undefined }],
     [{ ...right, message: '' }],
     [{ ...right, encoding: 'UTF-8' }],
-    [{ ...right, encoding: 'UTF-8', messageFormat: 0 }],
+    [{ ...right, message: 'éxito con ó', encoding: 'UTF-8', messageFormat: 0 }],
+    [{ ...right, messageFormat: 2 }],
     [{ ...right, message: 'éxito con ó' }],
     [{ ...right, messageFormat: '1' }],
     [{ ...right, dateToSend: '2026-01-01 00:00:00' }],
@@ -47,11 +50,42 @@ describe('the test double of Aldeamo', () => {
     [{ ...right, addresseeList: [{ mobile: '+573001234567', correlationLabel: 'a' }] }],
     [right, { path: '/SmsiWS/smsSendPost' }],
     [right, { type: 'text/plain' }],
+    ...[{}, { land: 57 }, { land: '+57' }, { land: '57', country: '57' }, '{'].map(
+      (body) => [body, { path: packageReport }] as [unknown, object],
+    ),
+    [{ land: '57' }, { path: packageReport, type: 'text/plain' }],
   ])('refuses %j %j', async (body, how) => {
     const { status, violations, ledger } = await post(body, how);
     expect(status).toBe(400);
     expect(violations).not.toEqual([]);
     expect(ledger).toEqual([]);
+  });
+
+  test('uses up its packages one SMS at a time, reports them, and refuses sends when they are used up', async () => {
+    const upstream = await startAldeamoUpstream();
+    onTestFinished(() => upstream[Symbol.asyncDispose]());
+    upstream.packages = [aldeamoPackage(1), { ...aldeamoPackage(5), state: 'DISABLED' }];
+    const authorization = `Basic ${btoa(`${upstream.username}:${upstream.password}`)}`;
+    const ask = async (path: string, body: object) => {
+      const headers = { authorization, 'content-type': 'application/json' };
+      const response = await fetch(`${upstream.url}${path}`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      });
+      return (await response.json()) as { result: unknown };
+    };
+    expect(await ask('/SmsiWS/smsSendPost/', right)).toMatchObject({
+      result: { receivedRequests: [{ status: 1 }] },
+    });
+    expect((await ask(packageReport, { land: '57' })).result).toMatchObject([
+      { available: 0, state: 'FINISHED', totalSpent: 1 },
+      { available: 5, state: 'DISABLED' },
+    ]);
+    expect(await ask('/SmsiWS/smsSendPost/', right)).toMatchObject({
+      result: { receivedRequests: [{ status: -5, reason: 'Paquete sin saldo' }] },
+    });
+    expect(upstream).toMatchObject({ violations: [], sends: 2, ledger: [{}] });
   });
 
   test('reports a request without authorization', async () => {

@@ -1,6 +1,6 @@
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
-import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
+import { aldeamo, aldeamoPackage } from '../../test/doubles/aldeamo-upstream.ts';
 import { ample, phone, short, sms } from '../../test/provider-fixture.ts';
 import { startGateway } from './fixture.ts';
 
@@ -89,9 +89,132 @@ describe('each answer is an outcome', () => {
   const entry = { mobile: '3001234567', status: 1, reason: 'OK', correlationLabel: 'pmt_1-1' };
   const received = (...entries: unknown[]) =>
     aldeamo.http(200, { status: 1, result: { receivedRequests: entries } });
+  const whole = (status: unknown, ...entries: unknown[]) =>
+    aldeamo.http(200, { status, result: { receivedRequests: entries, failedRequests: null } });
+  const failedEntry = (failed: unknown) => aldeamo.http(200, { result: { failedRequests: [failed] } });
+  const taken7: Outcome = { outcome: 'accepted', message_id: '7' };
   const unreadable: Outcome = { outcome: 'unknown', reason: 'unreadable_answer' };
+  const rejected = (reason: string): Outcome => ({ outcome: 'rejected', reason });
+  /** Of this one message, so that it is no sign of an outage. */
+  const declined = (reason: string): Outcome => ({ outcome: 'not_sent', reason, no_outage: true });
+  /** Every SMS is refused. */
+  const refused = (reason: string): Outcome => ({ outcome: 'not_sent', reason, account_refused: true });
 
   test.each<[what: string, answer: Answer, outcome: Outcome]>([
+    ['an entry with the status 1', received({ ...entry, transactionId: 7 }), taken7],
+    ['an entry with the status "1"', received({ ...entry, transactionId: 7, status: '1' }), taken7],
+    ['an entry without a status', received({ transactionId: 7 }), taken7],
+    ['an entry whose status is null', received({ transactionId: 7, status: null }), taken7],
+    ['an entry in an answer without a status', whole(undefined, { ...entry, transactionId: 7 }), taken7],
+    ['an entry in an answer whose status is "1"', whole('1', { ...entry, transactionId: 7 }), taken7],
+    ['an entry in an answer whose status is 0', whole(0, { ...entry, transactionId: 7 }), taken7],
+    [
+      'an entry with the status -6 among those received',
+      aldeamo.refusedAmongReceived(-6, 'Ruta no disponible'),
+      declined('aldeamo_-6'),
+    ],
+    ['the status "-6"', aldeamo.refusedAmongReceived('-6', ''), declined('aldeamo_-6')],
+    [
+      'the status -6, and its text says why',
+      aldeamo.refusedAmongReceived(-6, 'GSM inválido'),
+      rejected('phone_invalid'),
+    ],
+    [
+      'the status 0, and its text says why',
+      aldeamo.refusedAmongReceived(0, 'En lista negra'),
+      rejected('blocked'),
+    ],
+    [
+      'a status of no known meaning, without a word',
+      aldeamo.refusedAmongReceived(2, ''),
+      { outcome: 'unknown', reason: 'aldeamo_2' },
+    ],
+    ['a status that is no number', aldeamo.refusedAmongReceived('ERROR', ''), unreadable],
+    [
+      'a status that is no number, and its text says why',
+      aldeamo.refusedAmongReceived('ERROR', 'Número inválido'),
+      rejected('phone_invalid'),
+    ],
+    [
+      'a route that is not configured',
+      aldeamo.refusedAmongReceived(-2, 'Sin ruta'),
+      refused('route_not_configured'),
+    ],
+    ['-2 among those failed', aldeamo.refused('', -2), refused('route_not_configured')],
+    ['"-2" without a word', aldeamo.refusedAmongReceived('-2', ''), refused('route_not_configured')],
+    ['no route, in text alone', aldeamo.refused('Ruta no configurada'), refused('route_not_configured')],
+    ['a used-up package', aldeamo.usedUp, refused('balance')],
+    ['no package', aldeamo.refused('No available package'), refused('balance')],
+    ['an expired package', aldeamo.refused('Paquete vencido'), refused('balance')],
+    ['an entry with -1, without a word', aldeamo.refused('', -1), declined('aldeamo_-1')],
+    [
+      'an entry with -1, and its text says why',
+      aldeamo.refused('Número inválido', -1),
+      rejected('phone_invalid'),
+    ],
+    [
+      'an entry with -1 for credentials',
+      aldeamo.refused('Error de autenticación', -1),
+      refused('credentials'),
+    ],
+    ['an invalid number', aldeamo.refused('Número inválido'), rejected('phone_invalid')],
+    ['an invalid GSM', aldeamo.refused('Invalid GSM'), rejected('phone_invalid')],
+    ['a wrong format', aldeamo.refused('No cumple con el formato'), rejected('phone_invalid')],
+    ['blocked', aldeamo.refused('Blocked'), rejected('blocked')],
+    ['on the black list', aldeamo.refused('Número en lista negra'), rejected('blocked')],
+    ['on an exclusion list', aldeamo.refused('Lista de exclusiones'), rejected('blocked')],
+    ['opted out', aldeamo.refused('Subscriber opted out'), rejected('opted_out')],
+    ['any other refusal', aldeamo.refused('Ruta no disponible'), declined('aldeamo_-6')],
+    ['a refusal without a number', failedEntry({ reason: 'Ruta no disponible' }), declined('refused')],
+    ['a refusal with the status 1', aldeamo.refused('', 1), declined('refused')],
+    ['a refusal whose status is a phone', aldeamo.refused('', 3_001_234_567), declined('refused')],
+    ['no words at all', failedEntry({}), declined('refused')],
+    ['the whole request with -1', aldeamo.error(-1, 'Error'), refused('credentials')],
+    [
+      'the whole request with "-1"',
+      aldeamo.http(200, { status: '-1', reason: '', result: null }),
+      refused('credentials'),
+    ],
+    [
+      'the whole request with -1, and an entry',
+      whole(-1, { ...entry, transactionId: 7 }),
+      refused('credentials'),
+    ],
+    ['the whole request with -2', aldeamo.error(-2, 'Bloqueado'), refused('route_not_configured')],
+    ['no balance for the whole request', aldeamo.error(-3, 'Saldo insuficiente'), refused('balance')],
+    [
+      'no balance, with a status that is not negative',
+      aldeamo.error(0, 'Paquete sin saldo'),
+      refused('balance'),
+    ],
+    ['the account blocked', aldeamo.error(-4, 'Cuenta bloqueada'), refused('account_blocked')],
+    // Perhaps about the account, so that another provider may send it.
+    [
+      'the whole request blocked',
+      aldeamo.error(-7, 'Bloqueado'),
+      { outcome: 'not_sent', reason: 'aldeamo_-7' },
+    ],
+    [
+      'the whole request refused without a word',
+      aldeamo.error(-5, ''),
+      { outcome: 'not_sent', reason: 'aldeamo_-5' },
+    ],
+    [
+      'the whole request refused, with a result that is none',
+      aldeamo.http(200, { status: '-3', reason: null, result: 'error' }),
+      { outcome: 'not_sent', reason: 'aldeamo_-3' },
+    ],
+    [
+      'the whole request refused, with an entry that has no status',
+      whole(-3, { transactionId: 7 }),
+      { outcome: 'not_sent', reason: 'aldeamo_-3' },
+    ],
+    [
+      'the whole request refused, and an entry that says why',
+      whole(-3, { ...entry, status: undefined, reason: 'Número inválido' }),
+      rejected('phone_invalid'),
+    ],
+    ['the whole request refused, and an entry that was received', whole(-3, entry), unreadable],
     [
       'a transaction id that is a string',
       received({ ...entry, transactionId: 'tx-1' }),
@@ -101,51 +224,6 @@ describe('each answer is an outcome', () => {
       'no transaction id: its label finds it, too',
       received(entry),
       { outcome: 'accepted', message_id: 'pmt_1-1' },
-    ],
-    [
-      'a transaction id that is none: its label finds it, too',
-      received({ ...entry, transactionId: { id: 7 } }),
-      { outcome: 'accepted', message_id: 'pmt_1-1' },
-    ],
-    [
-      'taken, though another list is null and the status negative',
-      aldeamo.http(200, {
-        status: -1,
-        result: { receivedRequests: [{ ...entry, transactionId: 7 }], failedRequests: null },
-      }),
-      { outcome: 'accepted', message_id: '7' },
-    ],
-    [
-      'an invalid number',
-      aldeamo.refused('Número inválido'),
-      { outcome: 'rejected', reason: 'Número inválido' },
-    ],
-    [
-      'opted out',
-      aldeamo.refused('Subscriber opted out'),
-      { outcome: 'rejected', reason: 'Subscriber opted out' },
-    ],
-    [
-      'any other refusal',
-      aldeamo.refused('Ruta no disponible'),
-      { outcome: 'not_sent', reason: 'Ruta no disponible', no_outage: true },
-    ],
-    ['no words at all', aldeamo.refused(''), { outcome: 'not_sent', reason: 'refused', no_outage: true }],
-    [
-      'the whole request refused',
-      aldeamo.error(-3, 'Saldo insuficiente'),
-      { outcome: 'not_sent', reason: 'Saldo insuficiente' },
-    ],
-    // Perhaps about the account, so another provider may send it.
-    [
-      'the whole request blocked',
-      aldeamo.error(-2, 'Bloqueado'),
-      { outcome: 'not_sent', reason: 'Bloqueado' },
-    ],
-    [
-      'the whole request refused without a word',
-      aldeamo.error(-5, ''),
-      { outcome: 'not_sent', reason: 'status_-5' },
     ],
     [
       'a transaction id that cannot be printed or stored',
@@ -168,7 +246,7 @@ describe('each answer is an outcome', () => {
       { outcome: 'accepted', message_id: 'pmt_1-1' },
     ],
     [
-      'a transaction id that is none',
+      'a transaction id that is none: its label finds it, too',
       received({ ...entry, transactionId: { id: 7 } }),
       { outcome: 'accepted', message_id: 'pmt_1-1' },
     ],
@@ -184,7 +262,7 @@ describe('each answer is an outcome', () => {
         reason: [],
         result: {
           totalRequest: '1',
-          receivedRequests: [{ transactionId: 7, reason: 1 }],
+          receivedRequests: [{ transactionId: 7, reason: 1, mobile: {} }],
           failedRequests: 'none',
         },
       }),
@@ -195,15 +273,10 @@ describe('each answer is an outcome', () => {
       aldeamo.http(200, {
         result: { receivedRequests: {}, failedRequests: [{ reason: 'Número inválido' }] },
       }),
-      { outcome: 'rejected', reason: 'Número inválido' },
+      rejected('phone_invalid'),
     ],
-    [
-      'the whole request refused, with a result that is none',
-      aldeamo.http(200, { status: '-3', reason: null, result: 'error' }),
-      { outcome: 'not_sent', reason: 'status_-3' },
-    ],
-    ['401', aldeamo.unauthorized, { outcome: 'not_sent', reason: 'credentials' }],
-    ['403', aldeamo.forbidden, { outcome: 'not_sent', reason: 'credentials' }],
+    ['401', aldeamo.unauthorized, refused('credentials')],
+    ['403', aldeamo.forbidden, refused('credentials')],
     ['429', aldeamo.throttled(), { outcome: 'not_sent', reason: 'throttled' }],
     [
       '429 with Retry-After',
@@ -211,10 +284,18 @@ describe('each answer is an outcome', () => {
       { outcome: 'not_sent', reason: 'throttled', retry_after_ms: 7000 },
     ],
     ['400', aldeamo.http(400), { outcome: 'not_sent', reason: 'http_400', no_outage: true }],
+    ['400 with words', aldeamo.http(400, { status: -400, reason: 'Bad JSON' }), declined('http_400')],
+    ['400 with -1', aldeamo.http(400, { status: -1, reason: 'Error' }), refused('credentials')],
+    ['402 with words', aldeamo.http(402, { reason: 'Paquete sin saldo' }), refused('balance')],
     [
-      '400 with words',
-      aldeamo.http(400, { status: -1, reason: 'Bad JSON' }),
-      { outcome: 'not_sent', reason: 'Bad JSON', no_outage: true },
+      '422 with an entry',
+      aldeamo.http(422, { result: { failedRequests: [{ reason: 'Invalid GSM' }] } }),
+      rejected('phone_invalid'),
+    ],
+    [
+      '400 with an entry that was received',
+      aldeamo.http(400, { status: 1, result: { receivedRequests: [entry] } }),
+      declined('http_400'),
     ],
     ['404', aldeamo.http(404), { outcome: 'not_sent', reason: 'http_404' }],
     ['302', aldeamo.http(302, '', { location: '/' }), { outcome: 'not_sent', reason: 'http_302' }],
@@ -222,6 +303,11 @@ describe('each answer is an outcome', () => {
       '307 with a reason',
       aldeamo.http(307, { reason: 'Moved' }, { location: '/' }),
       { outcome: 'not_sent', reason: 'http_307' },
+    ],
+    [
+      '500 with words',
+      aldeamo.http(500, { status: -1, reason: 'Número inválido' }),
+      { outcome: 'unknown', reason: 'http_500' },
     ],
     ['500', aldeamo.http(500), { outcome: 'unknown', reason: 'http_500' }],
     ['502', aldeamo.http(502), { outcome: 'unknown', reason: 'http_502' }],
@@ -266,7 +352,7 @@ describe('each answer is an outcome', () => {
 
   test('given a wrong password, is not sent', async () => {
     const { upstream, gateway } = await startGateway({ password: 'wrong' });
-    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'not_sent', reason: 'credentials' });
+    await expect(gateway.send(sms)).resolves.toEqual(refused('credentials'));
     expect(upstream.ledger).toEqual([]);
   });
 });
@@ -297,10 +383,10 @@ describe('an answer that is not UTF-8', () => {
     await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'accepted', message_id: '7' });
   });
 
-  test('has its reason by its charset', async () => {
+  test('is read by its charset', async () => {
     const { upstream, gateway } = await startGateway();
     upstream.answerNext(bytes(refusedOne, 'application/json;charset="iso-8859-1"'));
-    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'rejected', reason: 'Número inválido' });
+    await expect(gateway.send(sms)).resolves.toEqual({ outcome: 'rejected', reason: 'phone_invalid' });
   });
 
   test('and does not say so, is still a refusal of the number', async () => {
@@ -308,95 +394,119 @@ describe('an answer that is not UTF-8', () => {
     upstream.answerNext(bytes(refusedOne));
     await expect(gateway.send(sms)).resolves.toEqual({
       outcome: 'rejected',
-      reason: 'N\ufffdmero inv\ufffdlido',
+      reason: 'phone_invalid',
     });
   });
 });
 
-describe('the reason is redacted', () => {
+test('an answer of any length is read in no time', async () => {
+  const { upstream, gateway } = await startGateway();
+  upstream.answerNext(aldeamo.refused('numero paquete '.repeat(4000)));
+  const started = performance.now();
+  await gateway.send(sms);
+  expect(performance.now() - started).toBeLessThan(500);
+});
+
+describe('a run of sends to different recipients', () => {
+  const sendThree = async ({ gateway }: Awaited<ReturnType<typeof startGateway>>) => {
+    const outcomes: Outcome[] = [];
+    for (const digit of ['1', '2', '3'])
+      outcomes.push(await gateway.send({ ...sms, phone: `+57300123456${digit}` }));
+    return outcomes;
+  };
+
   test.each([
-    ['Numero 3001234567 invalido', 'Numero …67 invalido'],
-    ['Número +57 300 123-4567 no válido', 'Número +…67 no válido'],
-    ['Numero 300/123/4567 invalido', 'Numero …67 invalido'],
-    ['Número 300\u00a0123\u00a04567 no válido', 'Número …67 no válido'],
-    ['Número 300\u200b123\u00004567 no válido', 'Número …67 no válido'],
-    ['Número 300\ufffd123\ufffd4567 no válido', 'Número …67 no válido'],
-    ['Número 3\u20600\u20600\u20601234567 no válido', 'Número …67 no válido'],
-    ['Número 3\u31640\u31640\u31641234567 no válido', 'Número …67 no válido'],
-    ...['–', '\u2011', '\u2212', '·', ':', '*', ',', '|', ' - ', ' · ', '+', '#', '’', '\u0301', '😀'].map(
-      (separator) => [
-        `Número ${['300', '123', '45', '67'].join(separator)} no válido`,
-        'Número …67 no válido',
-      ],
-    ),
-    [`Número ${[...'3001234567'].join(' | ')} no válido`, 'Número …67 no válido'],
-    ['Número ３００１２３４５６７ no válido', 'Número …６７ no válido'],
-    ['Número ٣٠٠١٢٣٤٥٦٧ no válido', 'Número …٦٧ no válido'],
-    ['Número 𝟑𝟎𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕 no válido', 'Número …𝟔𝟕 no válido'],
-    ['Número ③⓪⓪①②③④⑤⑥⑦ no válido', 'Número …⑥⑦ no válido'],
-    ['Ruta 12345 sin saldo, código 67', 'Ruta 12345 sin saldo, código 67'],
-    ['12-34-5 SMS y 6 más', '12-34-5 SMS y 6 más'],
-    ['No enviado: "Pago recibido"', 'No enviado: "…"'],
-    ['No enviado: «Pago reci…»', 'No enviado: «…»'],
-    ['Contenido no permitido: PAGO RECIBIDO.', 'Contenido no permitido: ….'],
-    ['Contenido no permitido: Págo recibidó.', 'Contenido no permitido: ….'],
-    ['linea\r\n{level:60}', 'linea {level:60}'],
-    ['x'.repeat(500), 'x'.repeat(200)],
-    [`${'x'.repeat(199)}😀`, `${'x'.repeat(199)}\ufffd`],
-  ])('%j is %j', async (text, reason) => {
-    const { upstream, gateway } = await startGateway();
-    upstream.answerNext(aldeamo.refused(text));
-    await expect(gateway.send(sms)).resolves.toMatchObject({ reason });
+    ['the whole with -5', aldeamo.error(-5, '')],
+    ['an entry with -1', aldeamo.refused('', -1)],
+    ['a redirect', aldeamo.http(302, '', { location: '/' })],
+  ])('that are refused with %s is a fault of the account', async (_what, answer) => {
+    const started = await startGateway();
+    started.upstream.answerAll(answer);
+    const outcomes = await sendThree(started);
+    const isRefused = outcomes.map((outcome) => 'account_refused' in outcome);
+    expect(isRefused).toEqual([false, false, true]);
   });
 
   test.each([
-    [
-      'Su clave es 4711, no la comparta con nadie',
-      'Texto no permitido: clave es 4711, no',
-      'Texto no permitido:…',
-    ],
-    ['Su clave es 4711, no la comparta con nadie', '(su clave es 4711, no la comp) error', '(…) error'],
-    ['Su clave:\r\n4711  xyz', 'No enviado: su clave:\r\n4711  xyz.', 'No enviado: ….'],
-    ['Su clave es 4711, no la comparta', 'No: su cl\u200bave es 4711,\u0000no la comparta', 'No: …'],
-    // A word that is in both is not a quote.
-    ['Su numero ha cambiado', 'Numero invalido', 'Numero invalido'],
-    ['Hola', 'No enviado: "Hola"', 'No enviado: "…"'],
-    ['Hola', 'Holanda no permitida', 'Holanda no permitida'],
-  ])('of %j, %j is %j', async (message, text, reason) => {
-    const { upstream, gateway } = await startGateway();
-    upstream.answerNext(aldeamo.refused(text));
-    await expect(gateway.send({ ...sms, message })).resolves.toMatchObject({ reason });
-  });
-
-  test('given an answer of any length, takes no time', async () => {
-    const { upstream, gateway } = await startGateway();
-    upstream.answerNext(aldeamo.refused('ab'.repeat(20_000)));
-    const started = performance.now();
-    await gateway.send({ ...sms, message: `${'ab'.repeat(799)}c` });
-    expect(performance.now() - started).toBeLessThan(500);
+    ['an entry with -6', aldeamo.refused('Operador no disponible')],
+    ['an entry with -6 among those received', aldeamo.refusedAmongReceived(-6, '')],
+    ['400', aldeamo.http(400)],
+    ['an invalid number', aldeamo.refused('Invalid GSM')],
+  ])('that are refused with %s is none', async (_what, answer) => {
+    const started = await startGateway();
+    started.upstream.answerAll(answer);
+    await sendThree(started);
+    expect(started.account.report().state).toBe('unknown');
+    expect(started.alerts()).toEqual([]);
   });
 });
 
 describe('the check', () => {
-  test.each([
-    [200, { state: 'healthy' }],
-    [302, { state: 'healthy' }],
-    [404, { state: 'healthy' }],
-    [401, { state: 'refused', reason: 'credentials' }],
-    [403, { state: 'unknown', reason: 'check_forbidden' }],
-    [500, { state: 'unhealthy', reason: 'http_500' }],
-    [503, { state: 'unhealthy', reason: 'http_503' }],
-  ])('given a host that answers %i, is %o', async (status, check) => {
+  const packages = (...list: object[]) => JSON.stringify({ status: 1, reason: 'OK', result: list });
+  const ofSms = (available: unknown, state = 'ENABLED') => ({ available, state, packageType: 'SMS' });
+  const healthy = { state: 'healthy' };
+
+  test.each<[status: number, body: string, check: object]>([
+    [200, packages(ofSms(1200)), { ...healthy, balance: 1200 }],
+    [200, packages(ofSms('1200'), ofSms(34)), { ...healthy, balance: 1234 }],
+    [200, packages({ available: 5, state: 'enabled', packageType: 'sms' }), { ...healthy, balance: 5 }],
+    [
+      200,
+      packages(ofSms(7), ofSms(100, 'EXPIRED'), ofSms(100, 'DISABLED'), ofSms(1, 'FINISHED')),
+      { ...healthy, balance: 7 },
+    ],
+    [200, packages(ofSms(7), { ...ofSms(100), packageType: 'FLASH' }), { ...healthy, balance: 7 }],
+    [200, packages(ofSms(0)), { ...healthy, balance: 0 }],
+    [200, packages(ofSms(0, 'FINISHED')), { ...healthy, balance: 0 }],
+    [200, packages(), healthy],
+    [200, packages({ ...ofSms(100), packageType: 'DOC' }), healthy],
+    [200, packages(ofSms(7), ofSms('many')), healthy],
+    [200, packages(ofSms(7), ofSms(null)), healthy],
+    [
+      200,
+      '{"status":1,"result":[null,1,"x",{"available":3,"state":"ENABLED","packageType":"SMS"}]}',
+      { ...healthy, balance: 3 },
+    ],
+    [200, '{"status":"1","result":{"packages":[]}}', healthy],
+    [200, '{"status":1}', healthy],
+    [200, '{}', healthy],
+    [200, '{"status":-1,"reason":"Error"}', { state: 'refused', reason: 'credentials' }],
+    [200, '{"status":"-1"}', { state: 'refused', reason: 'credentials' }],
+    [200, '{"status":-8,"reason":"País +573001234567"}', { state: 'unknown', reason: 'aldeamo_-8' }],
+    [200, '<html>', { state: 'unknown', reason: 'unreadable_answer' }],
+    [200, '[]', { state: 'unknown', reason: 'unreadable_answer' }],
+    [200, '', { state: 'unknown', reason: 'unreadable_answer' }],
+    [302, '', { state: 'unknown', reason: 'http_302' }],
+    [404, '', { state: 'unknown', reason: 'http_404' }],
+    [429, '', { state: 'unknown', reason: 'http_429' }],
+    [401, '', { state: 'refused', reason: 'credentials' }],
+    [403, '', { state: 'unknown', reason: 'check_forbidden' }],
+    [500, '', { state: 'unhealthy', reason: 'http_500' }],
+    [503, '{"status":-1}', { state: 'unhealthy', reason: 'http_503' }],
+  ])('given a %i with %.80s, is %o', async (status, body, check) => {
     const { upstream, gateway } = await startGateway();
-    upstream.front = (response) => response.writeHead(status).end();
+    upstream.packageReport = (response) => response.writeHead(status).end(body);
     await expect(gateway.check()).resolves.toEqual(check);
     expect(upstream.violations).toEqual([]);
     expect(upstream.sends).toBe(0);
   });
 
+  test('asks for the packages, and reports how many SMS are left', async () => {
+    const { upstream, gateway } = await startGateway();
+    upstream.packages = [aldeamoPackage(3), { ...aldeamoPackage(9), state: 'EXPIRED' }];
+    await gateway.send(sms);
+    await expect(gateway.check()).resolves.toEqual({ state: 'healthy', balance: 2 });
+    expect(upstream.violations).toEqual([]);
+  });
+
+  test('given a wrong password, is refused', async () => {
+    const { gateway } = await startGateway({ password: 'wrong' });
+    await expect(gateway.check()).resolves.toEqual({ state: 'refused', reason: 'credentials' });
+  });
+
   test('given a host that is silent or down, is unhealthy', async () => {
     const { upstream, gateway } = await startGateway({ timeoutMs: short });
-    upstream.front = () => {};
+    upstream.packageReport = () => {};
     await expect(gateway.check()).resolves.toEqual({ state: 'unhealthy', reason: 'deadline_passed' });
     await upstream[Symbol.asyncDispose]();
     await expect(gateway.check()).resolves.toEqual({ state: 'unhealthy', reason: 'connection_refused' });

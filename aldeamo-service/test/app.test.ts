@@ -1,6 +1,6 @@
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
-import { aldeamo } from '../../test/doubles/aldeamo-upstream.ts';
+import { aldeamo, aldeamoPackage } from '../../test/doubles/aldeamo-upstream.ts';
 import { message, notify, phone } from '../../test/provider-fixture.ts';
 import { aldeamoConfigSchema, aldeamoCredentials } from '../src/config.ts';
 import { startApp, startLiveApp } from './fixture.ts';
@@ -35,10 +35,24 @@ describe('with credentials', () => {
   });
 
   test('its health check is that of the upstream', async () => {
+    const healthy = await startLiveApp();
+    expect((await healthy.app.inject('/health/upstream')).statusCode).toBe(200);
     const { app, upstream } = await startLiveApp();
-    expect((await app.inject('/health/upstream')).statusCode).toBe(200);
-    upstream.front = (response) => response.writeHead(503).end();
+    upstream.packageReport = (response) => response.writeHead(503).end();
     expect((await app.inject('/health/upstream')).statusCode).toBe(503);
+  });
+
+  test('reports the SMS that are left in the packages, and replies with 503 when there are none', async () => {
+    const { app, upstream, alerts } = await startLiveApp();
+    upstream.packages = [aldeamoPackage(2), aldeamoPackage(1)];
+    await app.inject('/health/upstream');
+    expect((await app.inject('/health')).json()).toMatchObject({ account: { state: 'ok', balance: 3 } });
+    expect((await app.inject('/metrics')).body).toContain('paysms_account_balance{provider="Aldeamo"} 3');
+    upstream.packages = [];
+    const response = await app.inject(notify('a'));
+    expect(response.statusCode).toBe(503);
+    expect(response.json()).toMatchObject({ outcome: 'not_sent', reason: 'balance', account_refused: true });
+    expect(alerts()).toMatchObject([{ level: 30 }, { level: 50, account: 'refused', reason: 'balance' }]);
   });
 
   test('given no phone, replies with 422 and makes no call', async () => {

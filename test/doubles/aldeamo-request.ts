@@ -22,16 +22,8 @@ export function readSend(
   const wrong: string[] = [];
   const check = (right: boolean, what: string) => right || wrong.push(what);
   check(method === 'POST' && path === '/SmsiWS/smsSendPost/', `${method} ${path} is unknown`);
-  check(
-    /^application\/json(; ?charset=utf-8)?$/i.test(headers['content-type'] ?? ''),
-    `content-type is ${headers['content-type']}`,
-  );
-  let sent: Record<string, unknown>;
-  try {
-    sent = JSON.parse(body);
-  } catch {
-    return { wrong: [...wrong, 'the body is no JSON'] };
-  }
+  const sent = readJson({ headers, body }, wrong);
+  if (!sent) return { wrong };
   wrong.push(
     ...wrongNames(Object.keys(sent), ['country', 'message', 'encoding', 'messageFormat', 'addresseeList']),
   );
@@ -47,7 +39,7 @@ export function readSend(
   check(typeof message === 'string' && message !== '', 'message is empty');
   const fits = [...String(message)].every((character) => gsm7.has(character));
   check(encoding === (fits ? 'GSM7' : 'UTF-8'), `encoding is ${encoding}`);
-  check(messageFormat === (fits ? 1 : 0), `messageFormat is ${messageFormat}`);
+  check(messageFormat === 1, `messageFormat is ${messageFormat}`);
   if (wrong.length > 0) return { wrong };
   return {
     wrong,
@@ -59,4 +51,29 @@ export function readSend(
       correlationLabel: String(correlationLabel),
     },
   };
+}
+
+/** Everything that is wrong with a request for the packages. */
+export function faultsOfPackageReport({ headers, body }: ReceivedRequest): string[] {
+  const wrong: string[] = [];
+  const asked = readJson({ headers, body }, wrong);
+  if (!asked) return wrong;
+  wrong.push(...wrongNames(Object.keys(asked), ['land'], ['packageStateList', 'packageTypeList']));
+  if (typeof asked.land !== 'string' || !/^[1-9]\d{0,2}$/.test(asked.land))
+    wrong.push('land is no calling code');
+  return wrong;
+}
+
+function readJson(
+  { headers, body }: Pick<ReceivedRequest, 'headers' | 'body'>,
+  wrong: string[],
+): Record<string, unknown> | undefined {
+  const type = headers['content-type'];
+  if (!/^application\/json(; ?charset=utf-8)?$/i.test(type ?? '')) wrong.push(`content-type is ${type}`);
+  try {
+    return JSON.parse(body);
+  } catch {
+    wrong.push('the body is no JSON');
+    return undefined;
+  }
 }

@@ -63,6 +63,8 @@ interface UpstreamApi<Message> {
   /** Whether the user and password of HTTP Basic are right. */
   isAuthorized(user: string | undefined): boolean;
   unauthorizedBody: unknown;
+  /** A POST that sends nothing. */
+  isReport?(request: ReceivedRequest): boolean;
   /** Answers an authorized request that is not a send, and returns whether it was one. */
   answerOther(request: ReceivedRequest, response: ServerResponse): boolean;
   /** Reads the send of that number, or everything that is wrong with it. */
@@ -85,7 +87,7 @@ export async function startUpstream<Message extends { to: string; text: string }
   function handle(request: ReceivedRequest, response: ServerResponse): unknown {
     const user = basicUser(request);
     if (user === undefined) violations.push(`${request.method} ${request.path}: no Basic authorization`);
-    if (request.method === 'POST') sends += 1;
+    if (request.method === 'POST' && !api.isReport?.(request)) sends += 1;
     if (!api.isAuthorized(user)) return replyJson(response, 401, api.unauthorizedBody);
     if (api.answerOther(request, response)) return;
     const { message, wrong } = api.readSend(request, sends);
