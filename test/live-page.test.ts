@@ -424,6 +424,24 @@ describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);
   });
+
+  test('given a package that is used up, shows why Aldeamo is not asked, in both languages', async () => {
+    await using aldeamo = await startAldeamoUpstream();
+    await using live = await startProcesses({
+      ...settings,
+      ALDEAMO_BASE_URL: aldeamo.url,
+      ALDEAMO_USERNAME: aldeamo.username,
+      ALDEAMO_PASSWORD: aldeamo.password,
+    });
+    aldeamo.packages = [];
+    const page = await open(live.url('payment-service'));
+    await pay(live.url('payment-service'), { customer_id: 'any', phone: '+573001234567' });
+    await card(page, 'Aldeamo').getByText('the account is refused: no SMS are left in the account').waitFor();
+    await page.getByRole('button', { name: 'Español' }).click();
+    await card(page, 'Aldeamo').getByText('la cuenta es rechazada: a la cuenta no le quedan SMS').waitFor();
+    await page.context().close();
+    expect(faults.splice(0)).toEqual([]);
+  });
 });
 
 describe.skipIf(withoutChromium)('the live page with replicas', () => {

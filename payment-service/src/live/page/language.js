@@ -35,12 +35,14 @@ export const textOf = (key, values = {}) =>
  * @param {string} reason
  */
 export function textOfReason(reason) {
-  const key = reason === 'throttled' ? 'throttled_reason' : reason;
+  const key = `${reason}_reason` in texts.en ? `${reason}_reason` : reason; // where the page has the bare key for another text
   return key in texts.en ? textOf(/** @type {TextKey} */ (key)) : reason;
 }
 
 /** @param {string} reason the reason of a circuit's state */
 export function textOfCircuitReason(reason) {
+  const [, refusal] = /^account_refused: (.+)$/.exec(reason) ?? [];
+  if (refusal) return textOf('accountRefused', { reason: textOfReason(refusal) });
   const english = reason.replace(/(?<=the last: )\w+$/, textOfReason);
   if (language === 'en') return english;
   const [pattern, spanish] = circuitReasons.find(([pattern]) => pattern.test(english)) ?? [];

@@ -101,6 +101,13 @@ const en = {
   memory_unavailable: 'its key could not be recorded, so it was not sent',
   outcome_unavailable: 'another replica has the outcome, and could not be reached',
   credentials: 'the credentials were refused',
+  balance: 'no SMS are left in the account',
+  route_not_configured: 'the account has no configured route',
+  account_blocked: 'the account is blocked',
+  blocked: 'the number is blocked',
+  opted_out: 'the recipient wants no SMS',
+  refused_reason: 'refused without a known reason',
+  accountRefused: 'the account is refused: {reason}',
 };
 
 /** @type {Record<keyof typeof en, string>} */
@@ -206,6 +213,13 @@ const es = {
   memory_unavailable: 'no se pudo registrar su clave, así que no se envió',
   outcome_unavailable: 'otra réplica tiene el resultado, y no se pudo consultar',
   credentials: 'las credenciales fueron rechazadas',
+  balance: 'a la cuenta no le quedan SMS',
+  route_not_configured: 'la cuenta no tiene una ruta configurada',
+  account_blocked: 'la cuenta está bloqueada',
+  blocked: 'el número está bloqueado',
+  opted_out: 'el destinatario no quiere SMS',
+  refused_reason: 'rechazado sin un motivo conocido',
+  accountRefused: 'la cuenta es rechazada: {reason}',
 };
 
 export const texts = { en, es };
