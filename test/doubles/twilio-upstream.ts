@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { basicUser, type ReceivedRequest, replyJson } from './http-double.ts';
 import { type StatusOptions, sendStatus } from './twilio-callback.ts';
-import { readSend, type TwilioMessage } from './twilio-request.ts';
+import { readSend, type TwilioMessage, wrongHeaders } from './twilio-request.ts';
 import {
   acceptedWith,
   startUpstream,
@@ -47,11 +47,18 @@ export const twilio = {
   empty: acceptedWith<TwilioMessage>(201, ''),
 };
 
-function statusOf(code: number): number {
-  if (code === 20003) return 401;
-  if (code === 20429) return 429;
-  return code === 20500 ? 500 : 400;
-}
+/** Of the codes whose answer has another status than 400. */
+const statuses: Record<number, number> = {
+  20003: 401,
+  20403: 403,
+  20404: 404,
+  20429: 429,
+  20500: 500,
+  21730: 503,
+  63038: 429,
+  70051: 403,
+};
+const statusOf = (code: number) => statuses[code] ?? 400;
 
 const errorDocument = (code: number, status: number) => ({
   code,
@@ -65,6 +72,8 @@ export interface TwilioUpstream extends Upstream<TwilioMessage> {
   authToken: string;
   /** API keys with their secrets, which are authorized beside the account. */
   readonly apiKeys: Map<string, string>;
+  /** Those of the API keys that may create messages, and not list them. */
+  readonly restrictedKeys: Set<string>;
   /** How an authorized `GET …/Messages.json?PageSize=1` is answered, and `GET …/Accounts/{Sid}.json` of the account itself. */
   account: (response: ServerResponse) => unknown;
   /** Where callbacks go instead of the origin they are for, as through a proxy. */
@@ -83,11 +92,14 @@ export async function startTwilioUpstream({
   const isAccount = (user: string | undefined) => user === `${upstream.accountSid}:${upstream.authToken}`;
   const isApiKey = (user: string | undefined) =>
     [...upstream.apiKeys].some(([key, secret]) => user === `${key}:${secret}`);
+  const isRestricted = (user = '') => upstream.restrictedKeys.has(user.split(':')[0] ?? '');
 
   function answerOther(request: ReceivedRequest, response: ServerResponse): boolean {
     if (request.method !== 'GET') return false;
+    double.violations.push(...wrongHeaders(request));
     if (request.path === `${path()}/Messages.json?PageSize=1`) {
-      upstream.account(response);
+      if (isRestricted(basicUser(request))) replyJson(response, 403, errorDocument(70051, 403));
+      else upstream.account(response);
       return true;
     }
     if (request.path !== `${path()}.json`) return false;
@@ -112,6 +124,7 @@ export async function startTwilioUpstream({
     accountSid,
     authToken,
     apiKeys: new Map<string, string>(),
+    restrictedKeys: new Set<string>(),
     account: (response: ServerResponse) => replyJson(response, 200, {}), // its status alone is read
     callbackOrigin: undefined,
     sendStatus: (sid: string, status: string, errorCode?: number, options?: StatusOptions) =>

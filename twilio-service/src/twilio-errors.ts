@@ -9,10 +9,10 @@ export const codeSchema = z
   .optional()
   .catch(undefined);
 
-/** The outcome of an error of Twilio. https://www.twilio.com/docs/api/errors */
+/** A kind of error, which decides the outcome. */
 interface TwilioError {
   outcome: 'rejected' | 'not_sent' | 'unknown';
-  /** Twilio is healthy: it declined just this message, or this kind of message. */
+  /** The circuit does not count it. */
   no_outage?: true;
   /** A person must act. */
   fault?: Fault;
@@ -21,37 +21,44 @@ interface TwilioError {
 }
 
 const recipient: TwilioError = { outcome: 'rejected' };
-const notAllowed: TwilioError = { outcome: 'not_sent', no_outage: true };
-const credentials: TwilioError = { outcome: 'not_sent', fault: 'account' };
+/** Twilio is healthy: it declined just this text or this destination. */
+const thisMessage: TwilioError = { outcome: 'not_sent', no_outage: true };
+const permission: TwilioError = { outcome: 'not_sent', no_outage: true, fault: 'permission' };
 const account: TwilioError = { outcome: 'not_sent', fault: 'account' };
-const sender: TwilioError = { outcome: 'not_sent', fault: 'sender' };
+/**
+ * The sender, the messaging service, the callback URL or another setting. The circuit does not count it: whether every SMS meets
+ * it is for the account to find out, which then opens the circuit. Counted, it would open the circuit again after each check.
+ */
+const sender: TwilioError = { outcome: 'not_sent', no_outage: true, fault: 'sender' };
+const cap: TwilioError = { outcome: 'not_sent', no_outage: true, fault: 'cap', retry_after_ms: 3_600_000 };
+const maintenance: TwilioError = { outcome: 'not_sent' };
+/** The message failed within Twilio. A 5xx does not say that it has failed: it may have been sent all the same. */
+const internal: TwilioError = { outcome: 'not_sent' };
 const throttled: TwilioError = { outcome: 'not_sent', retry_after_ms: 1000 };
+const ambiguous: TwilioError = { outcome: 'unknown' };
 
-export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map([
-  [21211, recipient], // not a phone number
-  [21610, recipient], // has opted out
-  [21614, recipient], // not a mobile number
-  [21635, recipient], // a landline
-  [30005, recipient], // unknown number
-  [30006, recipient], // a landline, or an unreachable carrier
-  [21408, notAllowed], // no permission for this region
-  [21608, notAllowed], // a trial account, and a number it has not verified
-  [21612, notAllowed], // no route from this sender to this number
-  [20003, credentials],
-  [20005, account], // not active
-  [30002, account], // suspended
-  [21212, sender], // not a phone number
-  [21606, sender], // not ours, or cannot send SMS
-  [21659, sender], // not a Twilio number
-  [21660, sender], // of another account
-  [21703, sender], // a messaging service without numbers
-  [20429, throttled],
-  [21611, throttled], // the queue of this sender is full
-  [30001, throttled], // queue overflow
-  [20500, { outcome: 'unknown' }],
-]);
+/** https://www.twilio.com/docs/api/errors; a code that is missing has the kind of its HTTP status. */
+const codesOfKind: [kind: TwilioError, codes: number[]][] = [
+  [recipient, [21211, 21266, 21610, 21614, 21635, 30005, 30006]],
+  [thisMessage, [14103, 21265, 21268, 21602, 21604, 21612, 21617, 21619, 21658]],
+  [permission, [21408, 21608]],
+  [account, [10001, 20003, 20005, 20403, 20404, 30002, 30037, 70051]],
+  [sender, [14108, 21212, 21606, 21607, 21616, 21659, 21660, 21661]],
+  [sender, [21701, 21702, 21703, 21704, 21705, 21708, 21709, 21711, 21712]],
+  [sender, [30018, 30024, 30032, 30034, 30040, 30041, 30042, 30043]],
+  [sender, [21609]], // our own callback URL
+  [cap, [30022, 30023, 30027, 30454, 63038]],
+  [maintenance, [21730]],
+  [internal, [20504, 30500]],
+  [throttled, [20429, 21611, 30001]],
+  [ambiguous, [20500]],
+];
 
-/** An error that is not in the table has the outcome of its HTTP status. */
+export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map(
+  codesOfKind.flatMap(([kind, codes]) => codes.map((code) => [code, kind])),
+);
+
+/** An answer that is no success, with the code that it has. `otherwise` is the reason if it has none. */
 export function readError(
   answer: Answer,
   code: number | undefined,
@@ -59,8 +66,9 @@ export function readError(
 ): Reading {
   if (isRedirect(answer)) return { outcome: outcomeOfStatus(answer), fault: 'sender' };
   const reason = code ? `twilio_${code}` : otherwise;
-  const error = (code && twilioErrors.get(code)) || errorsOfStatus[answer.status];
-  if (!error) return { outcome: outcomeOfStatus(answer, reason) };
+  const error = (code && twilioErrors.get(code)) || errorOfStatus(answer.status);
+  if (!error || (error === internal && answer.status >= 500))
+    return { outcome: outcomeOfStatus(answer, reason) };
   const { outcome, no_outage, fault, retry_after_ms } = error;
   if (outcome !== 'not_sent') return { outcome: { outcome, reason } };
   return {
@@ -74,10 +82,13 @@ export function readError(
   };
 }
 
-const errorsOfStatus: Record<number, TwilioError> = {
+/** Undefined for a status that speaks for itself. */
+function errorOfStatus(status: number): TwilioError | undefined {
   // The message was created and failed at once: it was not sent, and another provider may send it.
-  201: notAllowed,
-  401: credentials,
-  403: credentials,
-  429: throttled,
-};
+  if (status === 201) return thisMessage;
+  if (status === 401) return account;
+  if (status === 429) return throttled;
+  if (status === 408 || status === 409 || status === 413 || status === 422) return undefined;
+  // Also 403, which a firewall before Twilio has for a text, too.
+  return status >= 400 && status < 500 ? sender : undefined;
+}

@@ -1,7 +1,7 @@
 import { type Answer, parseJson, reasonOfError, unreadableAnswer } from 'service-kit/client/answer.ts';
 import { basicAuthorization, createHttpClient } from 'service-kit/client/http-client.ts';
 import { answeredIdSchema } from 'service-kit/contract/notification.ts';
-import type { Reading } from 'service-kit/provider/account.ts';
+import type { Check, Reading } from 'service-kit/provider/account.ts';
 import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { z } from 'zod';
 import { codeSchema, readError } from './twilio-errors.ts';
@@ -31,12 +31,13 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
   const { accountSid, username, password, sender, publicUrl } = options;
   const api = createHttpClient(options);
   const messages = `/2010-04-01/Accounts/${accountSid}/Messages.json`;
-  const authorization = basicAuthorization(username, password);
+  const headers = { authorization: basicAuthorization(username, password), accept: 'application/json' };
 
   return {
-    async send({ phone, message, idempotency_key }) {
+    async send({ phone, message, idempotency_key, ttl_seconds }) {
       if (!phone) return phoneUnknown;
       const form = new URLSearchParams({ To: phone, ...sender, Body: message });
+      if (ttl_seconds !== undefined) form.set('ValidityPeriod', String(validityPeriod(ttl_seconds)));
       // A receipt without a key could not be assigned to a payment.
       if (publicUrl && idempotency_key !== null)
         form.set('StatusCallback', statusCallbackUrl(publicUrl, idempotency_key));
@@ -45,11 +46,7 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
         {
           method: 'POST',
           path: messages,
-          headers: {
-            authorization,
-            'content-type': 'application/x-www-form-urlencoded',
-            accept: 'application/json',
-          },
+          headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
           body: form.toString(),
         },
         (answer) => {
@@ -67,16 +64,7 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
      */
     async check() {
       try {
-        const { status } = await api.call({
-          method: 'GET',
-          path: `${messages}?PageSize=1`,
-          headers: { authorization },
-        });
-        if (status === 200) return { state: 'healthy' };
-        if (status === 401) return { state: 'refused', reason: 'credentials' };
-        // An API key that may create messages and nothing else.
-        if (status === 403) return { state: 'unknown', reason: 'check_forbidden' };
-        return { state: 'unhealthy', reason: `http_${status}` };
+        return readCheck(await api.call({ method: 'GET', path: `${messages}?PageSize=1`, headers }));
       } catch (error) {
         return { state: 'unhealthy', reason: reasonOfError(error) };
       }
@@ -88,8 +76,15 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
 
 export const statusPath = '/webhooks/twilio/status';
 
+/**
+ * The fragment asks Twilio to repeat a callback up to 5 times, whatever went wrong. It is not part of what Twilio signs.
+ * https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+ */
 const statusCallbackUrl = (publicUrl: string, idempotencyKey: string) =>
-  `${publicUrl}${statusPath}?key=${encodeURIComponent(idempotencyKey)}`;
+  `${publicUrl}${statusPath}?key=${encodeURIComponent(idempotencyKey)}#rc=5&rp=all`;
+
+/** In seconds, within Twilio's bounds. */
+const validityPeriod = (ttlSeconds: number) => Math.min(Math.max(Math.trunc(ttlSeconds), 1), 36_000);
 
 const messageSchema = z.object({
   sid: answeredIdSchema.optional().catch(undefined),
@@ -97,19 +92,41 @@ const messageSchema = z.object({
   error_code: codeSchema,
 });
 const errorSchema = z.object({ code: codeSchema });
+const codeOf = (json: unknown) => errorSchema.safeParse(json).data?.code;
+
+const failedStatuses = ['failed', 'undelivered', 'canceled'];
 
 /** The sid, the status and the codes decide; another field may be anything. */
 export function readAnswer(answer: Answer): Reading {
   const json = parseJson(answer.body);
   if (answer.status !== 201) {
     if (answer.status >= 200 && answer.status < 300) return { outcome: unreadableAnswer };
-    return readError(answer, errorSchema.safeParse(json).data?.code);
+    return readError(answer, codeOf(json));
   }
   const message = messageSchema.safeParse(json).data;
   if (!message) return { outcome: unreadableAnswer };
   const { sid, status, error_code } = message;
-  if (status === 'failed' || status === 'undelivered')
+  if (status !== undefined && failedStatuses.includes(status))
     return readError(answer, error_code, `twilio_${status}`);
   if (sid) return { outcome: { outcome: 'accepted', message_id: sid } };
   return error_code ? readError(answer, error_code) : { outcome: unreadableAnswer };
+}
+
+/** The code of an API key without the permission that a request needs. */
+const notPermitted = 70051;
+
+/**
+ * Only the refusal of the credentials is a refusal: an API key may be allowed to create messages and nothing else, so that
+ * another 4xx says nothing of what a send would meet.
+ */
+function readCheck({ status, body }: Answer): Check {
+  if (status === 200) return { state: 'healthy' };
+  const code = codeOf(parseJson(body));
+  if (status === 403 || code === notPermitted) return { state: 'unknown', reason: 'check_forbidden' };
+  if (status === 401) return { state: 'refused', reason: 'credentials' };
+  const isAnswered = status >= 400 && status < 500;
+  return {
+    state: isAnswered ? 'unknown' : 'unhealthy',
+    reason: isAnswered && code ? `twilio_${code}` : `http_${status}`,
+  };
 }

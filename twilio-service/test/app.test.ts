@@ -1,7 +1,7 @@
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { twilio } from '../../test/doubles/twilio-upstream.ts';
-import { notify } from '../../test/provider-fixture.ts';
+import { ample, notify } from '../../test/provider-fixture.ts';
 import { receiptSettings, twilioAccount, twilioConfigSchema } from '../src/config.ts';
 import { startApp, startLiveApp } from './fixture.ts';
 
@@ -35,7 +35,8 @@ describe('with an account', () => {
     const { app, upstream } = await startLiveApp();
     expect((await app.inject('/health/upstream')).statusCode).toBe(200);
     upstream.account = (response) => response.writeHead(503).end();
-    expect((await app.inject('/health/upstream')).statusCode).toBe(503);
+    // Twilio is asked once a second.
+    await vi.waitUntil(async () => (await app.inject('/health/upstream')).statusCode === 503, ample);
   });
 
   test('given silence, its own deadline passes before the answer is due, so the outcome has a reason', async () => {

@@ -22,7 +22,8 @@ describe('the test double of Twilio', () => {
   test('accepts a correct send', async () => {
     const { status, body, violations, ledger } = await post({
       ...right,
-      StatusCallback: 'https://a.example/s',
+      StatusCallback: 'https://a.example/s#rc=5&rp=4xx,5xx',
+      ValidityPeriod: '36000',
     });
     expect(violations).toEqual([]);
     expect(status).toBe(201);
@@ -40,6 +41,11 @@ describe('the test double of Twilio', () => {
     [{ ...right, MessagingServiceSid: 'MG1' }],
     [{ ...withoutSender, MessagingServiceSid: 'SM1' }],
     [{ ...right, StatusCallback: '/webhooks' }],
+    [{ ...right, StatusCallback: 'https://a.example/s#rc=6&rp=all' }],
+    [{ ...right, StatusCallback: 'https://a.example/s#rc=5&rp=never' }],
+    [{ ...right, ValidityPeriod: '0' }],
+    [{ ...right, ValidityPeriod: '36001' }],
+    [{ ...right, ValidityPeriod: '1.5' }],
     [{ ...right, MediaUrl: 'https://a.example/a.png' }],
     [right, { path: 'Messages' }],
     [right, { type: 'application/json' }],

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { idSchema, type Outcome, reasonSchema } from 'service-kit/contract/notification.ts';
+import type { Gateway } from 'service-kit/provider/gateway.ts';
 import { describe, expect, test } from 'vitest';
 import { twilio } from '../../test/doubles/twilio-upstream.ts';
 import { ample, phone, short, sms } from '../../test/provider-fixture.ts';
@@ -22,6 +23,7 @@ describe('a send', () => {
         from,
         messagingServiceSid: null,
         statusCallback: null,
+        validityPeriod: null,
       },
     ]);
     expect(outcome).toEqual({ outcome: 'accepted', message_id: upstream.ledger[0]?.sid });
@@ -54,9 +56,25 @@ describe('a send', () => {
     await gateway.send({ ...sms, idempotency_key: 'a&b=c d/1#?' });
     await gateway.send({ ...sms, idempotency_key: null });
     expect(upstream.ledger.map(({ statusCallback }) => statusCallback)).toEqual([
-      'https://sms.example.com:8443/t/webhooks/twilio/status?key=a%26b%3Dc%20d%2F1%23%3F',
+      'https://sms.example.com:8443/t/webhooks/twilio/status?key=a%26b%3Dc%20d%2F1%23%3F#rc=5&rp=all',
       null,
     ]);
+  });
+
+  test.each([
+    [1, 1],
+    [2, 2],
+    [35_999, 35_999],
+    [36_000, 36_000],
+    [36_001, 36_000],
+    [86_400, 36_000],
+    [Number.MAX_SAFE_INTEGER, 36_000],
+    [undefined, null],
+  ])('that is worth delivering for %s s is kept by Twilio for %s s', async (ttl_seconds, validityPeriod) => {
+    const { upstream, gateway } = await startGateway();
+    await gateway.send({ ...sms, ttl_seconds });
+    expect(upstream.ledger).toMatchObject([{ validityPeriod }]);
+    expect(upstream.violations).toEqual([]);
   });
 
   test('given no phone, is not made', async () => {
@@ -75,47 +93,124 @@ const notSent = (reason: string, more = {}): Outcome => ({ outcome: 'not_sent', 
 const unknown = (reason: string): Outcome => ({ outcome: 'unknown', reason });
 const noOutage = { no_outage: true };
 
+const rejected = (reason: string): Outcome => ({ outcome: 'rejected', reason });
+
 describe("each of Twilio's codes has an outcome", () => {
-  const expected: Record<string, Outcome> = {
-    ...Object.fromEntries(
-      [21211, 21610, 21614, 21635, 30005, 30006].map((code) => [
-        code,
-        { outcome: 'rejected', reason: `twilio_${code}` },
-      ]),
-    ),
-    ...Object.fromEntries([21408, 21608, 21612].map((code) => [code, notSent(`twilio_${code}`, noOutage)])),
-    ...Object.fromEntries(
-      [20003, 20005, 30002, 21212, 21606, 21659, 21660, 21703].map((code) => [
-        code,
-        notSent(`twilio_${code}`),
-      ]),
-    ),
-    ...Object.fromEntries(
-      [20429, 21611, 30001].map((code) => [code, notSent(`twilio_${code}`, { retry_after_ms: 1000 })]),
-    ),
-    20500: unknown('twilio_20500'),
-  };
-  const alerting = [20003, 20005, 30002, 21212, 21606, 21659, 21660, 21703];
+  const hour = { retry_after_ms: 3_600_000 };
+  /** A kind of code, its codes, the outcome, and the fault that a person is alerted of. */
+  const kinds: [kind: string, codes: number[], outcome: (reason: string) => Outcome, fault?: string][] = [
+    ['recipient invalid', [21211, 21614, 21635, 21266, 30005, 30006], rejected],
+    ['recipient opted out', [21610], rejected],
+    ['this destination', [21612, 21265, 21268, 21604], (reason) => notSent(reason, noOutage)],
+    ['this text', [21617, 21619, 21602, 21658, 14103], (reason) => notSent(reason, noOutage)],
+    ['permission', [21408, 21608], (reason) => notSent(reason, noOutage), 'permission'],
+    [
+      'credentials, account',
+      [20003, 20005, 20403, 20404, 10001, 30002, 30037, 70051],
+      (reason) => notSent(reason, { account_refused: true }),
+      'account',
+    ],
+    [
+      'sender, messaging service',
+      [
+        ...[21212, 21606, 21607, 21616, 21659, 21660, 21661, 21701, 21702, 21703, 21704, 21705, 21708],
+        ...[21709, 21711, 21712, 14108, 30018, 30024, 30032, 30034, 30040, 30041, 30042, 30043],
+      ],
+      (reason) => notSent(reason, noOutage),
+      'sender',
+    ],
+    ['our callback URL', [21609], (reason) => notSent(reason, noOutage), 'sender'],
+    [
+      'cap',
+      [63038, 30454, 30022, 30023, 30027],
+      (reason) => notSent(reason, { ...hour, ...noOutage }),
+      'cap',
+    ],
+    ['temporary', [21730, 30500, 20504], (reason) => notSent(reason)],
+    ['throttled', [20429, 21611, 30001], (reason) => notSent(reason, { retry_after_ms: 1000 })],
+    ['ambiguous', [20500], unknown],
+  ];
 
   test('these are all codes of the table', () => {
-    expect([...twilioErrors.keys()].map(String).toSorted()).toEqual(Object.keys(expected).toSorted());
+    expect([...twilioErrors.keys()].toSorted()).toEqual(kinds.flatMap(([, codes]) => codes).toSorted());
   });
 
-  describe.each(Object.entries(expected))('%s', (name, outcome) => {
-    const code = Number(name);
-
+  const rows = kinds.flatMap(([kind, codes, outcome, fault]) =>
+    codes.map((code) => [kind, code, outcome(`twilio_${code}`), fault] as const),
+  );
+  describe.each(rows)('%s: %i', (_kind, code, outcome, fault) => {
     test.each<[string, Answer]>([
       ['as an error', twilio.error(code)],
+      ['as an error whose code is text', twilio.http(400, { code: String(code) })],
       ['of a message that failed at once', twilio.failedAtOnce(code)],
+      [
+        'as text, of a message that failed at once',
+        twilio.http(201, { sid: 'SM1', status: 'failed', error_code: String(code) }),
+      ],
+      ['of a message that was canceled at once', twilio.failedAtOnce(code, 'canceled')],
     ])('%s', async (_how, answer) => {
       const { upstream, gateway, alerts } = await startGateway();
       upstream.answerNext(answer);
       await expect(gateway.send(sms)).resolves.toEqual(outcome);
       expect(upstream.sends).toBe(1);
       expect(alerts()).toMatchObject(
-        alerting.includes(code) ? [{ level: 50, provider: 'Twilio', alert: `twilio_${code}` }] : [],
+        fault
+          ? [
+              {
+                level: 50,
+                provider: 'Twilio',
+                reason: `twilio_${code}`,
+                ...(fault === 'account' ? { account: 'refused' } : { fault }),
+              },
+            ]
+          : [],
       );
     });
+  });
+
+  test.each([
+    [429, '7', 7000],
+    [400, '86400', 86_400_000],
+    [429, undefined, 3_600_000],
+  ])('given a cap with %i and Retry-After %s, Twilio is left alone for %i ms', async (status, header, ms) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(twilio.error(63038, status, header ? { 'retry-after': header } : {}));
+    await expect(gateway.send(sms)).resolves.toMatchObject({ outcome: 'not_sent', retry_after_ms: ms });
+  });
+
+  test.each([
+    [20504, 504, unknown('twilio_20504')],
+    [30500, 500, unknown('twilio_30500')],
+    [21730, 503, notSent('twilio_21730')],
+  ])('given %i with %i, is unknown unless the code says that nothing was sent', async (code, status, outcome) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.answerNext(twilio.error(code, status));
+    await expect(gateway.send(sms)).resolves.toEqual(outcome);
+  });
+
+  const sendTo = async (gateway: Gateway, ...phones: string[]) => {
+    const outcomes = [];
+    for (const phone of phones) outcomes.push(await gateway.send({ ...sms, phone }));
+    return outcomes.map((outcome) => 'account_refused' in outcome && outcome.account_refused);
+  };
+  const [one, two, three] = ['+573000000001', '+573000000002', '+573000000003'];
+
+  test.each([
+    21606, 21609, 29999,
+  ])('given %i for three recipients in a row, every SMS is refused', async (code) => {
+    const { upstream, gateway, account } = await startGateway();
+    upstream.answerAll(twilio.error(code));
+    expect(await sendTo(gateway, one, one, two, three)).toEqual([false, false, false, true]);
+    expect(account.report()).toMatchObject({ state: 'refused', reason: `twilio_${code}` });
+  });
+
+  test.each([
+    21408, 21608, 21612, 21617, 63038, 30454, 21730, 30500, 20504, 20429, 21211, 30003,
+  ])('given %i for five recipients in a row, the account is not refused', async (code) => {
+    const { upstream, gateway, account } = await startGateway();
+    upstream.answerAll(code === 30003 ? twilio.failedAtOnce(code) : twilio.error(code));
+    expect(await sendTo(gateway, one, two, three, '+573000000004', phone)).toEqual(Array(5).fill(false));
+    expect(account.report().state).toBe('unknown');
   });
 });
 
@@ -129,8 +224,13 @@ describe('each other answer has an outcome', () => {
     ['429 without a code', twilio.http(429), notSent('http_429', { retry_after_ms: 1000 })],
     ['an unknown code with 429', twilio.error(99999, 429), notSent('twilio_99999', { retry_after_ms: 1000 })],
     ['an unknown code with 400', twilio.error(99999, 400), notSent('twilio_99999', noOutage)],
-    ['an unknown code with 404', twilio.error(20404, 404), notSent('twilio_20404')],
-    ['an unknown code with 401', twilio.error(99999, 401), notSent('twilio_99999')],
+    ['an unknown code with 404', twilio.error(99999, 404), notSent('twilio_99999', noOutage)],
+    [
+      'an unknown code with 401',
+      twilio.error(99999, 401),
+      notSent('twilio_99999', { account_refused: true }),
+    ],
+    ['an unknown code with 403', twilio.error(99999, 403), notSent('twilio_99999', noOutage)],
     ['an unknown code with 503', twilio.error(99999, 503), unknown('twilio_99999')],
     ['an unknown code at once', twilio.failedAtOnce(30007), notSent('twilio_30007', noOutage)],
     ['no code at once', twilio.failedAtOnce(null), notSent('twilio_failed', noOutage)],
@@ -139,8 +239,18 @@ describe('each other answer has an outcome', () => {
       twilio.failedAtOnce(null, 'undelivered'),
       notSent('twilio_undelivered', noOutage),
     ],
-    ['401 without a code', twilio.http(401), notSent('http_401')],
-    ['403 without a code', twilio.http(403, '<html>'), notSent('http_403')],
+    ['canceled at once', twilio.failedAtOnce(null, 'canceled'), notSent('twilio_canceled', noOutage)],
+    [
+      'canceled at once, without a sid',
+      twilio.http(201, { status: 'canceled' }),
+      notSent('twilio_canceled', noOutage),
+    ],
+    ['401 without a code', twilio.http(401), notSent('http_401', { account_refused: true })],
+    ['403 without a code', twilio.http(403, '<html>'), notSent('http_403', noOutage)],
+    ['404 without a code', twilio.http(404, '<html>'), notSent('http_404', noOutage)],
+    ['405 without a code', twilio.http(405), notSent('http_405', noOutage)],
+    ['408 without a code', twilio.http(408), notSent('http_408')],
+    ['413 without a code', twilio.http(413), notSent('http_413', noOutage)],
     ['400 without a code', twilio.http(400, {}), notSent('http_400', noOutage)],
     [
       'a code as digits',
@@ -252,7 +362,7 @@ describe('each other answer has an outcome', () => {
 
   test('given a wrong token, is not sent', async () => {
     const { upstream, gateway } = await startGateway({ password: 'wrong' });
-    await expect(gateway.send(sms)).resolves.toEqual(notSent('twilio_20003'));
+    await expect(gateway.send(sms)).resolves.toEqual(notSent('twilio_20003', { account_refused: true }));
     expect(upstream.ledger).toEqual([]);
   });
 });
@@ -311,9 +421,11 @@ describe('the check', () => {
     [302, { state: 'unhealthy', reason: 'http_302' }],
     [401, { state: 'refused', reason: 'credentials' }],
     [403, { state: 'unknown', reason: 'check_forbidden' }],
-    [404, { state: 'unhealthy', reason: 'http_404' }],
-    [429, { state: 'unhealthy', reason: 'http_429' }],
+    [404, { state: 'unknown', reason: 'http_404' }],
+    [405, { state: 'unknown', reason: 'http_405' }],
+    [429, { state: 'unknown', reason: 'http_429' }],
     [500, { state: 'unhealthy', reason: 'http_500' }],
+    [503, { state: 'unhealthy', reason: 'http_503' }],
   ])('given an API that answers %i, is %o', async (status, check) => {
     const { upstream, gateway } = await startGateway();
     upstream.account = (response) => response.writeHead(status).end();
@@ -322,15 +434,43 @@ describe('the check', () => {
     expect(upstream.sends).toBe(0);
   });
 
+  test.each([
+    [401, 20003, { state: 'refused', reason: 'credentials' }],
+    [401, 70051, { state: 'unknown', reason: 'check_forbidden' }],
+    [403, 20003, { state: 'unknown', reason: 'check_forbidden' }],
+    [404, 20404, { state: 'unknown', reason: 'twilio_20404' }],
+    [429, 20429, { state: 'unknown', reason: 'twilio_20429' }],
+    [500, 20500, { state: 'unhealthy', reason: 'http_500' }],
+  ])('given an API that answers %i with %i, is %o', async (status, code, check) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.account = (response) => response.writeHead(status).end(JSON.stringify({ code }));
+    await expect(gateway.check()).resolves.toEqual(check);
+  });
+
   test('succeeds with a Standard API key', async () => {
     const { upstream, gateway } = await startGateway({ username: 'SK1', password: 'secret' });
     await expect(gateway.check()).resolves.toEqual({ state: 'refused', reason: 'credentials' });
     upstream.apiKeys.set('SK1', 'secret');
     await expect(gateway.check()).resolves.toEqual({ state: 'healthy' });
+    expect(upstream.violations).toEqual([]);
     const response = await fetch(`${upstream.url}/2010-04-01/Accounts/${upstream.accountSid}.json`, {
       headers: { authorization: `Basic ${btoa('SK1:secret')}` },
     });
     expect([response.status, await response.json()]).toMatchObject([401, { code: 20003 }]);
+  });
+
+  test('given an API key that may only create messages, says nothing of the account, which a send does', async () => {
+    const { upstream, gateway, account } = await startGateway({ username: 'SK1', password: 'secret' });
+    upstream.apiKeys.set('SK1', 'secret');
+    upstream.restrictedKeys.add('SK1');
+    const check = await gateway.check();
+    account.learnFromCheck(check);
+    expect([check, account.report().state]).toEqual([
+      { state: 'unknown', reason: 'check_forbidden' },
+      'unknown',
+    ]);
+    await expect(gateway.send(sms)).resolves.toMatchObject({ outcome: 'accepted' });
+    expect(account.report().state).toBe('ok');
   });
 
   test('given a wrong token, is refused; given an API that is silent or down, is unhealthy', async () => {
