@@ -16,8 +16,8 @@ export const twilioService: ProviderService<TwilioConfig> = {
     settings: { latency_ms: config.TWILIO_LATENCY_MS, failure_rate: config.TWILIO_FAILURE_RATE },
     ledgerFile: config.TWILIO_LEDGER_FILE,
   }),
-  registerRoutes(server, config) {
+  registerRoutes(server, config, account) {
     const receipts = receiptSettings(config);
-    if (receipts) registerStatusWebhook(server, receipts, createReceiptForwarder(receipts));
+    if (receipts) registerStatusWebhook(server, receipts, createReceiptForwarder(receipts), account);
   },
 };

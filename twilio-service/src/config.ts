@@ -21,6 +21,7 @@ const sid = (prefix: string) =>
 const liveSettings = [
   'TWILIO_ACCOUNT_SID',
   'TWILIO_AUTH_TOKEN',
+  'TWILIO_AUTH_TOKEN_SECONDARY',
   'TWILIO_API_KEY_SID',
   'TWILIO_API_KEY_SECRET',
   'TWILIO_FROM',
@@ -39,6 +40,12 @@ export const twilioConfigSchema = z
       .string()
       .optional()
       .describe('The auth token of the account. It also verifies the signatures of delivery receipts.'),
+    TWILIO_AUTH_TOKEN_SECONDARY: z
+      .string()
+      .optional()
+      .describe(
+        'The other auth token while it is rotated: a delivery receipt may be signed with either of them. It sends nothing.',
+      ),
     TWILIO_API_KEY_SID: sid('SK')
       .optional()
       .describe('An API key that authenticates calls in place of the auth token.'),
@@ -111,10 +118,11 @@ export function twilioAccount(config: TwilioConfig): TwilioAccount | undefined {
 /** Undefined if no receipts are requested. */
 export function receiptSettings(config: TwilioConfig) {
   const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
+  const { TWILIO_AUTH_TOKEN_SECONDARY: secondary } = config;
   return config.TWILIO_ACCOUNT_SID && publicUrl && authToken
     ? {
         publicUrl,
-        authToken,
+        authTokens: secondary ? [authToken, secondary] : [authToken],
         paymentServiceUrl: config.PAYMENT_SERVICE_URL,
         serviceToken: config.SERVICE_TOKEN,
       }

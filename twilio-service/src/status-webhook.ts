@@ -3,6 +3,7 @@ import { type Receipt, receiptSchema } from 'service-kit/contract/notification.t
 import { requireNoCoding } from 'service-kit/http/body.ts';
 import { Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
+import type { Account } from 'service-kit/provider/account.ts';
 import { z } from 'zod';
 import type { ReceiptForwarder } from './receipt-forwarder.ts';
 import { codeSchema, twilioErrors } from './twilio-errors.ts';
@@ -11,14 +12,16 @@ import { isSignedByTwilio, parseForm, type SignedForm } from './twilio-signature
 
 interface StatusWebhookOptions {
   publicUrl: string;
-  authToken: string;
+  /** Any of them may have signed a callback: there are two while the token is rotated. */
+  authTokens: string[];
 }
 
-/** Takes Twilio's status callbacks, and forwards them to payment-service as receipts. */
+/** Takes Twilio's status callbacks, and forwards them to payment-service as receipts. The account learns of their faults. */
 export function registerStatusWebhook(
   server: Server,
-  { publicUrl, authToken }: StatusWebhookOptions,
+  { publicUrl, authTokens }: StatusWebhookOptions,
   forwarder: ReceiptForwarder,
+  account: Account,
 ): void {
   server.stopping.addEventListener('abort', () => forwarder.stop());
   server.addHook('onClose', () => forwarder.close());
@@ -45,10 +48,14 @@ export function registerStatusWebhook(
         const form = (body as SignedForm | undefined) ?? parseForm(Buffer.of());
         const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
         const signature = String(headers['x-twilio-signature'] ?? '');
-        if (!isSignedByTwilio(authToken, signature, `${publicUrl}${statusPath}${query}`, form)) {
+        const signedUrl = `${publicUrl}${statusPath}${query}`;
+        // Each token is tried, so that the time does not depend on which one it was.
+        const matches = authTokens.map((token) => isSignedByTwilio(token, signature, signedUrl, form));
+        if (!matches.includes(true)) {
           log.warn({ provider: 'Twilio' }, 'a status callback without a valid signature was refused');
           throw new Problem(403, 'signature-invalid', 'X-Twilio-Signature is missing or wrong.');
         }
+        learnFromFailure(form.fields, account);
         const receipt = receiptOf(form.fields, new URLSearchParams(query).get('key'));
         if (receipt) await forward(receipt, forwarder, log);
         return reply.code(204).send();
@@ -85,21 +92,41 @@ async function forward(receipt: Receipt, forwarder: ReceiptForwarder, log: Fasti
   }
 }
 
+/** What becomes of the SMS by Twilio's status; the others are intermediate. `read` follows `delivered`, which may be lost. */
+const ends = new Map<string | null, 'delivered' | 'failed'>([
+  ['delivered', 'delivered'],
+  ['read', 'delivered'],
+  ['undelivered', 'failed'],
+  ['failed', 'failed'],
+  ['canceled', 'failed'],
+]);
+
+const codeOf = (form: URLSearchParams) => codeSchema.parse(form.get('ErrorCode'));
+
+/** Many faults of the account or the sender show only after Twilio has accepted the SMS. */
+function learnFromFailure(form: URLSearchParams, account: Account): void {
+  if (ends.get(form.get('MessageStatus')) !== 'failed') return;
+  const code = codeOf(form);
+  const fault = code && twilioErrors.get(code)?.fault;
+  if (fault) account.learnFromReceipt(fault, `twilio_${code}`);
+}
+
 /**
  * Undefined for intermediate statuses such as `sent`, and for an SMS without a key. A failure because of the recipient is
  * `rejected`, as in the answer to a send, because no other provider may be asked then.
  */
 function receiptOf(form: URLSearchParams, key: string | null): Receipt | undefined {
-  const status = form.get('MessageStatus');
-  if (status !== 'delivered' && status !== 'undelivered' && status !== 'failed') return undefined;
-  const code = codeSchema.parse(form.get('ErrorCode'));
+  const twilioStatus = form.get('MessageStatus');
+  const end = ends.get(twilioStatus);
+  if (!end) return undefined;
+  const code = codeOf(form);
   const failed = code && twilioErrors.get(code)?.outcome === 'rejected' ? 'rejected' : 'failed';
   const receipt = receiptSchema.safeParse({
     provider: 'Twilio',
     message_id: form.get('MessageSid'),
     idempotency_key: key,
-    status: status === 'delivered' ? 'delivered' : failed,
-    reason: status === 'delivered' ? null : `twilio_${code ?? status}`,
+    status: end === 'delivered' ? 'delivered' : failed,
+    reason: end === 'delivered' ? null : `twilio_${code ?? twilioStatus}`,
   });
   return receipt.data;
 }

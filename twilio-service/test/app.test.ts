@@ -62,6 +62,7 @@ describe('the configuration', () => {
   const key = { ...account, TWILIO_API_KEY_SID: 'SK1', TWILIO_API_KEY_SECRET: 'secret' };
   const from = { TWILIO_FROM: '+15005550006' };
   const service = { TWILIO_MESSAGING_SERVICE_SID: 'MG1' };
+  const secondary = { TWILIO_AUTH_TOKEN_SECONDARY: 'other' };
   const publicUrl = { PUBLIC_URL: 'https://sms.example.com' };
 
   test('has its defaults', () => {
@@ -113,6 +114,16 @@ describe('the configuration', () => {
     expect(receiptSettings(readConfiguration(twilioConfigSchema, env))?.publicUrl).toBe(url);
   });
 
+  test.each<[Record<string, string>, string[]]>([
+    [token, ['token']],
+    [{ ...token, ...secondary }, ['token', 'other']],
+    [{ ...token, TWILIO_AUTH_TOKEN_SECONDARY: '' }, ['token']],
+    [{ ...token, ...key, ...secondary }, ['token', 'other']],
+  ])('%j verifies receipts by %j', (env, authTokens) => {
+    const config = readConfiguration(twilioConfigSchema, { ...env, ...from, ...publicUrl });
+    expect(receiptSettings(config)).toMatchObject({ authTokens });
+  });
+
   const required = 'is required to send through Twilio';
   const orKey = 'is required, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET';
   const orService = 'is required, or TWILIO_MESSAGING_SERVICE_SID';
@@ -135,6 +146,11 @@ describe('the configuration', () => {
       ['TWILIO_MESSAGING_SERVICE_SID: must not be set together with TWILIO_FROM'],
     ],
     [{ ...key, ...from, ...publicUrl }, [`TWILIO_AUTH_TOKEN: ${signs}`]],
+    [{ ...key, ...from, ...publicUrl, ...secondary }, [`TWILIO_AUTH_TOKEN: ${signs}`]],
+    [
+      secondary,
+      [`TWILIO_ACCOUNT_SID: ${required}`, `TWILIO_AUTH_TOKEN: ${orKey}`, `TWILIO_FROM: ${orService}`],
+    ],
     [
       { ...token, ...from, TWILIO_ACCOUNT_SID: 'SK1' },
       ['TWILIO_ACCOUNT_SID: must be an id that begins with AC'],

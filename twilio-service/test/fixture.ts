@@ -34,7 +34,10 @@ export async function startLiveApp(env: Record<string, string> = {}) {
 }
 
 /** The service, live, with receipts, before a payment-service that records what is forwarded and answers as it is set. */
-export async function startWithReceipts(publicUrl = 'https://sms.example.com') {
+export async function startWithReceipts(
+  publicUrl = 'https://sms.example.com',
+  env: Record<string, string> = {},
+) {
   const received: ReceivedRequest[] = [];
   const statuses: number[] = [];
   const payments = await disposing(
@@ -45,7 +48,11 @@ export async function startWithReceipts(publicUrl = 'https://sms.example.com') {
       return replyJson(response, status, { status });
     }),
   );
-  const live = await startLiveApp({ PUBLIC_URL: publicUrl, PAYMENT_SERVICE_URL: payments.url });
+  const live = await startLiveApp({
+    PUBLIC_URL: publicUrl,
+    PAYMENT_SERVICE_URL: payments.url,
+    ...env,
+  });
   live.app.server.listen(0, '127.0.0.1');
   await once(live.app.server, 'listening');
   // Like a proxy at the public URL.

@@ -21,6 +21,10 @@ describe('a status callback', () => {
     ['failed', 30008, { status: 'failed', reason: 'twilio_30008' }],
     ['failed', undefined, { status: 'failed', reason: 'twilio_failed' }],
     ['undelivered', undefined, { status: 'failed', reason: 'twilio_undelivered' }],
+    ['read', undefined, { status: 'delivered', reason: null }],
+    ['canceled', undefined, { status: 'failed', reason: 'twilio_canceled' }],
+    ['failed', 30036, { status: 'failed', reason: 'twilio_30036' }],
+    ['failed', 21266, { status: 'rejected', reason: 'twilio_21266' }],
     ['undelivered', 10 ** 12, { status: 'failed', reason: 'twilio_undelivered' }],
     ['failed', -1, { status: 'failed', reason: 'twilio_failed' }],
   ])('%s %s is forwarded to payment-service', async (status, code, forwarded) => {
@@ -40,8 +44,6 @@ describe('a status callback', () => {
     'scheduled',
     'sending',
     'sent',
-    'read',
-    'canceled',
     'something new',
     '',
   ])('%j is answered, and not forwarded', async (status) => {
@@ -87,6 +89,74 @@ describe('a status callback', () => {
       { ...receipt, message_id: sid },
       { ...receipt, message_id: sid },
     ]);
+  });
+});
+
+describe('the fault that a status callback names', () => {
+  const account = [30002, 30037, 20003, 20005, 20404, 10001];
+  const sender = [30018, 30024, 30032, 30034, 30040, 30041, 30042, 30043, 21606];
+  const cap = [63038, 30454, 30022, 30023, 30027];
+  const rows = Object.entries({ account, sender, cap, permission: [21408] }).flatMap(([fault, codes]) =>
+    codes.map((code) => [code, fault] as const),
+  );
+  test.each(rows)('%i is an alert: %s', async (code, fault) => {
+    const { upstream, alerts, send, app } = await startWithReceipts();
+    const sid = await send();
+    for (const status of ['failed', 'undelivered', 'failed'])
+      await expect(upstream.sendStatus(sid, status, code)).resolves.toBe(204);
+    expect(alerts().filter(({ level }) => level === 50)).toMatchObject([
+      { provider: 'Twilio', fault, reason: `twilio_${code}` },
+    ]);
+    // It comes late, so that it says nothing about the present.
+    expect((await app.inject('/health')).json()).toMatchObject({ account: { state: 'ok' } });
+  });
+
+  test.each([
+    ['undelivered', 30003],
+    ['failed', 30007],
+    ['undelivered', 30008],
+    ['failed', 30001],
+    ['failed', 30036],
+    ['failed', 30500],
+    ['failed', 21610],
+    ['failed', undefined],
+    ['canceled', undefined],
+    ['delivered', 30002],
+    ['sent', 30002],
+  ])('%s %s is no alert', async (status, code) => {
+    const { upstream, alerts, send } = await startWithReceipts();
+    await expect(upstream.sendStatus(await send(), status, code)).resolves.toBe(204);
+    expect(alerts().filter(({ level }) => level === 50)).toEqual([]);
+  });
+
+  test('is no alert if the callback is not from Twilio', async () => {
+    const { upstream, alerts, send } = await startWithReceipts();
+    const sid = await send();
+    await expect(upstream.sendStatus(sid, 'failed', 30002, { signature: 'x' })).resolves.toBe(403);
+    expect(alerts().filter(({ level }) => level === 50)).toEqual([]);
+  });
+});
+
+describe('while the auth token is rotated', () => {
+  const old = 'f'.repeat(32);
+  test.each([
+    ['the old token is the secondary one', 'e'.repeat(32), old],
+    ['the new token is the secondary one', old, 'e'.repeat(32)],
+  ])('and %s, callbacks signed with either are accepted', async (_when, current, secondary) => {
+    const { upstream, receipts, send } = await startWithReceipts('https://sms.example.com', {
+      TWILIO_AUTH_TOKEN: current,
+      TWILIO_AUTH_TOKEN_SECONDARY: secondary,
+      // The calls are made with an API key.
+      TWILIO_API_KEY_SID: 'SK1',
+      TWILIO_API_KEY_SECRET: 'secret',
+    });
+    upstream.apiKeys.set('SK1', 'secret');
+    const sid = await send();
+    for (const authToken of [current, secondary])
+      await expect(upstream.sendStatus(sid, 'delivered', undefined, { authToken })).resolves.toBe(204);
+    for (const authToken of ['another', `${current}${secondary}`, ''])
+      await expect(upstream.sendStatus(sid, 'delivered', undefined, { authToken })).resolves.toBe(403);
+    expect(receipts()).toHaveLength(2);
   });
 });
 
@@ -236,6 +306,14 @@ describe('payment-service', () => {
     await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(204);
     expect(received).toHaveLength(5);
     expect(performance.now() - started).toBeGreaterThan(1400); // 100 + 200 + 400 + 800
+  });
+
+  test('that is down for longer gets the receipt by a callback that Twilio repeats', async () => {
+    const { upstream, receipts, answer, send } = await startWithReceipts();
+    const sid = await send();
+    answer(400, 400); // an answer that is not asked for again, so that the test is quick
+    await expect(upstream.sendStatus(sid, 'delivered', undefined, { repeats: true })).resolves.toBe(204);
+    expect(receipts()).toHaveLength(3);
   });
 
   test('that does not know the attempt does not get the receipt again', async () => {
