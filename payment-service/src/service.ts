@@ -55,6 +55,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       parameters: circuitBreakerParameters(config),
       policy,
       observers: [countAttempts(metrics), recentAttempts],
+      clock,
       log: logger,
     });
     return buildApp({

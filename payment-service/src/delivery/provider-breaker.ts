@@ -4,10 +4,12 @@ import { inSpan } from 'service-kit/telemetry/correlation.ts';
 import { attemptKey, endAttempt, reasonOf } from '../domain/attempts.ts';
 import { circuitOpen, consequencesOf } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
+import { secondsLeft } from '../domain/retry-policy.ts';
 import { type CircuitBreakerParameters, createCircuitBreaker } from '../providers/circuit-breaker.ts';
 import type { CircuitState } from '../providers/circuit-report.ts';
 import { accountRefused } from '../providers/circuit-state.ts';
 import type { ProviderClient } from '../providers/provider-client.ts';
+import type { ClockWatch } from './clock-watch.ts';
 import type { Throttle } from './throttle.ts';
 
 /** Commits a payment whose next attempt has begun: an attempt is on disk before its call is made. */
@@ -23,13 +25,15 @@ export interface ProviderBreakerOptions {
   clients: Record<Provider, ProviderClient>;
   parameters: CircuitBreakerParameters;
   observers?: NotifierObserver[];
+  /** Default: the wall clock is right. */
+  clock?: Pick<ClockWatch, 'aheadMs'>;
   log: FastifyBaseLogger;
 }
 
 /** The breaker around the calls to one provider; `next` gets a payment whose attempt failed or was not made. */
 export function createProviderBreaker(
   provider: Provider,
-  { clients, parameters, observers = [], log }: ProviderBreakerOptions,
+  { clients, parameters, observers = [], clock, log }: ProviderBreakerOptions,
   throttle: Throttle,
   next: (ended: Payment, save: Save) => Promise<Payment>,
 ) {
@@ -44,7 +48,9 @@ export function createProviderBreaker(
     },
     action: async (payment) => {
       const started = performance.now();
-      const outcome = await callProvider(clients[provider], provider, payment);
+      const request = requestOf(payment, clock?.aheadMs() ?? 0);
+      const key = attemptKey(payment, payment.attempts.length - 1);
+      const outcome = await callProvider(clients[provider], provider, request, key);
       const durationMs = performance.now() - started;
       throttle.heed(provider, outcome);
       for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
@@ -59,15 +65,21 @@ export function createProviderBreaker(
   });
 }
 
-const callProvider = (client: ProviderClient, provider: Provider, payment: Payment): Promise<Outcome> =>
+const callProvider = (
+  client: ProviderClient,
+  provider: Provider,
+  request: NotifyRequest,
+  key: string,
+): Promise<Outcome> =>
   inSpan('attempt', { attributes: { provider } }, async (span) => {
-    const key = attemptKey(payment, payment.attempts.length - 1);
-    const outcome = await client.notify(requestOf(payment), key);
+    const outcome = await client.notify(request, key);
     span.setAttributes({ outcome: outcome.outcome, reason: reasonOf(outcome) ?? '' });
     return outcome;
   });
 
-function requestOf({ payment_id, customer_id, phone, message }: Payment): NotifyRequest {
+function requestOf(payment: Payment, clockAheadMs: number): NotifyRequest {
+  const { payment_id, customer_id, phone, message } = payment;
   if (message === null) throw new Error(`${payment_id} has no text: it was redacted`);
-  return { customer_id, message, ...(phone !== null && { phone }) };
+  const ttl_seconds = secondsLeft(payment, clockAheadMs);
+  return { customer_id, message, ...(phone !== null && { phone }), ttl_seconds };
 }

@@ -48,6 +48,13 @@ export function expire(payment: Payment): Payment {
 
 export const isExpired = ({ expires_at }: Payment) => Date.parse(expires_at) <= Date.now();
 
+/**
+ * How long the notification is worth delivering, in seconds, rounded up; at least 1. A wall clock that was set ahead by
+ * `clockAheadMs` shortens nothing.
+ */
+export const secondsLeft = ({ expires_at }: Payment, clockAheadMs: number): number =>
+  Math.max(1, Math.ceil((Date.parse(expires_at) - Date.now() + Math.max(0, clockAheadMs)) / 1000));
+
 /** No attempt is made until a person retries the notification. */
 export function hold(payment: Payment): Payment {
   return { ...payment, reason: 'unknown_outcome', next_attempt_at: null };

@@ -23,7 +23,7 @@ const log = { info() {}, warn() {} } as unknown as FastifyBaseLogger;
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 /** Both providers respond with what `answers` contains at the time of the call, and record their calls. */
-function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
+function setUp(answers: Partial<Record<Provider, Answer>> = {}, clockAheadMs = 0) {
   const current: Record<Provider, Answer> = {
     Aldeamo: accepted('AL1'),
     Twilio: accepted('SM1'),
@@ -52,6 +52,7 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}) {
     clients: { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') },
     parameters: circuitBreakerDefaults,
     policy: { unknownOutcome: 'resend' },
+    clock: { aheadMs: () => clockAheadMs },
     log,
   });
   const save = async (payment: Payment) => {
@@ -91,6 +92,27 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.useRealTimers();
+});
+
+describe('the time that an SMS is worth delivering', () => {
+  test('is what is left of its notification, at each provider', async () => {
+    const { notifier, calls, save } = setUp({ Aldeamo: refused });
+    const payment = paymentOf('1');
+    await pass(day - 5500);
+    await notifier.notify(notifier.begin(payment), save);
+    expect(calls).toMatchObject([
+      { provider: 'Aldeamo', request: { ttl_seconds: 6 } },
+      { provider: 'Twilio', request: { ttl_seconds: 6 } },
+    ]);
+  });
+
+  test('is not shortened by a clock that was set ahead', async () => {
+    const { notifier, calls, save } = setUp({}, day);
+    const payment = paymentOf('1');
+    await pass(day + 1000);
+    await notifier.notify(notifier.begin(payment), save);
+    expect(calls).toMatchObject([{ request: { ttl_seconds: 86_399 } }]);
+  });
 });
 
 describe('the notifier', () => {
@@ -170,7 +192,7 @@ describe('the notifier', () => {
       noIds,
     );
     await notifier.notify(notifier.begin(payment), save);
-    const request = { customer_id: 'c', message: 'Hola', phone };
+    const request = { customer_id: 'c', message: 'Hola', phone, ttl_seconds: 86_400 };
     expect(calls).toEqual([
       { provider: 'Aldeamo', request, key: `${payment.payment_id}-1` },
       { provider: 'Twilio', request, key: `${payment.payment_id}-2` },

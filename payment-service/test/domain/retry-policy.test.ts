@@ -11,6 +11,7 @@ import {
   postpone,
   type RetryPolicy,
   scheduleRetry,
+  secondsLeft,
 } from '../../src/domain/retry-policy.ts';
 
 const noIds = { traceparent: null, request_id: null };
@@ -143,6 +144,23 @@ test.each([
   expect(payment.expires_at).toBe(iso(now + ttlMs));
   vi.setSystemTime(now + ttlMs + ms);
   expect(isExpired(payment)).toBe(expired);
+});
+
+describe('secondsLeft', () => {
+  const minute = 60_000;
+  test.each([
+    [86_400_000, 0, 86_400],
+    [1500, 0, 2],
+    [1, 0, 1],
+    [0, 0, 1],
+    [-minute, 0, 1],
+    // A clock that is ahead makes a notification look expired that is sent all the same.
+    [-60 * minute, 61 * minute, 60],
+    [minute, -60 * minute, 60],
+  ])('of a notification that expires in %i ms, by a clock that is %i ms ahead, is %i', (expiresInMs, aheadMs, seconds) => {
+    const expires_at = new Date(now + expiresInMs).toISOString();
+    expect(secondsLeft({ ...fresh(), expires_at }, aheadMs)).toBe(seconds);
+  });
 });
 
 describe('hold', () => {

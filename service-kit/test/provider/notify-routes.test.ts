@@ -30,10 +30,10 @@ describe('POST /notify over the sandbox', () => {
 
 test('the gateway gets the whole request, and the key', async () => {
   const { app, gateway } = await buildFakeApp();
-  await app.inject(notify({ ...body, phone: '+573001234567' }, 'key-1'));
+  await app.inject(notify({ ...body, phone: '+573001234567', ttl_seconds: 86_400 }, 'key-1'));
   await app.inject(notify(body));
   expect(gateway.send.mock.calls).toEqual([
-    [{ ...body, phone: '+573001234567', idempotency_key: 'key-1' }],
+    [{ ...body, phone: '+573001234567', ttl_seconds: 86_400, idempotency_key: 'key-1' }],
     [{ ...body, idempotency_key: null }],
   ]);
 });
@@ -53,6 +53,9 @@ describe('an invalid request is a problem that names the field, and is not sent'
     ['a customer with an invisible character', { ...body, customer_id: '12\u200b3' }, ['customer_id']],
     ['a phone without a country', { ...body, phone: '3001234567' }, ['phone']],
     ['a phone that is null', { ...body, phone: null }, ['phone']],
+    ['no time to deliver it', { ...body, ttl_seconds: 0 }, ['ttl_seconds']],
+    ['part of a second to deliver it', { ...body, ttl_seconds: 1.5 }, ['ttl_seconds']],
+    ['a time to deliver it that is text', { ...body, ttl_seconds: '60' }, ['ttl_seconds']],
     ['an unknown field', { ...body, color: 'red' }, ['color']],
     ['__proto__', JSON.parse('{"message":"a","customer_id":"1","__proto__":{}}'), ['__proto__']],
   ])('%s', async (_name, payload, paths) => {

@@ -55,6 +55,16 @@ describe('given a key that came before, a send', () => {
   });
 });
 
+test.each([
+  ['ttl_seconds', { ttl_seconds: 86_400 }, { ttl_seconds: 60 }],
+  ['live_only', {}, { live_only: true }],
+])('given a key that came with another %s, does not send again', async (_name, first, second) => {
+  const { sent, send } = counted();
+  expect(await send({ ...request, ...first })).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
+  expect(await send({ ...request, ...second })).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
+  expect(sent).toEqual(['key-1']);
+});
+
 test('given another key, sends again', async () => {
   const { sent, send } = counted();
   await send(request);

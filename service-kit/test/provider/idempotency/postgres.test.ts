@@ -52,6 +52,14 @@ describe('given a key that came to another replica, a send', () => {
     expect([one.sent.mock.calls.length, other.sent.mock.calls.length]).toEqual([1, 0]);
   });
 
+  test('with another ttl_seconds is not sent again, and returns the first outcome', async () => {
+    const url = await newDatabase();
+    const [one, other] = [openReplica(url), openReplica(url)];
+    expect(await one.send({ ...request, ttl_seconds: 86_400 })).toEqual(accepted);
+    expect(await other.send({ ...request, ttl_seconds: 60, live_only: true })).toEqual(accepted);
+    expect([one.sent.mock.calls.length, other.sent.mock.calls.length]).toEqual([1, 0]);
+  });
+
   test('that comes 50 times at once, at three replicas, is sent once', async () => {
     const url = await newDatabase();
     let count = 0;
