@@ -12,9 +12,13 @@ import { startProcesses } from './trio-of-processes.ts';
 
 const resetTimeoutMs = 1600;
 
-async function start(settings: Record<string, string>) {
+async function start(
+  settings: Record<string, string>,
+  prepare: (twilioApi: TwilioUpstream) => void = () => {},
+) {
   const aldeamoApi: AldeamoUpstream = await startAldeamoUpstream();
   const twilioApi: TwilioUpstream = await startTwilioUpstream();
+  prepare(twilioApi); // before the check at the start
   const trio: Trio = await startProcesses({
     ...liveSettings(aldeamoApi, twilioApi),
     ...withoutRetries,
@@ -103,6 +107,32 @@ test('given a fault of the sender that the check does not see, tries one payment
   expect(twilioApi.sends).toBeLessThanOrEqual(3 + 5);
   expect(made).toBeGreaterThan(twilioApi.sends);
   expect(await errors('twilio-service')).toMatchObject([{ fault: 'sender' }, { account: 'refused' }]);
+
+  twilioApi.answerAll(twilio.accepted);
+  await eventually(payOnce, ({ notification_service }) => notification_service === 'Twilio', 10_000);
+  expect((await health()).Twilio).toMatchObject({ state: 'closed' });
+});
+
+test('given a key of Twilio that may only create messages, opens the circuit when it fails and closes it again', async () => {
+  const key = { TWILIO_API_KEY_SID: `SK${'5'.repeat(32)}`, TWILIO_API_KEY_SECRET: 'secret' };
+  const { twilioApi, aldeamoApi, trio, payOnce, health } = await start(key, ({ apiKeys, restrictedKeys }) => {
+    apiKeys.set(key.TWILIO_API_KEY_SID, key.TWILIO_API_KEY_SECRET);
+    restrictedKeys.add(key.TWILIO_API_KEY_SID);
+  });
+  aldeamoApi.answerAll(aldeamo.refused('Sin ruta'));
+  twilioApi.answerAll(twilio.http(503));
+  await eventually(
+    payOnce,
+    ({ notification }) => notification.attempts[1]?.reason === 'circuit_open',
+    10_000,
+  );
+  expect((await health()).Twilio.account).toMatchObject({ state: 'unknown' });
+  const upstream = await eventually(
+    async () => await call('GET', `${trio.url('twilio-service')}/health/upstream`),
+    ({ status }) => status === 200,
+    10_000,
+  );
+  expect(upstream.body).toEqual({ status: 'unknown', reason: 'check_forbidden' });
 
   twilioApi.answerAll(twilio.accepted);
   await eventually(payOnce, ({ notification_service }) => notification_service === 'Twilio', 10_000);

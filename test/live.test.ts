@@ -129,14 +129,33 @@ describe('the live trio', () => {
     expect(await find(payment)).toEqual(payment);
   });
 
-  const rejected = [21211, 21610, 21614, 21635, 30005, 30006];
-  const notSent = [21408, 21612, 20003, 21606, 30002, 20429, 21611, 30001];
+  const rejected = [21211, 21266, 21610, 21614, 21635, 30005, 30006];
+  /** This destination or text, permission, sender and callback URL, temporary, throttled. */
+  const notSent = [
+    ...[21612, 21617, 21408, 21608, 21606, 21703, 14108, 21609, 21730, 20504],
+    ...[20429, 21611, 30001],
+  ];
+  const aSecond = { 'retry-after': '1' };
   test.each([
     ...rejected.map((code) => [code, twilio.error(code), 'rejected', `twilio_${code}`, 'failed'] as const),
     ...notSent.map((code) => [code, twilio.error(code), 'not_sent', `twilio_${code}`, 'pending'] as const),
+    ['a cap', twilio.error(63038, 429, aSecond), 'not_sent', 'twilio_63038', 'pending'],
+    ['a cap of a trial', twilio.error(30454, 400, aSecond), 'not_sent', 'twilio_30454', 'pending'],
+    ['a sender at once', twilio.failedAtOnce(30034), 'not_sent', 'twilio_30034', 'pending'],
+    ['temporary at once', twilio.failedAtOnce(30500), 'not_sent', 'twilio_30500', 'pending'],
+    ['a throttle at once', twilio.failedAtOnce(30001), 'not_sent', 'twilio_30001', 'pending'],
+    ['canceled at once', twilio.failedAtOnce(null, 'canceled'), 'not_sent', 'twilio_canceled', 'pending'],
+    [
+      'a code as text at once',
+      twilio.http(201, { sid: 'SM1', status: 'failed', error_code: '21610' }),
+      'rejected',
+      'twilio_21610',
+      'failed',
+    ],
     [20500, twilio.error(20500), 'unknown', 'twilio_20500', 'pending'],
     ['another 400', twilio.error(29999), 'not_sent', 'twilio_29999', 'pending'],
-    ['another 401', twilio.http(401), 'not_sent', 'http_401', 'pending'],
+    ['another 403', twilio.http(403, '<html>'), 'not_sent', 'http_403', 'pending'],
+    ['another 404', twilio.http(404), 'not_sent', 'http_404', 'pending'],
     ['429', twilio.http(429, '', { 'retry-after': '1' }), 'not_sent', 'http_429', 'pending'],
     ['503', twilio.http(503), 'unknown', 'http_503', 'pending'],
     ['garbage', twilio.garbage, 'unknown', 'unreadable_answer', 'pending'],
@@ -158,6 +177,49 @@ describe('the live trio', () => {
     expect(payment.notification.next_attempt_at === null).toBe(status !== 'pending');
     expect(aldeamoApi.sends).toBe(before + 1);
     expect(await find(payment)).toEqual(payment);
+  });
+
+  describe('given an answer of Twilio that shows that every SMS is refused', () => {
+    const circuit = async () =>
+      (
+        await call<Record<'fallback_circuit_breaker', { state: string; reason: string }>>(
+          'GET',
+          `${payments}/health`,
+        )
+      ).body.fallback_circuit_breaker;
+    async function payByTwilio(answer: Parameters<typeof twilioApi.answerNext>[0]) {
+      const phone = newPhone();
+      aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
+      twilioApi.answers.set(phone, answer);
+      return payTo(phone);
+    }
+    /** The account is refused until an SMS is accepted. */
+    afterEach(async () => {
+      await eventually(circuit, ({ state }) => state === 'half_open', 10_000);
+      expect(await payByTwilio(twilio.accepted)).toMatchObject({ notification_service: 'Twilio' });
+      expect(await circuit()).toMatchObject({ state: 'closed' });
+    });
+
+    test.each([
+      ['20003', twilio.error(20003), 'twilio_20003'],
+      ['20404', twilio.error(20404), 'twilio_20404'],
+      ['30002 at once', twilio.failedAtOnce(30002), 'twilio_30002'],
+      ['another 401', twilio.http(401), 'http_401'],
+    ])('such as %s, records it and opens the circuit', async (_name, answer, reason) => {
+      const payment = await payByTwilio(answer);
+      expect(attemptsOf(payment)[1]).toEqual(['Twilio', 'not_sent', reason]);
+      expect(payment.notification_status).toBe('pending');
+      expect(await find(payment)).toEqual(payment);
+      expect(await circuit()).toMatchObject({ state: 'open', reason: `account_refused: ${reason}` });
+    });
+
+    test('such as an unknown code for three customers in a row, records it and opens the circuit', async () => {
+      for (const state of ['closed', 'closed', 'open']) {
+        const payment = await payByTwilio(twilio.error(29_998));
+        expect(attemptsOf(payment)[1]).toEqual(['Twilio', 'not_sent', 'twilio_29998']);
+        expect(await circuit()).toMatchObject({ state });
+      }
+    });
   });
 
   test('given a customer without a phone, fails the notification, and sends it by a retry once the phone is stored', async () => {
@@ -235,6 +297,38 @@ describe('the live trio', () => {
       expect(await find(payment)).toMatchObject({
         notification_status: 'failed',
         notification: { reason: 'twilio_30003' },
+      });
+    });
+
+    test.each([
+      ['read', undefined, 'delivered', null],
+      ['canceled', undefined, 'failed', 'twilio_canceled'],
+      ['failed', 30036, 'failed', 'twilio_30036'],
+      ['undelivered', 30006, 'failed', 'twilio_30006'],
+    ])('given %s %s, records %s', async (status, code, recorded, reason) => {
+      const { payment, sid } = await sentByTwilio();
+      expect(await twilioApi.sendStatus(sid, status, code)).toBe(204);
+      expect(await find(payment)).toMatchObject({ notification_status: recorded, notification: { reason } });
+    });
+
+    test('given a code of the account, records failed, and reports the fault', async () => {
+      const { payment, sid } = await sentByTwilio();
+      expect(await twilioApi.sendStatus(sid, 'failed', 30_037)).toBe(204);
+      expect((await find(payment)).notification).toMatchObject({ reason: 'twilio_30037' });
+      const faults = async () =>
+        (await trio.logs('twilio-service')).filter(({ reason }) => reason === 'twilio_30037');
+      await eventually(
+        faults,
+        (lines) => lines.some(({ fault, level }) => fault === 'account' && level === 50),
+        5000,
+      );
+    });
+
+    test('are asked for with an SMS that Twilio does not keep for longer than its 10 hours', async () => {
+      await sentByTwilio();
+      expect(twilioApi.ledger.at(-1)).toMatchObject({
+        validityPeriod: 36_000,
+        statusCallback: expect.stringMatching(/#rc=5&rp=all$/),
       });
     });
 
