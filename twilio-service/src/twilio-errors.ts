@@ -16,7 +16,7 @@ interface TwilioError {
   no_outage?: true;
   /** A person must act. */
   fault?: Fault;
-  /** The pause if Twilio's answer has no Retry-After. */
+  /** The pause if Twilio's answer has no Retry-After, which is heeded for this or an error that the circuit counts. */
   retry_after_ms?: number;
 }
 
@@ -71,11 +71,13 @@ export function readError(
     return { outcome: outcomeOfStatus(answer, reason) };
   const { outcome, no_outage, fault, retry_after_ms } = error;
   if (outcome !== 'not_sent') return { outcome: { outcome, reason } };
+  const isAboutAll = retry_after_ms !== undefined || !no_outage;
   return {
     outcome: {
       outcome,
       reason,
-      ...(retry_after_ms !== undefined && { retry_after_ms, ...retryAfterOf(answer.retryAfter) }),
+      ...(retry_after_ms !== undefined && { retry_after_ms }),
+      ...(isAboutAll && retryAfterOf(answer.retryAfter)),
       ...(no_outage && { no_outage }),
     },
     ...(fault && { fault }),

@@ -221,6 +221,21 @@ describe('each other answer has an outcome', () => {
       twilio.error(20429, 429, { 'retry-after': '7' }),
       notSent('twilio_20429', { retry_after_ms: 7000 }),
     ],
+    [
+      'maintenance with Retry-After',
+      twilio.error(21730, 503, { 'retry-after': '120' }),
+      notSent('twilio_21730', { retry_after_ms: 120_000 }),
+    ],
+    [
+      'a declined text with Retry-After',
+      twilio.error(21617, 400, { 'retry-after': '120' }),
+      notSent('twilio_21617', noOutage),
+    ],
+    [
+      'a Retry-After that cannot be read',
+      twilio.error(63038, 429, { 'retry-after': 'soon' }),
+      notSent('twilio_63038', { retry_after_ms: 3_600_000, ...noOutage }),
+    ],
     ['429 without a code', twilio.http(429), notSent('http_429', { retry_after_ms: 1000 })],
     ['an unknown code with 429', twilio.error(99999, 429), notSent('twilio_99999', { retry_after_ms: 1000 })],
     ['an unknown code with 400', twilio.error(99999, 400), notSent('twilio_99999', noOutage)],
