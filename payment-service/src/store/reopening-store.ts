@@ -61,6 +61,10 @@ export function createReopeningStore(
     claim: (...args) => withStore((store) => store.claim(...args)),
     deleteKeys: (...args) => withStore((store) => store.deleteKeys(...args)),
     redact: (...args) => withStore((store) => store.redact(...args)),
+    takeOfDay: (...args) => withStore((store) => store.takeOfDay(...args)),
+    takeOfRecipient: (...args) => withStore((store) => store.takeOfRecipient(...args)),
+    deleteCounts: (...args) => withStore((store) => store.deleteCounts(...args)),
+    countWaiting: () => withStore((store) => store.countWaiting()),
     check: () => withStore((store) => store.check()),
     // An open that is under way ends with the process: it may be waiting for another replica's migration.
     close: async () => database.opened?.close(),

@@ -70,6 +70,26 @@ export interface Backlog {
   oldest_at: string | null;
 }
 
+/** SMS that are taken from what is left of a day's cap. */
+export interface DayTake {
+  /** The UTC day, such as 2026-03-01. */
+  day: string;
+  cap: number;
+  /** How many are wanted: fewer are given near the end of the cap, so that others get some of the last. */
+  block: number;
+  /** How many are needed: fewer are of no use. */
+  needed: number;
+}
+
+/** SMS to one recipient in an hour. */
+export interface RecipientTake {
+  /** The UTC hour, such as 2026-03-01T12. */
+  hour: string;
+  phone: string;
+  cap: number;
+  segments: number;
+}
+
 /**
  * Stores payments, and claims notifications that are due. Every write is durable when its promise resolves: it survives a
  * crash of the process and of the machine. Every method throws StoreUnavailable; those that write throw CommitUnknown, too.
@@ -127,6 +147,17 @@ export interface Store {
    * copies that the database still has on disk are overwritten within a minute or two, as far as the database allows.
    */
   redact(before: number, limit: number): Promise<number>;
+  /** Takes SMS of a day, and returns how many; 0 if fewer are left than needed. Those that were taken are never given back. */
+  takeOfDay(take: DayTake): Promise<number>;
+  /** Counts SMS to a recipient. False, and none is counted, if they would be more than the cap in this hour. */
+  takeOfRecipient(take: RecipientTake): Promise<boolean>;
+  /**
+   * Deletes the counts of days and of up to `limit` recipients and hours that are older than these; returns how many of the
+   * latter.
+   */
+  deleteCounts(before: { day: string; hour: string }, limit: number): Promise<number>;
+  /** How many notifications are pending for a reason, by reason. */
+  countWaiting(): Promise<Record<string, number>>;
   /** Resolves if the store takes a durable write. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -27,6 +27,15 @@ export function sortRows<Row extends { payment_id: string }>(
   return stored;
 }
 
+/** How many notifications are pending for a reason. */
+export interface WaitingRow {
+  reason: string;
+  size: number;
+}
+
+export const countsOf = (rows: WaitingRow[]): Record<string, number> =>
+  Object.fromEntries(rows.map(({ reason, size }) => [reason, size]));
+
 /** @throws UnreadablePayment */
 export function readOne({ payments: [payment], unreadable: [id] }: StoredPayments): Payment | undefined {
   if (id !== undefined) throw new UnreadablePayment();

@@ -40,6 +40,8 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
   const payments = new Map<string, StoredPayment>();
   const keys = new Map<string, StoredKey>();
   const phones = new Map<string, string>();
+  const days = new Map<string, number>();
+  const recipientHours = new Map<string, number>();
   let closed = false;
 
   const read =
@@ -194,6 +196,35 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
         stored.payment = { ...stored.payment, message: null, phone: null, fence };
       }
       return old.length;
+    }),
+
+    takeOfDay: write(({ day, cap, block, needed }) => {
+      const taken = days.get(day) ?? 0;
+      if (taken + needed > cap) return 0;
+      const given = Math.max(needed, Math.min(block, Math.trunc((cap - taken) / 10)));
+      days.set(day, taken + given);
+      return given;
+    }),
+
+    takeOfRecipient: write(({ hour, phone, cap, segments }) => {
+      const taken = recipientHours.get(`${hour}${phone}`) ?? 0;
+      if (taken + segments > cap) return false;
+      recipientHours.set(`${hour}${phone}`, taken + segments);
+      return true;
+    }),
+
+    deleteCounts: write((before, limit) => {
+      for (const day of days.keys()) if (day < before.day) days.delete(day);
+      const old = [...recipientHours.keys()].filter((key) => key.slice(0, before.hour.length) < before.hour);
+      for (const key of old.slice(0, limit)) recipientHours.delete(key);
+      return Math.min(old.length, limit);
+    }),
+
+    countWaiting: read(() => {
+      const counts: Record<string, number> = {};
+      for (const { notification_status, reason } of newestFirst())
+        if (notification_status === 'pending' && reason !== null) counts[reason] = (counts[reason] ?? 0) + 1;
+      return counts;
     }),
 
     check: write(() => {}),

@@ -3,10 +3,12 @@ import { endAttempt } from '../../src/domain/attempts.ts';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
 import { outcomeOfAnswer } from '../../src/providers/provider-answer.ts';
 import {
+  type DayTake,
   type IdempotencyRecord,
   LeaseLost,
   type PaymentPage,
   type PaymentQuery,
+  type RecipientTake,
   type Store,
   type StoredAnswer,
   StoreUnavailable,
@@ -63,6 +65,111 @@ export function describeStore(
       expect(inserted).toEqual([{ phone: '+573001234567' }, { phone: own }, { phone: null }]);
       const found = await Promise.all(given.map(({ payment_id }) => store.find(payment_id)));
       expect(found.map((payment) => payment?.phone)).toEqual(['+573001234567', own, null]);
+    });
+
+    describe('the SMS of a day', () => {
+      const day = '2026-03-01';
+      const take = (needed: number, given: Partial<DayTake> = {}) =>
+        store.takeOfDay({ day, cap: 1000, block: 10, needed, ...given });
+
+      test('are given in blocks, of at least what is needed', async () => {
+        expect([await take(1), await take(11), await take(10)]).toEqual([10, 11, 10]);
+      });
+
+      test('are given in smaller blocks near the end of the cap, down to what is needed, and never beyond it', async () => {
+        expect(await take(950)).toBe(950);
+        const given: number[] = [];
+        for (let more = await take(1); more > 0; more = await take(1)) given.push(more);
+        expect(given[0]).toBe(5);
+        expect(given.at(-1)).toBe(1);
+        expect(given.toSorted((a, b) => b - a)).toEqual(given);
+        expect(given.reduce((sum, each) => sum + each, 0)).toBe(50);
+      });
+
+      test('are given to a payment that needs less than is left, after one that needs more', async () => {
+        expect([await take(998), await take(3), await take(2), await take(1)]).toEqual([998, 0, 2, 0]);
+      });
+
+      test('are never given beyond the cap, however many ask at once', async () => {
+        const given = await Promise.all(Array.from({ length: 300 }, (_, index) => take(1 + (index % 9))));
+        expect(given.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(1000);
+        expect(given.filter((each) => each === 0).length).toBeGreaterThan(0);
+      });
+
+      test('are not given when the first that asks needs more than the cap', async () => {
+        expect([await take(1001), await take(2, { cap: 1, block: 1 }), await take(1)]).toEqual([0, 0, 10]);
+      });
+
+      test('are those of this day alone', async () => {
+        expect([await take(1000), await take(1), await take(1, { day: '2026-03-02' })]).toEqual([
+          1000, 0, 10,
+        ]);
+      });
+
+      test('given a cap that was lowered, are none until it is raised', async () => {
+        await take(500);
+        expect(await take(1, { cap: 100, block: 1 })).toBe(0);
+        expect(await take(1, { cap: 501, block: 6 })).toBe(1);
+        expect(await take(1)).toBe(10);
+      });
+    });
+
+    describe('the SMS to a recipient in an hour', () => {
+      const phone = '+573001234567';
+      const take = (segments: number, given: Partial<RecipientTake> = {}) =>
+        store.takeOfRecipient({ hour: '2026-03-01T12', phone, cap: 5, segments, ...given });
+
+      test('are counted up to the cap, for each recipient and hour alone', async () => {
+        const taken = [await take(6), await take(3), await take(3), await take(2), await take(1)];
+        expect(taken).toEqual([false, true, false, true, false]);
+        expect(await take(1, { phone: '+573009999999' })).toBe(true);
+        expect(await take(1, { hour: '2026-03-01T13' })).toBe(true);
+      });
+
+      test('never exceed the cap, however many ask at once', async () => {
+        const taken = await Promise.all(Array.from({ length: 50 }, () => take(2)));
+        expect(taken.filter((isTaken) => isTaken)).toHaveLength(2);
+      });
+    });
+
+    test('deletes the counts of days and hours that are over, and no others', async () => {
+      const dayTake = { cap: 2, block: 2, needed: 2 };
+      const recipientTake = { cap: 1, segments: 1 };
+      for (const day of ['2026-02-27', '2026-02-28', '2026-03-01'])
+        await store.takeOfDay({ day, ...dayTake });
+      for (const hour of ['2026-03-01T09', '2026-03-01T10', '2026-03-01T11'])
+        for (const phone of ['+573001234567', '+573009999999'])
+          await store.takeOfRecipient({ hour, phone, ...recipientTake });
+      const before = { day: '2026-02-28', hour: '2026-03-01T11' };
+      const deleted = [
+        await store.deleteCounts(before, 3),
+        await store.deleteCounts(before, 3),
+        await store.deleteCounts(before, 3),
+      ];
+      expect(deleted).toEqual([3, 1, 0]);
+      const left = (day: string) => store.takeOfDay({ day, ...dayTake });
+      expect([await left('2026-02-27'), await left('2026-02-28'), await left('2026-03-01')]).toEqual([
+        2, 0, 0,
+      ]);
+      const phone = '+573001234567';
+      const isFree = (hour: string) => store.takeOfRecipient({ hour, phone, ...recipientTake });
+      expect([await isFree('2026-03-01T10'), await isFree('2026-03-01T11')]).toEqual([true, false]);
+    });
+
+    test('counts the notifications that are pending for a reason, by reason', async () => {
+      expect(await store.countWaiting()).toEqual({});
+      const next_attempt_at = '2998-01-01T00:00:00.000Z';
+      const fields: Partial<Payment>[] = [
+        { reason: 'daily_limit', next_attempt_at },
+        { reason: 'daily_limit', next_attempt_at },
+        { reason: 'recipient_limit', next_attempt_at },
+        { reason: 'daily_limit', notification_status: 'failed' },
+        {},
+      ];
+      for (const [index, each] of fields.entries()) await store.insert(paymentNumber(index, each));
+      expect(await store.countWaiting()).toEqual({ daily_limit: 2, recipient_limit: 1 });
+      await store.update({ ...paymentNumber(0), reason: null, notification_status: 'sent' });
+      expect(await store.countWaiting()).toEqual({ daily_limit: 1, recipient_limit: 1 });
     });
 
     describe('insert stores every field', () => {

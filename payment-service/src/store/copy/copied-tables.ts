@@ -12,7 +12,7 @@ interface CopiedTable {
   convert(row: Row): Row;
 }
 
-/** Tables that are copied together by one key: the first has it as its primary key, the others refer to it. */
+/** Tables that are copied together by one key, an expression of text: it is unique in the first, the others refer to it. */
 export interface CopiedGroup {
   key: string;
   tables: [CopiedTable, ...CopiedTable[]];
@@ -55,6 +55,26 @@ export const copiedGroups: CopiedGroup[] = [
         name: 'idempotency_keys',
         columns: keyColumns,
         convert: (row) => ({ ...row, created_at: timeOf(row.created_at) }),
+      },
+    ],
+  },
+  {
+    key: 'day',
+    tables: [
+      {
+        name: 'sms_days',
+        columns: { day: 'text', segments: 'integer', latest_block: 'integer' },
+        convert: (row) => row,
+      },
+    ],
+  },
+  {
+    key: 'hour || phone',
+    tables: [
+      {
+        name: 'sms_recipient_hours',
+        columns: { hour: 'text', phone: 'text', segments: 'integer' },
+        convert: (row) => row,
       },
     ],
   },

@@ -90,8 +90,8 @@ export async function copySqliteToPostgres({
       };
     });
     const nextBatch = source.prepare(`
-      SELECT count(*) AS count, max(${key}) AS last
-      FROM (SELECT ${key} FROM ${table} WHERE ${key} > ? ORDER BY ${key} LIMIT ?)`);
+      SELECT count(*) AS count, max(key) AS last
+      FROM (SELECT ${key} AS key FROM ${table} WHERE ${key} > ? ORDER BY ${key} LIMIT ?)`);
     const { total } = source.prepare(`SELECT count(*) AS total FROM ${table}`).get() as { total: number };
     let after = last ?? '';
     let copied = count;

@@ -2,6 +2,8 @@ import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { paymentColumns } from '../columns.ts';
 import type { PaymentQuery } from '../store.ts';
+import type { WaitingRow } from '../stored-payments.ts';
+import { allowanceStatements } from './allowance-statements.ts';
 import { customerStatements } from './customer-statements.ts';
 import { keyStatements } from './key-statements.ts';
 import type { Query } from './query.ts';
@@ -37,6 +39,7 @@ export function prepareStatements(database: Database) {
   return {
     ...keyStatements(query),
     ...customerStatements(query),
+    ...allowanceStatements(query),
     find: (ids: string[]) =>
       query<PaymentRow>('find', `${selectPayments} WHERE payment_id = ANY ($1)`, [ids]),
 
@@ -129,6 +132,14 @@ export function prepareStatements(database: Database) {
       );
       return backlog ?? { size: 0, oldest_at: null };
     },
+
+    countWaiting: () =>
+      query<WaitingRow>(
+        'count_waiting',
+        `SELECT reason, count(*) AS size FROM payments
+         WHERE notification_status = 'pending' AND reason IS NOT NULL GROUP BY reason`,
+        [],
+      ),
 
     /** A write that changes nothing. Returns the server's time, in ms since the epoch. */
     async touch(owner: string): Promise<number | undefined> {

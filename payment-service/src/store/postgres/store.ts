@@ -14,7 +14,7 @@ import {
   StoreUnavailable,
   type UnreadableObserver,
 } from '../store.ts';
-import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
+import { countsOf, readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
 import { migrateSchema, schemaOwner } from './schema.ts';
 import { type PaymentRow, prepareStatements } from './statements.ts';
 import { createWriteOrder } from './write-order.ts';
@@ -160,6 +160,15 @@ export async function openPostgresStore({
 
     deleteKeys: (before, limit) => write(() => statements.deleteKeys(new Date(before), limit)),
     redact: (before, limit) => write(() => statements.redact(new Date(before), limit)),
+
+    takeOfDay: (take) => write(() => statements.takeOfDay(take)),
+    takeOfRecipient: (take) => write(() => statements.takeOfRecipient(take)),
+    deleteCounts: ({ day, hour }, limit) =>
+      write(async () => {
+        await statements.deleteDays(day);
+        return statements.deleteRecipientHours(hour, limit);
+      }),
+    countWaiting: () => read(async () => countsOf(await statements.countWaiting())),
 
     check: () =>
       write(async () => {

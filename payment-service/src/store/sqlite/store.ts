@@ -103,6 +103,18 @@ export async function openSqliteStore({
       return redacted;
     },
 
+    takeOfDay: (take) => writer.write('takeOfDay', take),
+    takeOfRecipient: (take) => writer.write('takeOfRecipient', take),
+
+    async deleteCounts({ day, hour }, limit) {
+      const [, deleted] = await Promise.all([
+        writer.write('deleteDays', day),
+        writer.write('deleteRecipientHours', hour, limit),
+      ]);
+      return deleted;
+    },
+
+    countWaiting: () => read(reader.countWaiting),
     check: () => writer.write('touch'),
 
     async close() {

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
 import type { IdempotencyRecord, Inserted, StoredAnswer } from '../store.ts';
+import { prepareAllowanceWrites } from './allowance-writes.ts';
 import { prepareClaims } from './claims.ts';
 import { prepareKeyWrites } from './key-writes.ts';
 import { changingNames, paymentNames, preparePhone, type Values } from './rows.ts';
@@ -58,6 +59,7 @@ export function prepareWrites(db: DatabaseSync) {
     storeAnswer: keys.storeAnswer,
     deleteKeys: keys.deleteOld,
     ...prepareClaims(db),
+    ...prepareAllowanceWrites(db),
 
     putPhone: (customer_id: string, phone: string) => void putPhone.run({ customer_id, phone }),
     deletePhone: (customer_id: string): boolean => deletePhone.run(customer_id).changes > 0,

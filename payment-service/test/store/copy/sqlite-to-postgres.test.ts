@@ -88,6 +88,9 @@ const records: [number, IdempotencyRecord][] = [
 ];
 const phones = { '1': '+573001234567', [unicode.trim()]: '+573009999999', ana: '+573007777777' };
 
+const hours = ['2026-03-01T10', '2026-03-01T11', '2026-03-01T12'];
+const recipientTake = { phone: '+573001234567', cap: 3, segments: 2 };
+
 /** Returns the path of a SQLite database of the test's own, with the payments, keys and phones. */
 async function grow(): Promise<string> {
   const path = newPath();
@@ -101,6 +104,8 @@ const grown = (async () => {
   const keys = new Map(records);
   for (const [index, payment] of payments.entries()) await store.insert(payment, keys.get(index + 1));
   for (const [customer, phone] of Object.entries(phones)) await store.putPhone(customer, phone);
+  expect(await store.takeOfDay({ day: '2026-03-01', cap: 1000, block: 10, needed: 1 })).toBe(10);
+  for (const hour of hours) expect(await store.takeOfRecipient({ ...recipientTake, hour })).toBe(true);
   expect(await store.redact(Date.parse('2025-06-01'), 10)).toBe(1);
   await store.close();
   return path;
@@ -149,6 +154,8 @@ describe('copySqliteToPostgres', () => {
       attempts: 9n,
       'attempts running': 1n,
       idempotency_keys: 3n,
+      sms_days: 1n,
+      sms_recipient_hours: 3n,
       'sum of amount_minor': BigInt(Number.MAX_SAFE_INTEGER) + 34n,
     });
 
@@ -163,6 +170,9 @@ describe('copySqliteToPostgres', () => {
         known: record,
       });
     expect(await store.backlog()).toEqual({ size: 5, oldest_at: paymentNumber(1).created_at });
+
+    expect(await store.takeOfDay({ day: '2026-03-01', cap: 11, block: 1, needed: 2 })).toBe(0);
+    for (const hour of hours) expect(await store.takeOfRecipient({ ...recipientTake, hour })).toBe(false);
 
     const claimed = async () => (await store.claimDue(10)).map(({ payment_id }) => payment_id).toSorted();
     const idsOf = (...numbers: number[]) => numbers.map((number) => paymentNumber(number).payment_id);
@@ -180,6 +190,9 @@ describe('copySqliteToPostgres', () => {
     const [path, url] = [await grow(), await newDatabase()];
     const db = new DatabaseSync(path);
     db.exec(`
+      DROP TABLE sms_days;
+      DROP TABLE sms_recipient_hours;
+      DROP INDEX payments_waiting;
       DROP INDEX payments_not_blanked;
       DROP INDEX payments_by_status_and_customer;
       CREATE INDEX payments_by_customer ON payments (customer_id, payment_id);
@@ -277,6 +290,7 @@ describe('an interrupted copy', () => {
       ...['customers 2 of 3', 'customers 3 of 3'],
       ...['payments 2 of 8', 'payments 4 of 8', 'payments 6 of 8', 'payments 8 of 8'],
       ...['idempotency_keys 2 of 3', 'idempotency_keys 3 of 3'],
+      ...['sms_days 1 of 1', 'sms_recipient_hours 2 of 3', 'sms_recipient_hours 3 of 3'],
     ]);
     await expectToGoOn(path, url);
   });

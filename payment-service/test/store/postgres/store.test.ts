@@ -36,7 +36,9 @@ describeStore(
   'PostgreSQL',
   async (leaseMs) => {
     const store = await openPostgresStore({ url: shared.url, leaseMs, log });
-    await shared.client.query('TRUNCATE payments, attempts, idempotency_keys, customers');
+    await shared.client.query(
+      'TRUNCATE payments, attempts, idempotency_keys, customers, sms_days, sms_recipient_hours',
+    );
     return store;
   },
   async (now) => {
@@ -75,7 +77,7 @@ describe('the schema', () => {
     await stores[0]?.insert(paymentNumber(1));
     for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
     const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions');
-    expect(rows).toEqual([{ owner: 'payment-service', version: 2 }]);
+    expect(rows).toEqual([{ owner: 'payment-service', version: 3 }]);
   });
 
   test('of a newer release is left as it is: replicas are upgraded one after the other', async () => {

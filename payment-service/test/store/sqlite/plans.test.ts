@@ -86,6 +86,18 @@ test('payments to redact are found by their age, without reading redacted ones',
   expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
 });
 
+test('notifications that wait for a reason are counted without reading other payments', () => {
+  expect(plansOf(prepareReads, /reason IS NOT NULL/)).toEqual([
+    ['SEARCH payments USING COVERING INDEX payments_waiting (reason>?)'],
+  ]);
+});
+
+test('counts of recipients that are old are found by their hour', () => {
+  const [plan] = plansOf(prepareWrites, /DELETE FROM sms_recipient_hours/);
+  expect(plan).toContain('SEARCH sms_recipient_hours USING PRIMARY KEY (hour<?)');
+  expect(plan?.join()).not.toMatch(/SCAN sms|TEMP B-TREE/);
+});
+
 const planOfPage = (filter: Partial<PaymentQuery>) =>
   plansOf((db) => preparePage(db)({ ...everything, ...filter }))[0];
 

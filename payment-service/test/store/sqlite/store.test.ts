@@ -306,10 +306,10 @@ describe('opening a SQLite store', () => {
     // Counts the migrations that create tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
     write(path);
-    expect(applied()).toBe(3);
+    expect(applied()).toBe(4);
     write(path);
-    expect(applied()).toBe(3);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 8 });
+    expect(applied()).toBe(4);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 9 });
   });
 
   test('given a database of a newer release, throws, and leaves it unchanged', async () => {
@@ -317,7 +317,7 @@ describe('opening a SQLite store', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release supports versions up to 8.',
+      'The database has schema version 99; this release supports versions up to 9.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
