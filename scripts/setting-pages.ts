@@ -3,7 +3,10 @@ import { documentedSettings, type Setting } from './documented-settings.ts';
 /** A setting is in the first section whose names it matches. */
 const sections: [title: string, names: RegExp][] = [
   ['Addresses and ports', /^(HOST|PORT)$|_SERVICE_(PORT|URL)$|^REPLICA_NAME$/],
-  ['Keys, hosts and limits', /^(API_KEYS|ADMIN_API_KEY|SERVICE_TOKEN|ALLOW|RATE_LIMIT|MAX_CONCURRENT)/],
+  [
+    'Keys, hosts and limits',
+    /^(API_KEYS|ADMIN_API_KEY|SERVICE_TOKEN|ALLOW(?!ED_COUNTRIES)|RATE_LIMIT|MAX_CONCURRENT)/,
+  ],
   ['Log, spans and stop', /^(LOG|OTEL|STOP)_/],
   [
     'Storage',
@@ -12,6 +15,7 @@ const sections: [title: string, names: RegExp][] = [
   ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^NODE_EXTRA/],
   ['Circuit breakers', /^CIRCUIT_/],
   ['Retries of a notification', /^(NOTIFICATION|UNKNOWN|OUTBOX)_/],
+  ['Where SMS may go, and how many', /^(ALLOWED_COUNTRIES|MAX_SMS_)/],
   ['Texts and phones', /^(SMS_|DEFAULT_COUNTRY)/],
   ['Sandboxes', /_(LATENCY_MS|FAILURE_RATE|LEDGER_FILE)$/],
   ['Aldeamo, live', /^ALDEAMO_/],

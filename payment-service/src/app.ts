@@ -5,6 +5,7 @@ import type { AdmissionOptions } from 'service-kit/http/admission.ts';
 import { buildServer } from 'service-kit/http/server.ts';
 import type { SiteOptions } from 'service-kit/http/site.ts';
 import type { Server } from 'service-kit/http/types.ts';
+import type { Bounds } from './delivery/bounds.ts';
 import type { ClockWatch } from './delivery/clock-watch.ts';
 import { createPaymentCreation } from './delivery/create-payment.ts';
 import { createDelivery } from './delivery/delivery.ts';
@@ -35,6 +36,8 @@ export interface Dependencies {
   notifier: Notifier;
   policy: RetryPolicy;
   clock: ClockWatch;
+  /** Those that the notifier has as well. */
+  bounds: Bounds;
   rules: RequestRules;
   outbox: Pick<OutboxOptions, 'concurrency' | 'ratePerSecond' | 'keyRetentionMs' | 'paymentRetentionMs'>;
   /** The registry of GET /metrics. The metrics of payments, circuits and store are added to it. */
@@ -50,7 +53,7 @@ export interface Dependencies {
 
 /** Builds the payment service. It owns the store and the notifier: it closes them when it closes. */
 export async function buildApp(dependencies: Dependencies): Promise<Server> {
-  const { store, notifier, policy, clock, rules, metrics, logger, version } = dependencies;
+  const { store, notifier, policy, clock, bounds, rules, metrics, logger, version } = dependencies;
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
@@ -81,8 +84,8 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     storeView.invalidate();
     replicas.publishChange();
   };
-  const delivery = createDelivery({ store, notifier, policy, clock, onChange });
-  const creation = createPaymentCreation({ store, delivery, policy, onChange });
+  const delivery = createDelivery({ store, notifier, policy, clock, bounds, onChange });
+  const creation = createPaymentCreation({ store, delivery, policy, bounds, onChange });
   const retryNotification = createNotificationRetry({ store, delivery, policy });
   registerPaymentCreation(server, creation, rules);
   registerNotificationRetry(server, retryNotification, rules);

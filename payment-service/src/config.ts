@@ -1,4 +1,4 @@
-import { countrySchema } from 'service-kit/contract/phone.ts';
+import { countriesSchema, countrySchema } from 'service-kit/contract/phone.ts';
 import { accessSettings, clientSettings, wrongCredentials } from 'service-kit/http/access-settings.ts';
 import {
   flag,
@@ -10,6 +10,7 @@ import {
 } from 'service-kit/http/configuration.ts';
 import { z } from 'zod';
 import { databaseUrl } from './database-url.ts';
+import type { BoundsSettings } from './delivery/bounds.ts';
 import type { RetryPolicy } from './domain/retry-policy.ts';
 import type { RequestRules } from './http/payment-request.ts';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './providers/circuit-breaker.ts';
@@ -103,6 +104,22 @@ export const paymentConfigSchema = z
       .meta({ form: 'an ISO 3166 country code' })
       .default('CO')
       .describe('The country of phones without a calling code.'),
+    ALLOWED_COUNTRIES: countriesSchema
+      .meta({ form: 'ISO 3166 country codes: CO,EC' })
+      .optional()
+      .describe(
+        'The countries to whose phones SMS are sent; others wait. Without it they are DEFAULT_COUNTRY, if a provider is live, else all. Premium-rate, satellite and international numbers are of none.',
+      ),
+    MAX_SMS_PER_DAY: wholeNumber({ min: 0, max: 100_000_000 })
+      .default(0)
+      .describe(
+        'The limit of SMS that are offered to live providers in a UTC day, by all replicas together; more wait for the next day. A long text is several SMS, and each attempt counts. 0: no limit.',
+      ),
+    MAX_SMS_PER_RECIPIENT_PER_HOUR: wholeNumber({ min: 0, max: 1_000_000 })
+      .default(0)
+      .describe(
+        'The limit of SMS that are offered to live providers for one phone in an hour by the clock, UTC; more wait for the next hour. Counted as those of MAX_SMS_PER_DAY. 0: no limit.',
+      ),
     SMS_TRANSLITERATE: flag()
       .default(false)
       .describe(
@@ -136,6 +153,15 @@ export function circuitBreakerParameters(config: PaymentConfig): CircuitBreakerP
     rollingCountBuckets: config.CIRCUIT_ROLLING_COUNT_BUCKETS,
     resetTimeout: config.CIRCUIT_RESET_TIMEOUT_MS,
     consecutiveFailures: config.CIRCUIT_CONSECUTIVE_FAILURES,
+  };
+}
+
+export function boundsSettings(config: PaymentConfig): BoundsSettings {
+  return {
+    allowedCountries: config.ALLOWED_COUNTRIES,
+    defaultCountry: config.DEFAULT_COUNTRY,
+    maxPerDay: config.MAX_SMS_PER_DAY,
+    maxPerRecipientPerHour: config.MAX_SMS_PER_RECIPIENT_PER_HOUR,
   };
 }
 

@@ -4,6 +4,7 @@ import { durationBuckets } from 'service-kit/telemetry/metrics.ts';
 import type { ClockWatch } from './delivery/clock-watch.ts';
 import { type Notifier, providers } from './delivery/notifier.ts';
 import type { NotifierObserver } from './delivery/provider-breaker.ts';
+import { bounds } from './domain/bounds.ts';
 import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './domain/payment.ts';
 import { type CircuitState, circuitStates } from './providers/circuit-report.ts';
 import type { Store, UnreadableObserver } from './store/store.ts';
@@ -116,7 +117,10 @@ export function exportClock(registry: Registry, clock: Pick<ClockWatch, 'aheadMs
  * Reads the store at each scrape. Its values are the same in all processes that share it. A gauge has no sample while the
  * database is down, because 0 would look like an empty backlog.
  */
-export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'backlog'>): void {
+export function exportStore(
+  registry: Registry,
+  store: Pick<Store, 'check' | 'backlog' | 'countWaiting'>,
+): void {
   const registers = [registry];
   // Both gauges of a scrape are collected at the same time, and share one query.
   let query: ReturnType<Store['backlog']> | undefined;
@@ -153,6 +157,7 @@ export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'ba
       else this.remove();
     },
   });
+  exportWaiting(registry, store);
   const oldestAgeMs = createAge();
   new Gauge({
     name: 'paysms_notification_backlog_oldest_age_seconds',
@@ -162,6 +167,21 @@ export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'ba
       const current = await backlog();
       if (current) this.set(oldestAgeMs(current.oldest_at) / 1000);
       else this.remove();
+    },
+  });
+}
+
+/** Reads at each scrape what the notifications that wait for a bound wait for. No sample while the database is down, as above. */
+function exportWaiting(registry: Registry, store: Pick<Store, 'countWaiting'>): void {
+  new Gauge({
+    name: 'paysms_notifications_waiting',
+    help: 'Notifications in the store that wait for a bound on what is sent, by reason',
+    labelNames: ['reason'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      const waiting = await store.countWaiting().catch(() => undefined);
+      if (waiting) for (const reason of bounds) this.set({ reason }, waiting[reason] ?? 0);
     },
   });
 }

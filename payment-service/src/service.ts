@@ -6,7 +6,14 @@ import type { Service } from 'service-kit/http/start.ts';
 import { explainDatabaseError } from 'service-kit/postgres/explain-database-error.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildApp } from './app.ts';
-import { circuitBreakerParameters, paymentConfigSchema, requestRules, retryPolicy } from './config.ts';
+import {
+  boundsSettings,
+  circuitBreakerParameters,
+  paymentConfigSchema,
+  requestRules,
+  retryPolicy,
+} from './config.ts';
+import { createBounds } from './delivery/bounds.ts';
 import { watchClock } from './delivery/clock-watch.ts';
 import { createNotifier } from './delivery/notifier.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
@@ -37,6 +44,20 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
       Twilio: createHttpClient({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
     });
+    const store = createReopeningStore(
+      () => openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable }),
+      logger,
+      (cause) => explainDatabaseError(cause, config.DATABASE_URL, 'DATABASE_URL'),
+    );
+    const bounds = createBounds({
+      ...boundsSettings(config),
+      // Until the modes of the provider services are known here, a limit that is set counts both as live.
+      isLive: () => config.MAX_SMS_PER_DAY > 0 || config.MAX_SMS_PER_RECIPIENT_PER_HOUR > 0,
+      store,
+      clock,
+      policy,
+      log: logger,
+    });
     const notifier = createNotifier({
       clients: {
         Aldeamo: createProviderClient({
@@ -54,19 +75,17 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       },
       parameters: circuitBreakerParameters(config),
       policy,
+      bounds,
       observers: [countAttempts(metrics), recentAttempts],
       clock,
       log: logger,
     });
     return buildApp({
-      store: createReopeningStore(
-        () => openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable }),
-        logger,
-        (cause) => explainDatabaseError(cause, config.DATABASE_URL, 'DATABASE_URL'),
-      ),
+      store,
       notifier,
       policy,
       clock,
+      bounds,
       rules: requestRules(config),
       outbox: {
         concurrency: config.OUTBOX_CONCURRENCY,

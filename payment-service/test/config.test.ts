@@ -6,7 +6,7 @@ import { aldeamoConfigSchema } from '../../aldeamo-service/src/config.ts';
 import { documentedSettings } from '../../scripts/documented-settings.ts';
 import { settingPages } from '../../scripts/setting-pages.ts';
 import { twilioConfigSchema } from '../../twilio-service/src/config.ts';
-import { circuitBreakerParameters, paymentConfigSchema, retryPolicy } from '../src/config.ts';
+import { boundsSettings, circuitBreakerParameters, paymentConfigSchema, retryPolicy } from '../src/config.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 
 const read = (env: Record<string, string>) => readConfiguration(paymentConfigSchema, env);
@@ -224,8 +224,32 @@ test.each([
   ['OUTBOX_RATE_PER_SECOND', '9', 'must be at least 10'],
   ['IDEMPOTENCY_RETENTION_MS', '0', 'must be at least 1'],
   ['PROVIDER_TIMEOUT_MS', '3s', 'must be a whole number'],
+  ['ALLOWED_COUNTRIES', 'CO,XX', 'must be ISO 3166 country codes such as CO,EC'],
+  ['ALLOWED_COUNTRIES', 'CO,', 'must be ISO 3166 country codes such as CO,EC'],
+  ['ALLOWED_COUNTRIES', 'co', 'must be ISO 3166 country codes such as CO,EC'],
+  ['ALLOWED_COUNTRIES', 'Colombia', 'must be ISO 3166 country codes such as CO,EC'],
+  ['MAX_SMS_PER_DAY', '-1', 'must be a whole number'],
+  ['MAX_SMS_PER_DAY', '100000001', 'must be at most 100000000'],
+  ['MAX_SMS_PER_RECIPIENT_PER_HOUR', '1000001', 'must be at most 1000000'],
 ])('%s=%s is refused: %s', (name, value, message) => {
   expect(messageOf({ [name]: value })).toBe(`The configuration is invalid:\n  ${name}: ${message}`);
+});
+
+test('the bounds on what is sent are read from their variables, and are off without them', () => {
+  const off = { allowedCountries: undefined, defaultCountry: 'CO', maxPerDay: 0, maxPerRecipientPerHour: 0 };
+  expect(boundsSettings(read({ ALLOWED_COUNTRIES: '' }))).toEqual(off);
+  const env = {
+    DEFAULT_COUNTRY: 'EC',
+    ALLOWED_COUNTRIES: 'CO, EC',
+    MAX_SMS_PER_DAY: '5',
+    MAX_SMS_PER_RECIPIENT_PER_HOUR: '2',
+  };
+  expect(boundsSettings(read(env))).toEqual({
+    allowedCountries: ['CO', 'EC'],
+    defaultCountry: 'EC',
+    maxPerDay: 5,
+    maxPerRecipientPerHour: 2,
+  });
 });
 
 test.each(['', 'Hold', 'retry'])('UNKNOWN_OUTCOME=%s is refused unless it is empty', (value) => {

@@ -12,6 +12,7 @@ import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts'
 import { expect, onTestFinished } from 'vitest';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
+import { type BoundsOptions, createBounds } from '../src/delivery/bounds.ts';
 import { watchClock } from '../src/delivery/clock-watch.ts';
 import { createNotifier } from '../src/delivery/notifier.ts';
 import type { UnknownOutcomePolicy } from '../src/domain/outcome.ts';
@@ -85,9 +86,20 @@ export interface FixtureOptions {
   unknownOutcome?: UnknownOutcomePolicy;
   rules?: Partial<RequestRules>;
   access?: AccessOptions & AdmissionOptions;
+  /** Without them, no bound applies. */
+  bounds?: Partial<BoundsOptions>;
 }
 
 export const day = 86_400_000;
+
+/** Those of a trio of sandboxes. */
+export const noBounds = {
+  allowedCountries: undefined,
+  defaultCountry: 'CO',
+  maxPerDay: 0,
+  maxPerRecipientPerHour: 0,
+  isLive: () => false,
+} as const;
 
 /**
  * The app without network and disk. A retry is due after up to a day, so that the outbox, which runs, sends nothing in these
@@ -97,6 +109,7 @@ export async function build({
   unknownOutcome = 'resend',
   rules = {},
   access = { credentials: [] },
+  bounds: boundsOptions = {},
 }: FixtureOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger(
@@ -110,10 +123,13 @@ export async function build({
   const metrics = new Registry();
   const recentAttempts = createRecentAttempts();
   const sandboxes = { Aldeamo: fakeSandbox(), Twilio: fakeSandbox() };
+  const clock = watchClock({ log: logger });
+  const bounds = createBounds({ ...noBounds, store, clock, policy, log: logger, ...boundsOptions });
   const notifier = createNotifier({
     clients,
     parameters: circuitBreakerDefaults,
     policy,
+    bounds,
     observers: [countAttempts(metrics), recentAttempts],
     log: logger,
   });
@@ -121,7 +137,8 @@ export async function build({
     store,
     notifier,
     policy,
-    clock: watchClock({ log: logger }),
+    clock,
+    bounds,
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,

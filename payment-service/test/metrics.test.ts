@@ -271,6 +271,19 @@ describe('GET /metrics, on the store', () => {
     expect(text).toMatch(/^paysms_notification_backlog 0$/m);
   });
 
+  test('shows how many notifications wait for a bound, by reason, and nothing while the store does not respond', async () => {
+    const fixture = await build({ bounds: { isLive: () => true, maxPerRecipientPerHour: 1 } });
+    expect(await scrape(fixture)).toMatch(/^paysms_notifications_waiting\{reason="daily_limit"\} 0$/m);
+    for (const phone of ['+573001234567', '+573001234567', '+573001234567', '+593991234567'])
+      await fixture.app.inject(post({ ...body, phone }));
+    expect(await valuesOf(fixture, 'paysms_notifications_waiting')).toEqual({
+      recipient_limit: 2,
+      country_not_allowed: 1,
+    });
+    fixture.store.countWaiting = () => Promise.reject(new StoreUnavailable('down'));
+    expect(await scrape(fixture)).not.toMatch(/^paysms_notifications_waiting\{/m);
+  });
+
   test('queries the backlog once in each scrape', async () => {
     const fixture = await build();
     let queries = 0;

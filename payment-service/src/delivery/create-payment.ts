@@ -7,15 +7,10 @@ import { newPayment, type Payment, type PaymentObserver, type PaymentRequest } f
 import { viewPayment } from '../domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { IdempotencyRecord, Store, StoredAnswer } from '../store/store.ts';
+import { type Created, createBegin } from './begin-payment.ts';
+import type { Bounds } from './bounds.ts';
 import type { Delivery } from './delivery.ts';
 import { logPayment } from './log-payment.ts';
-
-/** The response to a payment that was created, or to the first request with its Idempotency-Key. */
-export interface Created {
-  payment_id: string;
-  answer: StoredAnswer;
-  replayed: boolean;
-}
 
 /**
  * Records a payment, then has its customer notified. A provider in trouble never fails the payment. A request whose
@@ -44,6 +39,7 @@ export interface PaymentCreationOptions {
   store: Store;
   delivery: Delivery;
   policy: RetryPolicy;
+  bounds?: Bounds;
   onChange?: PaymentObserver;
 }
 
@@ -51,11 +47,14 @@ export interface PaymentCreationOptions {
 const maxInBackground = 64;
 
 export function createPaymentCreation(options: PaymentCreationOptions): PaymentCreation {
-  const { store, delivery, policy, onChange = () => {} } = options;
+  const { store, delivery, policy, bounds, onChange = () => {} } = options;
+  const { begin, phoneOf } = createBegin({ store, delivery, bounds, findCreated });
   let inBackground = 0;
 
   const createNotified: CreatePayment = async (request, idempotencyKey, log) => {
-    const begun = delivery.begin(newPayment(request, policy.ttlMs, currentIds()));
+    const started = await begin(newPayment(request, policy.ttlMs, currentIds()), request, idempotencyKey);
+    if ('replay' in started) return started.replay;
+    const { begun } = started;
     const answer = askedProvider(begun) ? null : answerOf(201, begun);
     const recorded = await record(begun, recordOf(request, idempotencyKey, begun, answer), log);
     if ('replay' in recorded) return recorded.replay;
@@ -72,11 +71,16 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
 
   const createDurable: CreatePayment = async (request, idempotencyKey, log) => {
     const created = newPayment(request, policy.ttlMs, currentIds());
-    const begun = inBackground < maxInBackground ? delivery.begin(created) : postpone(created, policy, 0);
-    const answer = answerOf(202, begun);
+    const isRoom = inBackground < maxInBackground;
     let background: Promise<unknown> = Promise.resolve();
     inBackground += 1;
     try {
+      const started = isRoom
+        ? await begin(created, request, idempotencyKey)
+        : { begun: postpone(created, policy, 0) };
+      if ('replay' in started) return started.replay;
+      const { begun } = started;
+      const answer = answerOf(202, begun);
       const recorded = await record(begun, recordOf(request, idempotencyKey, begun, answer), log);
       if ('replay' in recorded) return recorded.replay;
       if (askedProvider(begun)) background = delivery.round(recorded.payment, log);
@@ -96,16 +100,16 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
   ): Promise<{ payment: Payment } | { replay: Created }> {
     const inserted = await store.insert(begun, key);
     if (inserted.known) return { replay: await replay(inserted.known, key?.fingerprint) };
-    const payment = { ...begun, phone: inserted.phone };
+    const payment = { ...begun, phone: phoneOf(begun, inserted.phone) };
     onChange(payment, undefined);
     if (!askedProvider(payment)) logPayment(log, payment, 0);
     return { payment };
   }
 
-  const findCreated: PaymentCreation['findCreated'] = async (request, idempotencyKey) => {
+  async function findCreated(request: PaymentRequest, idempotencyKey: string): Promise<Created | undefined> {
     const known = await store.findKey(idempotencyKey);
     return known && replay(known, fingerprintOf(request));
-  };
+  }
 
   async function replay(known: IdempotencyRecord, fingerprint: string | undefined): Promise<Created> {
     const { payment_id, answer } = known;

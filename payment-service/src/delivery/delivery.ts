@@ -4,6 +4,7 @@ import { askedProvider, settleAttempt } from '../domain/attempts.ts';
 import type { Payment, PaymentObserver } from '../domain/payment.ts';
 import { expire, hold, isExpired, postpone, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { Store } from '../store/store.ts';
+import type { Bounds } from './bounds.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import { logPayment } from './log-payment.ts';
 import type { Notifier, Settled } from './notifier.ts';
@@ -45,11 +46,12 @@ export interface DeliveryOptions {
   notifier: Notifier;
   policy: RetryPolicy;
   clock: Pick<ClockWatch, 'mayExpire'>;
+  bounds?: Pick<Bounds, 'admit'>;
   onChange?: PaymentObserver;
 }
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { store, notifier, policy, clock, onChange = () => {} } = options;
+  const { store, notifier, policy, clock, bounds, onChange = () => {} } = options;
   const { track, drain } = createTracker();
   const save = createSave(store, onChange);
   const round = createRound({ store, notifier, policy, save });
@@ -110,12 +112,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
     const begun = notifier.begin(payment);
-    if (askedProvider(begun)) {
-      await save(begun, before);
-      return (await round(begun, log)).payment;
+    const admitted = bounds ? await bounds.admit(begun, payment) : begun;
+    if (askedProvider(admitted)) {
+      await save(admitted, before);
+      return (await round(admitted, log)).payment;
+    }
+    if (admitted !== begun) {
+      const isKnown = admitted.reason === before.reason;
+      return isKnown ? wait(admitted, before) : end(admitted, before, log);
     }
     // No provider is available: the attempts that `begin` skipped are not recorded, and no retry is counted.
-    return wait(postpone(payment, policy, notifier.availableInMs()), before);
+    return wait({ ...postpone(payment, policy, notifier.availableInMs()), reason: null }, before);
   }
 
   async function wait(postponed: Payment, before: Payment): Promise<Payment> {

@@ -13,6 +13,7 @@ import type { RetryPolicy } from '../domain/retry-policy.ts';
 import type { ProviderReport } from '../providers/circuit-report.ts';
 import { accountRefused } from '../providers/circuit-state.ts';
 import { watchProviders } from '../providers/provider-states.ts';
+import type { Bounds } from './bounds.ts';
 import { createProviderBreaker, type ProviderBreakerOptions, type Save } from './provider-breaker.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -52,13 +53,15 @@ export interface Settled {
 
 export interface NotifierOptions extends ProviderBreakerOptions {
   policy: Pick<RetryPolicy, 'unknownOutcome'>;
+  /** They hold for the offer to Twilio that follows one to Aldeamo. */
+  bounds?: Pick<Bounds, 'admit'>;
 }
 
 export const providers = ['Aldeamo', 'Twilio'] as const;
 
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
 export function createNotifier(options: NotifierOptions): Notifier {
-  const { clients, policy } = options;
+  const { clients, policy, bounds } = options;
   const throttle = createThrottle();
 
   const aldeamo = createProviderBreaker('Aldeamo', options, throttle, async (ended, save) =>
@@ -72,7 +75,8 @@ export function createNotifier(options: NotifierOptions): Notifier {
   );
 
   async function failOver(payment: Payment, save: Save): Promise<Payment> {
-    const begun = offerTo('Twilio', payment);
+    const offered = offerTo('Twilio', payment);
+    const begun = bounds ? await bounds.admit(offered, payment) : offered;
     if (!askedProvider(begun)) return begun;
     await save(begun);
     return twilio.fire(begun, save);
@@ -81,6 +85,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
   function failsOver(payment: Payment): boolean {
     const { provider, outcome } = lastAttempt(payment);
     if (provider !== 'Aldeamo' || outcome === null) return false;
+    if (payment.next_attempt_at !== null) return false; // a bound has put it off
     return consequencesOf({ outcome }, policy.unknownOutcome).failOver;
   }
 

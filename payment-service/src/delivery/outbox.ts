@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
+import { dayMs, dayOf, hourMs, hourOf } from '../domain/bounds.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import type { Delivery } from './delivery.ts';
@@ -38,6 +39,11 @@ const afterFailureMs = 5000;
 const deletedAtATime = 1000;
 const broughtForwardAtATime = 1000;
 const bringForwardEveryMs = 60_000;
+const deleteCountsEveryMs = 60_000;
+/** Counts of days are kept for a week, because they are few, and the clock may be set back. */
+const countedDaysMs = 7 * dayMs;
+/** Counts of recipients have phones, and are deleted an hour after their own. */
+const countedHoursMs = hourMs;
 
 export function startOutbox(options: OutboxOptions): Outbox {
   const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, paymentRetentionMs } = options;
@@ -47,6 +53,8 @@ export function startOutbox(options: OutboxOptions): Outbox {
   let tokens = 0;
   /** When nothing was due too late, in ms since the epoch. */
   let broughtForwardAt = Number.NEGATIVE_INFINITY;
+  /** When no old counts were left, in ms since the epoch. */
+  let countsDeletedAt = Number.NEGATIVE_INFINITY;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
   const pause = (ms: number) => delay(ms, undefined, { signal: stopping.signal }).catch(() => {});
@@ -98,9 +106,19 @@ export function startOutbox(options: OutboxOptions): Outbox {
   async function deleteOld(): Promise<number> {
     const now = Date.now();
     if (!clock.mayExpire()) return 0; // after `now` was read, because the clock may be set between the two
+    const counts = await deleteCounts(now);
     const keys = await store.deleteKeys(now - keyRetentionMs, deletedAtATime);
-    if (paymentRetentionMs === 0) return keys;
-    return keys + (await store.redact(now - paymentRetentionMs, deletedAtATime));
+    if (paymentRetentionMs === 0) return counts + keys;
+    return counts + keys + (await store.redact(now - paymentRetentionMs, deletedAtATime));
+  }
+
+  /** Looks once a minute, also while there is no limit: there may have been one. */
+  async function deleteCounts(now: number): Promise<number> {
+    if (now >= countsDeletedAt && now - countsDeletedAt < deleteCountsEveryMs) return 0;
+    const before = { day: dayOf(now - countedDaysMs), hour: hourOf(now - countedHoursMs) };
+    const count = await store.deleteCounts(before, deletedAtATime);
+    if (count < deletedAtATime) countsDeletedAt = now;
+    return count;
   }
 
   /** A notification whose turn failed is claimed again when its lease has expired. */

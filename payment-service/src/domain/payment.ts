@@ -38,7 +38,7 @@ export const paymentSchema = z.object({
     .meta({ description: 'The provider that accepted the notification' }),
   notification_status: notificationStatusSchema,
   reason: z.string().nullable().meta({
-    description: 'Why the notification failed, or why it is pending without a next attempt',
+    description: 'Why the notification failed, is held, or waits though a provider is available',
     example: 'expired',
   }),
   attempts: z.array(attemptSchema),

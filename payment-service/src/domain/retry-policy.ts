@@ -1,4 +1,5 @@
 import { askedProvider } from './attempts.ts';
+import { type Bound, waitsForBound } from './bounds.ts';
 import type { UnknownOutcomePolicy } from './outcome.ts';
 import type { Payment } from './payment.ts';
 
@@ -24,6 +25,7 @@ export const longestWaitMs = ({ maxMs }: Pick<RetryPolicy, 'maxMs'>): number => 
  * Schedules the next attempt after a round in which no provider has accepted the notification. Exponential backoff with full
  * jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that payments which failed together
  * are not retried together; not before a provider is available, in `availableInMs`, as far as that is within the longest wait.
+ * A bound that kept the round from failing over has scheduled it.
  */
 export function scheduleRetry(
   payment: Payment,
@@ -32,8 +34,10 @@ export function scheduleRetry(
   random: () => number = Math.random,
 ): Payment {
   if (payment.notification_status !== 'pending') return payment;
+  const retries = payment.retries + 1;
+  if (waitsForBound(payment)) return { ...payment, retries };
   const backoff = random() * Math.min(policy.maxMs, policy.baseMs * 2 ** payment.retries);
-  return { ...postpone(payment, policy, Math.max(backoff, availableInMs)), retries: payment.retries + 1 };
+  return { ...postpone(payment, policy, Math.max(backoff, availableInMs)), retries };
 }
 
 /** Schedules the next attempt in `waitMs`, or after the longest wait, without counting a retry: no provider was called. */
@@ -42,8 +46,18 @@ export function postpone(payment: Payment, policy: Pick<RetryPolicy, 'maxMs'>, w
   return { ...payment, next_attempt_at: new Date(at).toISOString() };
 }
 
+/** The notification waits for `waitMs`, or the longest wait. */
+export const waitForBound = (
+  payment: Payment,
+  reason: Bound,
+  policy: Pick<RetryPolicy, 'maxMs'>,
+  waitMs: number,
+): Payment => ({ ...postpone(payment, policy, waitMs), reason });
+
+/** A bound that the notification waited for to the end stays its reason. */
 export function expire(payment: Payment): Payment {
-  return { ...payment, reason: 'expired', next_attempt_at: null, notification_status: 'failed' };
+  const reason = waitsForBound(payment) ? payment.reason : 'expired';
+  return { ...payment, reason, next_attempt_at: null, notification_status: 'failed' };
 }
 
 export const isExpired = ({ expires_at }: Payment) => Date.parse(expires_at) <= Date.now();

@@ -417,3 +417,19 @@ describe('the outbox, given payments with text and phone', () => {
     expect(await isRedacted(store, 1)).toBe(false);
   });
 });
+
+test('the outbox deletes the counts of days and hours that are over, once a minute, and none by a clock that was set ahead', async () => {
+  const { store, start } = await setUp();
+  const deleteCounts = vi.spyOn(store, 'deleteCounts');
+  let mayExpire = false;
+  start({ clock: { mayExpire: () => mayExpire } });
+  await pass(2000);
+  expect(deleteCounts).not.toHaveBeenCalled();
+  mayExpire = true;
+  await pass(59_000);
+  const before = { day: '2026-02-22', hour: '2026-03-01T11' };
+  expect(deleteCounts.mock.calls).toEqual([[before, 1000]]);
+  deleteCounts.mockResolvedValueOnce(1000);
+  await pass(61_000);
+  expect(deleteCounts).toHaveBeenCalledTimes(3); // more were left
+});

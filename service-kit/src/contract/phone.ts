@@ -17,6 +17,17 @@ export const countrySchema = z
     'must be an ISO 3166 country code such as CO',
   );
 
+/** A list such as `CO,EC`. */
+export const countriesSchema = z
+  .string()
+  .transform((text) => text.split(',').map((code) => code.trim()))
+  .refine(
+    (codes): codes is CountryCode[] => codes.every((code) => isSupportedCountry(code)),
+    'must be ISO 3166 country codes such as CO,EC',
+  );
+
+export type Country = z.output<typeof countrySchema>;
+
 /**
  * A phone as E.164; a national number is one of the default country. It has the digits that were written, all of them: what only
  * resembles a phone must not become the number of a stranger.

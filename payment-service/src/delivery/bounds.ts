@@ -1,0 +1,114 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { isOrdinaryNumberOf } from 'service-kit/contract/destination.ts';
+import type { Provider } from 'service-kit/contract/notification.ts';
+import type { Country } from 'service-kit/contract/phone.ts';
+import { askedProvider } from '../domain/attempts.ts';
+import { type Bound, dayMs, dayOf, hourMs, hourOf, untilTurn } from '../domain/bounds.ts';
+import type { Payment } from '../domain/payment.ts';
+import { postpone, type RetryPolicy, waitForBound } from '../domain/retry-policy.ts';
+import { type Store, StoreUnavailable } from '../store/store.ts';
+import type { ClockWatch } from './clock-watch.ts';
+import { createDailyAllowance } from './daily-allowance.ts';
+
+/** The bounds on what a mistake can cost: where SMS may go, and how many. They hold for each offer to a live provider. */
+export interface Bounds {
+  /**
+   * Whether a bound applies to the attempt that was begun. If so, its phone is final: the one that is stored for the customer
+   * later was not looked at.
+   */
+  applyTo(begun: Payment): boolean;
+  /** Whether SMS are counted that are offered by the attempt that was begun. */
+  count(begun: Payment): boolean;
+  /**
+   * Counts the SMS of an attempt that was begun and is not recorded yet. Returns `begun` if it may be made, else `before`, the
+   * payment without it, as it waits: for the bound, or for a store that does not answer. Not a promise unless a bound applies.
+   */
+  admit(begun: Payment, before: Payment): Payment | Promise<Payment>;
+}
+
+export interface BoundsSettings {
+  /** Undefined: those of the default country if the provider is live, else all. */
+  allowedCountries: Country[] | undefined;
+  defaultCountry: Country;
+  /** SMS that are offered to live providers in a UTC day; 0: no limit. */
+  maxPerDay: number;
+  /** SMS that are offered to live providers for one recipient in a UTC hour; 0: no limit. */
+  maxPerRecipientPerHour: number;
+}
+
+export interface BoundsOptions extends BoundsSettings {
+  store: Pick<Store, 'takeOfDay' | 'takeOfRecipient'>;
+  /** Whether the provider sends SMS that cost money. */
+  isLive: (provider: Provider) => boolean;
+  clock: Pick<ClockWatch, 'aheadMs' | 'mayExpire'>;
+  policy: Pick<RetryPolicy, 'maxMs'>;
+  log: Pick<FastifyBaseLogger, 'error'>;
+}
+
+/** The pause while the store cannot be asked, in ms. */
+const afterFailureMs = 1000;
+
+export function createBounds(options: BoundsOptions): Bounds {
+  const { store, isLive, clock, policy, log } = options;
+  const { allowedCountries, defaultCountry, maxPerDay, maxPerRecipientPerHour } = options;
+  /** The time before the clock was set ahead, until its new time is accepted: a day must not turn by a wrong clock. */
+  const now = () => Date.now() - (clock.mayExpire() ? 0 : clock.aheadMs());
+  const daily = createDailyAllowance(store, maxPerDay, () => dayOf(now()));
+
+  const isOfLive = (begun: Payment): boolean => {
+    const provider = askedProvider(begun);
+    return provider !== undefined && isLive(provider);
+  };
+  const countriesOf = (begun: Payment): Country[] | undefined =>
+    allowedCountries ?? (isOfLive(begun) ? [defaultCountry] : undefined);
+  const applyTo = (begun: Payment) => askedProvider(begun) !== undefined && countriesOf(begun) !== undefined;
+  const count = (begun: Payment) => (maxPerDay > 0 || maxPerRecipientPerHour > 0) && isOfLive(begun);
+
+  async function takeOfRecipient(phone: string, segments: number): Promise<boolean> {
+    if (maxPerRecipientPerHour === 0) return true;
+    return store.takeOfRecipient({ hour: hourOf(now()), phone, cap: maxPerRecipientPerHour, segments });
+  }
+
+  /** The day is asked first, because its answer is mostly known here, and it can be given back. */
+  async function take(phone: string, segments: number): Promise<Bound | undefined> {
+    const giveBack = maxPerDay === 0 ? () => {} : await daily.take(segments);
+    if (!giveBack) return 'daily_limit';
+    let isTaken = false;
+    try {
+      isTaken = await takeOfRecipient(phone, segments);
+    } finally {
+      if (!isTaken) giveBack();
+    }
+    return isTaken ? undefined : 'recipient_limit';
+  }
+
+  async function findBound(begun: Payment): Promise<Bound | undefined> {
+    const { phone, segments } = begun;
+    if (phone === null) return undefined; // a live provider refuses it
+    if (!isOrdinaryNumberOf(countriesOf(begun) ?? [], phone)) return 'country_not_allowed';
+    return count(begun) ? take(phone, segments) : undefined;
+  }
+
+  const waitMs: Record<Bound, () => number> = {
+    country_not_allowed: () => Number.POSITIVE_INFINITY,
+    daily_limit: () => untilTurn(now(), dayMs),
+    recipient_limit: () => untilTurn(now(), hourMs),
+  };
+
+  async function admitBounded(begun: Payment, before: Payment): Promise<Payment> {
+    try {
+      const bound = await findBound(begun);
+      return bound ? waitForBound(before, bound, policy, waitMs[bound]()) : begun;
+    } catch (err) {
+      if (!(err instanceof StoreUnavailable)) throw err;
+      log.error({ err }, 'the bounds cannot be checked; the notification waits');
+      return postpone(before, policy, afterFailureMs);
+    }
+  }
+
+  return {
+    applyTo,
+    count,
+    admit: (begun, before) => (applyTo(begun) ? admitBounded(begun, before) : begun),
+  };
+}
