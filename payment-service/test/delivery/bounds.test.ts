@@ -12,7 +12,7 @@ import type { PaymentView } from '../../src/domain/payment-view.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
-import { noBounds } from '../fixture.ts';
+import { noBounds, upstreamHealth } from '../fixture.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 
 const start = Date.parse('2026-03-01T12:10:00.000Z');
@@ -64,7 +64,8 @@ function setUp({
       return answers[provider];
     },
     ask: async () => undefined,
-    check: async () => true,
+    check: async () => upstreamHealth(true),
+    readState: async () => undefined,
     close: async () => {},
   });
   const lines: unknown[] = [];
