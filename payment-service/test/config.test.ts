@@ -350,7 +350,7 @@ test.each([
   [`${key}:portal`, 'the key of entry 1 must have at least 16 characters'],
 ])('given API_KEYS=%s, names the entry in words and never a key', (API_KEYS, message) => {
   const text = messageOf({ API_KEYS, ADMIN_API_KEY: 'a'.repeat(16), SERVICE_TOKEN: 's'.repeat(16) });
-  expect(text).toBe(`The configuration is wrong:\n  API_KEYS: ${message}`);
+  expect(text).toBe(`The configuration is invalid:\n  API_KEYS: ${message}`);
   expect(text).not.toMatch(/kkkk|short/);
 });
 
@@ -367,5 +367,5 @@ test.each([
     SERVICE_TOKEN: 's'.repeat(16),
     ...settings,
   });
-  expect(text).toBe(`The configuration is wrong:\n  ${message}`);
+  expect(text).toBe(`The configuration is invalid:\n  ${message}`);
 });

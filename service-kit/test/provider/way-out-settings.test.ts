@@ -40,7 +40,7 @@ describe('HTTPS_PROXY', () => {
     ['http://user:secret%@proxy.example', 'must have a user and a password that are percent-encoded'],
   ])('is refused as %s, without a word of its value', (HTTPS_PROXY, message) => {
     const refusal = messageOf({ HTTPS_PROXY });
-    expect(refusal).toBe(`The configuration is wrong:\n  HTTPS_PROXY: ${message}`);
+    expect(refusal).toBe(`The configuration is invalid:\n  HTTPS_PROXY: ${message}`);
   });
 
   test('and NO_PROXY are also read in lower case, and first', () => {
