@@ -5,14 +5,14 @@ const sections: [title: string, names: RegExp][] = [
   ['Addresses and ports', /^(HOST|PORT)$|_SERVICE_(PORT|URL)$|^REPLICA_NAME$/],
   [
     'Keys, hosts and limits',
-    /^(API_KEYS|ADMIN_API_KEY|SERVICE_TOKEN|ALLOW(?!ED_COUNTRIES)|RATE_LIMIT|MAX_CONCURRENT)/,
+    /^(API_KEYS|ADMIN_API_KEY|SERVICE_TOKEN|ALLOW(?!ED_COUNTRIES|_MIXED)|RATE_LIMIT|MAX_CONCURRENT)/,
   ],
   ['Log, spans and stop', /^(LOG|OTEL|STOP)_/],
   [
     'Storage',
     /^(DATABASE_URL|SENDS_DATABASE_URL|POSTGRES_PASSWORD|IDEMPOTENCY_RETENTION_MS|PAYMENT_RETENTION_MS)$/,
   ],
-  ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^NODE_EXTRA/],
+  ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^NODE_EXTRA|^ALLOW_MIXED_MODES$/],
   ['Circuit breakers', /^CIRCUIT_/],
   ['Retries of a notification', /^(NOTIFICATION|UNKNOWN|OUTBOX)_/],
   ['Where SMS may go, and how many', /^(ALLOWED_COUNTRIES|MAX_SMS_)/],

@@ -28,7 +28,7 @@ import { type LiveViewSources, registerLiveView } from './live/live.ts';
 import { createLivePage } from './live/page-files.ts';
 import { createReplicas, type ReplicasOptions } from './live/replicas.ts';
 import { createStoreView } from './live/store-view.ts';
-import { countPayments, exportCircuits, exportClock, exportStore } from './metrics.ts';
+import { countPayments, exportCircuits, exportClock, exportModes, exportStore } from './metrics.ts';
 import type { Store } from './store/store.ts';
 
 export interface Dependencies {
@@ -68,6 +68,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     translateError: toStoreProblem,
   });
   exportCircuits(metrics, notifier.report);
+  exportModes(metrics, notifier.report);
   exportStore(metrics, store);
   exportClock(metrics, clock);
   const count = countPayments(metrics);

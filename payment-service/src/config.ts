@@ -100,6 +100,11 @@ export const paymentConfigSchema = z
     OUTBOX_RATE_PER_SECOND: wholeNumber({ min: 10, max: 10_000 })
       .default(100)
       .describe('The limit of retries that begin in a second.'),
+    ALLOW_MIXED_MODES: flag()
+      .default(false)
+      .describe(
+        'For tests only. Without it, a sandbox accepts no SMS once a provider was seen live, and the notification waits. true lets it: such a notification is sent on record, and nothing goes out.',
+      ),
     DEFAULT_COUNTRY: countrySchema
       .meta({ form: 'an ISO 3166 country code' })
       .default('CO')

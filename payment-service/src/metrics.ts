@@ -7,6 +7,7 @@ import type { NotifierObserver } from './delivery/provider-breaker.ts';
 import { bounds } from './domain/bounds.ts';
 import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from './domain/payment.ts';
 import { type CircuitState, circuitStates } from './providers/circuit-report.ts';
+import { areMixed } from './providers/provider-modes.ts';
 import type { Store, UnreadableObserver } from './store/store.ts';
 
 /**
@@ -100,6 +101,19 @@ export function exportCircuits(registry: Registry, report: Notifier['report']): 
 }
 
 const isIn = (circuit: { state: CircuitState }, state: CircuitState) => (circuit.state === state ? 1 : 0);
+
+/** Reads the modes of the providers at each scrape. */
+export function exportModes(registry: Registry, report: Notifier['report']): void {
+  new Gauge({
+    name: 'paysms_mixed_modes',
+    help: '1 if one provider is live and the other a sandbox, so that there is no failover; else 0',
+    registers: [registry],
+    collect() {
+      const { Aldeamo, Twilio } = report();
+      this.set(areMixed({ Aldeamo: Aldeamo.mode, Twilio: Twilio.mode }) ? 1 : 0);
+    },
+  });
+}
 
 /** Compares the clocks at each scrape. */
 export function exportClock(registry: Registry, clock: Pick<ClockWatch, 'aheadMs'>): void {

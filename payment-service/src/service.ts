@@ -21,6 +21,7 @@ import { replicaChannelOf } from './live/replica-channel.ts';
 import { createSandboxControls } from './live/sandbox-controls.ts';
 import { countAttempts, countUnreadable } from './metrics.ts';
 import { createProviderClient } from './providers/provider-client.ts';
+import { createProviderModes } from './providers/provider-modes.ts';
 import { openStore } from './store/open-store.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
 
@@ -49,10 +50,10 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       logger,
       (cause) => explainDatabaseError(cause, config.DATABASE_URL, 'DATABASE_URL'),
     );
+    const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
     const bounds = createBounds({
       ...boundsSettings(config),
-      // Until the modes of the provider services are known here, a limit that is set counts both as live.
-      isLive: () => config.MAX_SMS_PER_DAY > 0 || config.MAX_SMS_PER_RECIPIENT_PER_HOUR > 0,
+      isLive: (provider) => modes.of(provider) === 'live',
       store,
       clock,
       policy,
@@ -76,6 +77,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       parameters: circuitBreakerParameters(config),
       policy,
       bounds,
+      modes,
       observers: [countAttempts(metrics), recentAttempts],
       clock,
       log: logger,

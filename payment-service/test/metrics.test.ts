@@ -1,3 +1,4 @@
+import type { Mode } from 'service-kit/contract/mode.ts';
 import type { Outcome, Receipt } from 'service-kit/contract/notification.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { PaymentView } from '../src/domain/payment-view.ts';
@@ -187,6 +188,23 @@ test('a circuit is shown in one state, and its transitions are counted', async (
     'Aldeamo open': 1,
     'Aldeamo closed': 1,
   });
+});
+
+test.each([
+  ['live', 'sandbox', 1],
+  ['sandbox', 'live', 1],
+  ['live', 'live', 0],
+  ['sandbox', 'sandbox', 0],
+  ['live', undefined, 0],
+] as const)('given Aldeamo %s and Twilio %s, paysms_mixed_modes is %i', async (aldeamo, twilio, mixed) => {
+  const fixture = await build();
+  expect(await scrape(fixture)).toMatch(/^paysms_mixed_modes 0$/m);
+  const failing = { outcome: 'not_sent', reason: 'down', no_outage: true } as const;
+  const of = (mode: Mode | undefined) => ({ ...failing, ...(mode && { mode }) });
+  fixture.clients.Aldeamo.answer = async () => of(aldeamo);
+  fixture.clients.Twilio.answer = async () => of(twilio);
+  await pay(fixture);
+  expect(await scrape(fixture)).toMatch(new RegExp(`^paysms_mixed_modes ${mixed}$`, 'm'));
 });
 
 describe('given a wall clock that was set', () => {

@@ -12,6 +12,7 @@ import type { Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
 import type { ProviderReport } from '../providers/circuit-report.ts';
 import { accountRefused } from '../providers/circuit-state.ts';
+import { createProviderModes, type ProviderModes } from '../providers/provider-modes.ts';
 import { watchProviders } from '../providers/provider-states.ts';
 import type { Bounds } from './bounds.ts';
 import { createProviderBreaker, type ProviderBreakerOptions, type Save } from './provider-breaker.ts';
@@ -51,18 +52,21 @@ export interface Settled {
   isUnanswered: boolean;
 }
 
-export interface NotifierOptions extends ProviderBreakerOptions {
+export interface NotifierOptions extends Omit<ProviderBreakerOptions, 'modes'> {
   policy: Pick<RetryPolicy, 'unknownOutcome'>;
   /** They hold for the offer to Twilio that follows one to Aldeamo. */
   bounds?: Pick<Bounds, 'admit'>;
+  /** Default: nothing is known of them, and a sandbox beside a live provider accepts no SMS. */
+  modes?: ProviderModes;
 }
 
 export const providers = ['Aldeamo', 'Twilio'] as const;
 
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
-export function createNotifier(options: NotifierOptions): Notifier {
-  const { clients, policy, bounds } = options;
+export function createNotifier({ policy, bounds, ...given }: NotifierOptions): Notifier {
+  const { clients, log, modes = createProviderModes({ allowMixed: false, log }) } = given;
   const throttle = createThrottle();
+  const options = { ...given, modes };
 
   const aldeamo = createProviderBreaker('Aldeamo', options, throttle, async (ended, save) =>
     failsOver(ended) ? failOver(ended, save) : ended,
@@ -70,8 +74,10 @@ export function createNotifier(options: NotifierOptions): Notifier {
   // No provider comes after Twilio. Its breaker keeps a dead Twilio from costing every payment a deadline.
   const twilio = createProviderBreaker('Twilio', options, throttle, async (ended) => ended);
   const breakers = { Aldeamo: aldeamo, Twilio: twilio };
-  const states = watchProviders(clients, (provider, reason) =>
-    breakers[provider].open(accountRefused(reason)),
+  const states = watchProviders(
+    clients,
+    (provider, reason) => breakers[provider].open(accountRefused(reason)),
+    modes.learn,
   );
 
   async function failOver(payment: Payment, save: Save): Promise<Payment> {
@@ -105,6 +111,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     ...breakers[provider].report(),
     throttled_until: throttle.until(provider),
     ...states.of(provider),
+    mode: modes.of(provider),
   });
 
   return {

@@ -10,6 +10,7 @@ import type { CircuitState } from '../providers/circuit-report.ts';
 import { accountRefused } from '../providers/circuit-state.ts';
 import type { ProviderClient } from '../providers/provider-client.ts';
 import type { ClockWatch } from './clock-watch.ts';
+import type { ProviderModes } from '../providers/provider-modes.ts';
 import type { Throttle } from './throttle.ts';
 
 /** Commits a payment whose next attempt has begun: an attempt is on disk before its call is made. */
@@ -27,13 +28,14 @@ export interface ProviderBreakerOptions {
   observers?: NotifierObserver[];
   /** Default: the wall clock is right. */
   clock?: Pick<ClockWatch, 'aheadMs'>;
+  modes: Pick<ProviderModes, 'learn' | 'isLiveOnly'>;
   log: FastifyBaseLogger;
 }
 
 /** The breaker around the calls to one provider; `next` gets a payment whose attempt failed or was not made. */
 export function createProviderBreaker(
   provider: Provider,
-  { clients, parameters, observers = [], clock, log }: ProviderBreakerOptions,
+  { clients, parameters, observers = [], clock, modes, log }: ProviderBreakerOptions,
   throttle: Throttle,
   next: (ended: Payment, save: Save) => Promise<Payment>,
 ) {
@@ -48,11 +50,12 @@ export function createProviderBreaker(
     },
     action: async (payment) => {
       const started = performance.now();
-      const request = requestOf(payment, clock?.aheadMs() ?? 0);
+      const request = requestOf(payment, clock?.aheadMs() ?? 0, modes.isLiveOnly());
       const key = attemptKey(payment, payment.attempts.length - 1);
       const outcome = await callProvider(clients[provider], provider, request, key);
       const durationMs = performance.now() - started;
       throttle.heed(provider, outcome);
+      modes.learn(provider, outcome.mode);
       for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
       const isRefused = outcome.outcome === 'not_sent' && outcome.account_refused;
       return {
@@ -77,9 +80,14 @@ const callProvider = (
     return outcome;
   });
 
-function requestOf(payment: Payment, clockAheadMs: number): NotifyRequest {
+function requestOf(payment: Payment, clockAheadMs: number, isLiveOnly: boolean): NotifyRequest {
   const { payment_id, customer_id, phone, message } = payment;
   if (message === null) throw new Error(`${payment_id} has no text: it was redacted`);
-  const ttl_seconds = secondsLeft(payment, clockAheadMs);
-  return { customer_id, message, ...(phone !== null && { phone }), ttl_seconds };
+  return {
+    customer_id,
+    message,
+    ...(phone !== null && { phone }),
+    ttl_seconds: secondsLeft(payment, clockAheadMs),
+    ...(isLiveOnly && { live_only: true }),
+  };
 }

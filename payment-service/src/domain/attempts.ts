@@ -12,6 +12,7 @@ export function startAttempt(payment: Payment, provider: Provider): Payment {
     message_id: null,
     started_at: new Date().toISOString(),
     duration_ms: null,
+    mode: null,
   };
   return { ...payment, next_attempt_at: null, reason: null, attempts: [...payment.attempts, attempt] };
 }
@@ -36,6 +37,7 @@ export function settleAttempt(
     reason: wasResent(payment, index) ? (reasonOf(outcome) ?? attempt.reason) : reasonOf(outcome),
     message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
     duration_ms: durationMs ?? attempt.duration_ms,
+    mode: outcome.mode ?? attempt.mode,
   });
   // An accepted SMS stays accepted, whatever becomes known of another attempt.
   const accepted = attempts.find((other) => other.outcome === 'accepted');

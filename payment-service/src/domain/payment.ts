@@ -1,3 +1,4 @@
+import { modeSchema } from 'service-kit/contract/mode.ts';
 import { customerIdSchema, phoneSchema, providerSchema } from 'service-kit/contract/notification.ts';
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
@@ -20,6 +21,10 @@ const attemptSchema = z.object({
   message_id: z.string().nullable().meta({ description: "The provider's id of the SMS" }),
   started_at: z.iso.datetime(),
   duration_ms: z.number().int().nullable(),
+  mode: modeSchema.nullable().default(null).meta({
+    description:
+      'Whether the provider service sends for real: `sandbox` sent nothing. null if it has not answered, as for an attempt that was not made, or of an earlier release',
+  }),
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 

@@ -1,4 +1,5 @@
-import { accountReportSchema, modeSchema } from 'service-kit/contract/account.ts';
+import { accountReportSchema } from 'service-kit/contract/account.ts';
+import { modeSchema } from 'service-kit/contract/mode.ts';
 import { z } from 'zod';
 
 export const circuitStates = ['closed', 'open', 'half_open'] as const;

@@ -6,6 +6,7 @@ import {
   unreadableAnswer,
 } from 'service-kit/client/answer.ts';
 import type { UpstreamHealth } from 'service-kit/contract/account.ts';
+import { modeSchema } from 'service-kit/contract/mode.ts';
 import {
   answeredIdSchema,
   notifyReplySchema,
@@ -17,7 +18,10 @@ import {
 } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 
-const replySchema = notifyReplySchema.extend({ message_id: answeredIdSchema });
+const replySchema = notifyReplySchema.extend({
+  message_id: answeredIdSchema,
+  mode: modeSchema.optional().catch(undefined), // no reason to take an accepted SMS for unknown
+});
 
 /**
  * Reads the answer of a provider service, which contains the outcome. The status alone decides if it does not, as in the answer
@@ -27,15 +31,16 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
   const json = parseJson(answer.body);
   if (answer.status === 200) {
     const reply = replySchema.safeParse(json);
-    if (reply.success && reply.data.provider === provider)
-      return { outcome: 'accepted', message_id: reply.data.message_id };
-    return unreadableAnswer;
+    if (!reply.success || reply.data.provider !== provider) return unreadableAnswer;
+    const { message_id, mode } = reply.data;
+    return { outcome: 'accepted', message_id, ...(mode && { mode }) };
   }
   const members = outcomeMembersSchema.safeParse(json);
   if (members.success) {
-    const { outcome, reason, no_outage, account_refused } = members.data;
-    if (outcome === 'unknown') return { outcome, reason };
-    const sign = no_outage ? { no_outage } : {};
+    const { outcome, reason, no_outage, account_refused, mode } = members.data;
+    const of = mode ? { mode } : {};
+    if (outcome === 'unknown') return { outcome, reason, ...of };
+    const sign = no_outage ? { no_outage, ...of } : of;
     if (outcome === 'rejected') return { outcome, reason, ...sign };
     return {
       outcome,

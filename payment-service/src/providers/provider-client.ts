@@ -1,6 +1,7 @@
 import { parseJson, reasonOfError } from 'service-kit/client/answer.ts';
 import { createHttpClient, type HttpClientOptions } from 'service-kit/client/http-client.ts';
-import { accountReportSchema, modeSchema, type UpstreamHealth } from 'service-kit/contract/account.ts';
+import { accountReportSchema, type UpstreamHealth } from 'service-kit/contract/account.ts';
+import { modeSchema } from 'service-kit/contract/mode.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import {

@@ -9,15 +9,18 @@ export interface ProviderStates {
 }
 
 const readEveryMs = 10_000;
+/** Until there is a first report, because a service may start after this one. */
+const readAgainMs = 1000;
 
 /**
  * Reads the state of both provider services at once and every ten seconds. Calls `onRefused` when an account has come to be
- * refused, so that no payment is needed to find that out. A service that does not answer keeps its latest state: that is the
+ * refused, so that no payment is needed to find that out, and `onMode` with each mode that is reported. A service that does not answer keeps its latest state: that is the
  * circuit's business.
  */
 export function watchProviders(
   clients: Record<Provider, Pick<ProviderClient, 'readState'>>,
   onRefused: (provider: Provider, reason: string | null) => void,
+  onMode: (provider: Provider, mode: ProviderState['mode']) => void = () => {},
 ): ProviderStates {
   const states: Partial<Record<Provider, ProviderState>> = {};
 
@@ -26,18 +29,25 @@ export function watchProviders(
     if (!state) return;
     const before = states[provider]?.account;
     states[provider] = state;
+    onMode(provider, state.mode);
     const { account } = state;
     if (account?.state === 'refused' && account.since !== before?.since) onRefused(provider, account.reason);
   }
+  const providers = ['Aldeamo', 'Twilio'] as const;
   const readBoth = () => {
-    void read('Aldeamo');
-    void read('Twilio');
+    for (const provider of providers) void read(provider);
+  };
+  const readUnknown = () => {
+    for (const provider of providers) if (!states[provider]) void read(provider);
   };
   readBoth();
-  const timer = setInterval(readBoth, readEveryMs).unref();
+  const timers = [setInterval(readBoth, readEveryMs), setInterval(readUnknown, readAgainMs)];
+  for (const timer of timers) timer.unref();
 
   return {
     of: (provider) => states[provider] ?? { mode: null, account: null },
-    stop: () => clearInterval(timer),
+    stop() {
+      for (const timer of timers) clearInterval(timer);
+    },
   };
 }

@@ -49,4 +49,5 @@ export const attemptColumns = {
   message_id: 'text',
   started_at: 'timestamptz',
   duration_ms: 'integer',
+  mode: 'text',
 } as const;

@@ -37,6 +37,7 @@ describe('POST /payments', () => {
             message_id: 'Aldeamo-1',
             started_at: expect.any(String),
             duration_ms: expect.any(Number),
+            mode: null,
           },
         ],
         next_attempt_at: null,

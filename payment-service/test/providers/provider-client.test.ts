@@ -86,6 +86,39 @@ describe('the provider client, given an answer of the provider service', () => {
   test.each<[what: string, answer: Answer, outcome: Outcome]>([
     ['accepted', { status: 200, body: goodReply }, { outcome: 'accepted', message_id: 'SM1' }],
     [
+      'accepted by a sandbox',
+      { status: 200, body: { ...goodReply, mode: 'sandbox' } },
+      { outcome: 'accepted', message_id: 'SM1', mode: 'sandbox' },
+    ],
+    [
+      'accepted in a mode of a later release',
+      { status: 200, body: { ...goodReply, mode: 'rehearsal' } },
+      { outcome: 'accepted', message_id: 'SM1' },
+    ],
+    [
+      'rejected, live',
+      { status: 422, body: { outcome: 'rejected', reason: 'opted_out', mode: 'live' } },
+      { outcome: 'rejected', reason: 'opted_out', mode: 'live' },
+    ],
+    [
+      'unknown, live',
+      { status: 504, body: { outcome: 'unknown', reason: 'gateway_timeout', mode: 'live' } },
+      { outcome: 'unknown', reason: 'gateway_timeout', mode: 'live' },
+    ],
+    [
+      'not_sent by a sandbox beside a live provider',
+      {
+        status: 503,
+        body: { outcome: 'not_sent', reason: 'sandbox_beside_live', no_outage: true, mode: 'sandbox' },
+      },
+      { outcome: 'not_sent', reason: 'sandbox_beside_live', no_outage: true, mode: 'sandbox' },
+    ],
+    [
+      'not_sent, in a mode that is no text',
+      { status: 503, body: { outcome: 'not_sent', reason: 'down', mode: 7 } },
+      { outcome: 'not_sent', reason: 'down' },
+    ],
+    [
       'rejected',
       { status: 422, body: { title: 'Rejected', outcome: 'rejected', reason: 'opted_out' } },
       { outcome: 'rejected', reason: 'opted_out' },

@@ -239,6 +239,7 @@ export function describeStore(
             reason: 'deadline_passed',
             message_id: 'sms-2',
             duration_ms: 3000,
+            mode: 'live',
           },
           ended,
         ],
@@ -1014,11 +1015,26 @@ export function recordOf(
   return { key, fingerprint: 'f', payment_id, answer: null, ...fields };
 }
 
-const attempt = { message_id: null, started_at: '2026-01-01T00:00:00.000Z' };
+const attempt = { message_id: null, started_at: '2026-01-01T00:00:00.000Z', mode: null };
 /** One for each outcome; the last one still runs. */
 const everyAttempt: Attempt[] = [
-  { ...attempt, provider: 'Aldeamo', outcome: 'accepted', reason: null, message_id: 'sms-1', duration_ms: 7 },
-  { ...attempt, provider: 'Twilio', outcome: 'rejected', reason: 'opted_out', duration_ms: 0 },
+  {
+    ...attempt,
+    provider: 'Aldeamo',
+    outcome: 'accepted',
+    reason: null,
+    message_id: 'sms-1',
+    duration_ms: 7,
+    mode: 'live',
+  },
+  {
+    ...attempt,
+    provider: 'Twilio',
+    outcome: 'rejected',
+    reason: 'opted_out',
+    duration_ms: 0,
+    mode: 'sandbox',
+  },
   { ...attempt, provider: 'Aldeamo', outcome: 'not_sent', reason: 'circuit_open', duration_ms: 0 },
   { ...attempt, provider: 'Twilio', outcome: 'unknown', reason: 'deadline_passed', duration_ms: 3000 },
   { ...attempt, provider: 'Aldeamo', outcome: null, reason: null, duration_ms: null },

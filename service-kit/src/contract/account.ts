@@ -19,9 +19,6 @@ export const accountReportSchema = z.object({
 });
 export type AccountReport = z.infer<typeof accountReportSchema>;
 
-export const modeSchema = z.enum(['sandbox', 'live']);
-export type Mode = z.infer<typeof modeSchema>;
-
 /**
  * What the check of a provider has found, without sending anything. `unknown`: the provider answers, and only a send can tell
  * whether it accepts one.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { modeSchema } from './mode.ts';
 import { printable } from './printable.ts';
 
 /** The contract between payment-service and the provider services: the request, its outcome and the delivery receipt. */
@@ -107,6 +108,9 @@ export const notifyReplySchema = z.object({
   provider: providerSchema,
   status: z.literal('sent'),
   message_id: idSchema,
+  mode: modeSchema
+    .optional()
+    .meta({ description: '`sandbox`: nothing was sent for real. Older provider services do not report it' }),
 });
 
 /**
@@ -114,14 +118,15 @@ export const notifyReplySchema = z.object({
  *
  * `retry_after_ms` is the pause that the provider asks for. With `no_outage` the outcome is no sign of an outage, because
  * the provider declined just this message, or was not called at all. With `account_refused` the provider refuses every SMS until
- * a person corrects the account or a setting.
+ * a person corrects the account or a setting. `mode` is that of the gateway whose outcome it is.
  */
 const outcomeSchema = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('accepted'), message_id: idSchema }),
+  z.object({ outcome: z.literal('accepted'), message_id: idSchema, mode: modeSchema.optional() }),
   z.object({
     outcome: z.literal('rejected'),
     reason: reasonSchema,
     no_outage: z.boolean().optional(),
+    mode: modeSchema.optional(),
   }),
   z.object({
     outcome: z.literal('not_sent'),
@@ -129,8 +134,9 @@ const outcomeSchema = z.discriminatedUnion('outcome', [
     retry_after_ms: z.number().int().nonnegative().optional(),
     no_outage: z.boolean().optional(),
     account_refused: z.boolean().optional(),
+    mode: modeSchema.optional(),
   }),
-  z.object({ outcome: z.literal('unknown'), reason: reasonSchema }),
+  z.object({ outcome: z.literal('unknown'), reason: reasonSchema, mode: modeSchema.optional() }),
 ]);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
@@ -145,6 +151,7 @@ export const outcomeMembersSchema = z.object({
   reason: reasonSchema.catch('unspecified'),
   no_outage: z.boolean().optional().catch(undefined),
   account_refused: z.boolean().optional().catch(undefined),
+  mode: modeSchema.optional().catch(undefined),
 });
 
 /**

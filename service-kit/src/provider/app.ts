@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Registry } from 'prom-client';
 import { overloaded } from '../client/answer.ts';
+import type { Mode } from '../contract/mode.ts';
 import type { Provider } from '../contract/notification.ts';
 import type { AccessOptions } from '../http/access.ts';
 import type { AdmissionOptions } from '../http/admission.ts';
@@ -46,7 +47,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
   const store = await openIdempotencyStore(options.sendsDatabaseUrl, {
     provider,
     timeoutMs: gatewayTimeoutMs,
-    send: measureSends(provider, gateway.send, metrics),
+    send: withMode(mode, measureSends(provider, gateway.send, metrics)),
     log: logger,
   });
   const server = await buildServer({
@@ -56,7 +57,10 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
     version: options.version,
     logger,
     metrics,
-    refusalMembers: (reason) => (reason === 'overloaded' ? overloaded : { outcome: 'not_sent', reason }),
+    refusalMembers: (reason) => ({
+      ...(reason === 'overloaded' ? overloaded : { outcome: 'not_sent', reason }),
+      mode,
+    }),
     ready: async () => store.ready?.(),
     longestWaitMs: gatewayTimeoutMs / 10, // payment-service's deadline is a fifth longer than the gateway's
     translateError: idempotencyStoreProblem,
@@ -68,7 +72,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
   };
 
   if (sandbox) registerFaultInjection(server, sandbox);
-  registerNotifyRoutes(server, { provider, store, gatewayTimeoutMs, onRequest });
+  registerNotifyRoutes(server, { provider, mode, store, gatewayTimeoutMs, onRequest });
   const upstream = createUpstreamCheck({ gateway, account, timeoutMs: gatewayTimeoutMs });
   registerProviderHealth(server, {
     provider,
@@ -94,6 +98,11 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
   });
   return server;
 }
+
+/** The mode is part of an outcome, so that a stored one keeps it when the service comes back in the other mode. */
+const withMode =
+  (mode: Mode, send: Gateway['send']): Gateway['send'] =>
+  async (sms) => ({ ...(await send(sms)), mode });
 
 async function openIdempotencyStore(
   url: string | undefined,

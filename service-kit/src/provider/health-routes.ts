@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { accountReportSchema, type Mode, modeSchema, type UpstreamHealth } from '../contract/account.ts';
+import { accountReportSchema, type UpstreamHealth } from '../contract/account.ts';
+import { type Mode, modeSchema } from '../contract/mode.ts';
 import { type Provider, providerSchema, reasonSchema } from '../contract/notification.ts';
 import { Problem, problemResponse } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Mode } from '../contract/mode.ts';
 import {
   idempotencyKeySchema,
   notifyReplySchema,
@@ -13,6 +14,7 @@ import { gatewayTimeout, replyTo } from './outcome-reply.ts';
 
 interface NotifyRoutesOptions {
   provider: Provider;
+  mode: Mode;
   store: IdempotencyStore;
   gatewayTimeoutMs: number;
   /** Called for each POST /notify that is valid. */
@@ -29,7 +31,7 @@ const notSentResponses = {
 };
 
 export function registerNotifyRoutes(server: Server, options: NotifyRoutesOptions): void {
-  const { provider, store, gatewayTimeoutMs, onRequest } = options;
+  const { provider, mode, store, gatewayTimeoutMs, onRequest } = options;
   server.post(
     '/notify',
     {
@@ -53,7 +55,7 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
       const started = performance.now();
       const idempotency_key = headers['idempotency-key'] ?? null;
       const sending = store.send({ ...body, idempotency_key });
-      const outcome = await withDeadline(gatewayTimeoutMs, sending, () => gatewayTimeout);
+      const outcome = await withDeadline(gatewayTimeoutMs, sending, () => ({ ...gatewayTimeout, mode }));
       const duration_ms = Math.round(performance.now() - started);
       log.info({ provider, idempotency_key, duration_ms, ...outcome }, 'notification answered');
       return replyTo(provider, outcome);

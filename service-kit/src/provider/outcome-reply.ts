@@ -8,7 +8,8 @@ export const gatewayTimeout = { outcome: 'unknown', reason: 'gateway_timeout' } 
 /** @throws Problem unless the SMS was accepted */
 export function replyTo(provider: Provider, outcome: Outcome) {
   if (outcome.outcome !== 'accepted') throw problemOfOutcome(outcome);
-  return { provider, status: 'sent' as const, message_id: outcome.message_id };
+  const { message_id, mode } = outcome;
+  return { provider, status: 'sent' as const, message_id, ...(mode && { mode }) };
 }
 
 /** The outcome and the reason are members of the problem document. */

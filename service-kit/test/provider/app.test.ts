@@ -60,6 +60,7 @@ describe('the log', () => {
       outcome: 'accepted',
       message_id: 'sms-1',
       duration_ms: expect.any(Number),
+      mode: 'live',
     });
   });
 

@@ -28,6 +28,48 @@ describe('POST /notify over the sandbox', () => {
   });
 });
 
+describe('live_only', () => {
+  test('given to a sandbox, is refused as no outage, with the mode, and the ledger stays empty', async () => {
+    const { app, sandbox } = await buildSandboxApp({ failure_rate: 1 });
+    const response = await app.inject(notify({ ...body, live_only: true }, 'key-1'));
+    expect(response.statusCode).toBe(503);
+    const refusal = {
+      outcome: 'not_sent',
+      reason: 'sandbox_beside_live',
+      no_outage: true,
+      mode: 'sandbox',
+    };
+    expect(response.json()).toMatchObject(refusal);
+    const asked = { method: 'DELETE', url: '/notify', headers: { 'idempotency-key': 'key-1' } } as const;
+    expect((await app.inject(asked)).json()).toMatchObject(refusal);
+    expect(sandbox.messages).toEqual([]);
+  });
+
+  test.each([
+    [false],
+    [undefined],
+  ])('as %s is sent by a sandbox, which reports its mode', async (live_only) => {
+    const { app, sandbox } = await buildSandboxApp();
+    const response = await app.inject(notify({ ...body, live_only }));
+    expect(response.json()).toMatchObject({ status: 'sent', mode: 'sandbox' });
+    expect(sandbox.messages).toHaveLength(1);
+  });
+
+  test('given to a live gateway, is sent', async () => {
+    const { app } = await buildFakeApp();
+    const response = await app.inject(notify({ ...body, live_only: true }));
+    expect(response.json()).toMatchObject({ status: 'sent', mode: 'live' });
+  });
+
+  test('that comes with a known key, and did not before, gets the first answer', async () => {
+    const { app, sandbox } = await buildSandboxApp();
+    const first = await app.inject(notify(body, 'key-1'));
+    const again = await app.inject(notify({ ...body, live_only: true, ttl_seconds: 60 }, 'key-1'));
+    expect([again.statusCode, again.body]).toEqual([200, first.body]);
+    expect(sandbox.messages).toHaveLength(1);
+  });
+});
+
 test('the gateway gets the whole request, and the key', async () => {
   const { app, gateway } = await buildFakeApp();
   await app.inject(notify({ ...body, phone: '+573001234567', ttl_seconds: 86_400 }, 'key-1'));
@@ -102,9 +144,9 @@ describe('each outcome has a status, and its reason as a member', () => {
     expect(response.headers['content-type']).toBe(problemContentType);
     expect(response.headers['retry-after']).toBe(retryAfter);
     const { type: _type, title: _title, detail: _detail, ...members } = problemSchema.parse(response.json());
-    // retry_after_ms is the header; all other members are the outcome's.
+    // retry_after_ms is the header; all other members are the outcome's and the mode.
     const { retry_after_ms: _ms, ...others } = { retry_after_ms: undefined, ...outcome };
-    expect(members).toEqual({ status, ...others });
+    expect(members).toEqual({ status, ...others, mode: 'live' });
   });
 });
 
@@ -114,11 +156,11 @@ describe('a provider that does not answer in time', () => {
     const { app, gateway } = await buildFakeApp({ send: () => late.promise }, { gatewayTimeoutMs: 10 });
     const first = await app.inject(notify(body, 'key-1'));
     expect(first.statusCode).toBe(504);
-    expect(first.json()).toMatchObject({ outcome: 'unknown', reason: 'gateway_timeout' });
+    expect(first.json()).toMatchObject({ outcome: 'unknown', reason: 'gateway_timeout', mode: 'live' });
     late.resolve(accepted);
     const second = await app.inject(notify(body, 'key-1'));
     expect(second.statusCode).toBe(200);
-    expect(second.json()).toEqual({ provider: 'Aldeamo', status: 'sent', message_id: 'sms-1' });
+    expect(second.json()).toEqual({ provider: 'Aldeamo', status: 'sent', message_id: 'sms-1', mode: 'live' });
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 });

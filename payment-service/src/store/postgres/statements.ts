@@ -22,7 +22,7 @@ const selectPayments = `
   SELECT ${selectedColumns.join(', ')}, (
     SELECT coalesce(json_agg(json_build_object(
       'provider', provider, 'outcome', outcome, 'reason', reason, 'message_id', message_id,
-      'started_at', ${asIso('started_at')}, 'duration_ms', duration_ms
+      'started_at', ${asIso('started_at')}, 'duration_ms', duration_ms, 'mode', mode
     ) ORDER BY number), '[]')
     FROM attempts WHERE attempts.payment_id = payments.payment_id
   ) AS attempts

@@ -82,9 +82,9 @@ const updateText = `
     SELECT ${attemptColumnNames} FROM ${updatedAttempts.sql} WHERE payment_id IN (SELECT payment_id FROM updated)
     ON CONFLICT (payment_id, number) DO UPDATE
       SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
-          duration_ms = excluded.duration_ms
-      WHERE (attempts.outcome, attempts.reason, attempts.message_id, attempts.duration_ms)
-        IS DISTINCT FROM (excluded.outcome, excluded.reason, excluded.message_id, excluded.duration_ms)
+          duration_ms = excluded.duration_ms, mode = excluded.mode
+      WHERE (attempts.outcome, attempts.reason, attempts.message_id, attempts.duration_ms, attempts.mode)
+        IS DISTINCT FROM (excluded.outcome, excluded.reason, excluded.message_id, excluded.duration_ms, excluded.mode)
   ), kept AS (
     UPDATE idempotency_keys SET answer_status = updated.answer_status, answer_body = updated.answer_body
     FROM updated

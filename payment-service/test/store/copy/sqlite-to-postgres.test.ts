@@ -33,6 +33,7 @@ const tried: Omit<Attempt, 'outcome'> = {
   message_id: null,
   started_at: '2026-01-01T00:00:00.007Z',
   duration_ms: 0,
+  mode: 'sandbox',
 };
 const attempts: Attempt[] = [
   { ...tried, outcome: 'not_sent', reason: 'circuit_open' },

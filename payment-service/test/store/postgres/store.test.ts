@@ -143,6 +143,25 @@ describe('requests that arrive together', () => {
   const keyed = (number: number) => recordOf(`key-${number}`, paymentNumber(number));
 });
 
+test('attempts of the previous release, which knows no mode, have none, and those that it does not know keep theirs', async () => {
+  const url = await newDatabase();
+  const store = await open(url);
+  const attempt: Attempt = { ...(running()[0] as Attempt), mode: 'live' };
+  const payment = paymentNumber(1, { attempts: [attempt] });
+  await store.insert(payment);
+  const database = await connectTo(url);
+  await database.query(
+    `INSERT INTO attempts (payment_id, number, provider, outcome, reason, message_id, started_at, duration_ms)
+     VALUES ($1, 1, 'Aldeamo', 'accepted', NULL, 'sms-1', $2, 7), ($1, 2, 'Twilio', NULL, NULL, NULL, $2, NULL)
+     ON CONFLICT (payment_id, number) DO UPDATE SET outcome = excluded.outcome, message_id = excluded.message_id`,
+    [payment.payment_id, attempt.started_at],
+  );
+  expect((await store.find(payment.payment_id))?.attempts).toMatchObject([
+    { outcome: 'accepted', message_id: 'sms-1', mode: 'live' },
+    { provider: 'Twilio', mode: null },
+  ]);
+});
+
 test('an update writes the attempts that are not those of the payment before, and no others', async () => {
   const store = await open(await newDatabase());
   const attempt = running()[0] as Attempt;

@@ -37,6 +37,7 @@ export function registerFaultInjection(server: Server, sandbox: Sandbox): void {
           outcome: 'not_sent',
           reason: 'sandbox_throttled',
           retry_after_ms: retry_after_s * 1000,
+          mode: 'sandbox',
         });
     }
   });

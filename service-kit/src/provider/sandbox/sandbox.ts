@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Provider } from '../../contract/notification.ts';
+import type { Outcome, Provider } from '../../contract/notification.ts';
 import type { SandboxSettings } from '../../contract/sandbox-settings.ts';
 import type { Gateway } from '../gateway.ts';
 import { createDice, type Fault, faultOf } from './faults.ts';
@@ -22,6 +22,9 @@ export const defaultSandboxSettings: SandboxSettings = {
   garbage_rate: 0,
   seed: 1,
 };
+
+/** No sign of an outage: the other provider is live, and an SMS that nothing sends must not count as sent. */
+const besideLive = { outcome: 'not_sent', reason: 'sandbox_beside_live', no_outage: true } satisfies Outcome;
 
 /** A gateway that sends nothing, fails as its settings demand, and has a ledger of what it accepted. */
 export interface Sandbox extends Gateway {
@@ -61,7 +64,8 @@ export function createSandbox({ provider, settings: initial, ledgerFile }: Sandb
       return ledger.messages;
     },
     nextFault: () => faultOf(settings, roll()),
-    async send({ customer_id, idempotency_key }) {
+    async send({ customer_id, idempotency_key, live_only }) {
+      if (live_only) return besideLive;
       if (!(await succeeds())) return { outcome: 'not_sent', reason: 'sandbox_failure' };
       const message_id = `${provider.toLowerCase()}-${randomUUID()}`;
       ledger.add({ message_id, customer_id, idempotency_key, accepted_at: new Date().toISOString() });

@@ -28,6 +28,8 @@ describe('given a key that came before, a send', () => {
     const { sent, send } = counted();
     expect(await send(request)).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
     expect(await send({ ...request })).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
+    const other = { ...request, live_only: true, ttl_seconds: 60 };
+    expect(await send(other)).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
     expect(sent).toEqual(['key-1']);
   });
 

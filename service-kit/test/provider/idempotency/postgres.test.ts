@@ -47,7 +47,7 @@ describe('given a key that came to another replica, a send', () => {
     const send = async (): Promise<Outcome> => ({ outcome: 'accepted', message_id: `sms-${++count}` });
     const [one, other] = [openReplica(url, send), openReplica(url, send)];
     expect(await one.send(request)).toEqual(accepted);
-    expect(await other.send({ ...request })).toEqual(accepted);
+    expect(await other.send({ ...request, live_only: true, ttl_seconds: 60 })).toEqual(accepted);
     expect(await other.cancel('key-1')).toEqual(accepted);
     expect([one.sent.mock.calls.length, other.sent.mock.calls.length]).toEqual([1, 0]);
   });
@@ -58,6 +58,16 @@ describe('given a key that came to another replica, a send', () => {
     expect(await one.send({ ...request, ttl_seconds: 86_400 })).toEqual(accepted);
     expect(await other.send({ ...request, ttl_seconds: 60, live_only: true })).toEqual(accepted);
     expect([one.sent.mock.calls.length, other.sent.mock.calls.length]).toEqual([1, 0]);
+  });
+
+  test('returns the mode of the replica that made it', async () => {
+    const url = await newDatabase();
+    const [sandbox, live] = (['sandbox', 'live'] as const).map((mode) =>
+      openReplica(url, async () => ({ ...accepted, mode })),
+    );
+    expect(await sandbox?.send(request)).toEqual({ ...accepted, mode: 'sandbox' });
+    expect(await live?.send(request)).toEqual({ ...accepted, mode: 'sandbox' });
+    expect(await live?.cancel('key-1')).toEqual({ ...accepted, mode: 'sandbox' });
   });
 
   test('that comes 50 times at once, at three replicas, is sent once', async () => {

@@ -42,6 +42,19 @@ describe('the ledger', () => {
   }, 30_000);
 });
 
+test('given live_only, accepts nothing, and draws no number of its dice', async () => {
+  const [sandbox, other] = [sandboxWith({ failure_rate: 0.5 }), sandboxWith({ failure_rate: 0.5 })];
+  for (let number = 0; number < 50; number += 1) {
+    expect(await sandbox.send({ ...sendTo('1'), live_only: true })).toEqual({
+      outcome: 'not_sent',
+      reason: 'sandbox_beside_live',
+      no_outage: true,
+    });
+    expect((await sandbox.send(sendTo('2'))).outcome).toBe((await other.send(sendTo('2'))).outcome);
+  }
+  expect(sandbox.messages.filter(({ customer_id }) => customer_id === '1')).toEqual([]);
+});
+
 describe('the failure rate', () => {
   // A rate of exactly the first random number of the seed is just too little, and the next rate up is enough.
   const seed = 7;
