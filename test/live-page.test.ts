@@ -7,8 +7,10 @@ import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
+import { liveSettings } from './live-settings.ts';
 import { startPostgres } from './postgres-server.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
@@ -73,6 +75,16 @@ async function seriousViolations(page: Page): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
 }
 
+const green = 'rgb(47, 158, 98)';
+/** The colors that tell at a glance whether SMS go out. */
+const headlineColors = (page: Page) =>
+  page.evaluate<string[]>(`[
+    getComputedStyle(document.querySelector('#current-provider')).borderLeftColor,
+    getComputedStyle(document.querySelector('.flow .to-aldeamo')).stroke,
+    getComputedStyle(document.querySelector('.flow rect.aldeamo')).stroke,
+  ]`);
+const headlineFaults = (page: Page, text: string) =>
+  page.locator('#current-provider-faults', { hasText: text });
 const waitForActiveProvider = (page: Page, text: string | RegExp) =>
   page.locator('#current-provider-name', { hasText: text }).waitFor();
 const card = (page: Page, provider: string) => page.getByRole('region', { name: provider });
@@ -123,6 +135,8 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
   test('given that Aldeamo breaks and recovers, shows the failover and the recovery', async () => {
     const page = await open(url);
     await waitForActiveProvider(page, 'Aldeamo sends');
+    await card(page, 'Aldeamo').getByText('sandbox', { exact: true }).waitFor();
+    expect(await headlineColors(page)).toEqual([green, green, green]);
     await page.getByRole('button', { name: 'Send a payment' }).click();
     const first = page.locator('#payments > li').first();
     await first.getByText('Aldeamo', { exact: true }).waitFor();
@@ -417,6 +431,14 @@ describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
     await card(page, 'Twilio').getByRole('button', { name: 'Break' }).waitFor(); // the page has received the sandbox controls
     expect(await card(page, 'Aldeamo').getByRole('button').count()).toBe(0);
     expect(await page.getByRole('button', { name: 'Send a payment' }).count()).toBe(0);
+    await card(page, 'Aldeamo').getByText('live', { exact: true }).waitFor();
+    await card(page, 'Twilio').getByText('sandbox', { exact: true }).waitFor();
+    await headlineFaults(page, 'Aldeamo is live and Twilio a sandbox, which sends nothing').waitFor();
+    expect(await headlineColors(page)).not.toContain(green);
+    expect(await seriousViolations(page)).toEqual([]);
+    await picture(page, 'mixed-modes');
+    await page.getByRole('button', { name: 'Español' }).click();
+    await headlineFaults(page, 'Aldeamo es real y Twilio un simulador').waitFor();
     const { status } = await call('POST', `${live.url('payment-service')}/sandbox/Aldeamo`, {
       failure_rate: 1,
     });
@@ -439,6 +461,40 @@ describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
     await card(page, 'Aldeamo').getByText('the account is refused: no SMS are left in the account').waitFor();
     await page.getByRole('button', { name: 'Español' }).click();
     await card(page, 'Aldeamo').getByText('la cuenta es rechazada: a la cuenta no le quedan SMS').waitFor();
+    await page.context().close();
+    expect(faults.splice(0)).toEqual([]);
+  });
+});
+
+describe.skipIf(withoutChromium)('the live page with accounts', () => {
+  test('that are refused, shows since when and why, in a headline that is not green', async () => {
+    await using aldeamo = await startAldeamoUpstream();
+    await using twilio = await startTwilioUpstream();
+    await using live = await startProcesses({
+      ...settings,
+      CIRCUIT_RESET_TIMEOUT_MS: '60000',
+      ...liveSettings(aldeamo, twilio),
+      ALDEAMO_PASSWORD: 'wrong',
+      TWILIO_AUTH_TOKEN: 'wrong',
+    });
+    const page = await open(live.url('payment-service'));
+    for (const provider of ['Aldeamo', 'Twilio']) {
+      await card(page, provider).getByText('live', { exact: true }).waitFor();
+      await card(page, provider)
+        .getByText(/^The account is refused since .+: the credentials were refused\.$/)
+        .waitFor();
+      await card(page, provider).getByText('circuit open').waitFor();
+      await card(page, provider).getByText('the account is refused: the credentials were refused').waitFor();
+    }
+    expect(await headlineColors(page)).not.toContain(green);
+    expect(await seriousViolations(page)).toEqual([]);
+    await picture(page, 'account-refused');
+    await page.getByRole('button', { name: 'Español' }).click();
+    await card(page, 'Twilio')
+      .getByText(/^La cuenta es rechazada desde .+: las credenciales fueron rechazadas\.$/)
+      .waitFor();
+    await card(page, 'Twilio').getByText('la cuenta es rechazada: las credenciales').waitFor();
+    expect(await seriousViolations(page)).toEqual([]);
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);
   });

@@ -41,13 +41,30 @@ export function textOfReason(reason) {
 
 /** @param {string} reason the reason of a circuit's state */
 export function textOfCircuitReason(reason) {
-  const [, refusal] = /^account_refused: (.+)$/.exec(reason) ?? [];
-  if (refusal) return textOf('accountRefused', { reason: textOfReason(refusal) });
-  const english = reason.replace(/(?<=the last: )\w+$/, textOfReason);
-  if (language === 'en') return english;
-  const [pattern, spanish] = circuitReasons.find(([pattern]) => pattern.test(english)) ?? [];
-  return pattern && spanish ? english.replace(pattern, spanish) : english;
+  const worded = reason.replace(
+    /(?<=(?:the last|account_refused|the background check failed): )\w+$/,
+    textOfReason,
+  );
+  if (language === 'en') return worded.replace(/^account_refused/, 'the account is refused');
+  const [pattern, spanish] = circuitReasons.find(([pattern]) => pattern.test(worded)) ?? [];
+  return pattern && spanish ? worded.replace(pattern, spanish) : worded;
 }
+
+/**
+ * Why and since when the provider refuses the account; null if it does not.
+ *
+ * @param {import('../snapshot.ts').Snapshot['circuits']['Aldeamo']['account']} account
+ */
+export const textOfRefusal = (account) =>
+  account?.state === 'refused'
+    ? textOf('accountRefused', {
+        time: new Date(account.since).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' }),
+        reason: account.reason ? textOfReason(account.reason) : textOf('noReason'),
+      })
+    : null;
+
+/** @param {number} value */
+export const formatNumber = (value) => value.toLocaleString(language);
 
 /** @param {string} iso */
 export const formatTime = (iso) => new Date(iso).toLocaleTimeString(language);

@@ -60,11 +60,12 @@ function fill(row, payment) {
 }
 
 /** @param {Payment['attempts'][number]} attempt */
-function attemptOf({ provider, outcome, reason, started_at, duration_ms }) {
+function attemptOf({ provider, outcome, reason, started_at, duration_ms, mode }) {
   const item = document.createElement('li');
   item.dataset.outcome = outcome ?? 'running';
   const result = outcome ? textOf(`outcome-${outcome}`) : textOf('running');
   const parts = [formatTime(started_at), `${provider}: ${result}`];
+  if (mode) parts.push(textOf(`mode-${mode}`));
   if (reason) parts.push(textOfReason(reason));
   if (duration_ms !== null) parts.push(`${duration_ms} ms`);
   item.textContent = parts.join(' · ');

@@ -1,5 +1,13 @@
 import { copyOf, get, setText } from './elements.js';
-import { formatPercent, formatTime, textOf, textOfCircuitReason, translate } from './language.js';
+import {
+  formatNumber,
+  formatPercent,
+  formatTime,
+  textOf,
+  textOfCircuitReason,
+  textOfRefusal,
+  translate,
+} from './language.js';
 import { createPlot } from './plot.js';
 import { activeControl, applyControl } from './sandbox-controls.js';
 
@@ -7,7 +15,7 @@ import { activeControl, applyControl } from './sandbox-controls.js';
 /** @typedef {'Aldeamo' | 'Twilio'} Provider */
 
 /**
- * One provider: its circuit, the outcomes of its calls, and the controls of its sandbox.
+ * One provider: its mode, its account, its circuit, the outcomes of its calls, and the controls of its sandbox.
  *
  * @param {HTMLElement} parent
  * @param {Provider} provider
@@ -35,12 +43,15 @@ export function createProviderCard(parent, provider) {
     },
     /** @param {Snapshot} snapshot */
     show({ at, circuits, recent, levers: sandboxSettings, replica, replicas }) {
-      const { state, since, reason, next_probe_at } = circuits[provider];
+      const { state, since, reason, next_probe_at, mode, account } = circuits[provider];
       card.dataset.circuit = state;
       setText(part('.state'), textOf(state));
       const reasons = [textOf('since', { time: formatTime(since), reason: textOfCircuitReason(reason) })];
       if (next_probe_at) reasons.push(textOf('nextProbe', { time: formatTime(next_probe_at) }));
       setText(part('.reason'), reasons.join(' · '));
+
+      setText(part('.mode'), textOf(`mode-${mode ?? 'unknown'}`));
+      showAccount(card, account);
 
       const isOnlyOne = replicas.length < 2;
       part('.replicas').hidden = isOnlyOne;
@@ -66,6 +77,22 @@ export function createProviderCard(parent, provider) {
         button.setAttribute('aria-pressed', String(button.dataset.control === active));
     },
   };
+}
+
+/**
+ * @param {HTMLElement} card
+ * @param {Snapshot['circuits']['Aldeamo']['account']} account null for a sandbox
+ */
+function showAccount(card, account) {
+  const refusal = textOfRefusal(account);
+  get('.account', card).hidden = refusal === null;
+  setText(get('.account', card), refusal ?? '');
+  const balance = account?.balance ?? null;
+  get('.balance', card).hidden = balance === null;
+  setText(
+    get('.balance', card),
+    balance === null ? '' : textOf('balance', { balance: formatNumber(balance) }),
+  );
 }
 
 /**

@@ -77,7 +77,7 @@ describe('the schema', () => {
     await stores[0]?.insert(paymentNumber(1));
     for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
     const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions');
-    expect(rows).toEqual([{ owner: 'payment-service', version: 3 }]);
+    expect(rows).toEqual([{ owner: 'payment-service', version: 4 }]);
   });
 
   test('of a newer release is left as it is: replicas are upgraded one after the other', async () => {
