@@ -19,15 +19,18 @@ export function announcement({ plans, payment, aldeamo, twilio }: Settings): str
     curl -X POST ${paymentUrl}/payments -H "Content-Type: application/json"${payment.API_KEYS ? key('API_KEYS') : ''} \\
       -d '{"amount": 100.0, "customer_id": "123",${phone} "message": "Pago recibido"}'
 ${
-  isAldeamoLive
+  isAldeamoLive || isTwilioLive
     ? ''
     : `  Break Aldeamo's sandbox, and send another:
     curl -X POST "${aldeamoUrl}/toggle-failure?failure_rate=1"${payment.ADMIN_API_KEY ? key('ADMIN_API_KEY') : ''}
 `
-}
+}${isAldeamoLive === isTwilioLive ? '' : halfLive}
   Ctrl-C stops all three.
 
 `;
 }
+
+const halfLive = `  One provider is live and the other a sandbox: there is no failover. See docs/providers.md#one-live-provider
+`;
 
 const describeMode = (isLive: boolean) => (isLive ? 'live: SMS are sent' : 'a sandbox: no SMS is sent');

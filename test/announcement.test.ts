@@ -37,3 +37,14 @@ test('given keys, announces each request with the name of the key that it needs,
   expect(text).toMatch(/toggle-failure.*Bearer <a key of ADMIN_API_KEY>/);
   expect(text).not.toMatch(/kkkk|aaaa|ssss/);
 });
+
+test.each<[what: string, settings: Record<string, string>, hint: boolean, warning: boolean]>([
+  ['two sandboxes', {}, true, false],
+  ['two live providers', { ...aldeamo, ...twilio }, false, false],
+  ['a live Aldeamo and a sandbox', aldeamo, false, true],
+  ['a sandbox and a live Twilio', twilio, false, true],
+])('given %s, invites to break a sandbox, or warns of no failover, where that is right', (_what, settings, hint, warning) => {
+  const text = announced(settings);
+  expect(text.includes("Break Aldeamo's sandbox")).toBe(hint);
+  expect(text.includes('there is no failover')).toBe(warning);
+});

@@ -493,7 +493,7 @@ describe.skipIf(withoutChromium)('the live page with accounts', () => {
     await card(page, 'Twilio')
       .getByText(/^La cuenta es rechazada desde .+: las credenciales fueron rechazadas\.$/)
       .waitFor();
-    await card(page, 'Twilio').getByText('la cuenta es rechazada: las credenciales').waitFor();
+    await card(page, 'Twilio').getByText('el proveedor rechaza la cuenta: las credenciales').waitFor();
     expect(await seriousViolations(page)).toEqual([]);
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);

@@ -32,8 +32,9 @@ function setUp(
     };
     return client;
   };
+  const clients = { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') };
   const notifier = createNotifier({
-    clients: { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') },
+    clients,
     parameters: circuitBreakerDefaults,
     policy: { unknownOutcome: 'resend' },
     allowMixedModes,
@@ -52,7 +53,7 @@ function setUp(
   const isKnown = () =>
     vi.waitFor(() => expect(Object.values(notifier.report()).map(({ mode }) => mode)).not.toContain(null));
   const liveOnly = () => calls.map(({ request }) => request.live_only);
-  return { notifier, pay, isKnown, liveOnly };
+  return { notifier, clients, pay, isKnown, liveOnly };
 }
 
 describe('given a live provider and a sandbox', () => {
@@ -113,6 +114,22 @@ describe('given a live provider and a sandbox', () => {
     });
     expect(liveOnly()).toEqual([undefined, undefined]);
   });
+});
+
+test('given services that start after payment-service, their modes are known a second later, and read again only after ten', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { notifier, clients } = setUp({ Aldeamo: 'live', Twilio: 'sandbox' }, { isRead: false });
+  const reads = vi.spyOn(clients.Aldeamo, 'readState');
+  await vi.advanceTimersByTimeAsync(999);
+  expect(notifier.report().Aldeamo.mode).toBeNull();
+  clients.Aldeamo.state = { mode: 'live', account: null };
+  await vi.advanceTimersByTimeAsync(1);
+  expect(notifier.report()).toMatchObject({ Aldeamo: { mode: 'live' }, Twilio: { mode: null } });
+  await vi.advanceTimersByTimeAsync(8999);
+  expect(reads).toHaveBeenCalledTimes(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(reads).toHaveBeenCalledTimes(2);
 });
 
 test('given two sandboxes, no request has live_only', async () => {
