@@ -27,7 +27,7 @@ function setUp(twilio: ProviderState | undefined) {
   return { states, clients, onRefused };
 }
 
-test('the states are those of the latest reports, read at once and every ten seconds', async () => {
+test('the states are those of the latest reports, read at once, every second until the first one, and every ten seconds', async () => {
   const { states, clients } = setUp({ mode: 'live', account: account('ok') });
   expect(states.of('Twilio')).toEqual({ mode: null, account: null });
   await vi.advanceTimersByTimeAsync(0);
@@ -40,7 +40,8 @@ test('the states are those of the latest reports, read at once and every ten sec
   expect(states.of('Twilio').mode).toBe('live'); // as it was reported last
   states.stop();
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(clients.Aldeamo.readState).toHaveBeenCalledTimes(2);
+  expect(clients.Aldeamo.readState).toHaveBeenCalledTimes(3); // at once, after a second and after ten
+  expect(clients.Twilio.readState).toHaveBeenCalledTimes(2);
 });
 
 test('a refusal is reported once, and once more after it came again', async () => {
