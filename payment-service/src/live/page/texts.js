@@ -263,7 +263,7 @@ export const circuitReasons = [
   [/^the background check succeeded$/, 'la verificación en segundo plano tuvo éxito'],
   [/^the background check failed: (.+)$/, 'la verificación en segundo plano falló: $1'],
   [/^the probe said nothing about the provider$/, 'la prueba no dijo nada del proveedor'],
-  [/^the account is refused: (.+)$/, 'el proveedor rechaza la cuenta: $1'],
+  [/^account_refused: (.+)$/, 'el proveedor rechaza la cuenta: $1'],
   [/^(\d+) of (\d+) calls failed$/, 'fallaron $1 de $2 llamadas'],
   [/^(\d+) failures in a row, the last: (.+)$/, '$1 fallas seguidas, la última: $2'],
   [/^open for (\d+) ms$/, 'abierto durante $1 ms'],
