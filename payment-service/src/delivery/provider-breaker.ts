@@ -9,8 +9,8 @@ import { type CircuitBreakerParameters, createCircuitBreaker } from '../provider
 import type { CircuitState } from '../providers/circuit-report.ts';
 import { accountRefused } from '../providers/circuit-state.ts';
 import type { ProviderClient } from '../providers/provider-client.ts';
-import type { ClockWatch } from './clock-watch.ts';
 import type { ProviderModes } from '../providers/provider-modes.ts';
+import type { ClockWatch } from './clock-watch.ts';
 import type { Throttle } from './throttle.ts';
 
 /** Commits a payment whose next attempt has begun: an attempt is on disk before its call is made. */

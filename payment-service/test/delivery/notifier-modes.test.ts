@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { newPayment } from '../../src/domain/payment.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+import { createProviderModes } from '../../src/providers/provider-modes.ts';
 import { type Call, fakeClient } from '../fixture.ts';
 
 /** A live provider beside a sandbox, or two of a kind. */
@@ -33,12 +34,13 @@ function setUp(
     return client;
   };
   const clients = { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') };
+  const log = createLogger({ level: 'silent' });
   const notifier = createNotifier({
     clients,
     parameters: circuitBreakerDefaults,
     policy: { unknownOutcome: 'resend' },
-    allowMixedModes,
-    log: createLogger({ level: 'silent' }),
+    modes: createProviderModes({ allowMixed: allowMixedModes, log }),
+    log,
   });
   onTestFinished(() => notifier.close());
   const request = { amount_minor: 100, currency: 'COP', customer_id: '1', phone: null, message: null };

@@ -91,7 +91,7 @@ function showAccount(card, account) {
   get('.balance', card).hidden = balance === null;
   setText(
     get('.balance', card),
-    balance === null ? '' : textOf('balance', { balance: formatNumber(balance) }),
+    balance === null ? '' : textOf('balanceLeft', { balance: formatNumber(balance) }),
   );
 }
 

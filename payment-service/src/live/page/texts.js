@@ -37,7 +37,7 @@ const en = {
   'mode-unknown': 'mode not known yet',
   accountRefused: 'The account is refused since {time}: {reason}.',
   noReason: 'no reason is known',
-  balance: '{balance} SMS are left in the account.',
+  balanceLeft: '{balance} SMS are left in the account.',
   closed: 'circuit closed',
   open: 'circuit open',
   half_open: 'circuit half open',
@@ -120,7 +120,6 @@ const en = {
   blocked: 'the number is blocked',
   opted_out: 'the recipient wants no SMS',
   refused_reason: 'refused without a known reason',
-  accountRefused: 'the account is refused: {reason}',
 };
 
 /** @type {Record<keyof typeof en, string>} */
@@ -162,7 +161,7 @@ const es = {
   'mode-unknown': 'modo aún desconocido',
   accountRefused: 'La cuenta es rechazada desde {time}: {reason}.',
   noReason: 'no se conoce el motivo',
-  balance: 'Quedan {balance} SMS en la cuenta.',
+  balanceLeft: 'Quedan {balance} SMS en la cuenta.',
   closed: 'circuito cerrado',
   open: 'circuito abierto',
   half_open: 'circuito semiabierto',
@@ -245,7 +244,6 @@ const es = {
   blocked: 'el número está bloqueado',
   opted_out: 'el destinatario no quiere SMS',
   refused_reason: 'rechazado sin un motivo conocido',
-  accountRefused: 'la cuenta es rechazada: {reason}',
 };
 
 export const texts = { en, es };
