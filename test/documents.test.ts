@@ -65,7 +65,7 @@ test('docs/delivery.md lists the reasons of the sources, and those for which the
   const [section = ''] = /(?<=^### Reasons\n).*?(?=^##)/ms.exec(markdown) ?? [];
   const cells = section.match(/(?<=^\| )`.*?(?= \|)/gm) ?? [];
   const listed = cells.flatMap((cell) => cell.match(/(?<=`)[a-z_]+(?=`)/g) ?? []);
-  const keys = Object.keys(texts.en).map((key) => key.replace('throttled_reason', 'throttled'));
+  const keys = Object.keys(texts.en).map((key) => key.replace(/_reason$/, ''));
   expect(listed.toSorted()).toEqual(keys.slice(keys.indexOf('circuit_open')).toSorted());
   const reasons = await reasonsOfSources();
   expect(reasons).toContain('connection_lost');
