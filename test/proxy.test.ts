@@ -102,6 +102,7 @@ describe('the live trio behind a proxy', () => {
   test('given a proxy that wants another password, sends nothing, says so once, and keeps its secret', async () => {
     const { proxy, trio } = await startProxied();
     proxy.answer(proxyAnswers.status(407));
+    proxy.cut(); // a check may have left an idle tunnel
     const payments = trio.url('payment-service');
     const sent = [aldeamoApi.sends, twilioApi.sends];
     for (let count = 0; count < 2; count += 1) {
