@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { cpuTimeOf } from '../../../test/cpu-time.ts';
 import { prefers } from '../../src/http/prefer.ts';
 
 const isAsync = (header?: string) => prefers('respond-async', header);
@@ -55,15 +56,9 @@ describe('a Prefer header', () => {
     expect(isAsync(header)).toBe(false);
   });
 
-  test('given 16 kB of separators or of an open string, is read in milliseconds', () => {
-    const started = performance.now();
-    for (const header of [
-      ' ;'.repeat(8000),
-      ' ,'.repeat(8000),
-      `a="${'\\"'.repeat(8000)}`,
-      'a='.repeat(8000),
-    ])
-      expect(isAsync(header)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(500);
+  test('given 16 kB of separators or of an open string, is read in milliseconds', async () => {
+    const headers = [' ;'.repeat(8000), ' ,'.repeat(8000), `a="${'\\"'.repeat(8000)}`, 'a='.repeat(8000)];
+    const readAll = () => expect(headers.map(isAsync)).toEqual(Array(4).fill(false));
+    expect(await cpuTimeOf(readAll)).toBeLessThan(500);
   });
 });

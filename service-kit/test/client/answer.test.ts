@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cpuTimeOf } from '../../../test/cpu-time.ts';
 import { parseJson, retryAfterOf } from '../../src/client/answer.ts';
 
 describe('JSON of a provider', () => {
@@ -70,12 +71,13 @@ describe('JSON of a provider', () => {
     );
   });
 
-  test('of 1 MiB of quotes and backslashes takes no time', () => {
-    const started = performance.now();
-    parseJson(`{"a":"${'\\"'.repeat(512 * 1024)}`);
-    parseJson('\\'.repeat(1024 * 1024));
-    parseJson('"\0'.repeat(512 * 1024));
-    expect(performance.now() - started).toBeLessThan(2000);
+  test('of 1 MiB of quotes and backslashes takes no time', async () => {
+    const read = () => {
+      parseJson(`{"a":"${'\\"'.repeat(512 * 1024)}`);
+      parseJson('\\'.repeat(1024 * 1024));
+      parseJson('"\0'.repeat(512 * 1024));
+    };
+    expect(await cpuTimeOf(read)).toBeLessThan(2000);
   });
 });
 
