@@ -28,6 +28,7 @@ describe('with credentials', () => {
     expect(response.json()).toEqual({
       provider: 'Aldeamo',
       status: 'sent',
+      mode: 'live',
       message_id: String(upstream.ledger[0]?.transactionId),
     });
     expect((await app.inject(notify('a'))).json()).toEqual(response.json());

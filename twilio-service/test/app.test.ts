@@ -25,6 +25,7 @@ describe('with an account', () => {
     expect(response.json()).toEqual({
       provider: 'Twilio',
       status: 'sent',
+      mode: 'live',
       message_id: upstream.ledger[0]?.sid,
     });
     expect((await app.inject(notify('a'))).json()).toEqual(response.json());
