@@ -126,7 +126,8 @@ test('given a key of Twilio that may only create messages, opens the circuit whe
     ({ notification }) => notification.attempts[1]?.reason === 'circuit_open',
     10_000,
   );
-  expect((await health()).Twilio.account).toMatchObject({ state: 'unknown' });
+  const { Twilio } = await eventually(health, ({ Twilio: { account } }) => account !== null, 15_000);
+  expect(Twilio.account).toMatchObject({ state: 'unknown' });
   const upstream = await eventually(
     async () => await call('GET', `${trio.url('twilio-service')}/health/upstream`),
     ({ status }) => status === 200,
