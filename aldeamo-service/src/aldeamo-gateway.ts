@@ -42,6 +42,7 @@ export function createAldeamoGateway({ username, password, account, ...options }
         messageFormat: 1, // a normal SMS, whatever its encoding; 2 would be a flash SMS
         addresseeList: [{ mobile: parts.nationalNumber, correlationLabel: label }],
       };
+      const begunAt = performance.now();
       let fault: Reading['fault'];
       const outcome = await api.send(
         {
@@ -56,7 +57,7 @@ export function createAldeamoGateway({ username, password, account, ...options }
           return reading.outcome;
         },
       );
-      return account.learnFromSend({ outcome, fault }, phone);
+      return account.learnFromSend({ outcome, fault }, phone, begunAt);
     },
 
     async check() {

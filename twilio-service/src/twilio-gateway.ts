@@ -41,6 +41,7 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
       // A receipt without a key could not be assigned to a payment.
       if (publicUrl && idempotency_key !== null)
         form.set('StatusCallback', statusCallbackUrl(publicUrl, idempotency_key));
+      const begunAt = performance.now();
       let fault: Reading['fault'];
       const outcome = await api.send(
         {
@@ -55,7 +56,7 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
           return reading.outcome;
         },
       );
-      return options.account.learnFromSend({ outcome, fault }, phone);
+      return options.account.learnFromSend({ outcome, fault }, phone, begunAt);
     },
 
     /**

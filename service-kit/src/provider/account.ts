@@ -29,8 +29,12 @@ export type Check =
 export interface Account {
   report(): AccountReport;
   learnFromCheck(check: Check): void;
-  /** Returns the outcome of the send, which says so if the account is refused. */
-  learnFromSend(reading: Reading, recipient: string): Outcome;
+  /**
+   * Returns the outcome of the send, which says so if the account is refused.
+   *
+   * @param begunAt when the send began, by `performance.now()`
+   */
+  learnFromSend(reading: Reading, recipient: string, begunAt: number): Outcome;
   /** Reports a fault that a delivery receipt names. Receipts come late, so that it says nothing about the present state. */
   learnFromReceipt(fault: Fault, reason: string): void;
 }
@@ -50,24 +54,37 @@ const loggedAgainAfterMs = 3_600_000;
 export function createAccount({ provider, log, onFault = () => {} }: AccountOptions): Account {
   let current: Omit<AccountReport, 'balance'> = { state: 'unknown', reason: null, since: now() };
   let balance: number | null = null;
-  /** A check has met the refusal, so that a check shows its end. */
-  let isSeenByCheck = false;
+  /** When it was refused, by `performance.now()`. */
+  let refusedAt = Number.NEGATIVE_INFINITY;
+  /** The reason that each has met last, because they may have two codes for one refusal. A check that has met it shows its end. */
+  let met: { check?: string; send?: string } = {};
   let run: { reason: string; recipients: Set<string> } | undefined;
   const loggedAt = new Map<string, number>();
 
-  function enter(state: 'ok' | 'refused', reason: string | null): void {
-    if (current.state === state) return; // by another reason, which a check and a send may have in turn
-    const previous = current.state;
-    current = { state, reason, since: now() };
-    const fields = { provider, account: state, previous, reason };
-    if (state === 'refused')
-      log.error(fields, 'the provider refuses all SMS until the account or a setting is corrected');
-    else log.info(fields, 'the provider accepts the account');
+  function accept(): void {
+    if (current.state === 'ok') return;
+    log.info(
+      { provider, account: 'ok', previous: current.state, reason: null },
+      'the provider accepts the account',
+    );
+    current = { state: 'ok', reason: null, since: now() };
+    met = {};
   }
 
-  function refuse(reason: string, byCheck: boolean): void {
-    isSeenByCheck = byCheck || (current.state === 'refused' && isSeenByCheck);
-    enter('refused', reason);
+  /** The latest reason is the one to correct. It is logged if it is new to what has met it. */
+  function refuse(by: 'check' | 'send', reason: string): void {
+    const isNew = current.state !== 'refused' || (met[by] ?? reason) !== reason;
+    if (isNew)
+      log.error(
+        { provider, account: 'refused', previous: current.state, reason },
+        'the provider refuses all SMS until the account or a setting is corrected',
+      );
+    if (current.state !== 'refused') {
+      current = { state: 'refused', reason, since: now() };
+      refusedAt = performance.now();
+    }
+    current.reason = reason;
+    met[by] = reason;
   }
 
   function logOnce(fault: Fault, reason: string): void {
@@ -82,7 +99,7 @@ export function createAccount({ provider, log, onFault = () => {} }: AccountOpti
 
   function noteFault(fault: Fault, reason: string, recipient: string): void {
     onFault(fault);
-    if (fault === 'account') refuse(reason, false);
+    if (fault === 'account') refuse('send', reason);
     else logOnce(fault, reason);
     if (fault === 'sender') extendRun(reason, recipient);
   }
@@ -90,27 +107,29 @@ export function createAccount({ provider, log, onFault = () => {} }: AccountOpti
   function extendRun(reason: string, recipient: string): void {
     if (run?.reason !== reason) run = { reason, recipients: new Set() };
     run.recipients.add(recipient);
-    if (run.recipients.size >= longestRun) refuse(reason, false);
+    if (run.recipients.size >= longestRun) refuse('send', reason);
   }
 
-  function noteAccepted(): void {
+  /** A send that began before the account was refused may end after it, and says nothing about the present. */
+  function noteAccepted(begunAt: number): void {
+    if (current.state === 'refused' && begunAt < refusedAt) return;
     if (run) loggedAt.delete(run.reason);
     run = undefined;
-    enter('ok', null);
+    accept();
   }
 
   return {
     report: () => ({ ...current, balance }),
 
     learnFromCheck(check) {
-      if (check.state === 'refused') refuse(check.reason, true);
+      if (check.state === 'refused') refuse('check', check.reason);
       if (check.state !== 'healthy') return;
-      if (check.balance !== undefined) noteBalance(check.balance);
-      if (current.state !== 'refused' || isSeenByCheck) enter('ok', null);
+      noteBalance(check.balance ?? null);
+      if (current.state !== 'refused' || met.check !== undefined) accept();
     },
 
-    learnFromSend({ outcome, fault }, recipient) {
-      if (outcome.outcome === 'accepted') noteAccepted();
+    learnFromSend({ outcome, fault }, recipient, begunAt) {
+      if (outcome.outcome === 'accepted') noteAccepted(begunAt);
       if (outcome.outcome !== 'not_sent' || !fault) return outcome;
       noteFault(fault, outcome.reason, recipient);
       const isRefused = current.state === 'refused' && (fault === 'account' || fault === 'sender');
@@ -123,8 +142,9 @@ export function createAccount({ provider, log, onFault = () => {} }: AccountOpti
     },
   };
 
-  function noteBalance(left: number): void {
-    if (left <= 0 && (balance ?? 1) > 0)
+  /** Null if the provider no longer reports one: the last one would be shown for ever. */
+  function noteBalance(left: number | null): void {
+    if (left !== null && left <= 0 && (balance ?? 1) > 0)
       log.error({ provider, balance: left }, 'the balance of the account is used up');
     balance = left;
   }

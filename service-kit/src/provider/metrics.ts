@@ -70,6 +70,7 @@ export function exportAccount(provider: Provider, account: Account | undefined, 
     registers,
     collect() {
       const balance = account?.report().balance ?? null;
+      this.reset(); // a balance that is no longer reported would stay
       if (balance !== null) this.set({ provider }, balance);
     },
   });

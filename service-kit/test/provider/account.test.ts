@@ -10,8 +10,12 @@ function setUp() {
   const log = { info: note, error: note } as unknown as FastifyBaseLogger;
   const account = createAccount({ provider: 'Twilio', log, onFault: (fault) => faults.push(fault) });
   let recipients = 0;
-  const send = (outcome: Outcome, fault?: Fault, recipient = `+5730000000${++recipients}`) =>
-    account.learnFromSend({ outcome, fault }, recipient);
+  const send = (
+    outcome: Outcome,
+    fault?: Fault,
+    recipient = `+5730000000${++recipients}`,
+    begunAt = performance.now(),
+  ) => account.learnFromSend({ outcome, fault }, recipient, begunAt);
   return { account, lines, faults, send };
 }
 
@@ -118,6 +122,50 @@ describe('a refused account', () => {
   });
 });
 
+describe('a refused account', () => {
+  const balance = refusedFor('balance');
+  const begunBefore = performance.now() - 1000;
+
+  test('given accepted sends that began before, stays refused, so that sends under way are one log line', () => {
+    const { account, send, lines } = setUp();
+    send(accepted);
+    for (let n = 0; n < 50; n += 1) {
+      send(balance, 'account');
+      send(accepted, undefined, '+573000000000', begunBefore);
+    }
+    expect(account.report()).toMatchObject({ state: 'refused', reason: 'balance' });
+    expect(lines).toMatchObject([{ account: 'ok' }, { account: 'refused' }]);
+    send(accepted);
+    expect(account.report().state).toBe('ok');
+  });
+
+  test('given a run of sender faults, is not ended by an accepted send that began before', () => {
+    const { account, send } = setUp();
+    for (let n = 0; n < 3; n += 1) send(sender, 'sender');
+    send(accepted, undefined, '+573000000000', begunBefore);
+    expect(account.report()).toMatchObject({ state: 'refused', reason: 'twilio_21606' });
+  });
+
+  test('given another reason of later sends, reports that one, logs it once and keeps its time', () => {
+    const { account, send, lines } = setUp();
+    send(balance, 'account');
+    const { since } = account.report();
+    for (let n = 0; n < 3; n += 1) send(refusedFor('account_blocked'), 'account');
+    expect(account.report()).toMatchObject({ state: 'refused', reason: 'account_blocked', since });
+    expect(lines).toMatchObject([
+      { account: 'refused', previous: 'unknown', reason: 'balance' },
+      { account: 'refused', previous: 'refused', reason: 'account_blocked' },
+    ]);
+  });
+
+  test('given a check that meets another reason, reports that one', () => {
+    const { account, send } = setUp();
+    send(balance, 'account');
+    account.learnFromCheck({ state: 'refused', reason: 'credentials' });
+    expect(account.report()).toMatchObject({ state: 'refused', reason: 'credentials' });
+  });
+});
+
 test('a fault that is none of the account is logged once, and again after accepted sends only if it was about the sender', () => {
   const { send, lines, faults } = setUp();
   for (let i = 0; i < 3; i += 1) {
@@ -146,4 +194,14 @@ test('a balance is shown, and logged when it is used up; it refuses nothing', ()
   for (const balance of [10, 0, 0, 5, 0]) account.learnFromCheck({ state: 'healthy', balance });
   expect(account.report()).toMatchObject({ state: 'ok', balance: 0 });
   expect(lines.filter(({ balance }) => balance === 0)).toHaveLength(2);
+});
+
+test('a balance that a healthy check no longer reports is forgotten; a check that says nothing keeps it', () => {
+  const { account } = setUp();
+  account.learnFromCheck({ state: 'healthy', balance: 0 });
+  account.learnFromCheck({ state: 'unhealthy', reason: 'http_500' });
+  account.learnFromCheck({ state: 'unknown', reason: 'check_forbidden' });
+  expect(account.report().balance).toBe(0);
+  account.learnFromCheck({ state: 'healthy' });
+  expect(account.report().balance).toBeNull();
 });

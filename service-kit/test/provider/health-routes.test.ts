@@ -60,7 +60,11 @@ describe('GET /health/upstream', () => {
   test('given an account that only sends have shown to be refused, returns 503, and that only a send can tell', async () => {
     const log = { info() {}, error() {} } as unknown as FastifyBaseLogger;
     const account = createAccount({ provider: 'Aldeamo', log });
-    account.learnFromSend({ outcome: { outcome: 'not_sent', reason: 'balance' }, fault: 'account' }, '+57');
+    account.learnFromSend(
+      { outcome: { outcome: 'not_sent', reason: 'balance' }, fault: 'account' },
+      '+57',
+      performance.now(),
+    );
     const { app } = await buildFakeApp({}, { account });
     const response = await app.inject('/health/upstream');
     expect(response.statusCode).toBe(503);

@@ -64,6 +64,8 @@ describe('metrics', () => {
       ...states('ok'),
       'paysms_account_balance{provider="Aldeamo"} 12',
     ]);
+    account.learnFromCheck({ state: 'healthy' });
+    expect(await samples({ app })).toEqual(states('ok'));
     expect(await samples(await buildSandboxApp())).toBeNull();
   });
 });

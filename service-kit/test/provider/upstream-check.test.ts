@@ -19,6 +19,7 @@ function setUp(check: () => Promise<Check> = async () => ({ state: 'healthy' }))
     account.learnFromSend(
       { outcome: { outcome: 'not_sent', reason: 'twilio_20003' }, fault: 'account' },
       '+57',
+      performance.now(),
     );
   return { account, gateway, upstream, refuse };
 }
