@@ -24,7 +24,10 @@ export function readPackageReport({ status, body }: Answer): Check {
   const report = reportSchema.safeParse(parseJson(body)).data;
   if (!report) return { state: 'unknown', reason: 'unreadable_answer' };
   if (report.status === -1) return credentialsRefused;
-  if (report.status !== undefined && report.status < 0)
+  // Else it may be of anything that answers with JSON.
+  if (report.status === undefined ? !report.result : Number.isNaN(report.status))
+    return { state: 'unknown', reason: 'unreadable_answer' };
+  if (report.status !== undefined && report.status !== 1)
     return { state: 'unknown', reason: codeOf(report.status) };
   const balance = balanceOf(report.result ?? []);
   return { state: 'healthy', ...(balance !== undefined && { balance }) };

@@ -125,7 +125,7 @@ export async function startTwilioUpstream({
     authToken,
     apiKeys: new Map<string, string>(),
     restrictedKeys: new Set<string>(),
-    account: (response: ServerResponse) => replyJson(response, 200, {}), // its status alone is read
+    account: (response: ServerResponse) => replyJson(response, 200, { messages: [] }),
     callbackOrigin: undefined,
     sendStatus: (sid: string, status: string, errorCode?: number, options?: StatusOptions) =>
       sendStatus(upstream, sid, status, errorCode, options),

@@ -116,13 +116,20 @@ export function readAnswer(answer: Answer): Reading {
 /** The code of an API key without the permission that a request needs. */
 const notPermitted = 70051;
 
+const listSchema = z.object({ messages: z.array(z.unknown()) });
+
 /**
  * Only the refusal of the credentials is a refusal: an API key may be allowed to create messages and nothing else, so that
- * another 4xx says nothing of what a send would meet.
+ * another 4xx says nothing of what a send would meet. Neither does a 200 without a list, such as the page of a proxy: a circuit
+ * that it closed would open again with the next sends.
  */
 function readCheck({ status, body }: Answer): Check {
-  if (status === 200) return { state: 'healthy' };
-  const code = codeOf(parseJson(body));
+  const json = parseJson(body);
+  if (status === 200)
+    return listSchema.safeParse(json).success
+      ? { state: 'healthy' }
+      : { state: 'unknown', reason: 'unreadable_answer' };
+  const code = codeOf(json);
   if (status === 403 || code === notPermitted) return { state: 'unknown', reason: 'check_forbidden' };
   if (status === 401) return { state: 'refused', reason: 'credentials' };
   const isAnswered = status >= 400 && status < 500;

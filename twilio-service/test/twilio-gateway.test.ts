@@ -432,7 +432,18 @@ describe('whatever its fields are,', () => {
 
 describe('the check', () => {
   test.each([
-    [200, { state: 'healthy' }],
+    ['{"messages":[]}', { state: 'healthy' }],
+    ['{"messages":[{"sid":"SM1"}],"page":0}', { state: 'healthy' }],
+    ...['', '{}', '[]', 'null', '{"messages":null}', '<html>Welcome</html>', '{"error":"no route"}'].map(
+      (body): [string, object] => [body, { state: 'unknown', reason: 'unreadable_answer' }],
+    ),
+  ])('given a 200 with %s, is %o', async (body, check) => {
+    const { upstream, gateway } = await startGateway();
+    upstream.account = (response) => response.writeHead(200).end(body);
+    await expect(gateway.check()).resolves.toEqual(check);
+  });
+
+  test.each([
     [302, { state: 'unhealthy', reason: 'http_302' }],
     [401, { state: 'refused', reason: 'credentials' }],
     [403, { state: 'unknown', reason: 'check_forbidden' }],
