@@ -23,15 +23,18 @@ export function watchProviders(
   onMode: (provider: Provider, mode: ProviderState['mode']) => void = () => {},
 ): ProviderStates {
   const states: Partial<Record<Provider, ProviderState>> = {};
+  /** Since when the refusal has lasted that was reported last. Replicas report their states in turn, and each has its own. */
+  const refusedSince: Partial<Record<Provider, string>> = {};
 
   async function read(provider: Provider): Promise<void> {
     const state = await clients[provider].readState();
     if (!state) return;
-    const before = states[provider]?.account;
     states[provider] = state;
     onMode(provider, state.mode);
     const { account } = state;
-    if (account?.state === 'refused' && account.since !== before?.since) onRefused(provider, account.reason);
+    if (account?.state !== 'refused' || account.since === refusedSince[provider]) return;
+    refusedSince[provider] = account.since;
+    onRefused(provider, account.reason);
   }
   const providers = ['Aldeamo', 'Twilio'] as const;
   const readBoth = () => {

@@ -56,3 +56,17 @@ test('a refusal is reported once, and once more after it came again', async () =
   expect(onRefused).toHaveBeenCalledTimes(2);
   states.stop();
 });
+
+test('given two replicas of which one is refused, reports that once, so that the circuit that the other closes stays closed', async () => {
+  const { clients, onRefused, states } = setUp(undefined);
+  let turn = 0;
+  const replicas = [account('refused'), account('ok', '2026-01-01T02:00:00.000Z')] as const;
+  clients.Twilio.readState.mockImplementation(async () => ({
+    mode: 'live' as const,
+    account: replicas[turn++ % 2] ?? null,
+  }));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(turn).toBeGreaterThan(4);
+  expect(onRefused.mock.calls).toEqual([['Twilio', 'credentials']]);
+  states.stop();
+});
