@@ -33,10 +33,10 @@ export interface ProviderClient {
   close(): Promise<void>;
 }
 
-/** An older provider service reports no account. */
+/** An older provider service reports no account, and a newer one may report it otherwise: that hides no mode. */
 const providerStateSchema = z.object({
   mode: modeSchema,
-  account: accountReportSchema.nullable().default(null),
+  account: accountReportSchema.nullable().default(null).catch(null),
 });
 export type ProviderState = z.infer<typeof providerStateSchema>;
 

@@ -631,6 +631,33 @@ describe('the check of a provider', () => {
   });
 });
 
+describe('the state that a provider service reports of itself', () => {
+  const refused = {
+    state: 'refused',
+    reason: 'credentials',
+    since: '2026-01-01T00:00:00.000Z',
+    balance: null,
+  };
+
+  test.each<[status: number, body: unknown, state: object | undefined]>([
+    [200, { mode: 'live', account: refused, requests: 1 }, { mode: 'live', account: refused }],
+    [200, { mode: 'sandbox', account: null }, { mode: 'sandbox', account: null }],
+    [200, { mode: 'live' }, { mode: 'live', account: null }], // of an older release
+    [200, { mode: 'live', account: { ...refused, state: 'limited' } }, { mode: 'live', account: null }],
+    [200, { mode: 'live', account: 'refused' }, { mode: 'live', account: null }],
+    [200, { account: refused }, undefined],
+    [200, '<html>', undefined],
+    [503, { mode: 'live', account: refused }, undefined],
+  ])('given a %i with %j, is %o', async (status, body, state) => {
+    const url = await serve((_request, response) => response.writeHead(status).end(JSON.stringify(body)));
+    await expect(clientOf(url).readState()).resolves.toEqual(state);
+  });
+
+  test('given a port where no server listens, is unknown', async () => {
+    await expect(clientOf(await unusedUrl()).readState()).resolves.toBeUndefined();
+  });
+});
+
 describe('the status query of an attempt', () => {
   const ageMs = 3_600_000;
   const startedAt = Date.now() - ageMs;
