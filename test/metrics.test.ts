@@ -95,7 +95,7 @@ test.skipIf(without)(`promtool accepts the configuration and the alerts of ops/$
 });
 
 /** The names in its expressions that are no metrics. */
-const ofPrometheus = ['histogram_quantile', 'max_over_time', '__rate_interval'];
+const ofPrometheus = ['histogram_quantile', 'max_over_time', 'min_over_time', '__rate_interval'];
 
 async function scrape(trio: Trio, service: (typeof serviceNames)[number]): Promise<string> {
   const text = await (await fetch(`${trio.url(service)}/metrics`)).text();
