@@ -460,7 +460,9 @@ describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
     await pay(live.url('payment-service'), { customer_id: 'any', phone: '+573001234567' });
     await card(page, 'Aldeamo').getByText('the account is refused: no SMS are left in the account').waitFor();
     await page.getByRole('button', { name: 'Español' }).click();
-    await card(page, 'Aldeamo').getByText('el proveedor rechaza la cuenta: a la cuenta no le quedan SMS').waitFor();
+    await card(page, 'Aldeamo')
+      .getByText('el proveedor rechaza la cuenta: a la cuenta no le quedan SMS')
+      .waitFor();
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);
   });
