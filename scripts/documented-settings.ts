@@ -33,6 +33,14 @@ const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
     description:
       'The password of the database of docker-compose.scale.yml. PostgreSQL reads it once, when the database is created.',
   },
+  {
+    name: 'CONTAINER_EXTRA_CA_CERTS',
+    readBy: ['Compose'],
+    defaults: [],
+    form: 'a path',
+    description:
+      'The file of this machine that docker compose mounts, as NODE_EXTRA_CA_CERTS of the two provider services. The user node of the container has to be allowed to read it.',
+  },
 ];
 
 /** The names of all settings of `.env`. */

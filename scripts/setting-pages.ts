@@ -12,7 +12,7 @@ const sections: [title: string, names: RegExp][] = [
     'Storage',
     /^(DATABASE_URL|SENDS_DATABASE_URL|POSTGRES_PASSWORD|IDEMPOTENCY_RETENTION_MS|PAYMENT_RETENTION_MS)$/,
   ],
-  ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^NODE_EXTRA|^ALLOW_MIXED_MODES$/],
+  ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^(NODE|CONTAINER)_EXTRA|^ALLOW_MIXED_MODES$/],
   ['Circuit breakers', /^CIRCUIT_/],
   ['Retries of a notification', /^(NOTIFICATION|UNKNOWN|OUTBOX)_/],
   ['Where SMS may go, and how many', /^(ALLOWED_COUNTRIES|MAX_SMS_)/],

@@ -1,6 +1,7 @@
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
 import { milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
 import { providerSettings } from 'service-kit/provider/settings.ts';
+import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
 
 export const aldeamoConfigSchema = z
@@ -36,6 +37,7 @@ export const aldeamoConfigSchema = z
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));
+    if (value.ALDEAMO_USERNAME || value.ALDEAMO_PASSWORD) issues.push(...wrongWayOut(value));
     if (value.ALDEAMO_USERNAME && !value.ALDEAMO_PASSWORD)
       issues.push(...missing(['ALDEAMO_PASSWORD'], 'is required with ALDEAMO_USERNAME'));
     if (value.ALDEAMO_PASSWORD && !value.ALDEAMO_USERNAME)

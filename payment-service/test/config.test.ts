@@ -295,6 +295,7 @@ test('.env.example sets every variable of the three services once, to a value th
   const { PORT: _, ...shapes } = Object.assign({}, ...schemas.map(({ shape }) => shape));
   const ofStarters = [
     'ALDEAMO_SERVICE_PORT',
+    'CONTAINER_EXTRA_CA_CERTS',
     'PAYMENT_SERVICE_PORT',
     'POSTGRES_PASSWORD',
     'TWILIO_SERVICE_PORT',
@@ -325,6 +326,37 @@ test.each([
   const names = documentedSettings().filter(({ readBy }) => readBy.includes(service));
   const expected = names.map(({ name }) => name).filter((name) => !elsewhere.includes(name));
   expect(passed.sort()).toEqual(expected.sort());
+});
+
+test('docker-compose.yml mounts no file that the shell has for other programs', () => {
+  const compose = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
+  const mounted = [...compose.matchAll(/^ *source: \W+(\w+)/gm)].map(([, variable]) => variable);
+  expect(mounted).toEqual(['CONTAINER_EXTRA_CA_CERTS']);
+});
+
+describe('a way out that the shell has for other programs', () => {
+  const wayOut = { HTTPS_PROXY: 'socks5://127.0.0.1:1080', NODE_EXTRA_CA_CERTS: '/nowhere/ca.pem' };
+  const live = {
+    Aldeamo: { ALDEAMO_USERNAME: 'a', ALDEAMO_PASSWORD: 'b' },
+    Twilio: {
+      TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
+      TWILIO_AUTH_TOKEN: 'b',
+      TWILIO_FROM: '+15005550006',
+    },
+  };
+
+  test.each([
+    ['Aldeamo', aldeamoConfigSchema, live.Aldeamo],
+    ['Twilio', twilioConfigSchema, live.Twilio],
+  ])('does not keep the sandbox of %s from starting, but a live service', (_provider, schema, credentials) => {
+    const readWith = (env: Record<string, string>) => readConfiguration(schema as z.ZodType, env);
+    expect(readWith(wayOut)).toMatchObject(wayOut);
+    expect(readWith(credentials)).toMatchObject(credentials);
+    const refused = () => readWith({ ...credentials, ...wayOut });
+    expect(refused).toThrow(/HTTPS_PROXY: must be an http:\/\/ or https:\/\/ URL/);
+    expect(refused).toThrow(/NODE_EXTRA_CA_CERTS: must be a file with certificates/);
+    expect(refused).not.toThrow(/1080|nowhere/);
+  });
 });
 
 function messageOf(env: Record<string, string>): string {

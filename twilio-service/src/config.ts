@@ -8,6 +8,7 @@ import {
   share,
 } from 'service-kit/http/configuration.ts';
 import { providerSettings } from 'service-kit/provider/settings.ts';
+import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
 import type { TwilioAccount } from './twilio-gateway.ts';
 
@@ -85,6 +86,7 @@ export const twilioConfigSchema = z
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));
     if (liveSettings.every((name) => !value[name])) return;
+    issues.push(...wrongWayOut(value));
     const need = (why: string, ...names: (keyof typeof value)[]) => issues.push(...missing(names, why));
     if (!value.TWILIO_ACCOUNT_SID) need('is required to send through Twilio', 'TWILIO_ACCOUNT_SID');
     if (value.TWILIO_API_KEY_SID && !value.TWILIO_API_KEY_SECRET)

@@ -40,7 +40,7 @@ export function createConnectLog({
 const remedies: [reasons: RegExp, remedy: string][] = [
   [
     /tls_(ca_unknown|certificate_self_signed)$/,
-    'the certificate is signed by no CA that this machine trusts; if it is that of your own proxy, set NODE_EXTRA_CA_CERTS to a file with its CA',
+    'the certificate is signed by no CA that this machine trusts; if it is that of your own proxy, set NODE_EXTRA_CA_CERTS, or CONTAINER_EXTRA_CA_CERTS with docker compose, to a file with its CA',
   ],
   [/tls_certificate_expired$/, 'the certificate has expired; the operator of the host has to renew it'],
   [/tls_certificate_not_yet_valid$/, 'the certificate is not valid yet; check the clock of this machine'],

@@ -4,10 +4,10 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 
 /**
  * Lets this process trust the authorities of NODE_EXTRA_CA_CERTS when the variable comes from `.env`. One that was set before the
- * process began was read by Node.js itself.
+ * process began was read by Node.js itself. A file without certificates, which a live service refuses, is left out, as there.
  */
 export function trustExtraAuthorities(file: string | undefined): void {
-  if (!file || getCACertificates('extra').length > 0) return;
+  if (!file || getCACertificates('extra').length > 0 || !hasCertificates(file)) return;
   setDefaultCACertificates([...getCACertificates('default'), ...readCertificates(file)]);
 }
 

@@ -2,15 +2,13 @@ import { z } from 'zod';
 import { hasCertificates } from '../client/extra-authorities.ts';
 import type { ProxyOptions } from '../client/proxy.ts';
 
-/** The environment variables of the way to the provider's API. */
+/**
+ * The environment variables of the way to the provider's API. What they hold is checked by `wrongWayOut`, and only if the service is
+ * live: a shell may have them for other programs, and a sandbox makes no use of them.
+ */
 export const wayOutSettings = () => ({
   HTTPS_PROXY: z
     .string()
-    // As curl reads it.
-    .transform((proxy) => (proxy.includes('://') ? proxy : `http://${proxy}`))
-    .pipe(z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true }))
-    .refine(hasNoPath, 'must have no path')
-    .refine(hasReadableUser, 'must have a user and a password that are percent-encoded')
     .meta({ form: 'an http:// or https:// URL without a path, perhaps with user:password@' })
     .optional()
     .describe(
@@ -25,13 +23,46 @@ export const wayOutSettings = () => ({
     ),
   NODE_EXTRA_CA_CERTS: z
     .string()
-    .refine(hasCertificates, 'must be a file with certificates in PEM that this user may read')
     .meta({ form: 'a path' })
     .optional()
     .describe(
-      'A file with the certificates (PEM) of authorities to trust besides those of Node.js, such as that of a proxy that inspects TLS.',
+      'A file with the certificates (PEM) of authorities to trust besides those of Node.js, such as that of a proxy that inspects TLS. docker compose does not pass it on, because a shell may have it with a file that no container can read: set CONTAINER_EXTRA_CA_CERTS there.',
     ),
 });
+
+interface WayOutConfig {
+  HTTPS_PROXY?: string | undefined;
+  NO_PROXY?: string | undefined;
+  NODE_EXTRA_CA_CERTS?: string | undefined;
+}
+
+const rules = z.object({
+  HTTPS_PROXY: z
+    .string()
+    .transform(withScheme)
+    .pipe(z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true }))
+    .refine(hasNoPath, 'must have no path')
+    .refine(hasReadableUser, 'must have a user and a password that are percent-encoded')
+    .optional(),
+  NODE_EXTRA_CA_CERTS: z
+    .string()
+    .refine(hasCertificates, 'must be a file with certificates in PEM that this user may read')
+    .optional(),
+});
+
+/** The issues of the way out, for the check of a service that is live. Without the values, because a proxy's has a password. */
+export const wrongWayOut = (config: WayOutConfig) =>
+  (rules.safeParse(config).error?.issues ?? []).map(({ path, message }) => ({
+    code: 'custom' as const,
+    path,
+    message,
+    input: undefined,
+  }));
+
+/** As curl reads it. */
+function withScheme(proxy: string): string {
+  return proxy.includes('://') ? proxy : `http://${proxy}`;
+}
 
 function hasNoPath(url: string): boolean {
   const { pathname, search, hash } = new URL(url);
@@ -47,12 +78,8 @@ function hasReadableUser(url: string): boolean {
   }
 }
 
-interface WayOutConfig {
-  HTTPS_PROXY?: string | undefined;
-  NO_PROXY?: string | undefined;
-}
-
 export const proxyOptions = ({
-  HTTPS_PROXY: url,
+  HTTPS_PROXY,
   NO_PROXY: except = '',
-}: WayOutConfig): ProxyOptions | undefined => (url === undefined ? undefined : { url, except });
+}: WayOutConfig): ProxyOptions | undefined =>
+  HTTPS_PROXY === undefined ? undefined : { url: withScheme(HTTPS_PROXY), except };

@@ -5,9 +5,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { createTestAuthority } from '../../../test/doubles/certificates.ts';
 import { type ConfigurationError, readConfiguration } from '../../src/http/configuration.ts';
-import { proxyOptions, wayOutSettings } from '../../src/provider/way-out-settings.ts';
+import { proxyOptions, wayOutSettings, wrongWayOut } from '../../src/provider/way-out-settings.ts';
 
-const schema = z.object(wayOutSettings());
+/** As a service that is live checks them. */
+const schema = z
+  .object(wayOutSettings())
+  .check(({ value, issues }) => void issues.push(...wrongWayOut(value)));
 const read = (env: Record<string, string>) => readConfiguration(schema, env);
 
 function messageOf(env: Record<string, string>): string {
