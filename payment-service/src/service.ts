@@ -53,7 +53,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
     const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
     const bounds = createBounds({
       ...boundsSettings(config),
-      isLive: (provider) => modes.of(provider) === 'live',
+      modeOf: modes.of,
       store,
       clock,
       policy,

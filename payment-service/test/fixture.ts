@@ -98,7 +98,7 @@ export const noBounds = {
   defaultCountry: 'CO',
   maxPerDay: 0,
   maxPerRecipientPerHour: 0,
-  isLive: () => false,
+  modeOf: () => 'sandbox' as const,
 } as const;
 
 /**

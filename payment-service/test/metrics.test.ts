@@ -290,7 +290,7 @@ describe('GET /metrics, on the store', () => {
   });
 
   test('shows how many notifications wait for a bound, by reason, and nothing while the store does not respond', async () => {
-    const fixture = await build({ bounds: { isLive: () => true, maxPerRecipientPerHour: 1 } });
+    const fixture = await build({ bounds: { modeOf: () => 'live', maxPerRecipientPerHour: 1 } });
     expect(await scrape(fixture)).toMatch(/^paysms_notifications_waiting\{reason="daily_limit"\} 0$/m);
     for (const phone of ['+573001234567', '+573001234567', '+573001234567', '+593991234567'])
       await fixture.app.inject(post({ ...body, phone }));

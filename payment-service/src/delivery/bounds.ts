@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { isOrdinaryNumberOf } from 'service-kit/contract/destination.ts';
+import type { Mode } from 'service-kit/contract/mode.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { Country } from 'service-kit/contract/phone.ts';
 import { askedProvider } from '../domain/attempts.ts';
@@ -38,31 +39,33 @@ export interface BoundsSettings {
 
 export interface BoundsOptions extends BoundsSettings {
   store: Pick<Store, 'takeOfDay' | 'takeOfRecipient'>;
-  /** Whether the provider sends SMS that cost money. */
-  isLive: (provider: Provider) => boolean;
+  /** Null until the provider service has reported it: until then it counts as live, because it may be. */
+  modeOf: (provider: Provider) => Mode | null;
   clock: Pick<ClockWatch, 'aheadMs' | 'mayExpire'>;
   policy: Pick<RetryPolicy, 'maxMs'>;
   log: Pick<FastifyBaseLogger, 'error'>;
 }
 
-/** The pause while the store cannot be asked, in ms. */
-const afterFailureMs = 1000;
+/** The pause while the store cannot be asked, or the mode of the provider is not known, in ms. */
+const askAgainMs = 1000;
 
 export function createBounds(options: BoundsOptions): Bounds {
-  const { store, isLive, clock, policy, log } = options;
+  const { store, modeOf, clock, policy, log } = options;
   const { allowedCountries, defaultCountry, maxPerDay, maxPerRecipientPerHour } = options;
   /** The time before the clock was set ahead, until its new time is accepted: a day must not turn by a wrong clock. */
   const now = () => Date.now() - (clock.mayExpire() ? 0 : clock.aheadMs());
   const daily = createDailyAllowance(store, maxPerDay, () => dayOf(now()));
 
-  const isOfLive = (begun: Payment): boolean => {
+  /** Undefined if no attempt was begun. */
+  const modeAt = (begun: Payment): Mode | null | undefined => {
     const provider = askedProvider(begun);
-    return provider !== undefined && isLive(provider);
+    return provider && modeOf(provider);
   };
+  const mayBeLive = (begun: Payment) => modeAt(begun) === 'live' || modeAt(begun) === null;
   const countriesOf = (begun: Payment): Country[] | undefined =>
-    allowedCountries ?? (isOfLive(begun) ? [defaultCountry] : undefined);
+    allowedCountries ?? (mayBeLive(begun) ? [defaultCountry] : undefined);
   const applyTo = (begun: Payment) => askedProvider(begun) !== undefined && countriesOf(begun) !== undefined;
-  const count = (begun: Payment) => (maxPerDay > 0 || maxPerRecipientPerHour > 0) && isOfLive(begun);
+  const count = (begun: Payment) => (maxPerDay > 0 || maxPerRecipientPerHour > 0) && mayBeLive(begun);
 
   async function takeOfRecipient(phone: string, segments: number): Promise<boolean> {
     if (maxPerRecipientPerHour === 0) return true;
@@ -98,11 +101,12 @@ export function createBounds(options: BoundsOptions): Bounds {
   async function admitBounded(begun: Payment, before: Payment): Promise<Payment> {
     try {
       const bound = await findBound(begun);
-      return bound ? waitForBound(before, bound, policy, waitMs[bound]()) : begun;
+      if (!bound) return begun;
+      return waitForBound(before, bound, policy, modeAt(begun) === null ? askAgainMs : waitMs[bound]());
     } catch (err) {
       if (!(err instanceof StoreUnavailable)) throw err;
       log.error({ err }, 'the bounds cannot be checked; the notification waits');
-      return postpone(before, policy, afterFailureMs);
+      return postpone(before, policy, askAgainMs);
     }
   }
 

@@ -61,7 +61,15 @@ describe('the bounds of two replicas on one database', () => {
       patienceMs: 1000,
     } as const;
     const clock = { aheadMs: () => 0, mayExpire: () => true };
-    const bounds = createBounds({ ...noBounds, isLive: () => true, store, clock, policy, log, ...settings });
+    const bounds = createBounds({
+      ...noBounds,
+      modeOf: () => 'live',
+      store,
+      clock,
+      policy,
+      log,
+      ...settings,
+    });
     const calls: Call[] = [];
     const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
     const notifier = createNotifier({ clients, parameters: circuitBreakerDefaults, policy, bounds, log });

@@ -39,6 +39,8 @@ const setWall = (byMs: number) => void vi.setSystemTime(Date.now() + byMs);
 interface Options extends Partial<BoundsSettings> {
   store?: Store;
   live?: Provider[];
+  /** Of these the mode is not known; it may be changed. */
+  unknown?: Provider[];
   ttlMs?: number;
 }
 
@@ -46,6 +48,7 @@ interface Options extends Partial<BoundsSettings> {
 function setUp({
   store = createMemoryStore({ leaseMs }),
   live = ['Aldeamo', 'Twilio'],
+  unknown = [],
   ttlMs = 24 * hour,
   ...settings
 }: Options = {}) {
@@ -75,7 +78,7 @@ function setUp({
   const bounds = createBounds({
     ...noBounds,
     ...settings,
-    isLive: (provider) => live.includes(provider),
+    modeOf: (provider) => (unknown.includes(provider) ? null : live.includes(provider) ? 'live' : 'sandbox'),
     ...{ store, clock, policy, log },
   });
   const clients = { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') };
@@ -118,6 +121,34 @@ const waitsUntil = (reason: string, at: string) => ({
 });
 const longestWait = '2026-03-01T12:25:00.000Z';
 const sent = { notification_status: 'sent', notification: { reason: null, next_attempt_at: null } };
+
+describe('a provider whose mode is not known yet', () => {
+  test.each<[string, Provider[], Payment['notification_status']]>([
+    ['sandbox, it is sent to', [], 'sent'],
+    ['live, it waits on', ['Aldeamo'], 'pending'],
+  ])('counts as live: a phone of another country waits a second, and once the provider is %s', async (_what, live, status) => {
+    const unknown: Provider[] = ['Aldeamo'];
+    const { pay, turn, found } = setUp({ live, unknown });
+    const payment = await pay({ phone: abroad });
+    expect(payment).toMatchObject(waitsUntil('country_not_allowed', '2026-03-01T12:10:01.000Z'));
+    unknown.pop();
+    pass(1000);
+    await turn();
+    expect(await found(payment.payment_id)).toMatchObject({ notification_status: status });
+  });
+
+  test('counts as live for the limit of a day', async () => {
+    const { pay, calls } = setUp({ live: [], unknown: ['Aldeamo'], maxPerDay: 1 });
+    expect(await pay()).toMatchObject(sent);
+    expect(await pay()).toMatchObject(waitsUntil('daily_limit', '2026-03-01T12:10:01.000Z'));
+    expect(calls).toHaveLength(1);
+  });
+
+  test('does not delay what is within the bounds', async () => {
+    const { pay } = setUp({ live: [], unknown: ['Aldeamo', 'Twilio'] });
+    expect(await pay()).toMatchObject(sent);
+  });
+});
 
 describe('a phone of a country that is not allowed', () => {
   test('is not sent to while a provider is live: by default those of the default country alone are', async () => {
