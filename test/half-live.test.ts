@@ -104,6 +104,12 @@ describe('given Aldeamo live and Twilio a sandbox', () => {
       ['Aldeamo', 'not_sent', 'connection_refused', null],
       ['Twilio', 'not_sent', 'sandbox_beside_live', 'sandbox'],
     ]);
+
+    await trio.kill('payment-service');
+    await trio.start('payment-service');
+    await eventually(modes, ({ Twilio }) => Twilio === 'sandbox', 5000);
+    const { body: afterRestart } = await pay(payments, { customer_id: 'half', phone });
+    expect(attemptsOf(afterRestart)).toEqual(attemptsOf(payment));
     expect(await ledgerOf('Twilio')).toEqual({ data: [] });
   });
 

@@ -16,6 +16,7 @@ import {
 import { createBounds } from './delivery/bounds.ts';
 import { watchClock } from './delivery/clock-watch.ts';
 import { createNotifier } from './delivery/notifier.ts';
+import { recallLive } from './delivery/recall-live.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
 import { replicaChannelOf } from './live/replica-channel.ts';
 import { createSandboxControls } from './live/sandbox-controls.ts';
@@ -45,12 +46,18 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
       Twilio: createHttpClient({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
     });
+    const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
     const store = createReopeningStore(
-      () => openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable }),
+      async () => {
+        const opened = await openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable });
+        await recallLive(opened, modes).catch((err: unknown) =>
+          logger.warn({ err }, 'it is not known which provider was live before the start'),
+        );
+        return opened;
+      },
       logger,
       (cause) => explainDatabaseError(cause, config.DATABASE_URL, 'DATABASE_URL'),
     );
-    const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
     const bounds = createBounds({
       ...boundsSettings(config),
       modeOf: modes.of,

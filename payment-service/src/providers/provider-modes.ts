@@ -8,6 +8,8 @@ export interface ProviderModes {
   of(provider: Provider): Mode | null;
   /** Learns from a report, or an answer to a send; undefined if that had no mode. */
   learn(provider: Provider, mode: Mode | undefined): void;
+  /** Counts the provider as live until it reports its mode: it was before this process started. */
+  presumeLive(provider: Provider): void;
   /** Whether a sandbox must not accept an SMS, because a provider is live. */
   isLiveOnly(): boolean;
 }
@@ -26,7 +28,9 @@ const liveForMs = 60_000;
 
 export function createProviderModes({ allowMixed, log }: ProviderModesOptions): ProviderModes {
   const modes: Record<Provider, Mode | null> = { Aldeamo: null, Twilio: null };
+  const presumed = new Set<Provider>();
   let liveAt = Number.NEGATIVE_INFINITY;
+  const isLive = (provider: Provider) => (modes[provider] ?? (presumed.has(provider) && 'live')) === 'live';
 
   function logChange(wereMixed: boolean): void {
     const fields = { modes: { ...modes } };
@@ -54,9 +58,10 @@ export function createProviderModes({ allowMixed, log }: ProviderModesOptions): 
       modes[provider] = mode;
       logChange(wereMixed);
     },
+    presumeLive: (provider) => void presumed.add(provider),
     isLiveOnly() {
       if (allowMixed) return false;
-      return modes.Aldeamo === 'live' || modes.Twilio === 'live' || performance.now() - liveAt < liveForMs;
+      return isLive('Aldeamo') || isLive('Twilio') || performance.now() - liveAt < liveForMs;
     },
   };
 }

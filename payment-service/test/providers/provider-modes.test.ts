@@ -27,6 +27,15 @@ describe('live_only', () => {
     expect([modes.of('Aldeamo'), modes.of('Twilio')]).toEqual(['sandbox', 'sandbox']);
   });
 
+  test('is on while a provider that was live before the start has not reported its mode', () => {
+    const { modes } = setUp();
+    modes.presumeLive('Aldeamo');
+    modes.learn('Twilio', 'sandbox');
+    expect([modes.isLiveOnly(), modes.of('Aldeamo')]).toEqual([true, null]);
+    modes.learn('Aldeamo', 'sandbox');
+    expect(modes.isLiveOnly()).toBe(false);
+  });
+
   test.each([
     'Aldeamo',
     'Twilio',
