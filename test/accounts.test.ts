@@ -114,7 +114,7 @@ test('given a fault of the sender that the check does not see, tries one payment
 });
 
 test('given a key of Twilio that may only create messages, opens the circuit when it fails and closes it again', async () => {
-  const key = { TWILIO_API_KEY_SID: `SK${'5'.repeat(32)}`, TWILIO_API_KEY_SECRET: 'secret' };
+  const key = { TWILIO_API_KEY_SID: `SK${'0123456789abcdef'.repeat(2)}`, TWILIO_API_KEY_SECRET: 'secret' };
   const { twilioApi, aldeamoApi, trio, payOnce, health } = await start(key, ({ apiKeys, restrictedKeys }) => {
     apiKeys.set(key.TWILIO_API_KEY_SID, key.TWILIO_API_KEY_SECRET);
     restrictedKeys.add(key.TWILIO_API_KEY_SID);

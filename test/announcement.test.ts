@@ -12,8 +12,8 @@ const keys = {
 
 const aldeamo = { ALDEAMO_USERNAME: 'user', ALDEAMO_PASSWORD: 'secret' };
 const twilio = {
-  TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
-  TWILIO_AUTH_TOKEN: 'secret',
+  TWILIO_ACCOUNT_SID: `AC${'0123456789abcdef'.repeat(2)}`,
+  TWILIO_AUTH_TOKEN: '0123456789abcdef'.repeat(2),
   TWILIO_FROM: '+15005550006',
 };
 

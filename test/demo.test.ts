@@ -98,6 +98,7 @@ test('given npm start -- --demo, announces it, and SIGTERM in the middle of it e
   expect(output).not.toContain('ends early');
 });
 
+const hex = '0123456789abcdef'.repeat(2);
 const keys = {
   ADMIN_API_KEY: 'a'.repeat(16),
   SERVICE_TOKEN: 's'.repeat(16),
@@ -108,7 +109,7 @@ test.each<[string, Record<string, string>, string]>([
   ['a live Aldeamo', { ALDEAMO_USERNAME: 'user', ALDEAMO_PASSWORD: 'secret' }, 'Aldeamo would send real SMS'],
   [
     'a live Twilio',
-    { TWILIO_ACCOUNT_SID: 'AC1', TWILIO_AUTH_TOKEN: 'secret', TWILIO_FROM: '+15005550006' },
+    { TWILIO_ACCOUNT_SID: `AC${hex}`, TWILIO_AUTH_TOKEN: hex, TWILIO_FROM: '+15005550006' },
     'Twilio would send real SMS',
   ],
   ['keys', keys, 'keys are set'],

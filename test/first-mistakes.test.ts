@@ -89,6 +89,8 @@ test('given wrong settings of all three services, npm start names each once, and
     {
       settings: {
         TWILIO_FROM: '+1',
+        ALDEAMO_USERNAME: 'pagos',
+        ALDEAMO_PASSWORD: 'your-password',
         ALDEAMO_SERVICE_PORT: '0',
         TWILIO_SERVICE_PORT: 'x',
         STOP_TIMEOUT_MS: '-1',
@@ -101,6 +103,8 @@ test('given wrong settings of all three services, npm start names each once, and
   expect(stderr).toContain('    STOP_TIMEOUT_MS: must be a whole number');
   expect(stderr).toContain('  payment-service\n    PROVIDER_TIMEOUT_MS: must be a whole number');
   expect(stderr).toContain('  twilio-service\n    TWILIO_SERVICE_PORT: must be a whole number');
+  expect(stderr).toContain('    TWILIO_FROM: must be a phone number');
+  expect(stderr).toContain('  aldeamo-service\n    ALDEAMO_PASSWORD: is a placeholder');
   expect(stderr.match(/LOG_LEVEL:/g)).toHaveLength(1);
   expect(stderr).not.toContain('    at ');
 });

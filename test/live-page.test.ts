@@ -477,7 +477,7 @@ describe.skipIf(withoutChromium)('the live page with accounts', () => {
       CIRCUIT_RESET_TIMEOUT_MS: '60000',
       ...liveSettings(aldeamo, twilio),
       ALDEAMO_PASSWORD: 'wrong',
-      TWILIO_AUTH_TOKEN: 'wrong',
+      TWILIO_AUTH_TOKEN: '0123456789abcdef'.repeat(2),
     });
     const page = await open(live.url('payment-service'));
     for (const provider of ['Aldeamo', 'Twilio']) {

@@ -5,13 +5,14 @@ import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { parseEnv, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { noteSecrets, scanForLeaks } from './leaks.ts';
+import { liveSettings } from './live-settings.ts';
 import { blocksOf, isSetUp, type Page, readPages, runStep, startCommands } from './pages.ts';
 
 /** Runs the steps of README.md and the other documents in a copy of the repository, and compares their output with the pages. */
@@ -144,18 +145,15 @@ if (inject('trio') === 'processes') {
   test("given servers that speak the providers' APIs, the steps of docs/providers.md send an SMS", async () => {
     const providers = pageAt('docs/providers.md');
     const { dotenv = '' } = providers;
-    const { ALDEAMO_USERNAME, ALDEAMO_PASSWORD, TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN } = parseEnv(dotenv);
-    await using aldeamo = await startAldeamoUpstream({
-      username: ALDEAMO_USERNAME,
-      password: ALDEAMO_PASSWORD,
-    });
-    await using twilio = await startTwilioUpstream({
-      accountSid: TWILIO_ACCOUNT_SID,
-      authToken: TWILIO_AUTH_TOKEN,
-    });
+    await using aldeamo = await startAldeamoUpstream();
+    await using twilio = await startTwilioUpstream();
+    const live = liveSettings(aldeamo, twilio);
+    const filledIn = dotenv.replace(/^(\w+)=.*$/gm, (line, name) =>
+      live[name] ? `${name}=${live[name]}` : line,
+    );
     await writeFile(
       join(folder, '.env'),
-      `${dotenv}ALDEAMO_BASE_URL=${aldeamo.url}\nTWILIO_BASE_URL=${twilio.url}\n`,
+      `${filledIn}ALDEAMO_BASE_URL=${aldeamo.url}\nTWILIO_BASE_URL=${twilio.url}\n`,
     );
     await startServices();
 

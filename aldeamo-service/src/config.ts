@@ -1,5 +1,6 @@
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
 import { milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
+import { credential } from 'service-kit/provider/credential-settings.ts';
 import { providerSettings } from 'service-kit/provider/settings.ts';
 import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
@@ -8,14 +9,11 @@ export const aldeamoConfigSchema = z
   .object({
     ...providerSettings({ port: 8001 }),
     // No colon, because HTTP Basic ends the name with one.
-    ALDEAMO_USERNAME: z
-      .string()
-      .regex(/^[^:]*$/, 'must not contain a colon')
+    ALDEAMO_USERNAME: credential((text) => (text.includes(':') ? 'must not contain a colon' : undefined))
       .meta({ form: 'text without a colon' })
       .optional()
       .describe('The user of the Aldeamo account. With ALDEAMO_PASSWORD it makes aldeamo-service live.'),
-    ALDEAMO_PASSWORD: z
-      .string()
+    ALDEAMO_PASSWORD: credential()
       .optional()
       .describe('The password of that user. Without both aldeamo-service is a sandbox.'),
     ALDEAMO_BASE_URL: serviceUrl()

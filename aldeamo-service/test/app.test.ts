@@ -122,14 +122,20 @@ describe('the configuration', () => {
     expect(aldeamoCredentials(config)).toBeUndefined();
   });
 
-  test('takes a user with a password', () => {
-    const config = readConfiguration(aldeamoConfigSchema, {
-      ALDEAMO_USERNAME: 'pagos',
-      ALDEAMO_PASSWORD: 'a:b',
-    });
-    expect(aldeamoCredentials(config)).toEqual({ username: 'pagos', password: 'a:b' });
+  test.each([
+    'a:b',
+    'two words, your-1st',
+    '<contraseña>',
+    'x',
+    'password',
+  ])('takes a user with the password %j', (ALDEAMO_PASSWORD) => {
+    const config = readConfiguration(aldeamoConfigSchema, { ALDEAMO_USERNAME: 'pagos', ALDEAMO_PASSWORD });
+    expect(aldeamoCredentials(config)).toEqual({ username: 'pagos', password: ALDEAMO_PASSWORD });
   });
 
+  const user = { ALDEAMO_USERNAME: 'pagos' };
+  const placeholder = 'is a placeholder: replace it by the value of your account';
+  const invisible = 'must have no line end, and no other invisible character';
   test.each<[Record<string, string>, string]>([
     [{ ALDEAMO_USERNAME: 'pagos' }, 'ALDEAMO_PASSWORD: is required with ALDEAMO_USERNAME'],
     [{ ALDEAMO_PASSWORD: 'secreta' }, 'ALDEAMO_USERNAME: is required with ALDEAMO_PASSWORD'],
@@ -140,6 +146,19 @@ describe('the configuration', () => {
     [{ ALDEAMO_BASE_URL: 'https://a.example/SmsiWS' }, 'ALDEAMO_BASE_URL: must have no path'],
     [{ ALDEAMO_BASE_URL: 'ftp://a.example' }, 'ALDEAMO_BASE_URL: must be an http:// or https:// URL'],
     [{ ALDEAMO_USERNAME: 'a:b', ALDEAMO_PASSWORD: 'c' }, 'ALDEAMO_USERNAME: must not contain a colon'],
+    [{ ...user, ALDEAMO_PASSWORD: 'your-password' }, `ALDEAMO_PASSWORD: ${placeholder}`],
+    [{ ...user, ALDEAMO_PASSWORD: 'change-me' }, `ALDEAMO_PASSWORD: ${placeholder}`],
+    [{ ...user, ALDEAMO_PASSWORD: 'xxxxxxxx' }, `ALDEAMO_PASSWORD: ${placeholder}`],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable that was not replaced
+    [{ ...user, ALDEAMO_PASSWORD: '${PASSWORD}' }, `ALDEAMO_PASSWORD: ${placeholder}`],
+    [{ ...user, ALDEAMO_PASSWORD: ' c' }, 'ALDEAMO_PASSWORD: must not begin or end with a blank'],
+    [{ ...user, ALDEAMO_PASSWORD: 'c\n' }, `ALDEAMO_PASSWORD: ${invisible}`],
+    [{ ...user, ALDEAMO_PASSWORD: 'a\u200bc' }, `ALDEAMO_PASSWORD: ${invisible}`],
+    [{ ALDEAMO_USERNAME: 'your-user', ALDEAMO_PASSWORD: 'c' }, `ALDEAMO_USERNAME: ${placeholder}`],
+    [
+      { ALDEAMO_USERNAME: 'pagos ', ALDEAMO_PASSWORD: 'c' },
+      'ALDEAMO_USERNAME: must not begin or end with a blank',
+    ],
   ])('%j: %s', (env, line) => {
     expect(errorOf(env)).toEqual([line]);
   });

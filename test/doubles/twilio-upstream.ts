@@ -85,7 +85,7 @@ export interface TwilioUpstream extends Upstream<TwilioMessage> {
 /** Twilio's Messages API. */
 export async function startTwilioUpstream({
   accountSid = `AC${'0123456789abcdef'.repeat(2)}`,
-  authToken = 'f'.repeat(32),
+  authToken = 'fedcba9876543210'.repeat(2),
   port = 0,
 } = {}): Promise<TwilioUpstream> {
   const path = () => `/2010-04-01/Accounts/${upstream.accountSid}`;

@@ -10,13 +10,9 @@ import {
 import { providerSettings } from 'service-kit/provider/settings.ts';
 import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
+import { apiKeySecret, authToken, sender, sid } from './account-settings.ts';
+import { isTwilioItself, publicUrl, whyNotPublic } from './public-url.ts';
 import type { TwilioAccount } from './twilio-gateway.ts';
-
-const sid = (prefix: string) =>
-  z
-    .string()
-    .regex(new RegExp(`^${prefix}[0-9A-Za-z]+$`), `must be an id that begins with ${prefix}`)
-    .meta({ form: `an id that begins with ${prefix}` });
 
 /** Any of these makes it live: then the rest is required, too. */
 const liveSettings = [
@@ -37,12 +33,10 @@ export const twilioConfigSchema = z
       .describe(
         'The Twilio account. It makes twilio-service live, together with an auth token or an API key, and a sender.',
       ),
-    TWILIO_AUTH_TOKEN: z
-      .string()
+    TWILIO_AUTH_TOKEN: authToken()
       .optional()
       .describe('The auth token of the account. It also verifies the signatures of delivery receipts.'),
-    TWILIO_AUTH_TOKEN_SECONDARY: z
-      .string()
+    TWILIO_AUTH_TOKEN_SECONDARY: authToken()
       .optional()
       .describe(
         'The other auth token while it is rotated: a delivery receipt may be signed with either of them. It sends nothing.',
@@ -50,21 +44,14 @@ export const twilioConfigSchema = z
     TWILIO_API_KEY_SID: sid('SK')
       .optional()
       .describe('An API key that authenticates calls in place of the auth token.'),
-    TWILIO_API_KEY_SECRET: z.string().optional().describe('The secret of that API key.'),
-    TWILIO_FROM: z
-      .string()
-      .optional()
-      .describe('The phone number of the sender. Set this or TWILIO_MESSAGING_SERVICE_SID.'),
+    TWILIO_API_KEY_SECRET: apiKeySecret().optional().describe('The secret of that API key.'),
+    TWILIO_FROM: sender().optional().describe('The sender. Set this or TWILIO_MESSAGING_SERVICE_SID.'),
     TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional().describe('The messaging service that is the sender.'),
     TWILIO_BASE_URL: serviceUrl().default('https://api.twilio.com').describe("The address of Twilio's API."),
-    PUBLIC_URL: z
-      .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
-      .refine((url) => !/[?#@]/.test(url), 'must have no query, no fragment and no user')
-      .transform((url) => url.replace(/\/+$/, ''))
-      .meta({ form: 'an http:// or https:// URL' })
+    PUBLIC_URL: publicUrl()
       .optional()
       .describe(
-        'The address at which Twilio reaches twilio-service, perhaps with the path of a proxy. It enables delivery receipts, which need TWILIO_AUTH_TOKEN.',
+        'The address at which Twilio reaches twilio-service, perhaps with the path of a proxy. It enables delivery receipts, which need TWILIO_AUTH_TOKEN. Twilio has to reach it from the internet.',
       ),
     PAYMENT_SERVICE_URL: neighbourUrl().describe(
       'The address of payment-service, which receives the delivery receipts. It follows HOST unless it is set.',
@@ -101,9 +88,16 @@ export const twilioConfigSchema = z
       need('is required, or TWILIO_MESSAGING_SERVICE_SID', 'TWILIO_FROM');
     if (value.TWILIO_FROM && value.TWILIO_MESSAGING_SERVICE_SID)
       need('must not be set together with TWILIO_FROM', 'TWILIO_MESSAGING_SERVICE_SID');
+    issues.push(...wrongPublicUrl(value.PUBLIC_URL, value.TWILIO_BASE_URL));
   })
   .overwrite((value) => followHost(value, { PAYMENT_SERVICE_URL: 8000 }));
 export type TwilioConfig = z.infer<typeof twilioConfigSchema>;
+
+/** With a double of Twilio, PUBLIC_URL may be anywhere. */
+function wrongPublicUrl(url: string | undefined, baseUrl: string) {
+  const why = url !== undefined && isTwilioItself(baseUrl) && whyNotPublic(url);
+  return why ? missing(['PUBLIC_URL'], why) : [];
+}
 
 /** Undefined if the service is a sandbox. The schema has checked that nothing else is missing. */
 export function twilioAccount(config: TwilioConfig): TwilioAccount | undefined {

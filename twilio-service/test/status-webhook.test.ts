@@ -57,6 +57,8 @@ describe('a status callback', () => {
     'https://sms.example.com/',
     'https://proxy.example.com/twilio',
     'http://[::1]:8002',
+    'https://SMS.Example.com:443/Twilio/../twilio/',
+    'https://pagos-ñ.example.com/twilio//',
   ])('is signed for %s, including its query', async (publicUrl) => {
     const { upstream, receipts, send } = await startWithReceipts(publicUrl);
     const sid = await send('a&b=c d/1#?%');
@@ -138,19 +140,21 @@ describe('the fault that a status callback names', () => {
 });
 
 describe('while the auth token is rotated', () => {
-  const old = 'f'.repeat(32);
+  const old = '0123456789abcdef'.repeat(2);
+  const fresh = '89abcdef01234567'.repeat(2);
+  const key = `SK${old}`;
   test.each([
-    ['the old token is the secondary one', 'e'.repeat(32), old],
-    ['the new token is the secondary one', old, 'e'.repeat(32)],
+    ['the old token is the secondary one', fresh, old],
+    ['the new token is the secondary one', old, fresh],
   ])('and %s, callbacks signed with either are accepted', async (_when, current, secondary) => {
     const { upstream, receipts, send } = await startWithReceipts('https://sms.example.com', {
       TWILIO_AUTH_TOKEN: current,
       TWILIO_AUTH_TOKEN_SECONDARY: secondary,
       // The calls are made with an API key.
-      TWILIO_API_KEY_SID: 'SK1',
+      TWILIO_API_KEY_SID: key,
       TWILIO_API_KEY_SECRET: 'secret',
     });
-    upstream.apiKeys.set('SK1', 'secret');
+    upstream.apiKeys.set(key, 'secret');
     const sid = await send();
     for (const authToken of [current, secondary])
       await expect(upstream.sendStatus(sid, 'delivered', undefined, { authToken })).resolves.toBe(204);

@@ -43,10 +43,10 @@ const buildTwilio = buildOf(twilioService);
 const live = {
   ALDEAMO_USERNAME: 'user',
   ALDEAMO_PASSWORD: 'password',
-  TWILIO_ACCOUNT_SID: 'AC1',
-  TWILIO_AUTH_TOKEN: 'token',
+  TWILIO_ACCOUNT_SID: `AC${'0123456789abcdef'.repeat(2)}`,
+  TWILIO_AUTH_TOKEN: '0123456789abcdef'.repeat(2),
   TWILIO_FROM: '+15005550006',
-  PUBLIC_URL: 'https://sms.example.com',
+  PUBLIC_URL: 'https://sms.pagos.co',
 };
 
 /** The roles that a route authorizes. */
