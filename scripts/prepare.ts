@@ -49,7 +49,12 @@ function explainStore({ DATABASE_URL }: PaymentConfig): string[] {
   }
 }
 
-function readOrRefuse() {
+/**
+ * Reads the settings of all services from the environment and `.env`.
+ *
+ * @throws Refusal
+ */
+export function readOrRefuse() {
   const warnings: string[] = [];
   try {
     warnings.push(...warnOfEnvFile(loadEnvFile(process.env)));

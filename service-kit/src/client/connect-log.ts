@@ -65,4 +65,5 @@ const remedies: [reasons: RegExp, remedy: string][] = [
   [/^proxy_/, 'the proxy cannot be reached; check HTTPS_PROXY, or add the host to NO_PROXY'],
 ];
 
-const remedyOf = (reason: string) => remedies.find(([reasons]) => reasons.test(reason))?.[1] ?? '';
+/** What to do about a fault of TLS or of the proxy; empty for another reason. */
+export const remedyOf = (reason: string) => remedies.find(([reasons]) => reasons.test(reason))?.[1] ?? '';

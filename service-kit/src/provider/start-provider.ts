@@ -69,11 +69,28 @@ export async function buildProvider<Config extends ProviderConfig>(
 }
 
 function gatewayOf<Config extends ProviderConfig>(
-  { provider, createGateway, sandboxOptions }: ProviderService<Config>,
+  service: ProviderService<Config>,
   config: Config,
-  { account, log }: { account: Account; log: FastifyBaseLogger },
+  learning: Learning,
 ): { gateway: Gateway; account?: Account; sandbox?: Sandbox } {
-  const live = createGateway(config, {
+  const live = createLiveGateway(service, config, learning);
+  if (live) return { gateway: live, account: learning.account };
+  const sandbox = createSandbox({ provider: service.provider, ...service.sandboxOptions(config) });
+  return { gateway: sandbox, sandbox };
+}
+
+interface Learning {
+  account: Account;
+  log: FastifyBaseLogger;
+}
+
+/** Undefined without credentials. */
+export const createLiveGateway = <Config extends ProviderConfig>(
+  { createGateway }: ProviderService<Config>,
+  config: Config,
+  { account, log }: Learning,
+): Gateway | undefined =>
+  createGateway(config, {
     // A little before the answer is due, because only the gateway knows whether its request was written.
     timeoutMs: Math.ceil(config.GATEWAY_TIMEOUT_MS * 0.95),
     maxConcurrency: config.GATEWAY_MAX_CONCURRENCY,
@@ -81,7 +98,3 @@ function gatewayOf<Config extends ProviderConfig>(
     proxy: proxyOptions(config),
     log,
   });
-  if (live) return { gateway: live, account };
-  const sandbox = createSandbox({ provider, ...sandboxOptions(config) });
-  return { gateway: sandbox, sandbox };
-}
