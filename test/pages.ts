@@ -86,7 +86,7 @@ function anyWhereEllipsis(_key: string, value: unknown): unknown {
 
 const compareJson = (expected: unknown) => (output: string) => expect(JSON.parse(output)).toEqual(expected);
 
-const compareText = (expected: string) => (output: string) =>
+export const compareText = (expected: string) => (output: string) =>
   expect(output).toMatch(new RegExp(`^${expected.split('…').map(RegExp.escape).join('.*')}$`));
 
 /** Runs the step, with its addresses replaced, and compares what it prints with the page. */

@@ -13,7 +13,7 @@ import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { noteSecrets, scanForLeaks } from './leaks.ts';
 import { liveSettings } from './live-settings.ts';
-import { blocksOf, isSetUp, type Page, readPages, runStep, startCommands } from './pages.ts';
+import { blocksOf, compareText, isSetUp, type Page, readPages, runStep, startCommands } from './pages.ts';
 
 /** Runs the steps of README.md and the other documents in a copy of the repository, and compares their output with the pages. */
 
@@ -147,6 +147,7 @@ if (inject('trio') === 'processes') {
     const { dotenv = '' } = providers;
     await using aldeamo = await startAldeamoUpstream();
     await using twilio = await startTwilioUpstream();
+    const testPhone = '+573009876543';
     const live = liveSettings(aldeamo, twilio);
     const filledIn = dotenv.replace(/^(\w+)=.*$/gm, (line, name) =>
       live[name] ? `${name}=${live[name]}` : line,
@@ -159,9 +160,13 @@ if (inject('trio') === 'processes') {
 
     await follow(providers);
 
+    const { stdout } = await sh(`npm run --silent check:live -- --to ${testPhone}`);
+    const [shown] = blocksOf(providers.markdown).filter(({ language }) => language === 'text');
+    compareText(String(shown?.text))(stdout);
     expect(output).toContain('live: SMS are sent');
-    expect(aldeamo.ledger).toMatchObject([{ to: '+573001234567', text: 'Pago recibido' }]);
-    expect([...aldeamo.violations, ...twilio.violations, ...twilio.ledger]).toEqual([]);
+    expect(aldeamo.ledger).toMatchObject([{ to: '+573001234567', text: 'Pago recibido' }, { to: testPhone }]);
+    expect(twilio.ledger).toMatchObject([{ to: testPhone }]);
+    expect([...aldeamo.violations, ...twilio.violations]).toEqual([]);
     await pressCtrlC();
   });
 }
