@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/http/problem.ts';
+import { waitsForBound } from '../domain/bounds.ts';
 import type { Payment } from '../domain/payment.ts';
 import { isHeld, type RetryPolicy } from '../domain/retry-policy.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
@@ -30,8 +31,12 @@ export function createNotificationRetry({
   return async (paymentId, givenPhone, log) => {
     const payment = await store.find(paymentId);
     if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
-    if (payment.notification_status !== 'failed' && !isHeld(payment)) {
-      throw new Problem(409, 'nothing-to-retry', 'The notification has not failed, and is not held.');
+    if (payment.notification_status !== 'failed' && !isHeld(payment) && !waitsForBound(payment)) {
+      throw new Problem(
+        409,
+        'nothing-to-retry',
+        'The notification has not failed, is not held, and does not wait for a bound.',
+      );
     }
     if (payment.message === null) {
       throw new Problem(409, 'message-forgotten', 'The text was redacted: there is nothing to send.');

@@ -569,6 +569,20 @@ describe('the bounds', () => {
     expect(operations).toEqual([...expected, ...expected]);
   });
 
+  test.each([
+    ['another phone, which is allowed', phone, { notification_status: 'sent' }],
+    [
+      'the same phone, which waits on',
+      undefined,
+      { notification_status: 'pending', reason: 'country_not_allowed' },
+    ],
+  ])('let a notification that waits be retried by hand with %s', async (_what, to, expected) => {
+    const { pay, retry, calls } = setUp();
+    const { payment_id } = await pay({ phone: '+593991234567' });
+    expect(await retry(payment_id, to)).toMatchObject(expected);
+    expect(calls).toHaveLength(to ? 1 : 0);
+  });
+
   test('hold for a retry by hand', async () => {
     const { pay, retry, answers, providers } = setUp({ maxPerDay: 1 });
     answers.Aldeamo = optedOut;
