@@ -1,4 +1,5 @@
 import process from 'node:process';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { deleteSecrets } from './leaks.ts';
 
@@ -7,6 +8,9 @@ import { deleteSecrets } from './leaks.ts';
  * second of CPU. The sources have no state in their modules; what a file could otherwise leave behind for the next one is
  * restored here, or fails the file.
  */
+/** The same cases in each run, so that a failure is one of the change that is tested. */
+fc.configureGlobal({ seed: 20_260_101 });
+
 let before: Awaited<ReturnType<typeof readState>>;
 beforeAll(async () => {
   deleteSecrets();

@@ -339,8 +339,8 @@ describe('a way out that the shell has for other programs', () => {
   const live = {
     Aldeamo: { ALDEAMO_USERNAME: 'a', ALDEAMO_PASSWORD: 'b' },
     Twilio: {
-      TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
-      TWILIO_AUTH_TOKEN: 'b',
+      TWILIO_ACCOUNT_SID: `AC${'0123456789abcdef'.repeat(2)}`,
+      TWILIO_AUTH_TOKEN: '0123456789abcdef'.repeat(2),
       TWILIO_FROM: '+15005550006',
     },
   };
