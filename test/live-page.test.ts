@@ -10,7 +10,7 @@ import { startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
-import { liveSettings } from './live-settings.ts';
+import { aldeamoSettings, liveSettings } from './live-settings.ts';
 import { startPostgres } from './postgres-server.ts';
 import type { Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
@@ -423,9 +423,7 @@ describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
     await using aldeamo = await startAldeamoUpstream();
     await using live = await startProcesses({
       ...settings,
-      ALDEAMO_BASE_URL: aldeamo.url,
-      ALDEAMO_USERNAME: aldeamo.username,
-      ALDEAMO_PASSWORD: aldeamo.password,
+      ...aldeamoSettings(aldeamo),
     });
     const page = await open(live.url('payment-service'));
     await card(page, 'Twilio').getByRole('button', { name: 'Break' }).waitFor(); // the page has received the sandbox controls
@@ -451,9 +449,7 @@ describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
     await using aldeamo = await startAldeamoUpstream();
     await using live = await startProcesses({
       ...settings,
-      ALDEAMO_BASE_URL: aldeamo.url,
-      ALDEAMO_USERNAME: aldeamo.username,
-      ALDEAMO_PASSWORD: aldeamo.password,
+      ...aldeamoSettings(aldeamo),
     });
     aldeamo.packages = [];
     const page = await open(live.url('payment-service'));

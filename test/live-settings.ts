@@ -1,11 +1,16 @@
 import type { AldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import type { TwilioUpstream } from './doubles/twilio-upstream.ts';
 
+/** The settings with which aldeamo-service sends through this server. */
+export const aldeamoSettings = ({ url, username, password }: AldeamoUpstream): Record<string, string> => ({
+  ALDEAMO_BASE_URL: url,
+  ALDEAMO_USERNAME: username,
+  ALDEAMO_PASSWORD: password,
+});
+
 /** The settings with which the trio sends through these servers, as it would through the providers themselves. */
 export const liveSettings = (aldeamo: AldeamoUpstream, twilio: TwilioUpstream): Record<string, string> => ({
-  ALDEAMO_BASE_URL: aldeamo.url,
-  ALDEAMO_USERNAME: aldeamo.username,
-  ALDEAMO_PASSWORD: aldeamo.password,
+  ...aldeamoSettings(aldeamo),
   TWILIO_BASE_URL: twilio.url,
   TWILIO_ACCOUNT_SID: twilio.accountSid,
   TWILIO_AUTH_TOKEN: twilio.authToken,

@@ -5,6 +5,7 @@ import type { PaymentView } from '../payment-service/src/domain/payment-view.ts'
 import { type AldeamoUpstream, aldeamo, startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
+import { aldeamoSettings } from './live-settings.ts';
 import { startPostgres } from './postgres-server.ts';
 import { type ServiceName, serviceNames, type Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
@@ -24,9 +25,7 @@ beforeAll(async () => {
     PROVIDER_TIMEOUT_MS: String(providerTimeoutMs),
     GATEWAY_TIMEOUT_MS: String(gatewayTimeoutMs),
     NOTIFICATION_LEASE_MS: '30000',
-    ALDEAMO_BASE_URL: upstream.url,
-    ALDEAMO_USERNAME: upstream.username,
-    ALDEAMO_PASSWORD: upstream.password,
+    ...aldeamoSettings(upstream),
   });
 });
 afterAll(async () => {

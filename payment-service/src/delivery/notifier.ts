@@ -91,7 +91,7 @@ export function createNotifier({ policy, bounds, ...given }: NotifierOptions): N
   function failsOver(payment: Payment): boolean {
     const { provider, outcome } = lastAttempt(payment);
     if (provider !== 'Aldeamo' || outcome === null) return false;
-    if (payment.next_attempt_at !== null) return false; // a bound has put it off
+    if (payment.next_attempt_at !== null) return false; // it waits for a bound
     return consequencesOf({ outcome }, policy.unknownOutcome).failOver;
   }
 

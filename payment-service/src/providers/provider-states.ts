@@ -13,9 +13,9 @@ const readEveryMs = 10_000;
 const readAgainMs = 1000;
 
 /**
- * Reads the state of both provider services at once and every ten seconds. Calls `onRefused` when an account has come to be
- * refused, so that no payment is needed to find that out, and `onMode` with each mode that is reported. A service that does not answer keeps its latest state: that is the
- * circuit's business.
+ * Reads the state of both provider services at once and every ten seconds. Calls `onRefused` when a provider begins to refuse the
+ * account, so that no payment is needed to find that out, and `onMode` with each mode that is reported. The latest state of a service
+ * that does not answer is kept, because an outage is for the circuit to find.
  */
 export function watchProviders(
   clients: Record<Provider, Pick<ProviderClient, 'readState'>>,
