@@ -49,15 +49,13 @@ test('the pages and the chart show the measured figures', async () => {
   expect(await readFile(chartPath, 'utf8')).toBe(throughputChart(results.throughput?.data ?? []));
 });
 
-test('docs/observability.md lists the alerts, and docs/operations.md has a section for each', async () => {
+test('docs/observability.md lists the alerts, and docs/alerts.md has a section for each', async () => {
   const alerts = (await readFile('ops/prometheus/alerts.yml', 'utf8')).match(/(?<=- alert: )\w+/g) ?? [];
   const { markdown: observability } = await readPage('docs/observability.md');
-  const { markdown: operations } = await readPage('docs/operations.md');
-  const links = alerts.map((alert) => `| [\`${alert}\`](operations.md#${alert.toLowerCase()}) |`);
-  expect(observability.match(/^\| \[`\w+`\]\(operations\.md#\w+\) \|/gm)?.toSorted()).toEqual(
-    links.toSorted(),
-  );
-  for (const alert of alerts) expect(operations).toContain(`\n### ${alert}\n`);
+  const { markdown: pages } = await readPage('docs/alerts.md');
+  const links = alerts.map((alert) => `| [\`${alert}\`](alerts.md#${alert.toLowerCase()}) |`);
+  expect(observability.match(/^\| \[`\w+`\]\(alerts\.md#\w+\) \|/gm)?.toSorted()).toEqual(links.toSorted());
+  for (const alert of alerts) expect(pages).toContain(`\n## ${alert}\n`);
 });
 
 test('docs/delivery.md lists the reasons of the sources, and those for which the live page has a text', async () => {
