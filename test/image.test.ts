@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, onTestFinished, test } from 'vitest';
+import { eventually } from './eventually.ts';
+import { serviceNames } from './trio.ts';
+import { docker } from './trio-of-containers.ts';
+
+/** What a platform that runs the images sees of them: their descriptions, and each on its own. */
+
+const imageOf = (service: string) => `image-test-${service}`;
+beforeAll(async () => {
+  for (const service of serviceNames) {
+    const args = ['--build-arg', `SERVICE=${service}`];
+    await docker('build', '--quiet', '--tag', imageOf(service), ...args, '.');
+  }
+});
+afterAll(() => docker('image', 'rm', '--force', ...serviceNames.map(imageOf)));
+
+const inspect = async (what: string) => JSON.parse(await docker('inspect', what))[0];
+
+const lastCheckOf = (container: string) => async () =>
+  (await inspect(container)).State.Health.Log.at(-1)?.Output;
+const ready = (output?: string) => output === 'ready\n';
+const unanswered = (output?: string) => output === 'not ready: no answer within 2 seconds\n';
+
+test('given a service that hangs, the health check prints why, and leaves no process in a container without init', async () => {
+  const container = await docker(
+    'run',
+    '--detach',
+    '--env',
+    'ALLOW_ANONYMOUS=true',
+    imageOf('payment-service'),
+  );
+  onTestFinished(async () => void (await docker('rm', '--force', '--volumes', container)));
+  await eventually(lastCheckOf(container), ready, 45_000, 250);
+
+  await docker('kill', '--signal', 'STOP', container);
+  await eventually(lastCheckOf(container), unanswered, 20_000, 250);
+  const processes = async () =>
+    (await docker('top', container, '-o', 'pid,comm')).split('\n').map((line) => line.trim().split(/\s+/)[1]);
+  await eventually(processes, (names) => `${names}` === 'COMMAND,node-MainThread', 20_000, 250);
+});
+
+test('given nginx without replicas, its health check reports ready, and why not once its workers hang', async () => {
+  const project = `image-test-${randomUUID()}`;
+  const files = ['docker-compose.yml', 'docker-compose.scale.yml'].flatMap((file) => ['--file', file]);
+  const compose = (...args: string[]) => docker('compose', '--project-name', project, ...files, ...args);
+  // Not `up`, which would use the port of the settings. `down` leaves what `run` has started.
+  const container = await compose('run', '--detach', '--no-deps', 'nginx');
+  onTestFinished(async () => {
+    await docker('rm', '--force', '--volumes', container);
+    await compose('down', '--volumes');
+  });
+  await eventually(lastCheckOf(container), ready, 45_000, 250);
+
+  const stopWorkers = `for each in /proc/[0-9]*; do
+    if [ "$(<"$each/comm")" = nginx ] && [ "$each" != /proc/1 ]; then kill -STOP "\${each#/proc/}"; fi
+  done`;
+  await docker('exec', container, 'bash', '-c', stopWorkers);
+  await eventually(lastCheckOf(container), unanswered, 20_000, 250);
+});
