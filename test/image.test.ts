@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, onTestFinished, test } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { serviceNames } from './trio.ts';
 import { docker } from './trio-of-containers.ts';
@@ -7,15 +8,53 @@ import { docker } from './trio-of-containers.ts';
 /** What a platform that runs the images sees of them: their descriptions, and each on its own. */
 
 const imageOf = (service: string) => `image-test-${service}`;
+const revision = '0123456789abcdef';
 beforeAll(async () => {
   for (const service of serviceNames) {
-    const args = ['--build-arg', `SERVICE=${service}`];
+    const args = ['--build-arg', `SERVICE=${service}`, '--build-arg', `REVISION=${revision}`];
     await docker('build', '--quiet', '--tag', imageOf(service), ...args, '.');
   }
 });
 afterAll(() => docker('image', 'rm', '--force', ...serviceNames.map(imageOf)));
 
 const inspect = async (what: string) => JSON.parse(await docker('inspect', what))[0];
+
+describe.each(serviceNames)('the image of %s', (service) => {
+  test('adds 40 MB to its base at most', async () => {
+    const [, base] = /^FROM (\S+)$/m.exec(await readFile('Dockerfile', 'utf8')) as unknown as [
+      string,
+      string,
+    ];
+    const added = (await inspect(imageOf(service))).Size - (await inspect(base)).Size;
+    expect(added).toBeLessThan(40e6);
+  });
+
+  test('names in its labels what it is, with the version of package.json', async () => {
+    const { description, version, license } = JSON.parse(await readFile('package.json', 'utf8'));
+    expect((await inspect(imageOf(service))).Config.Labels).toEqual({
+      'org.opencontainers.image.title': service,
+      'org.opencontainers.image.description': description,
+      'org.opencontainers.image.version': version,
+      'org.opencontainers.image.revision': revision,
+      'org.opencontainers.image.licenses': license,
+    });
+  });
+
+  test('runs as a user with a number, owns none of the code, and has no npm', async () => {
+    expect((await inspect(imageOf(service))).Config.User).toBe('1000:1000');
+    const search = `type -P npm npx corepack yarn; find / -xdev -name npm-cli.js
+      find /app -path '/app/compiled*' -prune -o -writable -print`;
+    const found = await docker(
+      'run',
+      '--rm',
+      imageOf(service),
+      'bash',
+      '-c',
+      `{ ${search}; } 2>/dev/null; :`,
+    );
+    expect(found).toBe('');
+  });
+});
 
 const lastCheckOf = (container: string) => async () =>
   (await inspect(container)).State.Health.Log.at(-1)?.Output;
