@@ -97,3 +97,20 @@ test('given nginx without replicas, its health check reports ready, and why not 
   await docker('exec', container, 'bash', '-c', stopWorkers);
   await eventually(lastCheckOf(container), unanswered, 20_000, 250);
 });
+
+test.each([
+  [['docker-compose.yml'], 3],
+  [['docker-compose.yml', 'docker-compose.scale.yml'], 5],
+])('given %s, each container has a limit of memory, processes and logs', async (files, count) => {
+  const args = files.flatMap((file) => ['--file', file]);
+  const { services } = JSON.parse(await docker('compose', ...args, 'config', '--format', 'json'));
+  expect(Object.keys(services)).toHaveLength(count);
+  for (const [name, { mem_limit, pids_limit, logging }] of Object.entries<Record<string, never>>(services)) {
+    expect([name, Number(mem_limit), pids_limit]).toEqual([
+      name,
+      expect.toSatisfy((bytes) => bytes > 0),
+      expect.any(Number),
+    ]);
+    expect(logging).toMatchObject({ options: { 'max-size': '50m', 'max-file': '5' } });
+  }
+});
