@@ -98,6 +98,7 @@ export async function runStep(
   const local = text.replace(/localhost:(\d+)/g, (_, port) => `localhost:${ports[port]}`);
   const [command = '', ...words] = language === 'sh' ? ['bash', '-c', local] : programs[language];
   const child = spawn(command, words, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.on('error', () => {}); // a step may end without reading
   child.stdin.end(language === 'sh' ? '' : local);
   const ended = new Promise((resolve) => child.once('close', resolve));
   const [code, output, errors] = await Promise.all([ended, textOf(child.stdout), textOf(child.stderr)]);
