@@ -49,7 +49,12 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
     const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
     const store = createReopeningStore(
       async () => {
-        const opened = await openStore(config.DATABASE_URL, { leaseMs, log: logger, onUnreadable });
+        const opened = await openStore(config.DATABASE_URL, {
+          leaseMs,
+          log: logger,
+          replicaName: config.REPLICA_NAME,
+          onUnreadable,
+        });
         await recallLive(opened, modes).catch((err: unknown) =>
           logger.warn({ err }, 'it is not known which provider was live before the start'),
         );

@@ -5,6 +5,8 @@ import type { openSession, Session } from 'service-kit/postgres/session.ts';
 import type { Channel, OpenChannel } from './replicas.ts';
 
 const name = 'payment_service';
+/** Names the session, so that those of releases which do not record themselves are known by having no name. */
+const owner = 'payment-service';
 const retryMs = 1000;
 const timeoutMs = 3000;
 
@@ -34,7 +36,7 @@ function createReplicaChannel(
 
   /** Resolves when the connection is lost. */
   async function listen(): Promise<void> {
-    const session = await open(url, { queryTimeoutMs: timeoutMs });
+    const session = await open(url, { settings: { application_name: owner }, queryTimeoutMs: timeoutMs });
     const lost = new Promise<void>((resolve) => session.once('end', resolve));
     session.on('notification', ({ payload = '' }) => onMessage(payload));
     try {

@@ -8,12 +8,15 @@ const file = 'file:';
 
 export interface OpenStoreOptions {
   leaseMs: number;
+  /** The name of this process among the replicas on a PostgreSQL. Default: that of the host. */
+  replicaName?: string | undefined;
   log: FastifyBaseLogger;
   onUnreadable: UnreadableObserver;
 }
 
 /** The store of one process at `file:` and a path, or that of several replicas at a `postgres://` URL. */
-export async function openStore(url: string, { leaseMs, log, ...options }: OpenStoreOptions): Promise<Store> {
+export async function openStore(url: string, options: OpenStoreOptions): Promise<Store> {
+  const { leaseMs, log, replicaName } = options;
   const onUnreadable = nameOnce(log, options.onUnreadable);
   if (url.startsWith(file)) {
     const path = url.slice(file.length);
@@ -21,7 +24,7 @@ export async function openStore(url: string, { leaseMs, log, ...options }: OpenS
     return openSqliteStore({ path, leaseMs, onUnreadable, onFault: logFaults(log) });
   }
   const { openPostgresStore } = await import('./postgres/store.ts'); // imported here, so that SQLite does not load pg
-  return openPostgresStore({ url, leaseMs, log, onUnreadable });
+  return openPostgresStore({ url, leaseMs, log, replicaName, onUnreadable });
 }
 
 /** For a database of an earlier release, whose files others could read. */

@@ -43,6 +43,8 @@ interface Statement {
   name?: string;
   text: string;
   values?: unknown[];
+  /** In ms, for an answer of the server. */
+  timeoutMs?: number;
 }
 
 export interface Database {
@@ -143,10 +145,10 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
   }
 
   return {
-    query: <Row>(statement: Statement) =>
+    query: <Row>({ timeoutMs = answerTimeoutMs, ...statement }: Statement) =>
       use(async (client) => {
         // Not pg's query_timeout, which expires before an answer is read that came while this process was paused.
-        const { rows } = await withDeadline(answerTimeoutMs, client.query(statement), () => {
+        const { rows } = await withDeadline(timeoutMs, client.query(statement), () => {
           throw new Error(noAnswer);
         });
         return rows as Row[];

@@ -1,4 +1,5 @@
 import { DatabaseError } from './database-error.ts';
+import { ReleaseRefused } from './schema.ts';
 
 /** Where the database is, by its URL; never with the password. */
 interface Place {
@@ -62,6 +63,7 @@ const byMessage: [part: RegExp, explain: Explain][] = [
 
 /** Why the database at the URL cannot be opened, with the remedy, in one line; undefined if the error is of something else. */
 export function explainDatabaseError(error: unknown, url: string, setting: string): string | undefined {
+  if (error instanceof ReleaseRefused) return error.message;
   if (!(error instanceof DatabaseError)) return undefined;
   const [, explain] = byMessage.find(([part]) => part.test(error.message)) ?? [];
   return (byCode[error.code ?? ''] ?? explain)?.(placeOf(url, setting), error.message);

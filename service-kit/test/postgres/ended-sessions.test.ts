@@ -22,7 +22,9 @@ test('given a server that ends each session as it opens it, statements reject, a
 
 test('given such a server, a migration rejects', async () => {
   await using server = await startPostgresThatEndsSessions();
-  await expect(migratePostgres(server.url, 'owner', [])).rejects.toBeInstanceOf(DatabaseError);
+  await expect(
+    migratePostgres(server.url, { owner: 'owner', migrations: [], runsBeside: 0, sessions: [] }),
+  ).rejects.toBeInstanceOf(DatabaseError);
 });
 
 test('given such a server, a connection of its own knows that it is lost', async () => {

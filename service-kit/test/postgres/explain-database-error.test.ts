@@ -9,10 +9,15 @@ import { expect, inject, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../../../test/postgres-server.ts';
 
 const server = `127.0.0.1:${inject('postgresPort')}`;
-const migration = ['CREATE TABLE things (id text)'];
+const schema = {
+  owner: 'test',
+  migrations: ['CREATE TABLE things (id text)'],
+  runsBeside: 0,
+  sessions: [],
+};
 
 const explain = (url: string) =>
-  migratePostgres(url, 'test', migration).then(
+  migratePostgres(url, schema).then(
     () => 'opened',
     (error: unknown) => explainDatabaseError(error, url, 'DATABASE_URL'),
   );

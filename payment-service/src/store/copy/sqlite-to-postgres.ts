@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
+import { migratePostgres } from 'service-kit/postgres/migrate.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import { openSession } from 'service-kit/postgres/session.ts';
 import { takeFromOthers } from 'service-kit/private-files.ts';
-import { migrateSchema } from '../postgres/schema.ts';
+import { schema } from '../postgres/schema.ts';
 import { migrateSqlite } from '../sqlite/migrate.ts';
 import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
@@ -56,7 +57,7 @@ export async function copySqliteToPostgres({
 }: CopyOptions): Promise<Count[]> {
   using source = openSource(path);
   refuseUnreadable(source);
-  await migrateSchema(url);
+  await migratePostgres(url, schema);
   await using target = await openTarget(url);
 
   // All groups are checked before the first row is copied, so that a wrong target stays unchanged.

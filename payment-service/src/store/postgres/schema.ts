@@ -1,10 +1,10 @@
 import { readMigrations } from 'service-kit/migrations.ts';
-import { migratePostgres } from 'service-kit/postgres/migrate.ts';
+import type { Schema } from 'service-kit/postgres/schema.ts';
 
-/** The owner of these tables in a database that the provider services may share. */
-export const schemaOwner = 'payment-service';
-
-const migrations = readMigrations(new URL('./migrations/', import.meta.url));
-
-/** @throws DatabaseError */
-export const migrateSchema = (url: string) => migratePostgres(url, schemaOwner, migrations);
+export const schema: Schema = {
+  owner: 'payment-service',
+  migrations: readMigrations(new URL('./migrations/', import.meta.url)),
+  runsBeside: 0,
+  // Those of ../../live/replica-channel.ts, before it named its session.
+  sessions: ['LISTEN payment_service', 'SELECT pg_notify($1, $2)'],
+};

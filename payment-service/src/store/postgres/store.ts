@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { FastifyBaseLogger } from 'fastify';
 import { batch, batchLookup } from 'service-kit/batcher.ts';
-import { createDatabase } from 'service-kit/postgres/database.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
+import { openDatabase } from 'service-kit/postgres/open-database.ts';
 import { askedProvider } from '../../domain/attempts.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
@@ -15,7 +17,7 @@ import {
   type UnreadableObserver,
 } from '../store.ts';
 import { countsOf, readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
-import { migrateSchema, schemaOwner } from './schema.ts';
+import { schema } from './schema.ts';
 import { type PaymentRow, prepareStatements } from './statements.ts';
 import { createWriteOrder } from './write-order.ts';
 import { type Insert, prepareWrites, type Update } from './writes.ts';
@@ -23,6 +25,8 @@ import { type Insert, prepareWrites, type Update } from './writes.ts';
 export interface PostgresStoreOptions {
   url: string;
   leaseMs: number;
+  /** By which the database records this replica. Default: that of the host. */
+  replicaName?: string | undefined;
   log: FastifyBaseLogger;
   onUnreadable?: UnreadableObserver;
 }
@@ -35,12 +39,13 @@ export interface PostgresStoreOptions {
 export async function openPostgresStore({
   url,
   leaseMs,
+  replicaName = hostname(),
   log,
   onUnreadable = () => {},
 }: PostgresStoreOptions): Promise<Store> {
   const reported = reportTo(onUnreadable);
-  await migrateSchema(url);
-  const database = createDatabase(url, log);
+  const replica = { id: randomUUID(), name: replicaName, leaseMs };
+  const database = await openDatabase(url, { schema, replica, log });
   const statements = prepareStatements(database);
   const writes = prepareWrites(database);
   const inOrder = createWriteOrder();
@@ -174,7 +179,7 @@ export async function openPostgresStore({
       write(async () => {
         await database.check();
         const asked = Date.now();
-        const now = await statements.touch(schemaOwner);
+        const now = await statements.touch(schema.owner);
         const offMs = now === undefined ? 0 : Math.round(now - (asked + Date.now()) / 2);
         clockFault =
           Math.abs(offMs) > leaseMs / 4

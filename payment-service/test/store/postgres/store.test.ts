@@ -76,20 +76,34 @@ describe('the schema', () => {
     const stores = await Promise.all(numbers(8).map(() => open(url)));
     await stores[0]?.insert(paymentNumber(1));
     for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
-    const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions');
-    expect(rows).toEqual([{ owner: 'payment-service', version: 4 }]);
+    const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions ORDER BY owner');
+    expect(rows).toEqual([
+      { owner: 'payment-service', version: 4, runs_beside: 0 },
+      { owner: 'replicas', version: 1, runs_beside: 0 },
+    ]);
   });
 
   test('of a newer release is left as it is: replicas are upgraded one after the other', async () => {
     const url = await newDatabase();
     await open(url);
     const client = await connectTo(url);
-    await client.query('UPDATE schema_versions SET version = 9');
+    await client.query("UPDATE schema_versions SET version = 9 WHERE owner = 'payment-service'");
     await client.query('ALTER TABLE payments ADD COLUMN later text');
     const store = await open(url);
     await store.insert(paymentNumber(1));
     expect(await store.find(paymentNumber(1).payment_id)).toStrictEqual(paymentNumber(1));
-    expect((await client.query('SELECT version FROM schema_versions')).rows).toEqual([{ version: 9 }]);
+    const { rows } = await client.query(
+      "SELECT version FROM schema_versions WHERE owner = 'payment-service'",
+    );
+    expect(rows).toEqual([{ version: 9 }]);
+  });
+
+  test('of a release that this one cannot follow is refused', async () => {
+    const url = await newDatabase();
+    await open(url);
+    const client = await connectTo(url);
+    await client.query('UPDATE schema_versions SET runs_beside = 9');
+    await expect(openPostgresStore({ url, leaseMs, log })).rejects.toThrow('start a newer release');
   });
 
   test('that cannot be made leaves nothing behind', async () => {

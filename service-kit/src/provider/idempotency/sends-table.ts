@@ -1,16 +1,18 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { FastifyBaseLogger } from 'fastify';
 import { batch, batchLookup } from '../../batcher.ts';
 import type { Outcome, Provider } from '../../contract/notification.ts';
-import { readMigrations } from '../../migrations.ts';
 import { openLazily } from '../../open-lazily.ts';
-import { createDatabase } from '../../postgres/database.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
 import { explainDatabaseError } from '../../postgres/explain-database-error.ts';
-import { migratePostgres } from '../../postgres/migrate.ts';
+import { openDatabase } from '../../postgres/open-database.ts';
 import { rowsOf } from '../../postgres/rows.ts';
+import { schema } from './schema.ts';
 import { lifetimeMs } from './store.ts';
 
-const migrations = readMigrations(new URL('./migrations/', import.meta.url));
+/** For how long a replica counts as running after its last sign of life. */
+const leaseMs = 15_000;
 
 const purgedAtATime = 1000;
 
@@ -33,16 +35,16 @@ export type SendsTable = ReturnType<typeof openSendsTable>;
  * All methods throw DatabaseError.
  */
 export function openSendsTable(provider: Provider, url: string, log: FastifyBaseLogger) {
+  const replica = { id: randomUUID(), name: `${provider} at ${hostname()}`, leaseMs };
   const database = openLazily(
     async () => {
       try {
-        await migratePostgres(url, 'provider-services', migrations);
+        return await openDatabase(url, { schema, replica, log });
       } catch (error) {
         const why = explainDatabaseError(error, url, 'SENDS_DATABASE_URL');
         if (why) log.error(`the idempotency store cannot be opened; nothing is sent until it can: ${why}`);
         throw error;
       }
-      return createDatabase(url, log);
     },
     (why) => new DatabaseError(new Error(`the table of sends is ${why}`), false),
   );
