@@ -13,7 +13,12 @@ const system = {
 };
 
 /** One file at a time, because each loads both cores or measures latencies. */
-const ofLoad = ['test/backlog.test.ts', 'test/chaos.test.ts', 'test/replicas.test.ts'];
+const ofLoad = [
+  'test/backlog.test.ts',
+  'test/chaos.test.ts',
+  'test/replicas.test.ts',
+  'test/rolling-upgrade.test.ts',
+];
 
 /** Tests of what a container adds: its image, its network, its signals or its volume. */
 const ofContainers = [

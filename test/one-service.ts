@@ -23,17 +23,25 @@ interface OneServiceOptions {
   beside?: string;
   /** The text of its .env. */
   envFile?: string;
+  /** The folder of the release that it is of. Default: this one. */
+  release?: string;
 }
 
 /** Starts one service as a process, without waiting for it: a test of its standard output reads that itself, or does not. */
 export async function spawnService(
   name: ServiceName,
-  { settings = {}, stdio = ['ignore', 'pipe', 'pipe'], beside = ':', envFile = '' }: OneServiceOptions = {},
+  {
+    settings = {},
+    stdio = ['ignore', 'pipe', 'pipe'],
+    beside = ':',
+    envFile = '',
+    release = '.',
+  }: OneServiceOptions = {},
 ): Promise<OneService> {
   const data = await mkdtemp(join(tmpdir(), 'service-'));
   await writeFile(join(data, '.env'), envFile);
   const [port] = await freePorts(1);
-  const command = [process.execPath, resolve(`${name}/src/main.ts`)];
+  const command = [process.execPath, resolve(release, `${name}/src/main.ts`)];
   const child = spawn('sh', ['-c', `${beside} & exec "$0" "$@"`, ...command], {
     cwd: data, // not the repository, because its .env is the developer's
     env: {

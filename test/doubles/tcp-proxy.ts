@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** A proxy between a client and a server that injects network faults. */
 export interface TcpProxy extends AsyncDisposable {
   port: number;
+  /** New connections go to this port from now on. */
+  redirect(port: number): void;
   /** Withholds the server's data from now on. */
   stall(): void;
   /** Passes on the withheld data, and all later data. */
@@ -17,6 +19,7 @@ export interface TcpProxy extends AsyncDisposable {
 }
 
 export async function startTcpProxy(to: number): Promise<TcpProxy> {
+  let target = to;
   const clients = new Set<Socket>();
   const swallowed = new Set<Socket>();
   let stalled = false;
@@ -24,7 +27,7 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
   const withheld: (() => void)[] = [];
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    const upstream = connect(to, '127.0.0.1');
+    const upstream = connect(target, '127.0.0.1');
     clients.add(client);
     client.on('data', (data) => {
       if (!swallowed.has(client)) upstream.write(data);
@@ -55,6 +58,9 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
 
   return {
     port: (server.address() as AddressInfo).port,
+    redirect(port) {
+      target = port;
+    },
     stall() {
       stalled = true;
       answered = Promise.withResolvers();
