@@ -501,7 +501,7 @@ export function describeStore(
       test('claimDue leases a notification to one worker at a time, each with a higher fencing token', async () => {
         await store.insert(scheduled(1, -1));
         const fences = async () => (await store.claimDue(10)).map(({ fence }) => fence);
-        expect(await Promise.all([fences(), fences(), fences()])).toEqual([[2], [], []]);
+        expect((await Promise.all([fences(), fences(), fences()])).flat()).toEqual([2]);
         await pass(leaseMs - 1);
         expect(await fences()).toEqual([]);
         await pass(1);
