@@ -1,4 +1,5 @@
 import { readConfiguration } from 'service-kit/http/configuration.ts';
+import { fileSetting, secretsOf } from 'service-kit/http/secret-files.ts';
 import { settingRelations } from '../payment-service/src/setting-relations.ts';
 import { services } from './settings.ts';
 
@@ -14,10 +15,12 @@ export interface Setting {
   /** What it must be beside other settings. */
   relation: string | undefined;
   description: string;
+  /** Whether it may be in a file; see secret-files.ts. */
+  secret: boolean;
 }
 
 /** The settings that no service reads, but what starts the services. */
-const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
+const ofStarters: Omit<Setting, 'follows' | 'relation' | 'secret'>[] = [
   ...services.map(({ name, portSetting, port }) => ({
     name: portSetting,
     readBy: ['npm start', 'Compose'],
@@ -29,7 +32,7 @@ const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
     name: 'POSTGRES_PASSWORD',
     readBy: ['Compose'],
     defaults: ['payments'],
-    form: 'letters and digits',
+    form: 'text, in single quotation marks if it has a $ or a #',
     description:
       'The password of the database of docker-compose.scale.yml. PostgreSQL reads it once, when the database is created.',
   },
@@ -46,7 +49,9 @@ const ofStarters: Omit<Setting, 'follows' | 'relation'>[] = [
 /** The names of all settings of `.env`. */
 export const settingNames: string[] = [
   ...ofStarters.map(({ name }) => name),
-  ...new Set(services.flatMap(({ schema }) => Object.keys(schema.shape))),
+  ...new Set(
+    services.flatMap(({ schema }) => [...Object.keys(schema.shape), ...secretsOf(schema).map(fileSetting)]),
+  ),
 ];
 
 /** Every setting, those of the services in the order of their schemas. */
@@ -64,7 +69,7 @@ export function documentedSettings(): Setting[] {
     }
   }
   return [
-    ...ofStarters.map((setting) => ({ ...setting, follows: false, relation: undefined })),
+    ...ofStarters.map((setting) => ({ ...setting, follows: false, relation: undefined, secret: false })),
     ...settings.values(),
   ];
 }
@@ -75,6 +80,7 @@ interface Property {
   description?: string;
   enum?: string[];
   form?: string;
+  secret?: boolean;
 }
 
 const alternatives = new Intl.ListFormat('en', { type: 'disjunction' });
@@ -90,5 +96,6 @@ function describe(name: string, property: Property): Setting {
     form: form ?? (values ? alternatives.format(values) : 'text'),
     relation: settingRelations.find((each) => each.name === name)?.must,
     description,
+    secret: property.secret === true,
   };
 }

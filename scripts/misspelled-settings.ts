@@ -9,6 +9,9 @@ function warnOfName(name: string): string[] {
   const instead = setByStarter[name];
   if (instead) return [`.env sets ${name}, which has no effect with npm start: set ${instead}`];
   if (settingNames.includes(name) || namesInLowerCase.includes(name)) return [];
+  const ofFile = name.replace(/_FILE$/, '');
+  if (ofFile !== name && settingNames.includes(ofFile))
+    return [`.env sets ${name}, but only secrets are read from files: set ${ofFile}`];
   const meant = similarSetting(name.toUpperCase().replaceAll('-', '_'));
   if (meant) return [`.env sets ${name}, which is no setting: did you mean ${meant}?`];
   return isOfFamily(name) ? [`.env sets ${name}, which is no setting: .env.example has all of them`] : [];

@@ -1,3 +1,4 @@
+import { fileSetting } from 'service-kit/http/secret-files.ts';
 import { documentedSettings, type Setting } from './documented-settings.ts';
 
 /** A setting is in the first section whose names it matches. */
@@ -10,7 +11,7 @@ const sections: [title: string, names: RegExp][] = [
   ['Log, spans and stop', /^(LOG|OTEL|STOP)_/],
   [
     'Storage',
-    /^(DATABASE_URL|SENDS_DATABASE_URL|POSTGRES_PASSWORD|IDEMPOTENCY_RETENTION_MS|PAYMENT_RETENTION_MS)$/,
+    /^(DATABASE_URL|SENDS_DATABASE_URL|DATABASE_PASSWORD|SENDS_DATABASE_PASSWORD|POSTGRES_PASSWORD|IDEMPOTENCY_RETENTION_MS|PAYMENT_RETENTION_MS)$/,
   ],
   ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^(NODE|CONTAINER)_EXTRA|^ALLOW_MIXED_MODES$/],
   ['Circuit breakers', /^CIRCUIT_/],
@@ -50,6 +51,11 @@ in \`_MS\` and are whole milliseconds. A service checks its settings when it sta
 
 A misspelt name is not an error. \`npm start\` warns of a name in \`.env\` that resembles a setting, and starts without it. Any other
 unknown name in \`.env\` is ignored, and so is each unknown environment variable. \`docker compose\` ignores all of them.
+
+A secret can be in a file, as Docker and Kubernetes mount them: \`ADMIN_API_KEY_FILE=/run/secrets/admin_api_key\` in place of
+\`ADMIN_API_KEY\`. The file holds the value alone, in UTF-8; the line end behind it does not belong to the value. It is read when the
+service starts: after a change, restart the service. A file that cannot be read or is empty, or both names at once, are errors.
+[operations.md](operations.md#what-replicas-share) shows it for Compose.
 ${grouped.map(markdownSection).join('')}`;
 
 const markdownSection = ({ title, settings }: Section) => `
@@ -59,10 +65,10 @@ const markdownSection = ({ title, settings }: Section) => `
 | --- | --- | --- | --- | --- |
 ${settings.map((setting) => `| ${cells(setting).join(' | ')} |\n`).join('')}`;
 
-function cells({ name, readBy, defaults, form, relation, description }: Setting): string[] {
+function cells({ name, readBy, defaults, form, relation, description, secret }: Setting): string[] {
   const values = relation ? `${form}; ${relation}` : form;
   return [
-    `\`${name}\``,
+    secret ? `\`${name}\` or \`${fileSetting(name)}\`` : `\`${name}\``,
     readBy.length === 3 ? 'all' : readBy.join(', '),
     defaults.map((value) => `\`${value}\``).join(', '),
     asMarkdown(values),
@@ -80,7 +86,7 @@ const envExample = (grouped: Section[]) => `\
 # Every setting with its default, written by npm run docs:configuration. docs/configuration.md has their bounds as well.
 # Copy this file to .env in this folder, and change what you need; npm start and docker compose read it. Both ignore PORT and
 # the addresses of the services, and use the three ports instead. docker compose also ignores HOST and DATABASE_URL.
-# An empty value counts as not set. Durations end in _MS and are milliseconds.
+# An empty value counts as not set. Durations end in _MS and are milliseconds. A secret may be in the file that its _FILE names.
 ${grouped.map(envSection).join('')}`;
 
 const envSection = ({ title, settings }: Section) => `
@@ -91,11 +97,12 @@ ${settings
   .join('')}`;
 
 /** Commented out where the default follows another setting. */
-function envSetting({ name, defaults, follows, form, relation, description }: Setting): string {
+function envSetting({ name, defaults, follows, form, relation, description, secret }: Setting): string {
   const isObvious = form === 'text' || /^a (whole )?number /.test(form);
   const notes = [isObvious ? '' : form, relation].filter(Boolean).join('; ');
   const comment = commentOf(notes ? `${description} (${notes})` : description);
-  return `${comment}${follows ? '# ' : ''}${name}=${defaults.join()}\n`;
+  const file = secret ? `${fileSetting(name)}=\n` : '';
+  return `${comment}${follows ? '# ' : ''}${name}=${defaults.join()}\n${file}`;
 }
 
 /** The text as a comment, in lines of up to 110 characters. */

@@ -201,6 +201,25 @@ test('given a misspelled name beside a setting that is missing for it, npm start
   expect(stderr).toContain('.env sets ALDEAMO_PASWORD, which is no setting: did you mean ALDEAMO_PASSWORD?');
 });
 
+test('given secrets in files that are wrong, npm start names each file once, for the services that read it, and no content', async () => {
+  const folder = await copyRepository(
+    'ADMIN_API_KEY_FILE=./admin\nSERVICE_TOKEN_FILE=/nowhere/token\nALDEAMO_PASSWORD_FILE=./password\nLOG_LEVEL_FILE=./level\n',
+  );
+  await writeFile(join(folder, 'admin'), 'hunter2\n');
+  await writeFile(join(folder, 'password'), '');
+  const { code, stdout, stderr } = await startCopy(folder);
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr.split('\n').slice(1, -3)).toEqual([
+    '  payment-service, aldeamo-service, twilio-service',
+    '    SERVICE_TOKEN_FILE: /nowhere/token does not exist',
+    '    ADMIN_API_KEY_FILE: must have at least 16 characters',
+    '  aldeamo-service',
+    `    ALDEAMO_PASSWORD_FILE: ${folder}/password is empty`,
+  ]);
+  expect(stderr).toContain('.env sets LOG_LEVEL_FILE, but only secrets are read from files: set LOG_LEVEL\n');
+  expect(stderr).not.toContain('hunter2');
+});
+
 test('given a .env of Windows with a byte order mark, npm start reads its first setting', async () => {
   const taken = await portOfAnotherProgram();
   const folder = await copyRepository(`\ufeffPAYMENT_SERVICE_PORT=${taken}\r\n`);

@@ -1,5 +1,6 @@
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
 import { milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
+import { wrongPassword } from 'service-kit/postgres/database-settings.ts';
 import { credential } from 'service-kit/provider/credential-settings.ts';
 import { providerSettings } from 'service-kit/provider/settings.ts';
 import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
@@ -12,10 +13,12 @@ export const aldeamoConfigSchema = z
     ALDEAMO_USERNAME: credential((text) => (text.includes(':') ? 'must not contain a colon' : undefined))
       .meta({ form: 'text without a colon' })
       .optional()
-      .describe('The user of the Aldeamo account. With ALDEAMO_PASSWORD it makes aldeamo-service live.'),
+      .describe('The user of the Aldeamo account. With ALDEAMO_PASSWORD it makes aldeamo-service live.')
+      .meta({ secret: true }),
     ALDEAMO_PASSWORD: credential()
       .optional()
-      .describe('The password of that user. Without both aldeamo-service is a sandbox.'),
+      .describe('The password of that user. Without both aldeamo-service is a sandbox.')
+      .meta({ secret: true }),
     ALDEAMO_BASE_URL: serviceUrl()
       .default('https://apitellit.aldeamo.com')
       .describe("The address of Aldeamo's API."),
@@ -35,6 +38,8 @@ export const aldeamoConfigSchema = z
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));
+    const { SENDS_DATABASE_URL: url, SENDS_DATABASE_PASSWORD: password } = value;
+    issues.push(...wrongPassword('SENDS_DATABASE_URL', url, password));
     if (value.ALDEAMO_USERNAME || value.ALDEAMO_PASSWORD) issues.push(...wrongWayOut(value));
     if (value.ALDEAMO_USERNAME && !value.ALDEAMO_PASSWORD)
       issues.push(...missing(['ALDEAMO_PASSWORD'], 'is required with ALDEAMO_USERNAME'));

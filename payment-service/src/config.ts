@@ -9,7 +9,7 @@ import {
   wholeNumber,
 } from 'service-kit/http/configuration.ts';
 import { z } from 'zod';
-import { databaseUrl } from './database-url.ts';
+import { databaseSettings, wrongDatabase } from './database-url.ts';
 import type { BoundsSettings } from './delivery/bounds.ts';
 import type { RetryPolicy } from './domain/retry-policy.ts';
 import type { RequestRules } from './http/payment-request.ts';
@@ -35,11 +35,7 @@ export const paymentConfigSchema = z
       .describe(
         'The name of this process among its replicas, by default the name of its host. docker compose does not pass it on, because all replicas would get the same name.',
       ),
-    DATABASE_URL: databaseUrl()
-      .default('file:./data/payments.db')
-      .describe(
-        'Where the payments are: a SQLite file (in the container file:/data/payments.db, on a volume), or a PostgreSQL database for several replicas.',
-      ),
+    ...databaseSettings(),
     PROVIDER_TIMEOUT_MS: milliseconds()
       .default(3000)
       .describe('The deadline of one call to a provider service.'),
@@ -144,6 +140,7 @@ export const paymentConfigSchema = z
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN']));
+    issues.push(...wrongDatabase(value));
     for (const { name, must, isBroken } of settingRelations)
       if (isBroken(value)) issues.push({ code: 'custom', path: [name], message: must, input: value[name] });
   })

@@ -1,5 +1,10 @@
 import { statSync } from 'node:fs';
-import { postgresUrl } from 'service-kit/http/configuration.ts';
+import {
+  databasePassword,
+  postgresUrl,
+  withPassword,
+  wrongPassword,
+} from 'service-kit/postgres/database-settings.ts';
 import { z } from 'zod';
 
 const scheme = 'file:';
@@ -16,7 +21,7 @@ export const sqliteUrl = () =>
     .regex(/^file:./, { error: rule, abort: true })
     .refine((url) => isFilePath(url.slice(scheme.length)), fileRule);
 
-export const databaseUrl = () =>
+const databaseUrl = () =>
   z
     .string()
     .superRefine((url, context) => {
@@ -24,6 +29,29 @@ export const databaseUrl = () =>
       for (const { message } of error?.issues ?? []) context.addIssue({ code: 'custom', message });
     })
     .meta({ form: 'file: and a path, or a postgres:// URL with a database' });
+
+/** The environment variables of the store. */
+export const databaseSettings = () => ({
+  DATABASE_URL: databaseUrl()
+    .default('file:./data/payments.db')
+    .describe(
+      'Where the payments are: a SQLite file (in the container file:/data/payments.db, on a volume), or a PostgreSQL database for several replicas.',
+    )
+    .meta({ secret: true }),
+  DATABASE_PASSWORD: databasePassword('DATABASE_URL'),
+});
+
+interface DatabaseConfig {
+  DATABASE_URL: string;
+  DATABASE_PASSWORD?: string | undefined;
+}
+
+export const wrongDatabase = ({ DATABASE_URL: url, DATABASE_PASSWORD: password }: DatabaseConfig) =>
+  wrongPassword('DATABASE_URL', url, password);
+
+/** The URL of the store, with the password. */
+export const storeUrl = ({ DATABASE_URL: url, DATABASE_PASSWORD: password }: DatabaseConfig) =>
+  withPassword(url, password);
 
 function isFilePath(path: string): boolean {
   if (/^(:|file:)|\?|(^|\/)\.{0,2}$/.test(path)) return false;

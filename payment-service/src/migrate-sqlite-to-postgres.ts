@@ -1,6 +1,9 @@
 import process from 'node:process';
-import { postgresUrl } from 'service-kit/http/configuration.ts';
-import { sqliteUrl } from './database-url.ts';
+import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
+import { loadEnvFile } from 'service-kit/http/env-file.ts';
+import { postgresUrl } from 'service-kit/postgres/database-settings.ts';
+import { z } from 'zod';
+import { databaseSettings, sqliteUrl, storeUrl, wrongDatabase } from './database-url.ts';
 import type { Count } from './store/copy/copy-counts.ts';
 import { type CopyProgress, copySqliteToPostgres } from './store/copy/sqlite-to-postgres.ts';
 
@@ -9,21 +12,23 @@ import { type CopyProgress, copySqliteToPostgres } from './store/copy/sqlite-to-
  * again. The exit code is 0 if both databases have the same content.
  */
 
-const usage = `Usage: npm run migrate:sqlite-to-postgres -- file:<path> postgres://<user>:<password>@<host>/<database>
+const usage = `Usage: npm run migrate:sqlite-to-postgres -- file:<path> [postgres://<user>:<password>@<host>/<database>]
 
-Stop payment-service first, and start it with the new DATABASE_URL afterwards.`;
+Without the second URL it copies to that of DATABASE_URL and DATABASE_PASSWORD. Stop payment-service first, and start it with the
+new DATABASE_URL afterwards.`;
 
 /** The interval of progress reports within a table, in ms. */
 const reportEveryMs = 1000;
 
 process.exitCode = await run(process.argv.slice(2));
 
-async function run([source = '', target = '', ...others]: string[]): Promise<number> {
+async function run([source = '', ...rest]: string[]): Promise<number> {
+  const [target, ...others] = rest.length > 0 ? rest : [urlOfSettings(source)];
+  if (target === undefined) return 1;
   const wrong = [sqliteUrl().safeParse(source).error, postgresUrl().safeParse(target).error];
   const [given] = wrong.flatMap((error) => error?.issues ?? []);
   if (given || others.length > 0) {
-    const reason =
-      source && target && given ? `\n\nOne of the two URLs is invalid: it ${given.message}.` : '';
+    const reason = source && given ? `\n\nOne of the two URLs is invalid: it ${given.message}.` : '';
     process.stderr.write(`${usage}${reason}\n`);
     return 1;
   }
@@ -46,6 +51,22 @@ async function run([source = '', target = '', ...others]: string[]): Promise<num
     process.stderr.write(`The payments could not be copied: ${(error as Error).message}\n`);
   }
   return 1;
+}
+
+/** The URL of the settings of payment-service, so that a password is in no list of processes; undefined if they are wrong. */
+function urlOfSettings(source: string): string | undefined {
+  if (source === '') return '';
+  try {
+    loadEnvFile(process.env);
+    const schema = z.object(databaseSettings()).check(({ value, issues }) => {
+      issues.push(...wrongDatabase(value));
+    });
+    return storeUrl(readConfiguration(schema, process.env));
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return undefined;
+  }
 }
 
 function createReport() {

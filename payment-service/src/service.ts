@@ -13,6 +13,7 @@ import {
   requestRules,
   retryPolicy,
 } from './config.ts';
+import { storeUrl } from './database-url.ts';
 import { createBounds } from './delivery/bounds.ts';
 import { watchClock } from './delivery/clock-watch.ts';
 import { createNotifier } from './delivery/notifier.ts';
@@ -36,6 +37,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       maxConcurrency: config.PROVIDER_MAX_CONCURRENCY,
       headers: serviceHeaders(config.SERVICE_TOKEN),
     };
+    const databaseUrl = storeUrl(config);
     const policy = retryPolicy(config);
     const leaseMs = config.NOTIFICATION_LEASE_MS;
     const onUnreadable = countUnreadable(metrics);
@@ -49,7 +51,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
     const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
     const store = createReopeningStore(
       async () => {
-        const opened = await openStore(config.DATABASE_URL, {
+        const opened = await openStore(databaseUrl, {
           leaseMs,
           log: logger,
           replicaName: config.REPLICA_NAME,
@@ -61,7 +63,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
         return opened;
       },
       logger,
-      (cause) => explainDatabaseError(cause, config.DATABASE_URL, 'DATABASE_URL'),
+      (cause) => explainDatabaseError(cause, databaseUrl, 'DATABASE_URL'),
     );
     const bounds = createBounds({
       ...boundsSettings(config),
@@ -111,7 +113,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       access: accessOptions(config),
       replica: {
         name: config.REPLICA_NAME ?? hostname(),
-        openChannel: await replicaChannelOf(config.DATABASE_URL, logger),
+        openChannel: await replicaChannelOf(databaseUrl, logger),
       },
       live: { recentAttempts, sandboxControls },
       logger,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ConfigurationError, readConfiguration } from 'service-kit/http/configuration.ts';
+import { fileSetting, secretsOf } from 'service-kit/http/secret-files.ts';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { aldeamoConfigSchema } from '../../aldeamo-service/src/config.ts';
@@ -300,7 +301,10 @@ test('.env.example sets every variable of the three services once, to a value th
     'POSTGRES_PASSWORD',
     'TWILIO_SERVICE_PORT',
   ];
-  expect(lines.map(([, name]) => name).sort()).toEqual([...Object.keys(shapes), ...ofStarters].sort());
+  const ofFiles = new Set(schemas.flatMap(secretsOf).map(fileSetting));
+  expect(lines.map(([, name]) => name).sort()).toEqual(
+    [...Object.keys(shapes), ...ofFiles, ...ofStarters].sort(),
+  );
   for (const schema of schemas)
     expect(readConfiguration(schema as z.ZodType, example)).toEqual(
       readConfiguration(schema as z.ZodType, {}),
@@ -316,6 +320,9 @@ test.each([
     'HOST',
     'REPLICA_NAME',
     'SENDS_DATABASE_URL',
+    'SENDS_DATABASE_PASSWORD',
+    'DATABASE_PASSWORD',
+    'DATABASE_URL_FILE',
     'ALDEAMO_LEDGER_FILE',
     'TWILIO_LEDGER_FILE',
   ];
@@ -324,7 +331,10 @@ test.each([
   const [own = ''] = rest.split(/\n {2}\S/);
   const passed = [...own.matchAll(/^ {6}([A-Z][A-Z0-9_]*):/gm)].map(([, name]) => name);
   const names = documentedSettings().filter(({ readBy }) => readBy.includes(service));
-  const expected = names.map(({ name }) => name).filter((name) => !elsewhere.includes(name));
+  const expected = names
+    .filter(({ name }) => !elsewhere.includes(name))
+    .flatMap(({ name, secret }) => (secret ? [name, fileSetting(name)] : [name]))
+    .filter((name) => !elsewhere.includes(name));
   expect(passed.sort()).toEqual(expected.sort());
 });
 

@@ -7,6 +7,7 @@ import {
   serviceUrl,
   share,
 } from 'service-kit/http/configuration.ts';
+import { wrongPassword } from 'service-kit/postgres/database-settings.ts';
 import { providerSettings } from 'service-kit/provider/settings.ts';
 import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
@@ -35,16 +36,21 @@ export const twilioConfigSchema = z
       ),
     TWILIO_AUTH_TOKEN: authToken()
       .optional()
-      .describe('The auth token of the account. It also verifies the signatures of delivery receipts.'),
+      .describe('The auth token of the account. It also verifies the signatures of delivery receipts.')
+      .meta({ secret: true }),
     TWILIO_AUTH_TOKEN_SECONDARY: authToken()
       .optional()
       .describe(
         'The other auth token while it is rotated: a delivery receipt may be signed with either of them. It sends nothing.',
-      ),
+      )
+      .meta({ secret: true }),
     TWILIO_API_KEY_SID: sid('SK')
       .optional()
       .describe('An API key that authenticates calls in place of the auth token.'),
-    TWILIO_API_KEY_SECRET: apiKeySecret().optional().describe('The secret of that API key.'),
+    TWILIO_API_KEY_SECRET: apiKeySecret()
+      .optional()
+      .describe('The secret of that API key.')
+      .meta({ secret: true }),
     TWILIO_FROM: sender().optional().describe('The sender. Set this or TWILIO_MESSAGING_SERVICE_SID.'),
     TWILIO_MESSAGING_SERVICE_SID: sid('MG').optional().describe('The messaging service that is the sender.'),
     TWILIO_BASE_URL: serviceUrl().default('https://api.twilio.com').describe("The address of Twilio's API."),
@@ -72,6 +78,8 @@ export const twilioConfigSchema = z
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['ADMIN_API_KEY', 'SERVICE_TOKEN']));
+    const { SENDS_DATABASE_URL: url, SENDS_DATABASE_PASSWORD: password } = value;
+    issues.push(...wrongPassword('SENDS_DATABASE_URL', url, password));
     if (liveSettings.every((name) => !value[name])) return;
     issues.push(...wrongWayOut(value));
     const need = (why: string, ...names: (keyof typeof value)[]) => issues.push(...missing(names, why));

@@ -20,7 +20,7 @@ interface Client {
 }
 
 const clientsSchema = z.string().transform((text, { issues }): Client[] => {
-  const clients = text.split(',').map((entry) => {
+  const clients = text.split(/,|\r?\n/).map((entry) => {
     const [name = '', ...key] = entry.trim().split(':');
     return { name, key: key.join(':') };
   });
@@ -62,12 +62,14 @@ export const accessSettings = () => ({
     .optional()
     .describe(
       'The key of operators: for retries, circuit resets, the sandbox controls and metrics, besides everything that clients may do. Set all keys of the services, or none.',
-    ),
+    )
+    .meta({ secret: true }),
   SERVICE_TOKEN: keySchema
     .optional()
     .describe(
       'The key that the services send to each other, the same in all three. Prometheus can use it as well.',
-    ),
+    )
+    .meta({ secret: true }),
   ALLOW_ANONYMOUS: flag()
     .default(false)
     .describe(
@@ -90,8 +92,9 @@ export const clientSettings = () => ({
     .meta({ form: 'name:key,name:key' })
     .optional()
     .describe(
-      'The keys of the clients of the public API. A name may have several keys while they are rotated.',
-    ),
+      'The keys of the clients of the public API. A name may have several keys while they are rotated. In a file each may have a line of its own.',
+    )
+    .meta({ secret: true, lines: true }),
   RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 })
     .default(0)
     .describe(

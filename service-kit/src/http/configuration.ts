@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { reachableUrl } from './reachable-url.ts';
+import { fileSetting, readSecretFiles } from './secret-files.ts';
 import './validation-messages.ts';
 
 /**
  * The settings of a schema carry their documentation: `description` is a sentence for operators, `form` what a value looks like.
+ * One that is `secret` may come from a file; see secret-files.ts.
  * `npm run docs:configuration` writes docs/configuration.md and .env.example from them.
  */
 
@@ -51,17 +53,6 @@ export function followHost<Settings extends { HOST: string }>(
   ]);
   return { ...settings, ...Object.fromEntries(urls) };
 }
-
-/** A PostgreSQL database; TLS and other options of pg-connection-string are in the query, such as `?sslmode=verify-full`. */
-export const postgresUrl = (message = 'must be a postgres:// URL with a database') =>
-  z
-    .url({ protocol: /^postgres(ql)?$/, error: message, abort: true })
-    .refine(
-      // Without a name, pg connects to the database that is named like the user.
-      (url) => new URL(url).pathname.length > 1,
-      message,
-    )
-    .meta({ form: 'a postgres:// URL with a database' });
 
 /** The environment variables of every service. */
 export const serviceSettings = ({ port }: { port: number }) => ({
@@ -121,8 +112,8 @@ export class ConfigurationError extends Error {
 export const namesInLowerCase = ['https_proxy', 'no_proxy'];
 
 /**
- * Reads the configuration from environment variables. An empty one counts as not set, because Compose passes those that are
- * not set as empty.
+ * Reads the configuration from environment variables, and secrets also from the files that their `_FILE` variables name. An empty
+ * one counts as not set, because Compose passes those that are not set as empty.
  *
  * @throws ConfigurationError
  */
@@ -131,23 +122,37 @@ export function readConfiguration<Schema extends z.ZodType>(
   env: Record<string, string | undefined>,
 ): z.output<Schema> {
   const lower = namesInLowerCase.map((name) => [name.toUpperCase(), env[name] || env[name.toUpperCase()]]);
-  const set = Object.fromEntries([...Object.entries(env), ...lower].filter(([, value]) => value));
+  const given = Object.fromEntries([...Object.entries(env), ...lower].filter(([, value]) => value));
+  const { values, faults } = readSecretFiles(schema, given);
+  const set = { ...given, ...values };
   const result = schema.safeParse(set);
-  if (result.success) return result.data;
-  const found = [...result.error.issues, ...issuesOfTheRest(schema, set, result.error)];
-  const issues = found.map(({ path, message }) => ({ name: path.join('.'), message }));
+  if (result.success && faults.length === 0) return result.data;
+  const unread = new Set(faults.map(({ secret }) => secret));
+  const wrong = result.error ? namesNone(unread, result.error.issues) : [];
+  const found = [...wrong, ...issuesOfTheRest(schema, set, [...wrong.map(nameOf), ...unread])];
+  const issues = [
+    ...faults.map(({ secret, fault }) => ({ name: fileSetting(secret), message: fault })),
+    ...found.map((issue) => ({ name: settingOf(issue, values), message: issue.message })),
+  ];
   const lines = issues.map(({ name, message }) => `  ${name}: ${message}`);
   throw new ConfigurationError(`The configuration is invalid:\n${lines.join('\n')}`, issues);
 }
 
+const nameOf = ({ path }: z.core.$ZodIssue) => String(path[0]);
+
+/** The variable to correct: that of the file if the value came from one. */
+const settingOf = ({ path }: z.core.$ZodIssue, ofFiles: Record<string, string>) =>
+  path[0] !== undefined && path[0] in ofFiles ? fileSetting(String(path[0])) : path.join('.');
+
 /** Zod skips checks over several settings while one of them is wrong. Here they are made without the wrong ones. */
-function issuesOfTheRest(schema: z.ZodType, set: Record<string, unknown>, { issues }: z.ZodError) {
-  const wrong = new Set(issues.map(({ path }) => String(path[0])));
+function issuesOfTheRest(schema: z.ZodType, set: Record<string, unknown>, names: string[]) {
+  const wrong = new Set(names);
   const right = Object.fromEntries(Object.entries(set).filter(([name]) => !wrong.has(name)));
-  const found = schema.safeParse(right).error?.issues ?? [];
   // Without a wrong setting its default was compared, so what names it says nothing.
-  return found.filter(({ path, message }) => {
-    const named = new Set([...path.map(String), ...(message.match(/[A-Z][A-Z_]+/g) ?? [])]);
-    return wrong.isDisjointFrom(named);
-  });
+  return namesNone(wrong, schema.safeParse(right).error?.issues ?? []);
 }
+
+const namesNone = (names: Set<string>, issues: z.core.$ZodIssue[]) =>
+  issues.filter(({ path, message }) =>
+    names.isDisjointFrom(new Set([...path.map(String), ...(message.match(/[A-Z][A-Z_]+/g) ?? [])])),
+  );

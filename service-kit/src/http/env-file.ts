@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { ConfigurationError } from './configuration.ts';
+import { decodeFile } from './file-text.ts';
 
 /** How a `.env` is written. Never with a value, because some are secrets. */
 export interface EnvFile {
@@ -70,8 +71,7 @@ function examine(text: string): EnvFile {
 
 function readText(path: string): string {
   try {
-    const bytes = readFileSync(path);
-    return new TextDecoder(encodingOf(bytes)).decode(bytes); // without the byte order mark
+    return decodeFile(readFileSync(path));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return '';
@@ -79,9 +79,4 @@ function readText(path: string): string {
       `${resolve(path)} cannot be read (${code}): make it a text file that this user may read, or remove it.`,
     );
   }
-}
-
-function encodingOf([first, second]: Uint8Array): string {
-  if (first === 0xff && second === 0xfe) return 'utf-16le';
-  return first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
 }

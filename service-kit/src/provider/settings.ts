@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { accessSettings } from '../http/access-settings.ts';
-import { milliseconds, postgresUrl, serviceSettings, wholeNumber } from '../http/configuration.ts';
+import { milliseconds, serviceSettings, wholeNumber } from '../http/configuration.ts';
+import { databasePassword, postgresUrl } from '../postgres/database-settings.ts';
 import { wayOutSettings } from './way-out-settings.ts';
 
 /** The environment variables of every provider service. */
@@ -20,7 +21,9 @@ export const providerSettings = ({ port }: { port: number }) => ({
     .optional()
     .describe(
       'The database of the idempotency store that the replicas of a provider service share. Without it the store is in memory. docker-compose.scale.yml sets it.',
-    ),
+    )
+    .meta({ secret: true }),
+  SENDS_DATABASE_PASSWORD: databasePassword('SENDS_DATABASE_URL'),
 });
 
 export type ProviderConfig = z.infer<z.ZodObject<ReturnType<typeof providerSettings>>>;

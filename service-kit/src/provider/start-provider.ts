@@ -6,6 +6,7 @@ import type { Provider } from '../contract/notification.ts';
 import { accessOptions } from '../http/access-settings.ts';
 import { startService } from '../http/start.ts';
 import type { Server } from '../http/types.ts';
+import { withPassword } from '../postgres/database-settings.ts';
 import { type Account, createAccount } from './account.ts';
 import { buildProviderApp } from './app.ts';
 import type { Gateway, LiveGatewayOptions } from './gateway.ts';
@@ -53,13 +54,14 @@ export async function buildProvider<Config extends ProviderConfig>(
 ): Promise<Server> {
   trustExtraAuthorities(config.NODE_EXTRA_CA_CERTS);
   const { provider } = service;
+  const { SENDS_DATABASE_URL: url } = config;
   const { logger: log, metrics = new Registry() } = runtime;
   const account = createAccount({ provider, log, onFault: countFaults(provider, metrics) });
   const server = await buildProviderApp({
     provider,
     ...gatewayOf(service, config, { account, log }),
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
-    sendsDatabaseUrl: config.SENDS_DATABASE_URL,
+    sendsDatabaseUrl: url && withPassword(url, config.SENDS_DATABASE_PASSWORD),
     access: accessOptions(config),
     ...runtime,
     metrics,

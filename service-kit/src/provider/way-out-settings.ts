@@ -13,7 +13,8 @@ export const wayOutSettings = () => ({
     .optional()
     .describe(
       "Live only: the HTTP proxy for calls to the provider's API, if that has an https:// URL. The calls between the services, to a database and to the collector never go through it. Here https_proxy counts, too, and before it.",
-    ),
+    )
+    .meta({ secret: true }),
   NO_PROXY: z
     .string()
     .meta({ form: 'hosts, subnets or *: a,b' })

@@ -452,8 +452,11 @@ describe('a source of the copy', () => {
 describe('the command migrate:sqlite-to-postgres', () => {
   const main = join(import.meta.dirname, '../../../src/migrate-sqlite-to-postgres.ts');
 
-  const run = (args: string[], options: string[] = []) =>
-    promisify(execFile)(process.execPath, [...options, main, ...args], { cwd: directory }).then(
+  const run = (args: string[], options: string[] = [], env: Record<string, string> = {}) =>
+    promisify(execFile)(process.execPath, [...options, main, ...args], {
+      cwd: directory,
+      env: { ...process.env, ...env },
+    }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
     );
@@ -466,6 +469,21 @@ describe('the command migrate:sqlite-to-postgres', () => {
     expect(stdout).toMatch(/^payments +8 +8$/m);
     expect(stdout).toMatch(/\nAll records are in PostgreSQL\.\n$/);
     expect(stdout).not.toContain('+57');
+  });
+
+  test('given no second URL, copies to that of the settings, with a password from a file', async () => {
+    const [path, url] = [await grow(), new URL(await newDatabase())];
+    const passwordFile = join(directory, 'password');
+    writeFileSync(passwordFile, `${url.password}\n`);
+    url.password = '';
+    const settings = { DATABASE_URL: url.href, DATABASE_PASSWORD_FILE: passwordFile };
+    const { code, stdout } = await run([`file:${path}`], [], settings);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('All records are in PostgreSQL.')]);
+    const wrong = await run([`file:${path}`], [], { ...settings, DATABASE_PASSWORD_FILE: directory });
+    expect([wrong.code, wrong.stderr]).toEqual([
+      1,
+      `The configuration is invalid:\n  DATABASE_PASSWORD_FILE: ${directory} is a folder, and not a file\n`,
+    ]);
   });
 
   test.each([
