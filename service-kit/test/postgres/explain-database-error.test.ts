@@ -36,12 +36,12 @@ test.each([
   [
     'the password is wrong',
     `postgres://payments:sekret@${server}/postgres`,
-    `PostgreSQL at ${server} refuses the connection, password authentication failed for user "payments" (28P01): correct the user or the password in DATABASE_URL`,
+    `PostgreSQL at ${server} refuses the connection, password authentication failed for user "payments" (28P01): correct the user or the password in DATABASE_URL, or DATABASE_PASSWORD`,
   ],
   [
     'the password is missing',
     `postgres://payments@${server}/postgres`,
-    `PostgreSQL at ${server} requires a password: add it to DATABASE_URL, as in postgres://user:password@host/database`,
+    `PostgreSQL at ${server} requires a password: set DATABASE_PASSWORD, or add it to DATABASE_URL, as in postgres://user:password@host/database`,
   ],
   [
     'there is no such database',
@@ -81,7 +81,7 @@ async function portOf(silent: Server): Promise<number> {
 test('given a program that closes the connection without an answer, says that PostgreSQL does not answer', async () => {
   const port = await portOf(createServer((socket) => void socket.end()));
   expect(await explain(`postgres://payments:sekret@127.0.0.1:${port}/payments`)).toBe(
-    `PostgreSQL at 127.0.0.1:${port} does not answer: check that address in DATABASE_URL, and the network`,
+    `PostgreSQL at 127.0.0.1:${port} does not answer: check that address in DATABASE_URL, the network, and the pool size of a pooler`,
   );
 });
 
