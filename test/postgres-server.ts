@@ -37,12 +37,17 @@ export interface PostgresServer extends AsyncDisposable {
   /** Ends it at once, as a crash does, so that the next start recovers the commits from its log. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** The directories of its data and its programs. */
+  data: string;
+  programs: string;
 }
 
 export interface PostgresOptions {
   settings?: Record<string, string>;
   /** Files in its data directory by name. The server's user owns them. */
   files?: Record<string, string>;
+  /** It begins as a standby of this server, which is stopped while its data are copied. */
+  standbyOf?: PostgresServer;
 }
 
 const user = 'payments';
@@ -55,10 +60,11 @@ export const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g
 export async function startPostgres({
   settings = {},
   files = {},
+  standbyOf,
 }: PostgresOptions = {}): Promise<PostgresServer> {
   const directory = await mkdtemp(join(tmpdir(), 'postgres-'));
   await chmod(directory, 0o755);
-  const programs = await copyPrograms(directory);
+  const programs = standbyOf?.programs ?? (await copyPrograms(directory));
   const data = join(directory, 'data');
   const own = async (path: string) => {
     if (owner.uid !== undefined) await chown(path, owner.uid, owner.gid);
@@ -78,7 +84,7 @@ export async function startPostgres({
       for (const stream of [child.stdout, child.stderr]) {
         createInterface(stream).on('line', (line) => {
           output.push(line);
-          if (line.includes('ready to accept connections')) resolve();
+          if (/ready to accept (read-only )?connections/.test(line)) resolve();
         });
       }
       child.once('error', reject);
@@ -107,16 +113,20 @@ export async function startPostgres({
     ]);
   };
 
-  const passwordFile = join(directory, 'password');
-  await writeFile(passwordFile, password);
-  await own(passwordFile);
-  await mkdir(data, { mode: 0o700 });
-  await own(data);
-  await run('initdb', [
-    ...['-D', data, '--username', user, '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
-    ...['--encoding', 'UTF8', '--no-locale', '--no-sync'],
-  ]);
-  for (const [name, text] of Object.entries(files)) {
+  async function initialize(): Promise<void> {
+    const passwordFile = join(directory, 'password');
+    await writeFile(passwordFile, password);
+    await own(passwordFile);
+    await mkdir(data, { mode: 0o700 });
+    await own(data);
+    await run('initdb', [
+      ...['-D', data, '--username', user, '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
+      ...['--encoding', 'UTF8', '--no-locale', '--no-sync'],
+    ]);
+  }
+  if (standbyOf) await copyData(standbyOf, data);
+  else await initialize();
+  for (const [name, text] of Object.entries({ ...files, ...(standbyOf && filesOfStandby(standbyOf)) })) {
     await writeFile(join(data, name), text, { mode: 0o600 });
     await own(join(data, name));
   }
@@ -124,6 +134,8 @@ export async function startPostgres({
 
   return {
     port,
+    data,
+    programs,
     createDatabase: () => createDatabase(port),
     start,
     stop: () => end('SIGINT'),
@@ -134,6 +146,18 @@ export async function startPostgres({
     },
   };
 }
+
+/** With their owner. The package has no pg_basebackup. */
+async function copyData(primary: PostgresServer, to: string): Promise<void> {
+  await primary.stop();
+  execFileSync('cp', ['-a', primary.data, to]);
+  await primary.start();
+}
+
+const filesOfStandby = ({ port }: PostgresServer) => ({
+  'standby.signal': '',
+  'postgresql.auto.conf': `primary_conninfo = 'host=127.0.0.1 port=${port} user=${user} password=${password}'\n`,
+});
 
 const urlOf = (port: number, database: string) =>
   `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;

@@ -83,7 +83,7 @@ test.skipIf(!hasCommit(former))(
       const old = providers.get(name);
       const started = await start(name, release);
       providers.set(name, started);
-      fronts[name].redirect(Number(new URL(started.url).port));
+      fronts[name].moveTo(Number(new URL(started.url).port));
       if (old) await stop(old);
     }
 

@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** A proxy between a client and a server that injects network faults. */
 export interface TcpProxy extends AsyncDisposable {
   port: number;
-  /** New connections go to this port from now on. */
-  redirect(port: number): void;
+  /** Connects to the server on this port from now on. Open connections stay, as they do when the address of a name changes. */
+  moveTo(port: number): void;
   /** Withholds the server's data from now on. */
   stall(): void;
   /** Passes on the withheld data, and all later data. */
@@ -19,9 +19,9 @@ export interface TcpProxy extends AsyncDisposable {
 }
 
 export async function startTcpProxy(to: number): Promise<TcpProxy> {
-  let target = to;
   const clients = new Set<Socket>();
   const swallowed = new Set<Socket>();
+  let target = to;
   let stalled = false;
   let answered = Promise.withResolvers<void>();
   const withheld: (() => void)[] = [];
@@ -58,7 +58,7 @@ export async function startTcpProxy(to: number): Promise<TcpProxy> {
 
   return {
     port: (server.address() as AddressInfo).port,
-    redirect(port) {
+    moveTo(port) {
       target = port;
     },
     stall() {

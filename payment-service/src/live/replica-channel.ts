@@ -9,6 +9,8 @@ const name = 'payment_service';
 const owner = 'payment-service';
 const retryMs = 1000;
 const timeoutMs = 3000;
+const publishText =
+  "SELECT pg_notify($1, $2), current_setting('transaction_read_only')::boolean AS is_read_only";
 
 /** Opens the channel between the replicas on this database; undefined for SQLite, which serves one process. */
 export async function replicaChannelOf(
@@ -63,7 +65,9 @@ function createReplicaChannel(
     async publish(text) {
       const session = listening;
       try {
-        await session?.query('SELECT pg_notify($1, $2)', [name, text]);
+        const result = await session?.query(publishText, [name, text]);
+        // A former primary that is still there would deliver messages to those alone who have not left it.
+        if (result?.rows[0]?.is_read_only) void session?.end();
       } catch (error) {
         // The driver does not report a silent connection as lost, so it is ended here, and opened again.
         void session?.end();

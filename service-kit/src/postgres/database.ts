@@ -8,11 +8,14 @@ import { checkSessions, Session, SessionsShared, sessionConfig } from './session
 /** In ms. No longer, because the client of a payment waits for it. */
 const statementTimeoutMs = 3000;
 
+/** The server has become a standby, or is no longer the primary. */
+const readOnly = '25006';
+
 /**
- * The server has become a standby; the session is another one, which lacks a prepared statement or has one already; the type of a
- * column has changed since a statement was prepared.
+ * The server is read-only; the session is another one, which lacks a prepared statement or has one already; the type of a column
+ * has changed since a statement was prepared.
  */
-const ofTheConnection = new Set(['25006', '26000', '42P05', '0A000']);
+const ofTheConnection = new Set([readOnly, '26000', '42P05', '0A000']);
 
 /** Errors of a connection must not be logged with the ids of the request that opened it. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();
@@ -20,6 +23,12 @@ const outsideOfRequests = AsyncLocalStorage.snapshot();
 /** In ms. The server's own timeout comes first, unless it does not respond at all. */
 const answerTimeoutMs = statementTimeoutMs + 1000;
 const noAnswer = 'the database did not answer in time';
+
+/**
+ * The connections that were idle are no better: the network has lost them without a word, or their server is no longer the primary,
+ * and its address has another one by now.
+ */
+const isOfAll = ({ message, sqlState }: DatabaseError) => message === noAnswer || sqlState === readOnly;
 
 /** Few, because batches share a statement. */
 const maxConnections = 8;
@@ -121,8 +130,7 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
     } catch (error) {
       const failure = error instanceof DatabaseError ? error : new DatabaseError(error, lost === undefined);
       broken = failure.isUncertain || ofTheConnection.has(failure.sqlState ?? '');
-      // The network has lost it without a word, and so have the others that were idle.
-      if (isReused && failure.message === noAnswer) renew(from);
+      if (isReused && isOfAll(failure)) renew(from);
       throw failure;
     } finally {
       client.release(broken || client.lost !== undefined || client.getTransactionStatus() !== 'I');

@@ -127,8 +127,12 @@ export function openSendsTable(provider: Provider, url: string, log: FastifyBase
       return Math.min(Math.floor(since?.ms ?? 0), lifetimeMs);
     },
 
+    /** Resolves if the database takes a durable write, which a standby does not. */
     async ready(): Promise<void> {
       await (database.opened ?? (await database.open())).check();
+      await query('touch_schema', 'UPDATE schema_versions SET version = version WHERE owner = $1', [
+        schema.owner,
+      ]);
     },
 
     close: async () => database.opened?.close(),

@@ -33,7 +33,7 @@ test.each([
     SELECT 'Aldeamo', 'old-' || n, 'any', now() FROM generate_series(1, 50000) AS n`);
 
     for (const [name, statement] of prepared) {
-      if (name === 'complete_for') continue; // sends_since has one row
+      if (name === 'complete_for' || name === 'touch_schema') continue; // of tables with few rows
       const scans = await scansOf(name, statement);
       expect([name, scans.filter((scan) => !/^Index (Only )?Scan on sends$/.test(scan))]).toEqual([name, []]);
     }
