@@ -70,6 +70,16 @@ test('given a database that is not there, exits with 2 and one line without the 
   });
 });
 
+test('given a password beside the URL, connects with it', async () => {
+  const url = new URL(await createDatabase(inject('postgresPort')));
+  const password = url.password;
+  url.password = '';
+  const beside = { DATABASE_URL: url.href, DATABASE_PASSWORD: password };
+  expect(await check('payment-service', beside)).toMatchObject({ code: 0, stderr: '' });
+  const ofSends = { SENDS_DATABASE_URL: url.href, SENDS_DATABASE_PASSWORD: password };
+  expect(await check('twilio-service', ofSends)).toMatchObject({ code: 0, stderr: '' });
+});
+
 test('given a wrong setting, exits with 2 and names it', async () => {
   const { code, stderr } = await check('payment-service', { PORT: 'x' });
   expect(code).toBe(2);

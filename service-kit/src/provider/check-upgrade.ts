@@ -1,4 +1,5 @@
 import { checkUpgrade } from '../postgres/check-upgrade.ts';
+import { withPassword } from '../postgres/database-settings.ts';
 import { runUpgradeCheck } from '../upgrade-command.ts';
 import { schema } from './idempotency/schema.ts';
 import type { ProviderConfig } from './settings.ts';
@@ -8,9 +9,9 @@ import type { ProviderService } from './start-provider.ts';
 export const checkProviderUpgrade = <Config extends ProviderConfig>({
   configSchema,
 }: ProviderService<Config>): Promise<void> =>
-  runUpgradeCheck(configSchema, ({ SENDS_DATABASE_URL: url }) =>
+  runUpgradeCheck(configSchema, ({ SENDS_DATABASE_URL: url, SENDS_DATABASE_PASSWORD: password }) =>
     url
-      ? checkUpgrade(url, 'SENDS_DATABASE_URL', schema)
+      ? checkUpgrade(withPassword(url, password), 'SENDS_DATABASE_URL', schema)
       : {
           answer: 'refused',
           reason:

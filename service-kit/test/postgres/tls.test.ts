@@ -70,7 +70,7 @@ function urlOf(database: string, options: Record<string, string> = {}): string {
 const verified = () => ({ sslmode: 'verify-full', sslrootcert: authority.caFile });
 
 const explain = (url: string) =>
-  migratePostgres(url, 'test', []).then(
+  migratePostgres(url, { owner: 'test', migrations: [], runsBeside: 0, sessions: [] }).then(
     () => 'opened',
     (error: unknown) => explainDatabaseError(error, url, 'DATABASE_URL'),
   );
