@@ -21,6 +21,8 @@ interface OneServiceOptions {
   stdio?: SpawnOptions['stdio'];
   /** A shell command that runs beside it, on the same standard output. */
   beside?: string;
+  /** A command that starts it, such as one that limits it. */
+  prefix?: string;
   /** The text of its .env. */
   envFile?: string;
   /** The folder of the release that it is of. Default: this one. */
@@ -34,6 +36,7 @@ export async function spawnService(
     settings = {},
     stdio = ['ignore', 'pipe', 'pipe'],
     beside = ':',
+    prefix = '',
     envFile = '',
     release = '.',
   }: OneServiceOptions = {},
@@ -42,7 +45,7 @@ export async function spawnService(
   await writeFile(join(data, '.env'), envFile);
   const [port] = await freePorts(1);
   const command = [process.execPath, resolve(release, `${name}/src/main.ts`)];
-  const child = spawn('sh', ['-c', `${beside} & exec "$0" "$@"`, ...command], {
+  const child = spawn('sh', ['-c', `${beside} & exec ${prefix} "$0" "$@"`, ...command], {
     cwd: data, // not the repository, because its .env is the developer's
     env: {
       PATH: process.env.PATH,

@@ -31,6 +31,7 @@ import { createReopeningStore } from './store/reopening-store.ts';
 export const paymentService: Service<typeof paymentConfigSchema> = {
   name: packageJson.name,
   configSchema: paymentConfigSchema,
+  leaseMs: (config) => config.NOTIFICATION_LEASE_MS,
   build: async (config, logger, metrics) => {
     const limits = {
       timeoutMs: config.PROVIDER_TIMEOUT_MS,

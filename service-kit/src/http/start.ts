@@ -3,10 +3,12 @@ import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'p
 import { Registry } from 'prom-client';
 import type { z } from 'zod';
 import { correlationFields } from '../telemetry/correlation.ts';
+import { lineOf } from '../telemetry/log-line.ts';
 import { createLogOutput } from '../telemetry/log-output.ts';
 import { countLostLines, noticeOf } from '../telemetry/lost-lines.ts';
 import { collectProcessMetrics } from '../telemetry/metrics.ts';
 import { serializeError } from '../telemetry/serialize-error.ts';
+import { startWatchdog } from '../watchdog/watchdog.ts';
 import { ConfigurationError, readConfiguration, type ServiceSettings } from './configuration.ts';
 import { type EnvFile, loadEnvFile } from './env-file.ts';
 import { explainListenError } from './listen-error.ts';
@@ -15,18 +17,20 @@ import type { Server } from './types.ts';
 export interface Service<Schema extends z.ZodType<ServiceSettings>> {
   name: string;
   configSchema: Schema;
+  /** How long the process may hang before others take over its work, in ms. */
+  leaseMs: (config: z.output<Schema>) => number;
   /** Builds the app, which closes all that it opens. `metrics` has those of the process, and gets the app's. */
   build: (config: z.output<Schema>, logger: Logger, metrics: Registry) => Promise<Server>;
 }
 
 /**
  * Runs a service until a signal stops it: configuration, app, listen. A first SIGTERM or SIGINT lets requests end and exits
- * with 0; a second one, or the deadline, exits at once with 1.
+ * with 0; a second one, or the deadline, exits at once with 1. A process that hangs for longer than its lease is killed.
  *
  * @param process that of Node.js, which only a `main.ts` imports
  */
 export async function startService<Schema extends z.ZodType<ServiceSettings>>(
-  { name, configSchema, build }: Service<Schema>,
+  { name, configSchema, leaseMs, build }: Service<Schema>,
   process: NodeJS.Process,
 ): Promise<void> {
   const { config, ignored } = readOrExit(configSchema, process);
@@ -43,17 +47,20 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>(
   const stopping = new AbortController();
   let app: Server | undefined;
   const removeEarlyHandlers = handlersOf(process, ['SIGTERM', 'SIGINT', 'disconnect']);
-  const grace = closeWithGrace({ delay: config.STOP_TIMEOUT_MS, logger }, async ({ signal, err }) => {
-    stopping.abort();
-    if (err) logger.fatal({ err }, 'stopping after an unhandled error');
-    else logger.info({ signal }, 'stopping');
-    // Otherwise a client that never sends the rest of its request would let the deadline pass.
-    const cut = setTimeout(() => app?.server.closeAllConnections(), config.STOP_TIMEOUT_MS * 0.9);
-    await app?.close();
-    await endExport();
-    clearTimeout(cut);
-    logger.info('stopped');
-  });
+  const grace = closeWithGrace(
+    { delay: config.STOP_TIMEOUT_MS, logger, skip: crashes },
+    async ({ signal, err }) => {
+      stopping.abort();
+      if (err) logger.fatal({ err }, 'stopping after an unhandled error');
+      else logger.info({ signal }, 'stopping');
+      // Otherwise a client that never sends the rest of its request would let the deadline pass.
+      const cut = setTimeout(() => app?.server.closeAllConnections(), config.STOP_TIMEOUT_MS * 0.9);
+      await app?.close();
+      await endExport();
+      clearTimeout(cut);
+      logger.info('stopped');
+    },
+  );
   endWithParent(process, () => {
     if (!stopping.signal.aborted) grace.close();
   });
@@ -73,6 +80,8 @@ export async function startService<Schema extends z.ZodType<ServiceSettings>>(
       listenTextResolver: (url) => `listening on ${url}`,
     });
     reportListening(process);
+    // Not before, because a start may compute for long.
+    startWatchdog(leaseMs(config), (hung_ms, msg) => lineOf(options, 'fatal', { hung_ms }, msg));
   } catch (err) {
     if (stopping.signal.aborted) return; // a server that is closed while it begins to listen
     await reportFailedStart(logger, err, config, process);
@@ -97,6 +106,9 @@ async function reportFailedStart(
 function reportListening(process: NodeJS.Process): void {
   process.send?.('listening', undefined, undefined, () => {}); // the starter may be gone meanwhile
 }
+
+/** A handler of these would return to the instruction that has failed, again and again, so that the process would hang. */
+const crashes = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] satisfies NodeJS.Signals[];
 
 /** Returns a function that removes the handlers that stand now. */
 function handlersOf(process: NodeJS.Process, events: string[]): () => void {

@@ -10,6 +10,7 @@ import { withPassword } from '../postgres/database-settings.ts';
 import { type Account, createAccount } from './account.ts';
 import { buildProviderApp } from './app.ts';
 import type { Gateway, LiveGatewayOptions } from './gateway.ts';
+import { staleMs } from './idempotency/store.ts';
 import { countFaults } from './metrics.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from './sandbox/sandbox.ts';
 import type { ProviderConfig } from './settings.ts';
@@ -35,6 +36,7 @@ export const startProvider = <Config extends ProviderConfig>(
     {
       name,
       configSchema: service.configSchema,
+      leaseMs: (config) => staleMs(config.GATEWAY_TIMEOUT_MS),
       build: (config, logger, metrics) => buildProvider(service, config, { logger, version, metrics }),
     },
     process,

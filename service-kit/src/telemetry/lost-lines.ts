@@ -1,20 +1,13 @@
-import { type LoggerOptions, pino } from 'pino';
+import type { LoggerOptions } from 'pino';
 import { Counter, type Registry } from 'prom-client';
+import { lineOf } from './log-line.ts';
 import type { LogOutput } from './log-output.ts';
 
-/** Returns the line that reports lost lines. It has the logger's own form, and no level silences it. */
+/** Returns the line that reports lost lines. */
 export const noticeOf =
   (options: LoggerOptions) =>
-  (lost: number): string => {
-    let notice = '';
-    const capture = {
-      write(line: string) {
-        notice = line;
-      },
-    };
-    pino({ ...options, level: 'warn' }, capture).warn({ lost_lines: lost }, 'log lines were lost');
-    return notice;
-  };
+  (lost: number): string =>
+    lineOf(options, 'warn', { lost_lines: lost }, 'log lines were lost');
 
 /** Once a process, as collectProcessMetrics. */
 export function countLostLines(registry: Registry, { lost }: Pick<LogOutput, 'lost'>): void {

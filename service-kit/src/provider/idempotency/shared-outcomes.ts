@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome } from '../../contract/notification.ts';
 import { gatewayTimeout } from '../outcome-reply.ts';
 import type { KnownSend, SendsTable } from './sends-table.ts';
-import { keyReused } from './store.ts';
+import { keyReused, staleMs } from './store.ts';
 
 const pollMs = 100;
 const retryMs = 1000;
@@ -18,10 +18,8 @@ interface SharedOutcomesOptions {
 
 /** The outcomes of the sends of all replicas: those that others record are awaited, our own are recorded. */
 export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedOutcomesOptions) {
-  /** A send older than this belongs to a dead replica; its outcome is lost. */
-  const staleMs = Math.max(60_000, 4 * timeoutMs);
   const isLost = (known: KnownSend | undefined) =>
-    known === undefined || known.age_ms > staleMs || closing.aborted;
+    known === undefined || known.age_ms > staleMs(timeoutMs) || closing.aborted;
   const pause = (ms: number) => delay(ms, undefined, { signal: closing }).catch(() => {});
 
   /** The outcome of a send that has ended or is lost; undefined while it runs. */

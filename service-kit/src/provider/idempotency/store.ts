@@ -25,6 +25,9 @@ export interface IdempotencyStore {
 
 export const lifetimeMs = 24 * 60 * 60 * 1000;
 
+/** A send older than this, whose deadline is `timeoutMs`, belongs to a dead replica; its outcome is lost. */
+export const staleMs = (timeoutMs: number): number => Math.max(60_000, 4 * timeoutMs);
+
 /** The outcome of a send that was cancelled before it came. */
 export const withdrawn = { outcome: 'not_sent', reason: 'withdrawn', no_outage: true } satisfies Outcome;
 
