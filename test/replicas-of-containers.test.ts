@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
 import { eventually } from './eventually.ts';
@@ -157,6 +158,87 @@ test('given a restart of PostgreSQL, POST /payments returns 503, and no accepted
   const services = serviceNames.flatMap((service) => replicas.of(service));
   const restarts = await docker('inspect', '--format', '{{.RestartCount}}', ...services);
   expect(new Set(restarts.split('\n'))).toEqual(new Set(['0']));
+});
+
+/** In ms; a payment that takes longer counts as one that met a hung replica. */
+const slowMs = 2000;
+
+/** Eight clients pay during the disturbance, and give up after 2 s. Returns how many did. */
+async function countSlowDuring(customer_id: string, disturbed: Promise<unknown>) {
+  const counts = { paid: 0, slow: 0 };
+  let over = false;
+  void disturbed.finally(() => {
+    over = true;
+  });
+  const payOnce = () =>
+    fetch(`${replicas.url}/payments`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': randomUUID() },
+      body: JSON.stringify({ amount: 100, customer_id, message: 'Un pago', phone: '+573001234567' }),
+      signal: AbortSignal.timeout(slowMs),
+    });
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!over) {
+      const status = await payOnce().then(
+        ({ status }) => status,
+        (error: Error) => error.name,
+      );
+      if (status === 'TimeoutError') counts.slow += 1;
+      // 504 for the one payment of a connection that the end of a process has cut.
+      else expect(status).toBeOneOf([201, 504]);
+      if (status === 201) counts.paid += 1;
+    }
+  });
+  await Promise.all([disturbed, ...clients]);
+  return counts;
+}
+
+test('given a paused replica, nginx leaves it alone after a handful of payments', async () => {
+  const [replica] = replicas.of('payment-service') as [string];
+  await docker('pause', replica);
+  const { paid, slow } = await countSlowDuring('paused', delay(9000));
+  await docker('unpause', replica);
+
+  expect(slow).toBeLessThanOrEqual(8);
+  expect(paid).toBeGreaterThan(10 * slow);
+  await untilSent('paused');
+});
+
+/** Makes the event loop of a container's service hang, by a debugger that has left when it does. */
+const hang = (replica: string) =>
+  docker(
+    'exec',
+    replica,
+    'node',
+    '--eval',
+    `const { readdirSync, readFileSync } = require('node:fs');
+     const isService = (pid) => /^node.src.main/.test(readFileSync('/proc/' + pid + '/cmdline', 'utf8'));
+     process.kill(readdirSync('/proc').filter(Number).find(isService), 'SIGUSR1');
+     setTimeout(async () => {
+       const [{ webSocketDebuggerUrl }] = await (await fetch('http://127.0.0.1:9229/json')).json();
+       const socket = new WebSocket(webSocketDebuggerUrl);
+       socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: {
+         expression: "setTimeout(() => process.getBuiltinModule('inspector').close(), 500);" +
+           "setTimeout(() => { for (;;); }, 2500);" } }));
+       socket.onmessage = () => process.exit();
+     }, 1000);`,
+  );
+
+test('given a replica whose event loop hangs, it ends and is restarted, and few payments wait for it', async () => {
+  const [, replica] = replicas.of('payment-service') as [string, string];
+  const restarts = () => docker('inspect', '--format', '{{.RestartCount}}', replica);
+  const before = Number(await restarts());
+  await hang(replica);
+  const restarted = eventually(restarts, (count) => Number(count) > before, 25_000, 250);
+  const { paid, slow } = await countSlowDuring('hung', restarted);
+
+  expect(slow).toBeLessThanOrEqual(8);
+  expect(paid).toBeGreaterThan(10 * slow);
+  expect((await logsOf(replica)).find(({ level }) => level === 60)).toMatchObject({
+    msg: 'the event loop has hung for 7.7 s; the process is killed',
+  });
+  const sent = await untilSent('hung');
+  expect(await messagesTo('hung')).toBe(sent.length);
 });
 
 test("nginx forwards Twilio's status callbacks to twilio-service", async () => {
