@@ -28,7 +28,11 @@ import { type LiveViewSources, registerLiveView } from './live/live.ts';
 import { createLivePage } from './live/page-files.ts';
 import { createReplicas, type ReplicasOptions } from './live/replicas.ts';
 import { createStoreView } from './live/store-view.ts';
-import { countPayments, exportCircuits, exportClock, exportModes, exportStore } from './metrics.ts';
+import { exportClock } from './metrics/clock.ts';
+import { measureObjectives } from './metrics/objectives.ts';
+import { countPayments } from './metrics/payments.ts';
+import { exportCircuits, exportModes } from './metrics/providers.ts';
+import { exportStore } from './metrics/store.ts';
 import type { Store } from './store/store.ts';
 
 export interface Dependencies {
@@ -42,6 +46,8 @@ export interface Dependencies {
   outbox: Pick<OutboxOptions, 'concurrency' | 'ratePerSecond' | 'keyRetentionMs' | 'paymentRetentionMs'>;
   /** The registry of GET /metrics. The metrics of payments, circuits and store are added to it. */
   metrics: Registry;
+  /** The deadline of one call to a provider service. */
+  deadlineMs: number;
   /** The name of this process among its replicas, and the channel between them. */
   replica: Pick<ReplicasOptions, 'name' | 'openChannel'>;
   /** What the live page shows beside the store and the notifier. */
@@ -62,6 +68,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     version,
     logger,
     metrics,
+    deadlineMs: dependencies.deadlineMs,
     ...dependencies.access,
     ready: store.check,
     parseJson: parseWithAmountAsText,
@@ -72,6 +79,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   exportStore(metrics, store);
   exportClock(metrics, clock);
   const count = countPayments(metrics);
+  const measure = measureObjectives(metrics);
   const storeView = createStoreView(store);
   const replica = dependencies.replica.name;
   const replicas = createReplicas({
@@ -82,6 +90,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   });
   const onChange: PaymentObserver = (payment, before) => {
     count(payment, before);
+    measure(payment, before);
     storeView.invalidate();
     replicas.publishChange();
   };
@@ -93,7 +102,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerPayments(server, store);
   registerCustomers(server, store, rules);
   registerReceipts(server, store, onChange);
-  registerHealthReport(server, notifier);
+  registerHealthReport(server, notifier, version);
   registerCircuit(server, notifier);
   await registerLiveView(server, {
     replica,

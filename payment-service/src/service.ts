@@ -21,7 +21,8 @@ import { recallLive } from './delivery/recall-live.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
 import { replicaChannelOf } from './live/replica-channel.ts';
 import { createSandboxControls } from './live/sandbox-controls.ts';
-import { countAttempts, countUnreadable } from './metrics.ts';
+import { countAttempts } from './metrics/attempts.ts';
+import { countUnreadable } from './metrics/store.ts';
 import { createProviderClient } from './providers/provider-client.ts';
 import { createProviderModes } from './providers/provider-modes.ts';
 import { openStore } from './store/open-store.ts';
@@ -93,7 +94,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       policy,
       bounds,
       modes,
-      observers: [countAttempts(metrics), recentAttempts],
+      observers: [countAttempts(metrics, config.PROVIDER_TIMEOUT_MS), recentAttempts],
       clock,
       log: logger,
     });
@@ -111,6 +112,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
         paymentRetentionMs: config.PAYMENT_RETENTION_MS,
       },
       metrics,
+      deadlineMs: config.PROVIDER_TIMEOUT_MS,
       access: accessOptions(config),
       replica: {
         name: config.REPLICA_NAME ?? hostname(),

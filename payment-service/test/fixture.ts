@@ -21,7 +21,7 @@ import type { RetryPolicy } from '../src/domain/retry-policy.ts';
 import type { RequestRules } from '../src/http/payment-request.ts';
 import { createRecentAttempts } from '../src/live/recent-attempts.ts';
 import { createSandboxControls } from '../src/live/sandbox-controls.ts';
-import { countAttempts } from '../src/metrics.ts';
+import { countAttempts } from '../src/metrics/attempts.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 import type { QueriedOutcome } from '../src/providers/provider-answer.ts';
 import type { ProviderState } from '../src/providers/provider-client.ts';
@@ -130,7 +130,7 @@ export async function build({
     parameters: circuitBreakerDefaults,
     policy,
     bounds,
-    observers: [countAttempts(metrics), recentAttempts],
+    observers: [countAttempts(metrics, 3000), recentAttempts],
     log: logger,
   });
   const app = await buildApp({
@@ -142,6 +142,7 @@ export async function build({
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,
+    deadlineMs: 3000,
     access,
     replica: { name: 'replica-1' },
     live: { recentAttempts, sandboxControls: createSandboxControls(sandboxes) },

@@ -52,6 +52,13 @@ const report = ({ app }: Fixture, payment: PaymentView, fields: Partial<Receipt>
     }),
   });
 
+test('GET /metrics names the release and the version of Node.js', async () => {
+  const [node_version] = /[\d.]+/.exec(process.version) ?? [];
+  expect(await scrape(await build())).toContain(
+    `\npaysms_build_info{version="1.2.3",node_version="${node_version}"} 1\n`,
+  );
+});
+
 test('GET /metrics has every counter from the start, at 0', async () => {
   const text = await scrape(await build());
   for (const status of ['pending', 'sent', 'delivered', 'failed'])
@@ -67,6 +74,8 @@ test('GET /metrics has every counter from the start, at 0', async () => {
       );
   }
   expect(text).toContain('\npaysms_possible_duplicates_total 0\n');
+  for (const reason of ['expired', 'opted_out', 'twilio_30007', 'other'])
+    expect(text).toContain(`\npaysms_notifications_failed_total{reason="${reason}"} 0\n`);
 });
 
 describe('the counter of payments by notification status', () => {
@@ -250,6 +259,74 @@ test('given a receipt for a possible duplicate, the duplicate is counted once', 
 
   expect((await report(fixture, payment, {})).statusCode).toBe(204);
   expect(await valuesOf(fixture, 'paysms_possible_duplicates_total')).toEqual({ '': 1 });
+});
+
+describe('the reasons of failed notifications', () => {
+  test('are counted, once for each notification', async () => {
+    const fixture = await build();
+    fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
+    const undelivered = await pay(fixture);
+    for (const _twice of [1, 2])
+      await report(fixture, undelivered, { status: 'failed', reason: 'twilio_30007' });
+    fixture.clients.Aldeamo.answer = async () => optedOut;
+    await pay(fixture);
+    expect(await valuesOf(fixture, 'paysms_notifications_failed_total')).toEqual({
+      twilio_30007: 1,
+      opted_out: 1,
+    });
+  });
+
+  test('given any number of unlisted reasons, share one series', async () => {
+    const fixture = await build();
+    for (const reason of ['twilio_99999', 'aldeamo_-77', 'a text']) {
+      fixture.clients.Aldeamo.answer = async () => ({ outcome: 'rejected', reason });
+      await pay(fixture);
+    }
+    expect(await valuesOf(fixture, 'paysms_notifications_failed_total')).toEqual({ other: 3 });
+  });
+});
+
+describe('the times from a payment', () => {
+  afterEach(() => void vi.useRealTimers());
+  const within = async (fixture: Fixture, what: 'acceptance' | 'delivery', seconds: number) =>
+    Object.entries(await valuesOf(fixture, `paysms_notification_${what}_seconds_bucket`))
+      .filter(([labels]) => labels.startsWith(`${seconds} `))
+      .map(([labels, count]) => [labels.split(' ')[1], count]);
+
+  test('until it is accepted and delivered are counted by provider, within a minute and ten minutes', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const fixture = await build();
+    const [early, late] = [await pay(fixture), await pay(fixture)];
+    const key = ({ payment_id }: PaymentView) => ({ idempotency_key: `${payment_id}-1` });
+    await report(fixture, early, { message_id: 'Aldeamo-1', ...key(early) });
+    vi.setSystemTime(Date.now() + 601_000);
+    await report(fixture, late, { message_id: 'Aldeamo-2', ...key(late) });
+
+    expect(await valuesOf(fixture, 'paysms_payments_created_total')).toEqual({ '': 2 });
+    expect(await within(fixture, 'acceptance', 60)).toEqual([['Aldeamo', 2]]);
+    expect(await within(fixture, 'delivery', 600)).toEqual([['Aldeamo', 1]]);
+    expect(await valuesOf(fixture, 'paysms_notification_delivery_seconds_count')).toEqual({ Aldeamo: 2 });
+  });
+
+  test('given a rejected recipient, count nothing, and the payment as none that could be accepted, once', async () => {
+    const fixture = await build();
+    fixture.clients.Aldeamo.answer = async () => optedOut;
+    const rejected = await pay(fixture);
+    fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL2' });
+    expect((await retry(fixture, rejected, { phone: '+573001234567' })).statusCode).toBe(200);
+
+    expect(await valuesOf(fixture, 'paysms_payments_created_total')).toEqual({ '': 1 });
+    expect(await valuesOf(fixture, 'paysms_payments_refused_recipient_total')).toEqual({ '': 1 });
+    expect(await valuesOf(fixture, 'paysms_notification_acceptance_seconds_count')).toEqual({});
+  });
+
+  test('given a receipt that rejects an accepted SMS, still count it as accepted', async () => {
+    const fixture = await build();
+    fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
+    await report(fixture, await pay(fixture), { status: 'rejected', reason: 'twilio_30006' });
+    expect(await valuesOf(fixture, 'paysms_payments_refused_recipient_total')).toEqual({});
+    expect(await valuesOf(fixture, 'paysms_notification_acceptance_seconds_count')).toEqual({ Aldeamo: 1 });
+  });
 });
 
 describe('GET /metrics, on the store', () => {

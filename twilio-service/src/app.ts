@@ -16,6 +16,7 @@ export const twilioService: ProviderService<TwilioConfig> = {
     settings: { latency_ms: config.TWILIO_LATENCY_MS, failure_rate: config.TWILIO_FAILURE_RATE },
     ledgerFile: config.TWILIO_LEDGER_FILE,
   }),
+  hasReceipts: (config) => receiptSettings(config) !== undefined,
   registerRoutes(server, config, account) {
     const receipts = receiptSettings(config);
     if (receipts) registerStatusWebhook(server, receipts, createReceiptForwarder(receipts), account);

@@ -65,6 +65,7 @@ describe('the circuit breaker', () => {
   const reportSchema = providerReportSchema.strict();
   const healthSchema = z.strictObject({
     status: z.literal('healthy'),
+    version: z.literal('1.2.3'),
     current_notification_service: z.enum(['Aldeamo', 'Twilio']).nullable(),
     circuit_breaker: reportSchema,
     fallback_circuit_breaker: reportSchema,

@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { Problem, problemResponse } from './problem.ts';
 import type { Server } from './types.ts';
 
+/** Of GET /health. */
+export const versionSchema = z.string().meta({ description: 'The release of the service', example: '0.1.0' });
+
 /** For an orchestrator: `live` (else it restarts the process) and `ready` (else it routes no requests to it). */
 export function registerHealth(server: Server, ready: () => Promise<void> = async () => {}): void {
   server.get(

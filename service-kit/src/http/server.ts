@@ -41,6 +41,8 @@ export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOpti
   parseJson?: (text: string) => unknown;
   /** Gets the metrics of the requests, and is what GET /metrics returns. Default: a new one. */
   metrics?: Registry;
+  /** The deadline of what the service calls, which the buckets of its durations follow. */
+  deadlineMs: number;
 }
 
 /** A customer's id has up to 255 characters, each up to four bytes. */
@@ -84,7 +86,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerCorrelation(server);
   registerConnections(server, connections);
   limitConnections(server, connections);
-  registerMetrics(server, options.metrics ?? new Registry());
+  registerMetrics(server, { ...options, registry: options.metrics ?? new Registry() });
   registerSecurityHeaders(server);
   registerStop(server, connections, options);
   refuseMalformed(server);

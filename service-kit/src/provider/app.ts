@@ -15,7 +15,7 @@ import { createMemoryIdempotencyStore } from './idempotency/memory.ts';
 import type { PostgresIdempotencyStoreOptions } from './idempotency/postgres.ts';
 import type { IdempotencyStore } from './idempotency/store.ts';
 import { idempotencyStoreProblem } from './idempotency/store-unavailable.ts';
-import { exportAccount, measureSends } from './metrics.ts';
+import { exportAccount, exportReceipts, measureSends } from './metrics.ts';
 import { registerNotifyRoutes } from './notify-routes.ts';
 import { registerFaultInjection } from './sandbox/fault-injection.ts';
 import { registerSandboxRoutes } from './sandbox/routes.ts';
@@ -28,6 +28,8 @@ export interface ProviderAppOptions {
   gateway: Gateway;
   /** What the gateway learns of the account; undefined for a sandbox. */
   account?: Account | undefined;
+  /** Whether the provider reports what became of an SMS. Default: false. */
+  hasReceipts?: boolean;
   /** The gateway again if it is a sandbox: it gets routes and faults. */
   sandbox?: Sandbox;
   /** The deadline of an answer. Below payment-service's, so that the answer arrives and carries an outcome. */
@@ -42,21 +44,26 @@ export interface ProviderAppOptions {
 
 /** A notification provider as an HTTP service. It owns the gateway, and closes it when it closes. */
 export async function buildProviderApp(options: ProviderAppOptions): Promise<Server> {
-  const { provider, gateway, account, sandbox, gatewayTimeoutMs, logger, metrics = new Registry() } = options;
+  const { provider, version, gateway, account, sandbox, gatewayTimeoutMs, logger } = options;
+  const { metrics = new Registry() } = options;
   const mode = sandbox ? 'sandbox' : 'live';
   const store = await openIdempotencyStore(options.sendsDatabaseUrl, {
     provider,
     timeoutMs: gatewayTimeoutMs,
-    send: withMode(mode, measureSends(provider, gateway.send, metrics)),
+    send: withMode(
+      mode,
+      measureSends(provider, gateway.send, { registry: metrics, deadlineMs: gatewayTimeoutMs }),
+    ),
     log: logger,
   });
   const server = await buildServer({
     title: `${provider} service`,
     greeting: `Servicio de ${provider}`,
     description: `Sends notifications through ${provider}.`,
-    version: options.version,
+    version,
     logger,
     metrics,
+    deadlineMs: gatewayTimeoutMs,
     refusalMembers: (reason) => ({
       ...(reason === 'overloaded' ? overloaded : { outcome: 'not_sent', reason }),
       mode,
@@ -76,12 +83,14 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
   const upstream = createUpstreamCheck({ gateway, account, timeoutMs: gatewayTimeoutMs });
   registerProviderHealth(server, {
     provider,
+    version,
     mode,
     account,
     upstreamHealth: upstream.health,
     requests: () => requests,
   });
   exportAccount(provider, account, metrics);
+  exportReceipts(provider, options.hasReceipts ?? false, metrics);
   if (sandbox) registerSandboxRoutes(server, sandbox);
   server.addHook('onListen', async () => {
     logger.info({ provider, mode }, sandbox ? 'sandbox: no SMS is sent' : 'live: SMS are sent');

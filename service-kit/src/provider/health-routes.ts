@@ -2,12 +2,14 @@ import { z } from 'zod';
 import { accountReportSchema, type UpstreamHealth } from '../contract/account.ts';
 import { type Mode, modeSchema } from '../contract/mode.ts';
 import { type Provider, providerSchema, reasonSchema } from '../contract/notification.ts';
+import { versionSchema } from '../http/health.ts';
 import { Problem, problemResponse } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
 import type { Account } from './account.ts';
 
 interface ProviderHealthOptions {
   provider: Provider;
+  version: string;
   mode: Mode;
   /** Undefined for a sandbox. */
   account: Account | undefined;
@@ -18,7 +20,7 @@ interface ProviderHealthOptions {
 }
 
 export function registerProviderHealth(server: Server, options: ProviderHealthOptions): void {
-  const { provider, mode, account, upstreamHealth, requests } = options;
+  const { provider, version, mode, account, upstreamHealth, requests } = options;
   server.get(
     '/health',
     {
@@ -29,6 +31,7 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
         response: {
           200: z.object({
             status: z.literal('healthy'),
+            version: versionSchema,
             provider: providerSchema,
             mode: modeSchema,
             account: accountReportSchema
@@ -44,6 +47,7 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
     },
     async () => ({
       status: 'healthy' as const,
+      version,
       provider,
       mode,
       account: account?.report() ?? null,

@@ -7,9 +7,13 @@ import type { Gateway } from './gateway.ts';
 
 /**
  * Counts the sends of the gateway. A request whose outcome comes from the idempotency store is no send. A send that ends after
- * its request was answered is counted with its final outcome.
+ * its request was answered is counted with its final outcome. `deadlineMs` is that of an answer.
  */
-export function measureSends(provider: Provider, send: Gateway['send'], registry: Registry): Gateway['send'] {
+export function measureSends(
+  provider: Provider,
+  send: Gateway['send'],
+  { registry, deadlineMs }: { registry: Registry; deadlineMs: number },
+): Gateway['send'] {
   const labelNames = ['provider', 'outcome'] as const;
   const total = new Counter({
     name: 'paysms_gateway_sends_total',
@@ -21,7 +25,7 @@ export function measureSends(provider: Provider, send: Gateway['send'], registry
     name: 'paysms_gateway_send_duration_seconds',
     help: 'Duration of one send of the gateway, whatever its outcome',
     labelNames,
-    buckets: durationBuckets,
+    buckets: durationBuckets(deadlineMs),
     registers: [registry],
   });
   // Initialized, because a rate does not see a series that begins with 1.
@@ -74,4 +78,14 @@ export function exportAccount(provider: Provider, account: Account | undefined, 
       if (balance !== null) this.set({ provider }, balance);
     },
   });
+}
+
+/** What the provider reports no receipts for is never known to be delivered, and is not counted as if it were. */
+export function exportReceipts(provider: Provider, hasReceipts: boolean, registry: Registry): void {
+  new Gauge({
+    name: 'paysms_receipts_requested',
+    help: '1 if the provider is asked to report what becomes of each SMS; else 0',
+    labelNames: ['provider'],
+    registers: [registry],
+  }).set({ provider }, hasReceipts ? 1 : 0);
 }

@@ -23,6 +23,8 @@ export interface ProviderService<Config extends ProviderConfig> {
   /** Undefined without credentials: then the service is a sandbox. */
   createGateway(config: Config, options: Omit<LiveGatewayOptions, 'url'>): Gateway | undefined;
   sandboxOptions(config: Config): Omit<SandboxOptions, 'provider'>;
+  /** Whether the provider reports what became of an SMS; false without it. */
+  hasReceipts?(config: Config): boolean;
   /** Adds the provider's own routes, such as webhooks, of which the account learns. */
   registerRoutes?(server: Server, config: Config, account: Account): void;
 }
@@ -62,6 +64,7 @@ export async function buildProvider<Config extends ProviderConfig>(
   const server = await buildProviderApp({
     provider,
     ...gatewayOf(service, config, { account, log }),
+    hasReceipts: service.hasReceipts?.(config) ?? false,
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
     sendsDatabaseUrl: url && withPassword(url, config.SENDS_DATABASE_PASSWORD),
     access: accessOptions(config),

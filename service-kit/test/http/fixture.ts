@@ -16,6 +16,7 @@ export async function buildTestServer(options: Partial<ServerOptions> = {}) {
     description: 'Of a test.',
     version: '1.2.3',
     credentials: [],
+    deadlineMs: 3000,
     logger,
     ...options,
   });

@@ -11,6 +11,7 @@ test('GET / and GET /health name the provider, and count its requests', async ()
   const health = async () => (await app.inject('/health')).json();
   expect(await health()).toEqual({
     status: 'healthy',
+    version: '1.2.3',
     provider: 'Aldeamo',
     mode: 'sandbox',
     account: null,

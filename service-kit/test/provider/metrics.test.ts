@@ -47,6 +47,16 @@ describe('metrics', () => {
     expect(text).not.toMatch(/Pago-secreto|cliente-9|3001234567|key-9/);
   });
 
+  test.each([
+    [undefined, 0],
+    [true, 1],
+  ])('given hasReceipts %s, show whether receipts are requested', async (hasReceipts, value) => {
+    const { app } = await buildFakeApp({}, hasReceipts === undefined ? {} : { hasReceipts });
+    const { body: text } = await app.inject('/metrics');
+    expect(text).toContain(`\npaysms_receipts_requested{provider="Aldeamo"} ${value}\n`);
+    expect(text).toMatch(/^paysms_build_info\{version="1.2.3",/m);
+  });
+
   test('show the state and the balance of the account, and no sample of either for a sandbox', async () => {
     const log = { info() {}, error() {} } as unknown as FastifyBaseLogger;
     const account = createAccount({ provider: 'Aldeamo', log });

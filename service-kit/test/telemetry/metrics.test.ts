@@ -4,7 +4,7 @@ import { Gauge, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { eventually } from '../../../test/eventually.ts';
 import type { Server } from '../../src/http/types.ts';
-import { collectProcessMetrics } from '../../src/telemetry/metrics.ts';
+import { collectProcessMetrics, durationBuckets } from '../../src/telemetry/metrics.ts';
 import { buildTestServer } from '../http/fixture.ts';
 
 async function build(metrics?: Registry): Promise<Server> {
@@ -90,4 +90,14 @@ test('the metrics of the process are memory, CPU and event loop, and no gauge ha
   ])
     expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
   expect(text).not.toMatch(/^# TYPE \w+_total gauge$/m);
+});
+
+test.each([
+  [3000, [0.5, 1, 2, 3, 4, 6, 10]],
+  [2500, [0.5, 1, 1.667, 2.5, 3.333, 5, 8.333]],
+  [600, [0.25, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 2]],
+])('given a deadline of %i ms, durations have a bucket at it, at twice it, and at a second', (deadlineMs, last) => {
+  const buckets = durationBuckets(deadlineMs);
+  expect(buckets.slice(-last.length)).toEqual(last);
+  expect(buckets).toEqual(expect.arrayContaining([0.001, 1, deadlineMs / 1000, deadlineMs / 500]));
 });

@@ -1,0 +1,97 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { bounds } from '../domain/bounds.ts';
+import type { Store, UnreadableObserver } from '../store/store.ts';
+
+/** Counts the reads, the outbox's included, that met a payment which cannot be read: one a lease for each that is due. */
+export function countUnreadable(registry: Registry): UnreadableObserver {
+  const unreadable = new Counter({
+    name: 'paysms_unreadable_payments_total',
+    help: 'Failures to read the record of a payment; the log has its payment_id',
+    registers: [registry],
+  });
+  return () => unreadable.inc();
+}
+
+/**
+ * Reads the store at each scrape. Its values are the same in all processes that share it. A gauge has no sample while the
+ * database is down, because 0 would look like an empty backlog.
+ */
+export function exportStore(
+  registry: Registry,
+  store: Pick<Store, 'check' | 'backlog' | 'countWaiting'>,
+): void {
+  const registers = [registry];
+  // Both gauges of a scrape are collected at the same time, and share one query.
+  let query: ReturnType<Store['backlog']> | undefined;
+  const backlog = async () => {
+    try {
+      query ??= store.backlog();
+      return await query;
+    } catch {
+      return undefined;
+    } finally {
+      query = undefined;
+    }
+  };
+  new Gauge({
+    name: 'paysms_store_up',
+    help: '1 if the store accepts a durable write; 0 if it does not, so that payments are refused',
+    registers,
+    async collect() {
+      this.set(
+        await store.check().then(
+          () => 1,
+          () => 0,
+        ),
+      );
+    },
+  });
+  new Gauge({
+    name: 'paysms_notification_backlog',
+    help: 'Payments in the store whose notification is pending, claimed ones included',
+    registers,
+    async collect() {
+      const current = await backlog();
+      if (current) this.set(current.size);
+      else this.remove();
+    },
+  });
+  exportWaiting(registry, store);
+  const oldestAgeMs = createAge();
+  new Gauge({
+    name: 'paysms_notification_backlog_oldest_age_seconds',
+    help: 'Age of the oldest payment of the backlog; 0 if there is none',
+    registers,
+    async collect() {
+      const current = await backlog();
+      if (current) this.set(oldestAgeMs(current.oldest_at) / 1000);
+      else this.remove();
+    },
+  });
+}
+
+/** Reads at each scrape what the notifications that wait for a bound wait for. No sample while the database is down, as above. */
+function exportWaiting(registry: Registry, store: Pick<Store, 'countWaiting'>): void {
+  new Gauge({
+    name: 'paysms_notifications_waiting',
+    help: 'Notifications in the store that wait for a bound on what is sent, by reason',
+    labelNames: ['reason'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      const waiting = await store.countWaiting().catch(() => undefined);
+      if (waiting) for (const reason of bounds) this.set({ reason }, waiting[reason] ?? 0);
+    },
+  });
+}
+
+/** The age of what was made at a wall time, in ms; no less than since it was first asked for, also by a clock that was set back. */
+function createAge(): (at: string | null) => number {
+  let of: string | null = null;
+  let since = 0;
+  return (at) => {
+    if (at !== of) since = performance.now();
+    of = at;
+    return at === null ? 0 : Math.max(Date.now() - Date.parse(at), performance.now() - since);
+  };
+}
