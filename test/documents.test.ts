@@ -50,7 +50,10 @@ test('the pages and the chart show the measured figures', async () => {
 });
 
 test('docs/observability.md lists the alerts, and docs/alerts.md has a section for each', async () => {
-  const alerts = (await readFile('ops/prometheus/alerts.yml', 'utf8')).match(/(?<=- alert: )\w+/g) ?? [];
+  const rules = await Promise.all(
+    ['alerts', 'objectives'].map((name) => readFile(`ops/prometheus/${name}.yml`, 'utf8')),
+  );
+  const alerts = rules.join('').match(/(?<=- alert: )\w+/g) ?? [];
   const { markdown: observability } = await readPage('docs/observability.md');
   const { markdown: pages } = await readPage('docs/alerts.md');
   const links = alerts.map((alert) => `| [\`${alert}\`](alerts.md#${alert.toLowerCase()}) |`);

@@ -1,44 +1,33 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from './eventually.ts';
-import { freePorts } from './free-ports.ts';
 import { call, pay } from './http.ts';
 import { scanForLeaks } from './leaks.ts';
+import {
+  copyConfiguration,
+  promtool,
+  rulesOfFiles,
+  startPrometheus,
+  testRules,
+  why,
+  without,
+} from './prometheus.ts';
 import { serviceNames, type Trio } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
-const without = reasonNotToUsePrometheus();
-if (without && process.env.REQUIRE_PROMETHEUS === '1')
-  throw new Error(`REQUIRE_PROMETHEUS=1, but ${without}`);
-const why = without ? ` (skipped: ${without})` : '';
-
-interface Result {
-  data: { result: { metric: Record<string, string>; value: [number, string] }[] };
-}
-
 test.skipIf(without)(
-  `Prometheus counts the payments, and evaluates each alert and panel${why}`,
+  `Prometheus counts the payments, evaluates each alert, and has samples for each panel${why}`,
   { timeout: 60_000 },
   async () => {
     await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '5', TWILIO_LATENCY_MS: '5' });
-    const folder = await configure(trio);
-    const prometheus = await startPrometheus(folder);
+    const prometheus = await startPrometheus(trio);
     const payments = trio.url('payment-service');
-    const ask = async (query: string) => {
-      const answer = await call<Result>(
-        'GET',
-        `${prometheus}/api/v1/query?query=${encodeURIComponent(query)}`,
-      );
-      expect(answer.status, query).toBe(200);
-      return answer.body.data.result.map(({ metric, value: [, value] }) => [
+    const ask = async (query: string) =>
+      (await prometheus.query(query)).map(({ metric, value: [, value] }) => [
         metric.provider ?? metric.notification_status ?? metric.state ?? '',
         Number(value),
       ]);
-    };
 
     for (let n = 0; n < 4; n += 1) await pay(payments, { customer_id: '1' });
     await call('POST', `${trio.url('aldeamo-service')}/toggle-failure?failure_rate=1`);
@@ -67,7 +56,7 @@ test.skipIf(without)(
       10_000,
     );
 
-    const { body: rules } = await call('GET', `${prometheus}/api/v1/rules`);
+    const { body: rules } = await call('GET', `${prometheus.url}/api/v1/rules`);
     expect(JSON.stringify(rules)).toContain('"PrimaryDown"');
     expect(JSON.stringify(rules)).not.toContain('"health":"err"');
 
@@ -75,27 +64,57 @@ test.skipIf(without)(
     for (const text of scrapes) promtool(['check', 'metrics'], text);
     const known = new Set(scrapes.join('\n').match(/^[a-z]\w+|(?<=^# TYPE )\w+/gm));
     known.add('up');
-    for (const expression of await expressions()) {
-      await ask(expression.replaceAll('$__rate_interval', '1m'));
-      const bare = expression.replaceAll(/\{[^}]*\}|\b(by) \([^)]*\)|"[^"]*"/g, ' ');
-      for (const name of bare.match(/\b[a-z]\w+_\w+\b|\bup\b/g) ?? [])
-        if (!ofPrometheus.includes(name)) expect([...known]).toContain(name);
+    for (const expression of await expressionsOfAlerts())
+      for (const name of metricsOf(expression)) expect([...known]).toContain(name);
+    for (const { title, targets } of await panels()) {
+      const samples = async () =>
+        (await Promise.all(targets.map(({ expr }) => ask(expr.replaceAll('$__rate_interval', '1m'))))).flat();
+      await eventually(samples, ({ length }) => length > 0, 5000).catch(() =>
+        expect.fail(`${title} is empty`),
+      );
     }
   },
 );
 
-test.skipIf(without)(`promtool accepts the configuration and the alerts of ops/${why}`, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'ops-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  await cp('ops/prometheus', folder, { recursive: true });
-  await writeFile(join(folder, 'service-token'), 'token');
-  promtool(['check', 'config', join(folder, 'prometheus.yml')]);
-  promtool(['check', 'rules', join(folder, 'alerts.yml')]);
-  promtool(['test', 'rules', join(folder, 'alerts.test.yml')]);
+test.skipIf(without)(
+  `promtool accepts the configurations and the alerts of ops/${why}`,
+  { timeout: 120_000 },
+  async () => {
+    const folder = await copyConfiguration();
+    for (const name of ['prometheus.yml', 'prometheus.scale.yml'])
+      promtool(['check', 'config', join(folder, name)]);
+    await testRules(folder);
+  },
+);
+
+test('each metric in a rule has the job of this project, and each alert a severity, a job and a place to read on', async () => {
+  const rules = await rulesOfFiles();
+  const expressions = rules.split(/^ +expr: \|\n/m).slice(1);
+  for (const rest of expressions) {
+    const [expression = ''] = rest.split(/^(?: {6}- | {8}\w)/m);
+    for (const [selector] of expression.matchAll(
+      /\b(?!job|le\b)[a-z]+_\w+(?=\{)(\{[^}]*\})?|\bup(\{[^}]*\})?/g,
+    ))
+      expect(selector).toMatch(/\{job=~?"[^"]*-service"/);
+  }
+  const alerts = rules.match(/^ +- alert: \w+\n[\s\S]*?(?=^ +- |^groups|(?![\s\S]))/gm) ?? [];
+  for (const alert of alerts) {
+    const [, name = ''] = /alert: (\w+)/.exec(alert) ?? [];
+    expect(alert).toMatch(/severity: (critical|warning)/);
+    expect(alert).toContain(`docs/alerts.md#${name.toLowerCase()}'`);
+  }
 });
 
-/** The names in its expressions that are no metrics. */
-const ofPrometheus = ['histogram_quantile', 'max_over_time', 'min_over_time', '__rate_interval'];
+/** The metrics of an expression, without what a rule records. */
+function metricsOf(expression: string): string[] {
+  const bare = expression.replaceAll(/\{[^}]*\}|\b(by|on|without) \([^)]*\)|"[^"]*"|\bjob\w*:[\w:]+/g, ' ');
+  return (bare.match(/\b[a-z]\w+_\w+\b|\bup\b/g) ?? []).filter((name) => !functions.includes(name));
+}
+
+const functions = [
+  ...['histogram_quantile', 'quantile_over_time', 'avg_over_time', 'max_over_time', 'min_over_time'],
+  'group_left',
+];
 
 async function scrape(trio: Trio, service: (typeof serviceNames)[number]): Promise<string> {
   const text = await (await fetch(`${trio.url(service)}/metrics`)).text();
@@ -103,65 +122,12 @@ async function scrape(trio: Trio, service: (typeof serviceNames)[number]): Promi
   return text;
 }
 
-async function expressions(): Promise<string[]> {
-  const { panels } = JSON.parse(await readFile('ops/grafana/dashboard.json', 'utf8')) as {
-    panels: { targets: { expr: string }[] }[];
-  };
-  const alerts = await readFile('ops/prometheus/alerts.yml', 'utf8');
-  const ofAlerts = [...alerts.matchAll(/expr: \|\n([\s\S]*?)\n +for:/g)].map(([, expr = '']) => expr);
+async function panels(): Promise<{ title: string; targets: { expr: string }[] }[]> {
+  return JSON.parse(await readFile('ops/grafana/dashboard.json', 'utf8')).panels;
+}
+
+async function expressionsOfAlerts(): Promise<string[]> {
+  const ofAlerts = [...(await rulesOfFiles()).matchAll(/expr: \|\n((?: {10}.*\n)+)/g)].map(([, e = '']) => e);
   expect(ofAlerts.length).toBeGreaterThan(0);
-  return [...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)), ...ofAlerts];
-}
-
-/** Copies ops/prometheus, with the addresses of the trio and a shorter interval. */
-async function configure(trio: Trio): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'prometheus-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  await cp('ops/prometheus', folder, { recursive: true });
-  await writeFile(join(folder, 'service-token'), 'token');
-  const file = join(folder, 'prometheus.yml');
-  let config = (await readFile(file, 'utf8')).replaceAll('15s', '250ms');
-  for (const name of serviceNames)
-    config = config.replace(new RegExp(`${name}:80\\d\\d`), new URL(trio.url(name)).host);
-  await writeFile(file, config);
-  return folder;
-}
-
-async function startPrometheus(folder: string): Promise<string> {
-  const [port] = await freePorts(1);
-  const child = spawn(
-    'prometheus',
-    [
-      `--config.file=${folder}/prometheus.yml`,
-      `--storage.tsdb.path=${folder}/data`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    { stdio: 'ignore' },
-  );
-  const closed = once(child, 'close');
-  onTestFinished(async () => {
-    child.kill('SIGKILL');
-    await closed;
-  });
-  const url = `http://127.0.0.1:${port}`;
-  const ready = () =>
-    fetch(`${url}/-/ready`).then(
-      ({ status }) => status,
-      () => 0,
-    );
-  await eventually(ready, (status) => status === 200, 20_000);
-  return url;
-}
-
-function promtool(args: string[], input = ''): void {
-  execFileSync('promtool', args, { input, stdio: 'pipe' });
-}
-
-function reasonNotToUsePrometheus(): string | undefined {
-  try {
-    for (const name of ['prometheus', 'promtool']) execFileSync(name, ['--version'], { stdio: 'pipe' });
-    return undefined;
-  } catch {
-    return "prometheus and promtool are not installed (Debian's package prometheus)";
-  }
+  return ofAlerts;
 }
