@@ -14,6 +14,7 @@ const system = {
 
 /** One file at a time, because each loads both cores or measures latencies. */
 const ofLoad = [
+  'test/alerts.test.ts',
   'test/backlog.test.ts',
   'test/chaos.test.ts',
   'test/replicas.test.ts',
@@ -83,6 +84,8 @@ export default defineConfig({
           ...processes,
           include: ofLoad,
           maxWorkers: 1,
+          // Of the concurrent tests of one file, because each has services of its own.
+          maxConcurrency: 3,
           sequence: { groupOrder: 2 },
         },
       },

@@ -21,7 +21,7 @@ test.skipIf(without)(
   { timeout: 60_000 },
   async () => {
     await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '5', TWILIO_LATENCY_MS: '5' });
-    const prometheus = await startPrometheus(trio);
+    await using prometheus = await startPrometheus(trio);
     const payments = trio.url('payment-service');
     const ask = async (query: string) =>
       (await prometheus.query(query)).map(({ metric, value: [, value] }) => [
@@ -80,7 +80,8 @@ test.skipIf(without)(
   `promtool accepts the configurations and the alerts of ops/${why}`,
   { timeout: 120_000 },
   async () => {
-    const folder = await copyConfiguration();
+    await using copy = await copyConfiguration();
+    const folder = copy.path;
     for (const name of ['prometheus.yml', 'prometheus.scale.yml'])
       promtool(['check', 'config', join(folder, name)]);
     await testRules(folder);

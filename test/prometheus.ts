@@ -1,11 +1,11 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, glob, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { call } from './http.ts';
@@ -23,9 +23,11 @@ interface Sample {
   value: [at: number, value: string];
 }
 
-export interface Prometheus {
+export interface Prometheus extends AsyncDisposable {
   url: string;
   query(expression: string): Promise<Sample[]>;
+  /** The names of the alerts that fire, with what they lack of the labels that route them. */
+  firing(): Promise<string[]>;
 }
 
 interface Targets {
@@ -36,11 +38,12 @@ interface Targets {
   replicas?: Partial<Record<ServiceName, ReplicaName[]>>;
 }
 
-/** Starts Prometheus on a copy of ops/prometheus with these targets, scraped four times a second, until the test ends. */
+/** Starts Prometheus on a copy of ops/prometheus with these targets, scraped twice a second. */
 export async function startPrometheus(targets: Targets): Promise<Prometheus> {
-  const folder = await copyConfiguration();
+  const copy = await copyConfiguration();
+  const folder = copy.path;
   await rewrite(join(folder, 'prometheus.yml'), (text) => {
-    let config = text.replaceAll('15s', '250ms');
+    let config = text.replaceAll('15s', '500ms');
     for (const name of serviceNames) {
       const hosts = (targets.replicas?.[name] ?? [name]).map((replica) => new URL(targets.url(replica)).host);
       config = config.replace(new RegExp(`${name}:80\\d\\d`), hosts.join(', '));
@@ -49,26 +52,37 @@ export async function startPrometheus(targets: Targets): Promise<Prometheus> {
   });
   for (const name of ['alerts.yml', 'objectives.yml'])
     await rewrite(join(folder, name), targets.changeRules ?? ((text) => text));
-  const url = await spawnPrometheus(folder);
+  const { url, stop } = await spawnPrometheus(folder);
+  const query = async (expression: string) => {
+    const { status, body } = await call<{ data: { result: Sample[] } }>(
+      'GET',
+      `${url}/api/v1/query?query=${encodeURIComponent(expression)}`,
+    );
+    expect(status, expression).toBe(200);
+    return body.data.result;
+  };
   return {
     url,
-    async query(expression) {
-      const { status, body } = await call<{ data: { result: Sample[] } }>(
-        'GET',
-        `${url}/api/v1/query?query=${encodeURIComponent(expression)}`,
+    query,
+    async firing() {
+      const samples = await query('ALERTS{alertstate="firing"}');
+      const names = samples.map(({ metric: { alertname = '', job, severity } }) =>
+        job && severity ? alertname : `${alertname} without job or severity`,
       );
-      expect(status, expression).toBe(200);
-      return body.data.result;
+      return [...new Set(names)];
+    },
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await copy.remove();
     },
   };
 }
 
 /** A copy of ops/prometheus in a folder of its own, with a token. */
-export async function copyConfiguration(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'prometheus-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  await cp('ops/prometheus', folder, { recursive: true });
-  await writeFile(join(folder, 'service-token'), 'token');
+export async function copyConfiguration() {
+  const folder = await mkdtempDisposable(join(tmpdir(), 'prometheus-'));
+  await cp('ops/prometheus', folder.path, { recursive: true });
+  await writeFile(join(folder.path, 'service-token'), 'token');
   return folder;
 }
 
@@ -94,7 +108,7 @@ async function rewrite(path: string, change: (text: string) => string): Promise<
   await writeFile(path, change(await readFile(path, 'utf8')));
 }
 
-async function spawnPrometheus(folder: string): Promise<string> {
+async function spawnPrometheus(folder: string) {
   const [port] = await freePorts(1);
   const child = spawn(
     'prometheus',
@@ -106,10 +120,6 @@ async function spawnPrometheus(folder: string): Promise<string> {
     { stdio: 'ignore' },
   );
   const closed = once(child, 'close');
-  onTestFinished(async () => {
-    child.kill('SIGKILL');
-    await closed;
-  });
   const url = `http://127.0.0.1:${port}`;
   const ready = () =>
     fetch(`${url}/-/ready`).then(
@@ -117,7 +127,13 @@ async function spawnPrometheus(folder: string): Promise<string> {
       () => 0,
     );
   await eventually(ready, (status) => status === 200, 20_000);
-  return url;
+  return {
+    url,
+    async stop() {
+      child.kill('SIGKILL');
+      await closed;
+    },
+  };
 }
 
 function reasonNotToUsePrometheus(): string | undefined {

@@ -1,0 +1,246 @@
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { aldeamo, aldeamoPackage, startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import { startTwilioUpstream, twilio } from './doubles/twilio-upstream.ts';
+import { eventually } from './eventually.ts';
+import { call, pay } from './http.ts';
+import { liveSettings, withoutRetries } from './live-settings.ts';
+import { startPostgres } from './postgres-server.ts';
+import { type Prometheus, rulesOfFiles, startPrometheus, why, without } from './prometheus.ts';
+import type { ReplicaName, ServiceName, Trio } from './trio.ts';
+import { startProcesses } from './trio-of-processes.ts';
+
+/**
+ * Provokes each alert on running services, in a real Prometheus that scrapes twice a second. All times of the rules are
+ * divided by 60, and so are the 900 s of a backlog and the 60 s and 600 s of the objectives. The second of PaymentsSlow, the lag of
+ * the event loop and the minute of ClockSet are no times to wait for, and stay.
+ */
+
+const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const divideTimes = (rules: string): string =>
+  rules
+    .replaceAll(/\b(\d+)([smhd])\b/g, (_, count, unit) => `${(count * (units[unit] ?? 0)) / 60}ms`)
+    .replaceAll('le=~"60|60.0"', 'le=~"1|1.0"')
+    .replaceAll('le=~"600|600.0"', 'le=~"10|10.0"')
+    .replaceAll(/([>-]) 900\b/g, '$1 15');
+
+const provoked = new Set<string>();
+
+/** Waits until all of these fire. */
+async function untilFiring(prometheus: Prometheus, ...alerts: string[]): Promise<void> {
+  const rest = new Set(alerts);
+  await eventually(
+    async () => {
+      for (const name of await prometheus.firing()) rest.delete(name);
+      return [...rest];
+    },
+    ({ length }) => length === 0,
+    75_000,
+    250,
+  );
+  for (const name of alerts) provoked.add(name);
+}
+
+/** Does it ten times a second until it is stopped, whatever becomes of it. */
+function startLoad(doNext: () => Promise<unknown>, everyMs = 100) {
+  const stopping = new AbortController();
+  const paying = (async () => {
+    while (!stopping.signal.aborted) {
+      void doNext().catch(() => {});
+      await delay(everyMs);
+    }
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await paying;
+    },
+  };
+}
+
+const start = (trio: Trio<ReplicaName>, replicas: Partial<Record<ServiceName, ReplicaName[]>> = {}) =>
+  startPrometheus({ url: trio.url, changeRules: divideTimes, replicas });
+const setSandbox = (trio: Trio, service: ServiceName, changes: Record<string, number>) =>
+  call('POST', `${trio.url(service)}/sandbox`, changes);
+const payOnce = (trio: Trio) => pay(trio.url('payment-service'), { customer_id: 'any' });
+
+describe.skipIf(without)(`in a real Prometheus${why}`, () => {
+  const timeout = 180_000;
+
+  // Alone, because the services of the other tests would slow it down.
+  test('given healthy services under load, no alert fires', { timeout }, async () => {
+    await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '20', TWILIO_LATENCY_MS: '20' });
+    await using prometheus = await start(trio);
+    await using _load = startLoad(() => payOnce(trio), 50);
+    await delay(22_000);
+    const ever = await prometheus.query('max_over_time(ALERTS{alertstate="firing"}[1m])');
+    expect(ever.map(({ metric }) => metric.alertname)).toEqual([]);
+  });
+
+  test.concurrent('given processes that end, hang or get no payments, their alerts fire', {
+    timeout,
+  }, async () => {
+    await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '20', TWILIO_LATENCY_MS: '20' });
+    await using prometheus = await start(trio);
+    await eventually(
+      () => prometheus.query('up == 1'),
+      ({ length }) => length === 3,
+      30_000,
+    );
+    {
+      await using _load = startLoad(() => payOnce(trio));
+      await delay(10_000);
+    }
+    await untilFiring(prometheus, 'NoPayments');
+    for (let n = 0; n < 3; n += 1) {
+      await trio.kill('aldeamo-service');
+      await trio.start('aldeamo-service');
+      await delay(1200); // it is scraped between two starts
+    }
+    await untilFiring(prometheus, 'ServiceRestarting');
+    {
+      await using _hangs = startLoad(async () => {
+        await trio.freeze('aldeamo-service');
+        await delay(600);
+        await trio.thaw('aldeamo-service');
+      }, 1000);
+      await untilFiring(prometheus, 'EventLoopLagging');
+    }
+    await trio.kill('twilio-service');
+    await untilFiring(prometheus, 'ServiceDown');
+    await trio.start('twilio-service');
+  });
+
+  test.concurrent('given two providers that fail, the alerts of the circuits, the backlog and the acceptance fire', {
+    timeout,
+  }, async () => {
+    await using trio = await startProcesses({ ALDEAMO_FAILURE_RATE: '1', TWILIO_FAILURE_RATE: '1' });
+    await using prometheus = await start(trio);
+    await using _load = startLoad(() => payOnce(trio));
+    await untilFiring(
+      prometheus,
+      ...['PrimaryDown', 'FallbackDown', 'BothProvidersDown', 'BacklogAgeing'],
+      ...['AcceptanceBudgetBurnsFast', 'AcceptanceBudgetBurnsSlowly'],
+    );
+  });
+
+  test.concurrent('given live providers in trouble, the alerts of the accounts, the bounds and the deliveries fire', {
+    timeout,
+  }, async () => {
+    await using aldeamoApi = await startAldeamoUpstream();
+    await using twilioApi = await startTwilioUpstream();
+    aldeamoApi.packages = [aldeamoPackage(0)];
+    aldeamoApi.answerAll(aldeamo.usedUp);
+    await using trio = await startProcesses({ ...liveSettings(aldeamoApi, twilioApi), ...withoutRetries });
+    twilioApi.callbackOrigin = trio.url('twilio-service');
+    await using prometheus = await start(trio);
+    const payTo = (phone: string) => pay(trio.url('payment-service'), { customer_id: 'live', phone });
+    await eventually(
+      () => prometheus.query('up == 1'),
+      ({ length }) => length === 3,
+      30_000,
+    );
+    await untilFiring(prometheus, 'BalanceUsedUp');
+    await payTo('+593991234567');
+    let count = 0;
+    // Of four SMS, Twilio declines three for their text, and accepts one, which is filtered on its way.
+    await using _load = startLoad(async () => {
+      count += 1;
+      if (count % 4 !== 0) twilioApi.answerNext(twilio.error(count === 5 ? 21_408 : 21_612));
+      await payTo(`+57300${1_000_000 + count}`);
+      const sent = twilioApi.ledger.at(-1);
+      if (count % 8 === 0 && sent) await twilioApi.sendStatus(sent.sid, 'undelivered', 30_007);
+    });
+    await untilFiring(
+      prometheus,
+      ...['AccountRefused', 'AccountFault', 'SmsBoundReached', 'ProviderRefusing', 'NotificationsFailing'],
+      ...['DeliveryBudgetBurnsFast', 'DeliveryBudgetBurnsSlowly'],
+    );
+  });
+
+  test.concurrent('given a lost replica and a store that is down, their alerts fire', {
+    timeout,
+  }, async () => {
+    await using postgres = await startPostgres();
+    const url = await postgres.createDatabase();
+    const replicas: ReplicaName[] = ['payment-service', 'payment-service-2'];
+    await using trio = await startProcesses(
+      { DATABASE_URL: url, SENDS_DATABASE_URL: url },
+      { replicas: { 'payment-service': 2 } },
+    );
+    await using prometheus = await start(trio, { 'payment-service': replicas });
+    await using _load = startLoad(() => payOnce(trio));
+    await eventually(
+      () => prometheus.query('up == 1'),
+      ({ length }) => length === 4,
+      30_000,
+    );
+    await delay(10_000);
+    await trio.kill('payment-service-2');
+    await untilFiring(prometheus, 'ReplicasMissing');
+    await trio.start('payment-service-2');
+    await postgres.stop();
+    await untilFiring(prometheus, 'StoreDown', 'PaymentsFailing');
+    await postgres.start();
+  });
+
+  test.concurrent('given a slow provider, a wrong clock, a log without a reader and a damaged record, their alerts fire', {
+    timeout,
+  }, async () => {
+    await using twilioApi = await startTwilioUpstream();
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'alerts-'));
+    const clock = join(folder.path, 'ahead-ms');
+    const database = join(folder.path, 'payments.db');
+    await writeFile(clock, '0');
+    const preload = resolve('test/doubles/wall-clock.ts');
+    const { TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM, TWILIO_BASE_URL } = liveSettings(
+      { url: '', username: '', password: '' } as never,
+      twilioApi,
+    );
+    await using trio = await startProcesses(
+      {
+        ...({ TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM, TWILIO_BASE_URL } as Record<
+          string,
+          string
+        >),
+        ALLOW_MIXED_MODES: 'true',
+        ALDEAMO_LATENCY_MS: '1500',
+        DATABASE_URL: `file:${database}`,
+      },
+      {
+        // The reader of the log ends with the first lines.
+        prelude: `export WALL_CLOCK_FILE='${clock}' NODE_OPTIONS='--import=${preload}';
+          mkfifo '${folder.path}/log'; sed -u '/listening on/q' '${folder.path}/log' & exec >'${folder.path}/log';`,
+      },
+    );
+    await using prometheus = await start(trio);
+    const payLive = () => pay(trio.url('payment-service'), { customer_id: 'any', phone: '+573001234567' });
+    {
+      await using _load = startLoad(payLive);
+      await untilFiring(prometheus, 'MixedModes', 'PaymentsSlow', 'LogLinesLost');
+    }
+    await setSandbox(trio, 'aldeamo-service', { latency_ms: 0, garbage_rate: 0.5 });
+    {
+      await using _load = startLoad(payLive);
+      await untilFiring(prometheus, 'PossibleDuplicates');
+    }
+    {
+      using db = new DatabaseSync(database, { timeout: 5000 });
+      db.exec(
+        "UPDATE payments SET attempts = '[{', notification_status = 'pending', notification_service = NULL, due_at = 1 WHERE payment_id = (SELECT min(payment_id) FROM payments)",
+      );
+    }
+    await untilFiring(prometheus, 'PaymentsUnreadable');
+    await writeFile(clock, '3600000');
+    await untilFiring(prometheus, 'ClockSet');
+  });
+
+  test('each alert was provoked above', async () => {
+    const alerts = (await rulesOfFiles()).match(/(?<=- alert: )\w+/g) ?? [];
+    expect(alerts.filter((name) => !provoked.has(name))).toEqual([]);
+  });
+});
