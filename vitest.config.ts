@@ -26,13 +26,20 @@ const ofContainers = [
   'test/failover.test.ts',
   'test/image.test.ts',
   'test/keys.test.ts',
+  'test/procedures-of-containers.test.ts',
   'test/readme.test.ts',
   'test/replicas-of-containers.test.ts',
+  'test/rolls-of-containers.test.ts',
   'test/stop.test.ts',
 ];
 
-/** Tests of the images and of docker-compose.scale.yml, which only containers run. */
-const ofContainersAlone = ['test/image.test.ts', 'test/replicas-of-containers.test.ts'];
+/** Tests of the images, of docker-compose.scale.yml and of the scripts of ops/, which only containers run. */
+const ofContainersAlone = [
+  'test/image.test.ts',
+  'test/procedures-of-containers.test.ts',
+  'test/replicas-of-containers.test.ts',
+  'test/rolls-of-containers.test.ts',
+];
 
 /** For the processes and threads that the tests start: each would strip the types of the sources and compile them anew. */
 const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/services` };

@@ -1,4 +1,4 @@
-import { glob, readFile, stat } from 'node:fs/promises';
+import { glob, readdir, readFile, stat } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { throughputChart } from '../bench/chart.ts';
 import { chartPath, report, reports } from '../bench/report.ts';
@@ -47,6 +47,19 @@ test('the pages and the chart show the measured figures', async () => {
     expect(page).not.toContain('Not measured yet.');
   }
   expect(await readFile(chartPath, 'utf8')).toBe(throughputChart(results.throughput?.data ?? []));
+});
+
+test('every script of ops/ is in a page, and every one that a page names exists and can be run', async () => {
+  const files = await readdir('ops', { withFileTypes: true });
+  const scripts = files.filter((each) => each.isFile()).map(({ name }) => `ops/${name}`);
+  const named = pages.flatMap(({ markdown }) => markdown.match(/(?<=`|^|\| )ops\/[a-z-]+(?=[ `]|$)/gm) ?? []);
+  expect(new Set(named)).toEqual(new Set(scripts));
+  for (const script of scripts) {
+    expect((await stat(script)).mode & 0o111, script).toBe(0o111);
+    expect(await readFile(script, 'utf8'), script).toMatch(
+      /^#!\/usr\/bin\/env bash\n# .*\nset -euo pipefail\n/s,
+    );
+  }
 });
 
 test('docs/observability.md lists the alerts, and docs/alerts.md has a section for each', async () => {

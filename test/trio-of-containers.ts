@@ -71,23 +71,28 @@ async function compose(
     .up();
 
   const container = (service: string, number = 1) => `${project}-${service}-${number}`;
-  const ofProject = `label=com.docker.compose.project=${project}`;
   return {
     container,
     findUrl: async (service, port) => `http://${await docker('port', container(service), `${port}/tcp`)}`,
     async [Symbol.asyncDispose]() {
-      const names = (await docker('ps', '--all', '--filter', ofProject, '--format', '{{.Names}}')).split(
-        '\n',
-      );
-      const logs = await Promise.all(names.map(allOutput));
-      const metrics = await Promise.all(names.map((name) => ask(name, '/metrics').catch(() => '')));
+      const scan = await scanContainers(project);
       await environment.down({ removeVolumes: true, timeout: 1000 });
       await docker('image', 'rm', ...serviceNames.map((service) => `${project}-${service}`));
-      names.forEach((name, index) => {
-        scanService(name, logs[index] ?? [], metrics[index]?.split('\n').filter(Boolean) ?? []);
-      });
+      scan();
     },
   };
+}
+
+/** Reads what the containers of a project have logged and measure, and returns the scan of it, for when they are gone. */
+export async function scanContainers(project: string): Promise<() => void> {
+  const ofProject = `label=com.docker.compose.project=${project}`;
+  const names = (await docker('ps', '--all', '--filter', ofProject, '--format', '{{.Names}}')).split('\n');
+  const logs = await Promise.all(names.map(allOutput));
+  const metrics = await Promise.all(names.map((name) => ask(name, '/metrics').catch(() => '')));
+  return () =>
+    names.forEach((name, index) => {
+      scanService(name, logs[index] ?? [], metrics[index]?.split('\n').filter(Boolean) ?? []);
+    });
 }
 
 /** Starts docker-compose.yml. */
