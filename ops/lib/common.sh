@@ -17,7 +17,7 @@ help_wanted() { case ${1:-} in -h | --help) printf 'Usage: %s\n' "$usage" && exi
 # absolute <path>: the path, from the folder in which the script was called
 absolute() { case $1 in /*) say "$1" ;; *) say "$callers_folder/$1" ;; esac }
 
-# read_project: sets $project, $services, and $store, which is sqlite or postgres
+# read_project: sets $project, $services, and $store, which is sqlite, postgres, or external: a PostgreSQL that Compose does not run
 read_project() {
   local url
   docker info >/dev/null 2>&1 || fail 'Docker does not answer: see docker info'
@@ -31,8 +31,15 @@ read_project() {
       grep -qx postgres <<<"$services" || fail 'there is no service postgres: set COMPOSE_FILE in .env'
       store=postgres
       ;;
-    *) fail 'DATABASE_URL names a PostgreSQL that Compose does not run: use psql, pg_dump and pg_restore with it' ;;
+    *) store=external ;;
   esac
+}
+
+# require_own_store: for procedures that use the database itself
+require_own_store() {
+  if [ "$store" = external ]; then
+    fail 'DATABASE_URL names a PostgreSQL that Compose does not run: use psql, pg_dump and pg_restore with it'
+  fi
 }
 
 # of_service <service>: what the configuration has below a service

@@ -25,9 +25,12 @@ require_password() {
   in_new_container payment-service node --input-type=module --eval '
     import { readFileSync } from "node:fs";
     import pg from "pg";
-    const { DATABASE_URL, DATABASE_URL_FILE } = process.env;
-    const url = new URL(DATABASE_URL || readFileSync(DATABASE_URL_FILE, "utf8").trim());
+    const { env } = process;
+    const secret = (name) => env[name] || (env[`${name}_FILE`] && readFileSync(env[`${name}_FILE`], "utf8").trim());
+    const url = new URL(secret("DATABASE_URL"));
     url.pathname = "/postgres";
+    const password = secret("DATABASE_PASSWORD");
+    if (password) url.searchParams.set("password", password);
     const client = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 10_000 });
     try {
       await client.connect();
