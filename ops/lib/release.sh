@@ -8,5 +8,5 @@ require_image() {
 # require_compatible <service>: its new release may run beside the one that runs now, which it can tell from the database
 require_compatible() {
   in_new_container "$1" sh -c 'if [ -e src/check-upgrade.ts ]; then exec node src/check-upgrade.ts; fi' </dev/null >/dev/null ||
-    fail "${said##*$'\n'}"
+    fail "the new release of $1 cannot run beside the old one, which stays: $said"
 }
