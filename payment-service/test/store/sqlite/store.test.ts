@@ -283,7 +283,12 @@ describe('the writer thread', () => {
     // Without a listener, the error stops the process.
     expect(thread.listenerCount('error')).toBe(0);
     const died = once(thread, 'error');
-    thread.postMessage('no request');
+    // Right before the write, so that the thread has not ended when that is sent.
+    const send = thread.postMessage.bind(thread);
+    thread.postMessage = (request) => {
+      send('no request');
+      send(request);
+    };
     const write = store.insert(paymentNumber(1));
     await expect(write).rejects.toBeInstanceOf(CommitUnknown);
     expect(await died).toEqual([expect.any(TypeError)]);
