@@ -12,7 +12,16 @@ COPY aldeamo-service/package.json aldeamo-service/
 COPY twilio-service/package.json twilio-service/
 RUN npm ci --omit=dev --no-audit --no-fund -w "$SERVICE"
 # Half of what is installed is not used at run time: Node.js runs no TypeScript of a package, and reads no source maps unless asked.
-RUN find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.[cm]ts' \) -delete
+# Everything is readable by every user, also from a repository that was cloned for its owner alone.
+RUN find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.[cm]ts' \) -delete && chmod -R a+rX .
+
+FROM node:26-slim AS sources
+ARG SERVICE
+WORKDIR /app
+COPY service-kit/check-health.sh service-kit/
+COPY service-kit/src service-kit/src
+COPY ${SERVICE}/src ${SERVICE}/src
+RUN chmod -R a+rX .
 
 FROM node:26-slim
 
@@ -25,9 +34,7 @@ ARG SERVICE
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=packages /app ./
-COPY service-kit/check-health.sh service-kit/
-COPY service-kit/src service-kit/src
-COPY ${SERVICE}/src ${SERVICE}/src
+COPY --from=sources /app ./
 
 # A named volume that is mounted here gets this owner.
 RUN mkdir /data /app/compiled && chown 1000:1000 /data /app/compiled

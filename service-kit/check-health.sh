@@ -4,6 +4,8 @@
 # program, because each start takes longer than the check.
 export LC_ALL=C
 host=${HOST:-127.0.0.1}
+# Every address is this one, too; a container may have no IPv6.
+if [ "$host" = :: ]; then host=127.0.0.1; fi
 
 # Runs in a process of its own, because bash has no deadline for a connection, which a hung service may leave unaccepted. Its own
 # deadline ends it when the engine has killed the check. The service takes localhost for its own name on every address.

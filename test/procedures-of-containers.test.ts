@@ -144,6 +144,14 @@ test('ops/copy-to-postgres copies the payments, and starts the replicas', async 
   expect([code, err.match(/^ops\/.*/m)]).toEqual([0, null]);
   expect(await project.payments('nginx')).toEqual(paid);
   saved = [...paid, await project.pay('nginx')].sort();
+
+  // Again, by mistake: the volume with SQLite is still there.
+  const again = await project.ops('copy-to-postgres', replicas);
+  expect([again.code, again.err]).toEqual([
+    1,
+    expect.stringMatching('runs on PostgreSQL already; nothing was changed'),
+  ]);
+  expect(await project.payments('nginx')).toEqual(saved);
 });
 
 test('given a wrong password or a full disk, ops/restore changes nothing in PostgreSQL', async () => {

@@ -133,6 +133,9 @@ test('given a release that does not start, ops/upgrade keeps the one that runs',
   expect(err).toMatch(/ops\/upgrade: stopped at payment-service; .* ops\/upgrade --back returns\n$/);
   expect(await imageNow()).toBe(upgraded);
   await expectService();
+  const running = await project.of('payment-service');
+  expect(await project.ops('up')).toMatchObject({ code: 0 });
+  expect(await project.of('payment-service')).toEqual(running);
 }, 180_000);
 
 test('ops/upgrade --back returns to the images of before, also after an upgrade that failed', async () => {

@@ -76,13 +76,19 @@ build_missing() {
 # count <words>
 count() { wc -w <<<"$*" | tr -d ' '; }
 
-# unpause <service> …: a paused container can be neither stopped nor asked
+# unpause <service> …: a paused container can be neither stopped nor asked. Its health is known some seconds later.
 unpause() {
-  local service paused
+  local service paused container tries
   for service in "$@"; do
     paused=$(containers_of "$service" status=paused)
     # shellcheck disable=SC2086 # several containers
     if [ -n "$paused" ]; then docker unpause $paused >/dev/null; fi
+    for container in $paused; do
+      for ((tries = 0; tries < 15; tries++)); do
+        if ! docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}}' "$container" | grep -q unhealthy; then break; fi
+        sleep 1
+      done
+    done
   done
 }
 

@@ -10,7 +10,7 @@ sql_in() {
 }
 
 require_postgres() {
-  [ -n "$(containers_of postgres status=running)" ] || fail 'postgres does not run: docker compose up -d --wait postgres'
+  [ -n "$(containers_of postgres status=running)" ] || fail 'postgres does not run: start it with ops/up'
 }
 
 start_postgres() {
