@@ -54,10 +54,8 @@ test('every script of ops/ is in a page, and every one that a page names exists 
   const scripts = files.filter((each) => each.isFile()).map(({ name }) => `ops/${name}`);
   const named = pages.flatMap(({ markdown }) => markdown.match(/(?<=`|^|\| )ops\/[a-z-]+(?=[ `]|$)/gm) ?? []);
   expect(new Set(named)).toEqual(new Set(scripts));
-  const withoutFolder = new RegExp(
-    `^(${scripts.map((script) => script.slice('ops/'.length)).join('|')}) .*`,
-    'gm',
-  );
+  const names = scripts.map((script) => script.slice('ops/'.length)).join('|');
+  const withoutFolder = new RegExp(`^(${names}) (["']|[a-z]+-service).*`, 'gm');
   expect(pages.flatMap(({ markdown }) => markdown.match(withoutFolder) ?? [])).toEqual([]);
   for (const script of scripts) {
     expect((await stat(script)).mode & 0o111, script).toBe(0o111);
