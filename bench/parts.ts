@@ -37,7 +37,12 @@ const twice = endAttempt(
 );
 
 test('validation', async ({ bench }) => {
-  const schema = paymentRequestSchema({ defaultCountry: 'CO', transliterate: true, maxSegments: 3 });
+  const schema = paymentRequestSchema({
+    defaultCountry: 'CO',
+    transliterate: true,
+    maxSegments: 3,
+    maxTtlSeconds: 60,
+  });
   const short = { amount: '100.50', customer_id: '123' };
   const whole = {
     ...short,

@@ -78,7 +78,9 @@ export const paymentConfigSchema = z
       ),
     NOTIFICATION_TTL_MS: milliseconds()
       .default(86_400_000)
-      .describe('How long after the payment its notification expires, and is no longer retried.'),
+      .describe(
+        'How long after the payment its notification expires, and is no longer retried; also the limit of `ttl_seconds` of a payment.',
+      ),
     NOTIFICATION_LEASE_MS: milliseconds()
       .default(15_000)
       .describe(
@@ -172,6 +174,7 @@ export function requestRules(config: PaymentConfig): RequestRules {
     defaultCountry: config.DEFAULT_COUNTRY,
     transliterate: config.SMS_TRANSLITERATE,
     maxSegments: config.SMS_MAX_SEGMENTS,
+    maxTtlSeconds: Math.max(1, Math.floor(config.NOTIFICATION_TTL_MS / 1000)),
   };
 }
 

@@ -139,7 +139,7 @@ export async function build({
     policy,
     clock,
     bounds,
-    rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, ...rules },
+    rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, maxTtlSeconds: 86_400, ...rules },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,
     deadlineMs: 3000,

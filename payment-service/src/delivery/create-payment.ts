@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/http/problem.ts';
 import { currentIds } from 'service-kit/telemetry/correlation.ts';
@@ -6,7 +7,7 @@ import { askedProvider } from '../domain/attempts.ts';
 import { newPayment, type Payment, type PaymentObserver, type PaymentRequest } from '../domain/payment.ts';
 import { viewPayment } from '../domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../domain/retry-policy.ts';
-import type { IdempotencyRecord, Store, StoredAnswer } from '../store/store.ts';
+import { type IdempotencyRecord, type Store, type StoredAnswer, StoreUnavailable } from '../store/store.ts';
 import { type Created, createBegin } from './begin-payment.ts';
 import type { Bounds } from './bounds.ts';
 import type { Delivery } from './delivery.ts';
@@ -24,10 +25,11 @@ type CreatePayment = (
   request: PaymentRequest,
   idempotencyKey: string | undefined,
   log: FastifyBaseLogger,
+  waitMs?: number,
 ) => Promise<Created>;
 
 export interface PaymentCreation {
-  /** Responds 201 when the providers were tried. */
+  /** Responds 201 when the providers were tried, or 202 when `waitMs` have passed, as `createDurable` does. */
   createNotified: CreatePayment;
   /** Responds 202 when the payment is durable; its customer is notified afterwards. */
   createDurable: CreatePayment;
@@ -51,7 +53,10 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
   const { begin, phoneOf } = createBegin({ store, delivery, bounds, findCreated });
   let inBackground = 0;
 
-  const createNotified: CreatePayment = async (request, idempotencyKey, log) => {
+  const createNotified: CreatePayment = async (request, idempotencyKey, log, waitMs) => {
+    if (waitMs !== undefined && inBackground >= maxInBackground)
+      return createDurable(request, idempotencyKey, log);
+    const deadline = waitMs === undefined ? undefined : performance.now() + waitMs;
     const started = await begin(newPayment(request, policy.ttlMs, currentIds()), request, idempotencyKey);
     if ('replay' in started) return started.replay;
     const { begun } = started;
@@ -61,13 +66,39 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
     const { payment } = recorded;
     const { payment_id } = payment;
     if (answer) return { payment_id, answer, replayed: false };
+    const notified = notifyFirst(payment, idempotencyKey, log);
+    const inTime = await within(deadline, notified);
+    if (inTime) return { payment_id, answer: inTime, replayed: false };
+    inBackground += 1;
+    const left = () => {
+      inBackground -= 1;
+    };
+    notified.then(left, left);
+    return { payment_id, answer: await answerLate(payment, idempotencyKey), replayed: false };
+  };
+
+  /** The answer with the outcome of the first round. */
+  async function notifyFirst(
+    payment: Payment,
+    idempotencyKey: string | undefined,
+    log: FastifyBaseLogger,
+  ): Promise<StoredAnswer> {
     const answerTo = (ended: Payment) => answerOf(201, ended);
     const ended = await delivery.round(payment, log, idempotencyKey === undefined ? undefined : answerTo);
     // With a key, the first answer is the one that every replay gets, so it waits for the record. Without one it is never a
     // 503, because a client that repeats the request would pay twice.
     if (!ended.isRecorded && idempotencyKey !== undefined) throw outcomeNotRecorded();
-    return { payment_id, answer: ended.answer ?? answerTo(ended.payment), replayed: false };
-  };
+    return ended.answer ?? answerTo(ended.payment);
+  }
+
+  /** The answer while the first round goes on, unless its key has got another one meanwhile. */
+  async function answerLate(payment: Payment, idempotencyKey: string | undefined): Promise<StoredAnswer> {
+    const late = answerOf(202, payment);
+    if (idempotencyKey === undefined) return late;
+    return store.storeAnswer(payment.payment_id, late).catch((error: unknown) => {
+      throw error instanceof StoreUnavailable ? outcomeNotRecorded() : error;
+    });
+  }
 
   const createDurable: CreatePayment = async (request, idempotencyKey, log) => {
     const created = newPayment(request, policy.ttlMs, currentIds());
@@ -138,6 +169,18 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
   return { createNotified, createDurable, findCreated };
 }
 
+/** What the work resolves to, or undefined if the deadline, by performance.now(), passes first. */
+async function within<T>(deadline: number | undefined, work: Promise<T>): Promise<T | undefined> {
+  if (deadline === undefined) return work;
+  const waiting = new AbortController();
+  const passed = delay(Math.max(0, deadline - performance.now()), undefined, waiting).catch(() => {});
+  try {
+    return await Promise.race([work, passed as Promise<undefined>]);
+  } finally {
+    waiting.abort();
+  }
+}
+
 const outcomeNotRecorded = () =>
   new Problem(
     503,
@@ -159,7 +202,12 @@ const recordOf = (
 ): IdempotencyRecord | undefined =>
   key === undefined ? undefined : { key, fingerprint: fingerprintOf(request), payment_id, answer };
 
-/** A hash of the parsed request, not of its bytes: 100 and 100.0 are the same payment. */
-function fingerprintOf({ amount_minor, currency, customer_id, message, phone }: PaymentRequest): string {
-  return hash('sha256', JSON.stringify([amount_minor, currency, customer_id, message, phone]));
+/**
+ * A hash of the parsed request, not of its bytes: 100 and 100.0 are the same payment. What was added later is in it only if it is
+ * there, so that a key of an earlier release is still compared by the same hash.
+ */
+function fingerprintOf(request: PaymentRequest): string {
+  const { amount_minor, currency, customer_id, message, phone, ttl_seconds } = request;
+  const later = ttl_seconds === undefined ? [] : [{ ttl_seconds }];
+  return hash('sha256', JSON.stringify([amount_minor, currency, customer_id, message, phone, ...later]));
 }

@@ -67,15 +67,19 @@ export type Payment = z.infer<typeof paymentSchema>;
 /** Called with a payment as it was committed, and as it was before; a new payment was undefined. It must not throw. */
 export type PaymentObserver = (payment: Payment, before: Payment | undefined) => void;
 
-export type PaymentRequest = Pick<Payment, 'amount_minor' | 'currency' | 'customer_id' | 'phone' | 'message'>;
+export interface PaymentRequest
+  extends Pick<Payment, 'amount_minor' | 'currency' | 'customer_id' | 'phone' | 'message'> {
+  /** How long its notification is worth sending; undefined if the client does not say. */
+  ttl_seconds?: number | undefined;
+}
 
-/** `ids` are those of the request that makes the payment; `ttlMs` is how long its notification is worth sending. */
+/** `ids` are those of the request that makes the payment; `ttlMs` holds for a request without `ttl_seconds`. */
 export function newPayment(
   request: PaymentRequest,
   ttlMs: number,
   { traceparent, request_id }: Pick<Payment, 'traceparent' | 'request_id'>,
 ): Payment {
-  const { amount_minor, currency, customer_id, phone } = request;
+  const { amount_minor, currency, customer_id, phone, ttl_seconds } = request;
   const now = Date.now();
   const message =
     request.message ?? `Se ha procesado un pago de ${writeMoney(amount_minor, currency)} con éxito.`;
@@ -94,7 +98,7 @@ export function newPayment(
     reason: null,
     attempts: [],
     next_attempt_at: null,
-    expires_at: new Date(now + ttlMs).toISOString(),
+    expires_at: new Date(now + (ttl_seconds === undefined ? ttlMs : ttl_seconds * 1000)).toISOString(),
     retries: 0,
     reopened: 0,
     fence: 1,

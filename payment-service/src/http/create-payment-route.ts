@@ -8,7 +8,7 @@ import type { Created } from '../delivery/begin-payment.ts';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { formerPaymentRequestSchema, paymentRequestSchema, type RequestRules } from './payment-request.ts';
-import { prefers } from './prefer.ts';
+import { readPreferences } from './prefer.ts';
 import { unreadablePaymentResponse } from './store-unavailable.ts';
 
 export function registerPaymentCreation(
@@ -43,7 +43,7 @@ export function registerPaymentCreation(
           }),
           prefer: z.string().optional().meta({
             description:
-              '`respond-async`: returns 202 as soon as the payment is durable, and notifies the customer afterwards (RFC 7240)',
+              '`respond-async`: returns 202 as soon as the payment is durable, and notifies the customer afterwards. `wait=2`: does so once 2 seconds have passed without an outcome (RFC 7240)',
           }),
         }),
         body: paymentRequestSchema(rules),
@@ -63,16 +63,16 @@ export function registerPaymentCreation(
     async (request, reply) => {
       const { body, headers, credential, log, validationError } = request;
       const key = headers['idempotency-key'];
-      const create = prefers('respond-async', headers.prefer)
-        ? creation.createDurable
-        : creation.createNotified;
+      const { respondAsync, waitMs } = readPreferences(headers.prefer);
+      const create = respondAsync && waitMs === undefined ? creation.createDurable : creation.createNotified;
       const created = validationError
         ? await replayFormer(request)
-        : await create(body, key && scopedKey(key, credential), log);
+        : await create(body, key && scopedKey(key, credential), log, waitMs);
       if (!created) throw validationError;
       const { payment_id, answer, replayed } = created;
       reply.header('location', `/payments/${payment_id}`);
-      if (answer.status === 202) reply.header('preference-applied', 'respond-async');
+      if (answer.status === 202)
+        reply.header('preference-applied', waitMs === undefined ? 'respond-async' : `wait=${waitMs / 1000}`);
       if (replayed) reply.header('idempotent-replayed', 'true');
       // The body is sent as it was stored, so that a replay is the first response byte for byte.
       reply.code(answer.status as 201).type('application/json; charset=utf-8');

@@ -14,6 +14,8 @@ export interface RequestRules {
   transliterate: boolean;
   /** The limit of SMS per text. */
   maxSegments: number;
+  /** The limit of `ttl_seconds`. */
+  maxTtlSeconds: number;
 }
 
 export const phoneRequestSchema = ({ defaultCountry }: RequestRules) =>
@@ -58,11 +60,14 @@ function errorOfAmount(amount: string, currency: string): string | undefined {
 }
 
 /**
- * The body of a request that was taken once, and is refused since a currency was withdrawn or `SMS_MAX_SEGMENTS` was lowered: its
- * Idempotency-Key may have an answer.
+ * The body of a request that was taken once, and is refused since a currency was withdrawn, or `SMS_MAX_SEGMENTS` or
+ * `NOTIFICATION_TTL_MS` was lowered: its Idempotency-Key may have an answer.
  */
 export const formerPaymentRequestSchema = (rules: RequestRules) =>
-  paymentRequestSchema({ ...rules, maxSegments: Number.POSITIVE_INFINITY }, [...decimalsOf.keys()]);
+  paymentRequestSchema(
+    { ...rules, maxSegments: Number.POSITIVE_INFINITY, maxTtlSeconds: Number.MAX_SAFE_INTEGER },
+    [...decimalsOf.keys()],
+  );
 
 /** The body of POST /payments. `amount` is the text of the request (`parseWithAmountAsText`). */
 export const paymentRequestSchema = (rules: RequestRules, currencies: readonly string[] = currencyCodes) =>
@@ -82,6 +87,16 @@ export const paymentRequestSchema = (rules: RequestRules, currencies: readonly s
         .optional(),
       currency: z.enum(currencies, { error: ({ input }) => currencyError(input) }).default('COP'),
       phone: phoneRequestSchema(rules).optional(),
+      ttl_seconds: z
+        .int('must be a whole number of seconds')
+        .min(1, 'must be at least 1')
+        .max(rules.maxTtlSeconds, `must be at most ${rules.maxTtlSeconds}`)
+        .optional()
+        .meta({
+          description:
+            'How long after the payment the SMS is worth sending, in seconds: then its notification fails, and no provider delivers it any more. Without it the operator decides',
+          example: 900,
+        }),
     })
     // The transformation reads the amount only if all else is right, and then this has nothing to do.
     .superRefine(
@@ -91,11 +106,18 @@ export const paymentRequestSchema = (rules: RequestRules, currencies: readonly s
       },
       { when: ({ value, issues }) => issues.length > 0 && amountSchema.safeParse(value).success },
     )
-    .transform(({ amount, customer_id, message, currency, phone }, context) => {
+    .transform(({ amount, customer_id, message, currency, phone, ttl_seconds }, context) => {
       const minor = parseAmount(amount, currency);
       if (typeof minor === 'string') {
         context.issues.push({ code: 'custom', path: ['amount'], message: minor, input: amount });
         return z.NEVER;
       }
-      return { amount_minor: minor, currency, customer_id, message: message ?? null, phone: phone ?? null };
+      return {
+        amount_minor: minor,
+        currency,
+        customer_id,
+        message: message ?? null,
+        phone: phone ?? null,
+        ttl_seconds,
+      };
     });

@@ -1,12 +1,24 @@
+/** What a Prefer header (RFC 7240) asks of POST /payments. */
+export interface Preferences {
+  /** To respond when the payment is durable (section 4.1). */
+  respondAsync: boolean;
+  /** To respond within this time, in ms (section 4.3); undefined if any will do. */
+  waitMs: number | undefined;
+}
+
 /**
- * Whether a Prefer header (RFC 7240 section 2) has this preference, which takes no value: an empty one is none, and with any other
- * it is a preference that we do not know. The first of several with the same name counts. A malformed header is ignored, because a
+ * `respond-async` takes no value: an empty one is none, and with any other it is a preference that we do not know, as is a `wait`
+ * that is no whole number of seconds. The first of several with the same name counts. A malformed header is ignored, because a
  * preference is no condition.
- *
- * @param name in lower case
  */
-export function prefers(name: string, header = ''): boolean {
-  return parsePrefer(header)?.find((preference) => preference.name === name)?.value === '';
+export function readPreferences(header = ''): Preferences {
+  const preferences = parsePrefer(header);
+  const preferred = (name: string) => preferences?.find((preference) => preference.name === name)?.value;
+  const wait = preferred('wait') ?? '';
+  return {
+    respondAsync: preferred('respond-async') === '',
+    waitMs: /^\d{1,6}$/.test(wait) ? Number(wait) * 1000 : undefined,
+  };
 }
 
 interface Preference {

@@ -488,8 +488,7 @@ describe('Prefer: respond-async', () => {
   test.each([
     'respond-async',
     'Respond-Async',
-    'wait=10, respond-async',
-    'respond-async;foo=bar, wait=1',
+    'respond-async;foo=bar, wait=x',
     'respond-async=""',
   ])('given %s, is applied', async (prefer) => {
     const { app } = await build();
@@ -501,6 +500,7 @@ describe('Prefer: respond-async', () => {
     '',
     'return=minimal',
     'wait=10',
+    'wait=10, respond-async',
     'respond-asynchronously',
     'x-respond-async',
     'wait=respond-async',
@@ -539,6 +539,65 @@ describe('Prefer: respond-async', () => {
     const { app, clients, calls } = await build();
     hold(clients.Aldeamo);
     await Promise.all(Array.from({ length: 200 }, () => begin(app, preferring('respond-async'))));
+    expect(calls.length).toBeLessThanOrEqual(64 + 16); // the outbox adds up to 16 of its own
+  });
+});
+
+describe('Prefer: wait', () => {
+  const waiting = (prefer: string, key?: string) => ({
+    ...post(body),
+    headers: { ...post(body).headers, prefer, ...(key && { 'idempotency-key': key }) },
+  });
+
+  test.each([
+    'wait=1',
+    'wait=1, respond-async',
+  ])('given %s and no outcome in time, responds 202 after it, and notifies afterwards', async (prefer) => {
+    const { app, store, clients } = await build();
+    const { letGo } = hold(clients.Aldeamo);
+    const began = performance.now();
+    const response = await app.inject(waiting(prefer));
+    expect(performance.now() - began).toBeGreaterThan(990);
+    expect([response.statusCode, response.headers['preference-applied']]).toEqual([202, 'wait=1']);
+    expect(paymentOf(response)).toMatchObject({ notification_status: 'pending' });
+    letGo();
+    await expect.poll(() => store.recorded()).toMatchObject([{ notification_status: 'sent' }]);
+  });
+
+  test('given a key, keeps the 202 as its answer, whatever the outcome is later', async () => {
+    const { app, store, clients, calls } = await build();
+    const { letGo } = hold(clients.Aldeamo);
+    const first = await app.inject(waiting('wait=0', 'one'));
+    expect(first.statusCode).toBe(202);
+    const during = await app.inject(waiting('wait=0', 'one'));
+    letGo();
+    await expect.poll(() => store.recorded()).toMatchObject([{ notification_status: 'sent' }]);
+    const after = await app.inject(waiting('', 'one'));
+    for (const { statusCode, body, headers } of [during, after])
+      expect([statusCode, body, headers['idempotent-replayed']]).toEqual([202, first.body, 'true']);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('given a store that fails meanwhile, responds 503 with a key, and 202 without one', async () => {
+    const { app, store, clients } = await build();
+    const { letGo, called } = hold(clients.Aldeamo);
+    const keyed = begin(app, waiting('wait=1', 'one'));
+    const unkeyed = begin(app, waiting('wait=1'));
+    await called;
+    await expect.poll(() => store.recorded()).toHaveLength(2);
+    store.locked = true;
+    expect((await keyed).json().type).toBe('urn:problem:outcome-not-recorded');
+    expect((await unkeyed).statusCode).toBe(202);
+    store.locked = false;
+    letGo();
+  });
+
+  test('given 200 requests that cannot wait, has no more than 64 under way', async () => {
+    const { app, clients, calls } = await build();
+    hold(clients.Aldeamo);
+    const answers = [];
+    for (let number = 0; number < 200; number += 1) answers.push(await app.inject(waiting('wait=0')));
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([202]));
     expect(calls.length).toBeLessThanOrEqual(64 + 16); // the outbox adds up to 16 of its own
   });
 });

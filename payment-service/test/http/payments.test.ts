@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { InjectOptions } from 'fastify';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
@@ -521,5 +522,47 @@ describe('the payment routes and the store', () => {
     expect(response.statusCode).toBe(201);
     expect(paymentOf(response)).toMatchObject({ notification_status: 'pending', notification_service: null });
     expect(calls.map(({ provider }) => provider)).toEqual(['Aldeamo']);
+  });
+});
+
+describe('ttl_seconds', () => {
+  test('sets when the notification expires, and is passed on to the provider', async () => {
+    const { app, calls, store } = await build();
+    const payment = paymentOf(await app.inject(post({ ...body, ttl_seconds: 90 })));
+    const [recorded] = store.recorded();
+    const lifetime = Date.parse(String(recorded?.expires_at)) - Date.parse(payment.created_at);
+    expect(lifetime).toBe(90_000);
+    expect(calls[0]?.request.ttl_seconds).toBe(90);
+  });
+
+  test.each([
+    0,
+    -1,
+    1.5,
+    86_401,
+    '90',
+    null,
+    1e300,
+  ])('given %j, responds 400 that names it', async (ttl_seconds) => {
+    const { app, store } = await build();
+    const response = await app.inject(post({ ...body, ttl_seconds }));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().errors).toMatchObject([{ path: 'ttl_seconds' }]);
+    expect(store.recorded()).toEqual([]);
+  });
+
+  test('is part of what a key is compared by, and an absent one leaves the fingerprint as it was', async () => {
+    const { app, store } = await build();
+    const paying = (fields: object) => {
+      const request = post({ ...body, ...fields });
+      return app.inject({ ...request, headers: { ...request.headers, 'idempotency-key': 'one' } });
+    };
+    const first = await paying({ ttl_seconds: 90 });
+    expect((await paying({ ttl_seconds: 90 })).body).toBe(first.body);
+    for (const fields of [{}, { ttl_seconds: 91 }]) expect((await paying(fields)).statusCode).toBe(422);
+
+    await app.inject({ ...post(body), headers: { ...post(body).headers, 'idempotency-key': 'two' } });
+    const fields = [10_000, 'COP', '123', null, null];
+    expect((await store.findKey('two'))?.fingerprint).toBe(hash('sha256', JSON.stringify(fields)));
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { cpuTimeOf } from '../../../test/cpu-time.ts';
-import { prefers } from '../../src/http/prefer.ts';
+import { readPreferences } from '../../src/http/prefer.ts';
 
-const isAsync = (header?: string) => prefers('respond-async', header);
+const isAsync = (header?: string) => readPreferences(header).respondAsync;
 
 describe('a Prefer header', () => {
   test.each([
@@ -60,5 +60,29 @@ describe('a Prefer header', () => {
     const headers = [' ;'.repeat(8000), ' ,'.repeat(8000), `a="${'\\"'.repeat(8000)}`, 'a='.repeat(8000)];
     const readAll = () => expect(headers.map(isAsync)).toEqual(Array(4).fill(false));
     expect(await cpuTimeOf(readAll)).toBeLessThan(500);
+  });
+
+  test.each([
+    ['wait=2', 2000],
+    ['WAIT=10, respond-async', 10_000],
+    ['respond-async, wait="3"', 3000],
+    ['wait=0', 0],
+    ['wait=2, wait=5', 2000],
+  ])('given %s, has a wait of %i ms', (header, waitMs) => {
+    expect(readPreferences(header).waitMs).toBe(waitMs);
+  });
+
+  test.each([
+    'wait',
+    'wait=',
+    'wait=x',
+    'wait=1.5',
+    'wait=-1',
+    'wait=1e3',
+    'wait=12345678',
+    'foo=1; wait=2',
+    'wait=2, "',
+  ])('given %s, has no wait', (header) => {
+    expect(readPreferences(header).waitMs).toBeUndefined();
   });
 });

@@ -109,7 +109,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       };
       stored.due = dueAt(payment, leaseMs);
       const record = findRecord(payment.payment_id);
-      if (record && answer) record.answer = answer;
+      if (record && answer) record.answer ??= answer;
     }),
 
     storeAnswer: write((paymentId, answer) => {

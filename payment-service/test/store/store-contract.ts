@@ -763,6 +763,7 @@ export function describeStore(
         await store.update(paymentNumber(1));
         await store.update(paymentNumber(1), someAnswer);
         await store.update(paymentNumber(1)); // an update without an answer leaves it
+        await store.update(paymentNumber(1), { status: 201, body: 'late' }); // the first answer stays
         const found = async (key: string) =>
           (await store.insert(paymentNumber(3), recordOf(key, paymentNumber(3)))).known;
         expect(await found('key-1')).toStrictEqual({ ...records[0], answer: someAnswer });

@@ -90,6 +90,7 @@ const updateText = `
     FROM updated
     WHERE idempotency_keys.payment_id = ANY (${updates.parameter('payment_id')})
       AND idempotency_keys.payment_id = updated.payment_id AND updated.answer_status IS NOT NULL
+      AND idempotency_keys.answer_status IS NULL
   )
   SELECT payment_id FROM updated`;
 

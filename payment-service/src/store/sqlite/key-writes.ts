@@ -17,7 +17,8 @@ export function prepareKeyWrites(db: DatabaseSync) {
     INSERT INTO idempotency_keys (key, fingerprint, payment_id, answer_status, answer_body, created_at)
     VALUES (?, ?, ?, ?, ?, ?)`);
   const setAnswer = db.prepare(`
-    UPDATE idempotency_keys SET answer_status = :status, answer_body = :body WHERE payment_id = :payment_id`);
+    UPDATE idempotency_keys SET answer_status = :status, answer_body = :body
+    WHERE payment_id = :payment_id AND answer_status IS NULL`);
   const storeFirstAnswer = db.prepare(`
     UPDATE idempotency_keys
     SET answer_status = coalesce(answer_status, :status), answer_body = coalesce(answer_body, :body)
