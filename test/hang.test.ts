@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from './eventually.ts';
 import { type OneService, startOneService } from './one-service.ts';
 import { parseLog } from './trio.ts';
 
@@ -84,8 +87,8 @@ test('given an event loop that hangs, the process is killed, and its last line n
         pid: service.child.pid,
         hostname: expect.any(String),
         name: 'payment-service',
-        hung_ms: 3300,
-        msg: 'the event loop has hung for 3.3 s; the process is killed',
+        hung_ms: 3400,
+        msg: 'the event loop has hung for 3.4 s; the process is killed',
       });
       expect(Number(last?.time) - hungAt, HANG_IN).toBeGreaterThan(leaseMs);
     }),
@@ -118,6 +121,41 @@ test('given a short hang, a debugger, or a pause of the whole process, the proce
     }),
   );
 });
+
+test('given a process that works on after its event loop has ended, it is not killed', async () => {
+  await Promise.all(
+    [{ HANG_AT: 'exit' }, { HANG_AT: 'exit', HANG_IN: 'JavaScript' }].map(async (more) => {
+      const service = await start({ HANG_MS: '5000', ...more });
+      service.child.kill('SIGTERM');
+      expect(await service.ended).toEqual([0, null]);
+      expect(service.lines().at(-1)).toMatchObject({ msg: 'stopped' });
+    }),
+  );
+});
+
+test('given an event loop that hangs during a stop, the process is killed', async () => {
+  const service = await start();
+  await openRequest(service.url);
+  service.child.kill('SIGTERM');
+  await eventually(
+    async () => service.lines().at(-1)?.msg,
+    (msg) => msg === 'stopping',
+    10_000,
+  );
+  await hang(service);
+  expect(await service.ended).toEqual([null, 'SIGKILL']);
+});
+
+/** A request whose body does not come, so that a stop waits for it. */
+async function openRequest(url: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  socket.write(
+    'POST /payments HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+  );
+  await delay(200);
+}
 
 test.runIf(process.platform === 'linux')(
   'given a hang of the first process of a container, which no signal of its own kills, it ends',
