@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { addAbortListener } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { withDeadline } from '../deadline.ts';
@@ -52,15 +53,15 @@ interface Statement {
   name?: string;
   text: string;
   values?: unknown[];
-  /** In ms, for an answer of the server. */
-  timeoutMs?: number;
+  /** Ends the wait for a connection, and for the answer. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface Database {
   /**
    * Runs a statement as a transaction of its own, and returns its rows once it is committed.
    *
-   * @throws DatabaseError
+   * @throws DatabaseError, or the reason of its signal
    */
   query<Row>(statement: Statement): Promise<Row[]>;
   /**
@@ -69,7 +70,7 @@ export interface Database {
    * @throws DatabaseError
    */
   check(): Promise<void>;
-  /** Waits for running statements. */
+  /** Waits for running statements, but for none whose signal has ended the wait. */
   close(): Promise<void>;
 }
 
@@ -78,7 +79,7 @@ export interface Database {
  */
 export function createDatabase(url: string, log: FastifyBaseLogger): Database {
   let pool = createPool();
-  const ending = new Set<Promise<void>>();
+  const running = new Set<Promise<unknown>>();
   /** One check at a time, because each takes two connections. */
   let checking: Promise<void> | undefined;
   /** The last check found that connections share their sessions. */
@@ -102,10 +103,9 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
 
   /** Replaces all connections. Statements that run keep theirs until they end. */
   function renew(from: pg.Pool): void {
-    if (from !== pool) return; // it has been replaced
+    if (from !== pool || from.ending) return; // it has been replaced, or closed
     pool = createPool();
-    const ended = from.end().then(() => void ending.delete(ended));
-    ending.add(ended);
+    void from.end();
   }
 
   /** Takes a connection of the new pool if that of this one did not come until it was replaced. */
@@ -152,25 +152,47 @@ export function createDatabase(url: string, log: FastifyBaseLogger): Database {
     }
   }
 
+  /** Until the work has ended `close` waits for it. */
+  function run<T>(work: Promise<T>): Promise<T> {
+    running.add(work);
+    const done = () => void running.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
   return {
-    query: <Row>({ timeoutMs = answerTimeoutMs, ...statement }: Statement) =>
-      use(async (client) => {
-        // Not pg's query_timeout, which expires before an answer is read that came while this process was paused.
-        const { rows } = await withDeadline(timeoutMs, client.query(statement), () => {
-          throw new Error(noAnswer);
-        });
-        return rows as Row[];
-      }),
+    query: <Row>({ signal, ...statement }: Statement) =>
+      run(
+        unlessAborted(
+          signal,
+          use(async (client) => {
+            // Not pg's query_timeout, which expires before an answer is read that came while this process was paused.
+            const { rows } = await withDeadline(answerTimeoutMs, client.query(statement), () => {
+              throw new Error(noAnswer);
+            });
+            return rows as Row[];
+          }),
+        ),
+      ),
 
     check() {
-      checking ??= checkTwo().finally(() => {
+      checking ??= run(checkTwo()).finally(() => {
         checking = undefined;
       });
       return checking;
     },
 
     async close() {
-      await Promise.all([pool.end(), ...ending]);
+      // Its end also waits for connections that are being opened, and for statements that are no longer waited for.
+      void pool.end();
+      await Promise.allSettled(running);
     },
   };
+}
+
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  using _listener = addAbortListener(signal, () => reject(signal.reason));
+  return await Promise.race([work, aborted]);
 }

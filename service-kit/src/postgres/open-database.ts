@@ -11,6 +11,7 @@ import {
   writeBeside,
 } from './schema.ts';
 
+/** Of the whole removal, with its connection. */
 const removalTimeoutMs = 500;
 
 interface OpenDatabaseOptions {
@@ -28,32 +29,37 @@ export async function openDatabase(url: string, options: OpenDatabaseOptions): P
   const { schema, replica, log } = options;
   await migratePostgres(url, schema, replica);
   const database = createDatabase(url, log);
-  const renewing = renewRecord(database, options);
+  const stopping = new AbortController();
+  renewRecord(database, options, stopping.signal);
   return {
     ...database,
     async close() {
-      clearInterval(renewing);
-      // A stop does not wait for a database that is down; the record expires there.
-      await database
-        .query({ ...removalStatement(schema, replica), timeoutMs: removalTimeoutMs })
-        .catch(() => {});
+      stopping.abort();
+      // A stop waits for no database that is down; the record expires there.
+      const signal = AbortSignal.timeout(removalTimeoutMs);
+      await database.query({ ...removalStatement(schema, replica), signal }).catch(() => {});
       await database.close();
     },
   };
 }
 
 /** Renews the record three times a lease, and logs when replicas of another release run beside this one, and when no longer. */
-function renewRecord(database: Database, { schema, replica, log }: OpenDatabaseOptions): NodeJS.Timeout {
+function renewRecord(
+  database: Database,
+  { schema, replica, log }: OpenDatabaseOptions,
+  signal: AbortSignal,
+): void {
   let logged = '';
   let isFailing = false;
 
   async function renew(): Promise<void> {
     try {
-      await database.query(recordStatement(schema, replica));
-      const all = await database.query<Beside>(besideStatement(schema));
+      await database.query({ ...recordStatement(schema, replica), signal });
+      const all = await database.query<Beside>({ ...besideStatement(schema), signal });
       report(all.filter(({ schema_version }) => schema_version !== schema.migrations.length));
       isFailing = false;
     } catch (err) {
+      if (signal.aborted) return;
       if (!isFailing) log.warn({ err }, 'the record of this replica cannot be renewed in the database');
       isFailing = true;
     }
@@ -69,5 +75,6 @@ function renewRecord(database: Database, { schema, replica, log }: OpenDatabaseO
     else log.info({ schema_version: version }, 'all replicas have the schema version of this release');
   }
 
-  return setInterval(renew, replica.leaseMs / 3).unref();
+  const renewing = setInterval(renew, replica.leaseMs / 3).unref();
+  signal.addEventListener('abort', () => clearInterval(renewing));
 }

@@ -157,16 +157,55 @@ test('the log says when replicas of another release run on the same database, an
   expect(logged().at(-1)?.msg).toBe('all replicas have the schema version of this release');
 });
 
-test('given a database that is silent, a replica closes soon', async () => {
-  const url = new URL(await newDatabase());
-  await using proxy = await startTcpProxy(Number(url.port));
-  url.port = String(proxy.port);
-  const replica = await start(url.href, release(1));
-  await replica.query({ text: 'SELECT 1' });
-  proxy.stall();
+/** How long a replica takes to close, in ms. */
+async function closingTime({ close }: { close: () => Promise<void> }): Promise<number> {
   const begun = performance.now();
-  await replica.close();
-  expect(performance.now() - begun).toBeLessThan(3000);
+  await close();
+  return performance.now() - begun;
+}
+
+/** A replica whose database can fall silent. */
+async function startBehindProxy(leaseMs: number, lines?: string[]) {
+  const url = new URL(await newDatabase());
+  const proxy = await startTcpProxy(Number(url.port));
+  onTestFinished(() => proxy[Symbol.asyncDispose]());
+  url.port = String(proxy.port);
+  return { proxy, replica: await start(url.href, release(1), leaseMs, lines) };
+}
+
+test('given a database that is silent to a connection, or to a new one, a replica closes within a second', async () => {
+  const [connected, connecting] = [await startBehindProxy(60_000), await startBehindProxy(60_000)];
+  await connected.replica.query({ text: 'SELECT 1' });
+  for (const { proxy, replica } of [connected, connecting]) {
+    proxy.stall();
+    expect(await closingTime(replica)).toBeLessThan(1000);
+  }
+});
+
+test('given a database that falls silent while a record is renewed, a replica closes within a second', async () => {
+  const lines: string[] = [];
+  const { proxy, replica } = await startBehindProxy(60, lines);
+  proxy.stall();
+  await delay(200);
+  expect(await closingTime(replica)).toBeLessThan(1000);
+  await delay(50);
+  expect(lines).toEqual([]);
+});
+
+test('given a record whose renewal waits for a lock, a replica closes within a second', async () => {
+  const url = await newDatabase();
+  const [replica, client] = [await start(url, release(1), 60), await connectTo(url)];
+  await client.query('BEGIN; LOCK TABLE replicas');
+  await delay(200);
+  expect(await closingTime(replica)).toBeLessThan(1000);
+});
+
+test('given a statement that runs, a replica closes after it', async () => {
+  const replica = await start(await newDatabase(), release(1));
+  const running = replica.query({ text: 'SELECT pg_sleep(1.2) IS NULL AS is_null' });
+  await delay(100);
+  expect(await closingTime(replica)).toBeGreaterThan(900);
+  expect(await running).toEqual([{ is_null: false }]);
 });
 
 test('given a database that is not there, it is not known whether a release may start', async () => {
