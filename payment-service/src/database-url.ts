@@ -24,6 +24,7 @@ export const sqliteUrl = () =>
 const databaseUrl = () =>
   z
     .string()
+    .trim() // as all URLs are: a blank behind one would be a part of the name
     .superRefine((url, context) => {
       const { error } = (url.startsWith(scheme) ? sqliteUrl() : postgresUrl(rule)).safeParse(url);
       for (const { message } of error?.issues ?? []) context.addIssue({ code: 'custom', message });

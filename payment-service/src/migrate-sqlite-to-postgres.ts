@@ -20,7 +20,7 @@ new DATABASE_URL afterwards.`;
 /** The interval of progress reports within a table, in ms. */
 const reportEveryMs = 1000;
 
-process.exitCode = await run(process.argv.slice(2));
+process.exitCode = await run(process.argv.slice(2).map((url) => url.trim()));
 
 async function run([source = '', ...rest]: string[]): Promise<number> {
   const [target, ...others] = rest.length > 0 ? rest : [urlOfSettings(source)];

@@ -58,6 +58,7 @@ export function followHost<Settings extends { HOST: string }>(
 export const serviceSettings = ({ port }: { port: number }) => ({
   HOST: z
     .string()
+    .trim()
     .refine((host) => reachableUrl(host, 80), { error: 'must be an address or a host name', abort: true })
     .meta({ form: 'an address or a host name' })
     .default('127.0.0.1')

@@ -9,6 +9,7 @@ import type { ProxyOptions } from '../client/proxy.ts';
 export const wayOutSettings = () => ({
   HTTPS_PROXY: z
     .string()
+    .trim()
     .meta({ form: 'an http:// or https:// URL without a path, perhaps with user:password@' })
     .optional()
     .describe(

@@ -6,6 +6,7 @@ import { expect, inject, test } from 'vitest';
 import { aldeamoConfigSchema } from '../../../aldeamo-service/src/config.ts';
 import { paymentConfigSchema } from '../../../payment-service/src/config.ts';
 import { createDatabase } from '../../../test/postgres-server.ts';
+import { publicUrl } from '../../../twilio-service/src/public-url.ts';
 
 const payment = (env: Record<string, string>) => readConfiguration(paymentConfigSchema, env);
 const aldeamo = (env: Record<string, string>) => readConfiguration(aldeamoConfigSchema, env);
@@ -43,6 +44,24 @@ test('given the URL of a Unix socket, the password is added as well', () => {
     'payments',
     'a b',
   ]);
+});
+
+test.each([
+  ['behind', '', ' '],
+  ['before', ' ', ''],
+  ['behind, as a tab,', '', '\t'],
+  ['behind, as a line end,', '', '\r\n'],
+])('given white space %s a URL or the host, it is no part of it', (_where, before, behind) => {
+  const around = (url: string) => `${before}${url}${behind}`;
+  const postgres = 'postgres://ana:x@host/payments';
+  for (const url of [postgres, 'file:./payments.db'])
+    expect(payment({ DATABASE_URL: around(url) }).DATABASE_URL).toBe(url);
+  expect(aldeamo({ SENDS_DATABASE_URL: around(postgres) }).SENDS_DATABASE_URL).toBe(postgres);
+  expect(payment({ HOST: around('127.0.0.1') }).HOST).toBe('127.0.0.1');
+  const service = 'http://host:1';
+  expect(payment({ ALDEAMO_SERVICE_URL: around(service) }).ALDEAMO_SERVICE_URL).toBe(service);
+  expect(aldeamo({ HTTPS_PROXY: around(service) }).HTTPS_PROXY).toBe(service);
+  expect(publicUrl().parse(around('https://host.example'))).toBe('https://host.example');
 });
 
 test.each([
