@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, parse, resolve } from 'node:path';
 import { z } from 'zod';
 import { decodeFile } from './file-text.ts';
 
@@ -36,7 +36,7 @@ export function readSecretFiles(schema: z.ZodType, env: Record<string, string | 
       });
     else {
       const read = readSecret(path, { lines });
-      if ('fault' in read) faults.push({ secret, fault: `${shown(path)} ${read.fault}` });
+      if ('fault' in read) faults.push({ secret, fault: explain(path, read.fault) });
       else values[secret] = read.text;
     }
   }
@@ -72,9 +72,33 @@ function readSecret(path: string, { lines }: { lines: boolean }): { text: string
 const faultOf: Record<string, string> = {
   ENOENT: 'does not exist',
   EACCES: 'may not be read by the user of this process',
+  ENOTDIR: 'is behind a file, and not in a folder',
+  ELOOP: 'is a link that leads to itself',
+  ENAMETOOLONG: 'has a name that is too long for a file',
   ERR_ENCODING_INVALID_ENCODED_DATA: 'is not a text in UTF-8',
 };
 
-/** Without what may be the secret itself, set in place of the path by mistake. */
-const shown = (path: string): string =>
-  /^(\.{0,2}[/\\]|[A-Za-z]:[/\\])/.test(path) ? resolve(path) : `the file that it names in ${resolve('.')}`;
+/** What a path that names no file may be instead. */
+const noPaths: [what: RegExp, rule: string][] = [
+  [/\0/, 'must be a path, which has no NUL'],
+  [/^file:/i, 'must be a path, and not a URL'],
+  [/^~/, 'must be a path without ~, which only a shell replaces'],
+  [/^["']|["']$/, 'must be a path without quotes around it'],
+  [/^\s|\s$/, 'must be a path without white space around it'],
+];
+
+function explain(path: string, fault: string): string {
+  const [, rule] = (!existsSync(path) && noPaths.find(([what]) => what.test(path))) || [];
+  return rule ?? `${shown(path)} ${fault}`;
+}
+
+/** Without what may be the secret itself, set in place of the path by mistake: Base64 may begin with a slash. */
+function shown(path: string): string {
+  if (!/^(\.{0,2}[/\\]|[A-Za-z]:[/\\])/.test(path)) return `the file that it names in ${resolve('.')}`;
+  const absolute = resolve(path);
+  const folder = dirname(absolute);
+  const isPath = existsSync(absolute) || (existsSync(folder) && folder !== parse(absolute).root);
+  return isPath ? absolute : `the file that it names below ${nearestFolder(folder)}`;
+}
+
+const nearestFolder = (path: string): string => (existsSync(path) ? path : nearestFolder(dirname(path)));

@@ -117,12 +117,39 @@ test.each<[string, () => Promise<string> | string, string]>([
   ['is not a text', () => fileWith(Buffer.from([0x61, 0xff, 0xfe, 0x62])), 'is not a text in UTF-8'],
   ['has several lines', () => fileWith(`${admin}\n${admin}\n`), 'has several lines, and must have one'],
   ['is a device', () => '/dev/null', 'is not a regular file'],
-  ['is behind a file', async () => `${await fileWith('x')}/secret`, 'cannot be read (ENOTDIR)'],
+  ['is behind a file', async () => `${await fileWith('x')}/secret`, 'is behind a file, and not in a folder'],
+  ['is a link to itself', () => linkToItself(), 'is a link that leads to itself'],
+  ['has a long name', () => join(folder, 'x'.repeat(300)), 'has a name that is too long for a file'],
 ])('given a file that %s, names the variable, the path and the cause, and nothing that depends on the secret', async (_what, make, cause) => {
   const path = await make();
   expect(refusal(paymentConfigSchema, { ...others, ADMIN_API_KEY_FILE: path })).toBe(
     `The configuration is invalid:\n  ADMIN_API_KEY_FILE: ${path} ${cause}`,
   );
+});
+
+async function linkToItself(): Promise<string> {
+  const link = join(folder, 'loop');
+  await symlink(link, link);
+  return link;
+}
+
+test.each([
+  ['a ~', '~/admin.key', 'must be a path without ~, which only a shell replaces'],
+  ['quotes', '"/run/secrets/admin.key"', 'must be a path without quotes around it'],
+  ['single quotes', "'/run/secrets/admin.key'", 'must be a path without quotes around it'],
+  ['the scheme of a URL', 'file:///run/secrets/admin.key', 'must be a path, and not a URL'],
+  ['a blank', '/run/secrets/admin.key ', 'must be a path without white space around it'],
+  ['a NUL', '/run/secrets/admin\0key', 'must be a path, which has no NUL'],
+])('given a path with %s, says what it must be', (_what, path, rule) => {
+  expect(refusal(paymentConfigSchema, { ...others, ADMIN_API_KEY_FILE: path })).toBe(
+    `The configuration is invalid:\n  ADMIN_API_KEY_FILE: ${rule}`,
+  );
+});
+
+test('given a file whose name has quotes and white space, takes its value', async () => {
+  const path = join(folder, '"admin key" ');
+  await writeFile(path, admin);
+  expect(read({ ...others, ADMIN_API_KEY_FILE: path }).ADMIN_API_KEY).toBe(admin);
 });
 
 test('given a file that this user may not read, says so', async () => {
@@ -143,9 +170,14 @@ function asOrdinaryUser<Result>(work: () => Result): Result {
   }
 }
 
-test('given the secret itself in place of the path, does not print it', () => {
-  expect(refusal(paymentConfigSchema, { ...others, ADMIN_API_KEY_FILE: admin })).toBe(
-    `The configuration is invalid:\n  ADMIN_API_KEY_FILE: the file that it names in ${process.cwd()} does not exist`,
+test.each<[string, (secret: string) => string, () => string]>([
+  ['the secret itself', (secret) => secret, () => `in ${process.cwd()}`],
+  ['a secret that begins with a slash', (secret) => `/${secret}+x=`, () => 'below /'],
+  ['a secret with slashes', (secret) => `/${secret}/${secret}/a=`, () => 'below /'],
+  ['a secret behind a folder', (secret) => `${folder}/${secret}/a`, () => `below ${folder}`],
+])('given %s in place of the path, does not print it', (_what, pathOf, where) => {
+  expect(refusal(paymentConfigSchema, { ...others, ADMIN_API_KEY_FILE: pathOf(admin) })).toBe(
+    `The configuration is invalid:\n  ADMIN_API_KEY_FILE: the file that it names ${where()} does not exist`,
   );
 });
 
