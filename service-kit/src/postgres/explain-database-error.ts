@@ -44,8 +44,9 @@ const byCode: Record<string, Explain> = {
   '28000': refused,
   '3D000': ({ server, database, setting }) =>
     `PostgreSQL at ${server} has no database ${database}: create it, or correct its name in ${setting}`,
-  '42501': ({ user, database }) =>
-    `the user ${user} may not create tables in the database ${database}: GRANT CREATE ON SCHEMA public TO ${user}`,
+  // A server writes its messages in the language of its lc_messages.
+  '42501': ({ user, database }, message) =>
+    `the user ${user} lacks a privilege in the database ${database}, ${message}: grant it`,
   '25006': readOnly,
   '53300': ({ server }, message) =>
     `PostgreSQL at ${server} has no connection left, ${message}: raise its max_connections`,
@@ -92,6 +93,26 @@ const byMessage: [part: RegExp, explain: Explain][] = [
     /key values mismatch/,
     ({ setting }) =>
       `the key of sslkey is not that of the certificate of sslcert: correct one of them in ${setting}`,
+  ],
+  [
+    /permission denied for schema .*\(42501\)/,
+    ({ user, database }) =>
+      `the user ${user} may not create tables in the database ${database}: GRANT CREATE ON SCHEMA public TO ${user}`,
+  ],
+  [
+    /permission denied for (table|relation|view) .*\(42501\)/,
+    ({ user, database }, message) =>
+      `the user ${user} may not use the tables in the database ${database}, ${message}: make it their owner, or GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`,
+  ],
+  [
+    /must be owner of .*\(42501\)/,
+    ({ user, database }, message) =>
+      `the user ${user} may not change the tables in the database ${database}, ${message}: make it their owner`,
+  ],
+  [
+    /permission denied for database .*\(42501\)/,
+    ({ user, database }) =>
+      `the user ${user} may not connect to the database ${database}: GRANT CONNECT ON DATABASE ${database} TO ${user}`,
   ],
   [/no more connections allowed|query_wait_timeout/, ({ server }, message) => poolTooSmall(server, message)],
   [/terminated|timeout|in time/, unreachable],

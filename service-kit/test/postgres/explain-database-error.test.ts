@@ -57,18 +57,63 @@ test.each([
   expect(await explain(url)).toBe(expected);
 });
 
-test('given a user that may not create tables, explains what to grant', async () => {
-  const admin = await createDatabase(inject('postgresPort'));
-  const name = `reader_${randomUUID().slice(0, 8)}`;
-  const client = new pg.Client(admin);
+/** A new user of a new database, which `prepare` has set up as its owner. */
+async function newUser(prepare: (user: string, database: string) => string[]) {
+  const url = new URL(await createDatabase(inject('postgresPort')));
+  const [user, database] = [`reader_${randomUUID().slice(0, 8)}`, url.pathname.slice(1)];
+  const client = new pg.Client(url.href);
   await client.connect();
-  await client.query(`CREATE ROLE ${name} LOGIN PASSWORD 'sekret'`);
+  await client.query(`CREATE ROLE ${user} LOGIN PASSWORD 'sekret'`);
+  for (const statement of prepare(user, database)) await client.query(statement);
   await client.end();
-  const url = new URL(admin);
-  url.username = name;
+  url.username = user;
   url.password = 'sekret';
-  expect(await explain(url.href)).toBe(
-    `the user ${name} may not create tables in the database ${url.pathname.slice(1)}: GRANT CREATE ON SCHEMA public TO ${name}`,
+  return { url: url.href, user, database };
+}
+
+test.each<[string, (user: string, database: string) => string[], (user: string, database: string) => string]>(
+  [
+    [
+      'create tables',
+      () => [],
+      (user, database) =>
+        `the user ${user} may not create tables in the database ${database}: GRANT CREATE ON SCHEMA public TO ${user}`,
+    ],
+    [
+      'use the tables',
+      (user) => [
+        `GRANT CREATE ON SCHEMA public TO ${user}`,
+        'CREATE TABLE schema_versions (owner text PRIMARY KEY, version integer NOT NULL)',
+      ],
+      (user, database) =>
+        `the user ${user} may not use the tables in the database ${database}, permission denied for table schema_versions (42501): make it their owner, or GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`,
+    ],
+    [
+      'change the tables',
+      (user) => [
+        `GRANT CREATE ON SCHEMA public TO ${user}`,
+        'CREATE TABLE schema_versions (owner text PRIMARY KEY, version integer NOT NULL)',
+        `GRANT ALL ON schema_versions TO ${user}`,
+      ],
+      (user, database) =>
+        `the user ${user} may not change the tables in the database ${database}, must be owner of table schema_versions (42501): make it their owner`,
+    ],
+    [
+      'connect',
+      (_user, database) => [`REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC`],
+      (user, database) =>
+        `the user ${user} may not connect to the database ${database}: GRANT CONNECT ON DATABASE ${database} TO ${user}`,
+    ],
+  ],
+)('given a user that may not %s, explains what to grant', async (_what, prepare, expected) => {
+  const { url, user, database } = await newUser(prepare);
+  expect(await explain(url)).toBe(expected(user, database));
+});
+
+test('given a missing privilege in another language, quotes the server', () => {
+  const refused = { message: 'permiso denegado al esquema public', code: '42501', severity: 'ERROR' };
+  expect(explainDatabaseError(new DatabaseError(refused, false), 'postgres://ana@h/d', 'DATABASE_URL')).toBe(
+    'the user ana lacks a privilege in the database d, permiso denegado al esquema public (42501): grant it',
   );
 });
 

@@ -215,3 +215,16 @@ test('given a database that is not there, it is not known whether a release may 
       'it is not known which replicas run: no PostgreSQL listens at 127.0.0.1:1: start it, or correct DATABASE_URL',
   });
 });
+
+test('given a user that may not read the records, the check of an upgrade says what to grant', async () => {
+  const url = new URL(await newDatabase());
+  await (await start(url.href, release(1))).close();
+  const user = `reader_${randomUUID().slice(0, 8)}`;
+  await (await connectTo(url.href)).query(`CREATE ROLE ${user} LOGIN PASSWORD 'sekret'`);
+  url.username = user;
+  url.password = 'sekret';
+  expect(await check(url.href, release(1))).toEqual({
+    answer: 'unknown',
+    reason: `it is not known which replicas run: the user ${user} may not use the tables in the database ${url.pathname.slice(1)}, permission denied for table replicas (42501): make it their owner, or GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`,
+  });
+});
