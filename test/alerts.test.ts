@@ -21,9 +21,14 @@ import { startProcesses } from './trio-of-processes.ts';
  */
 
 const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const millisecondsOf = (time: string): number =>
+  [...time.matchAll(/(\d+)(\w)/g)].reduce(
+    (sum, [, count, unit = '']) => sum + Number(count) * (units[unit] ?? 0),
+    0,
+  );
 const divideTimes = (rules: string): string =>
   rules
-    .replaceAll(/\b(\d+)([smhd])\b/g, (_, count, unit) => `${(count * (units[unit] ?? 0)) / 60}ms`)
+    .replaceAll(/\b(\d+[smhd])+\b/g, (time) => `${millisecondsOf(time) / 60}ms`)
     .replaceAll('le=~"60|60.0"', 'le=~"1|1.0"')
     .replaceAll('le=~"600|600.0"', 'le=~"10|10.0"')
     .replaceAll(/([>-]) 900\b/g, '$1 15');
@@ -45,6 +50,27 @@ async function untilFiring(prometheus: Prometheus, ...alerts: string[]): Promise
   for (const name of alerts) provoked.add(name);
 }
 
+/** Waits until Prometheus has an answer to this, such as the result of a comparison. */
+const untilTrue = (prometheus: Prometheus, expression: string) =>
+  eventually(
+    () => prometheus.query(expression),
+    ({ length }) => length > 0,
+    60_000,
+    250,
+  );
+
+/**
+ * Waits until these respond. A Prometheus that starts looks for targets after 5 s, a time that is not divided: until then
+ * ServiceMissing fires.
+ */
+async function untilTargetsAreFound(prometheus: Prometheus, count: number): Promise<void> {
+  await untilTrue(prometheus, `count(up == 1) == ${count}`);
+  await untilTrue(
+    prometheus,
+    'absent(ALERTS{alertname="ServiceMissing",alertstate="firing",job="payment-service"})',
+  );
+}
+
 /** Does it ten times a second until it is stopped, whatever becomes of it. */
 function startLoad(doNext: () => Promise<unknown>, everyMs = 100) {
   const stopping = new AbortController();
@@ -58,6 +84,25 @@ function startLoad(doNext: () => Promise<unknown>, everyMs = 100) {
     async [Symbol.asyncDispose]() {
       stopping.abort();
       await paying;
+    },
+  };
+}
+
+/** Ends and starts the service, again as soon as Prometheus has seen the new process. */
+function startRestarts(trio: Trio, prometheus: Prometheus, service: ServiceName) {
+  let stopped = false;
+  const restarting = (async () => {
+    while (!stopped) {
+      await trio.kill(service);
+      await trio.start(service);
+      const startedAt = Date.now() / 1000;
+      await untilTrue(prometheus, `timestamp(process_start_time_seconds{job="${service}"}) > ${startedAt}`);
+    }
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      await restarting;
     },
   };
 }
@@ -76,8 +121,9 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '20', TWILIO_LATENCY_MS: '20' });
     await using prometheus = await start(trio);
     await using _load = startLoad(() => payOnce(trio), 50);
+    await untilTargetsAreFound(prometheus, 3);
     await delay(22_000);
-    const ever = await prometheus.query('max_over_time(ALERTS{alertstate="firing"}[1m])');
+    const ever = await prometheus.query('max_over_time(ALERTS{alertstate="firing"}[20s])');
     expect(ever.map(({ metric }) => metric.alertname)).toEqual([]);
   });
 
@@ -86,22 +132,16 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
   }, async () => {
     await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '20', TWILIO_LATENCY_MS: '20' });
     await using prometheus = await start(trio);
-    await eventually(
-      () => prometheus.query('up == 1'),
-      ({ length }) => length === 3,
-      30_000,
-    );
+    await untilTargetsAreFound(prometheus, 3);
     {
       await using _load = startLoad(() => payOnce(trio));
-      await delay(10_000);
+      await untilTrue(prometheus, 'increase(paysms_payments_created_total[1m]) > 100');
     }
     await untilFiring(prometheus, 'NoPayments');
-    for (let n = 0; n < 3; n += 1) {
-      await trio.kill('aldeamo-service');
-      await trio.start('aldeamo-service');
-      await delay(1200); // it is scraped between two starts
+    {
+      await using _restarts = startRestarts(trio, prometheus, 'aldeamo-service');
+      await untilFiring(prometheus, 'ServiceRestarting');
     }
-    await untilFiring(prometheus, 'ServiceRestarting');
     {
       await using _hangs = startLoad(async () => {
         await trio.freeze('aldeamo-service');
@@ -139,11 +179,7 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     twilioApi.callbackOrigin = trio.url('twilio-service');
     await using prometheus = await start(trio);
     const payTo = (phone: string) => pay(trio.url('payment-service'), { customer_id: 'live', phone });
-    await eventually(
-      () => prometheus.query('up == 1'),
-      ({ length }) => length === 3,
-      30_000,
-    );
+    await untilTargetsAreFound(prometheus, 3);
     await untilFiring(prometheus, 'BalanceUsedUp');
     await payTo('+593991234567');
     let count = 0;
@@ -162,7 +198,7 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     );
   });
 
-  test.concurrent('given a lost replica and a store that is down, their alerts fire', {
+  test.concurrent('given replicas that are cut off or lost, a service without a target, and a store that is down, their alerts fire', {
     timeout,
   }, async () => {
     await using postgres = await startPostgres();
@@ -170,16 +206,23 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     const replicas: ReplicaName[] = ['payment-service', 'payment-service-2'];
     await using trio = await startProcesses(
       { DATABASE_URL: url, SENDS_DATABASE_URL: url },
-      { replicas: { 'payment-service': 2 } },
+      {
+        replicas: { 'payment-service': 2 },
+        prelude: `test $REPLICA_NAME = payment-service-2 &&
+          export ALDEAMO_SERVICE_URL=http://127.0.0.1:9 TWILIO_SERVICE_URL=http://127.0.0.1:9;`,
+      },
     );
-    await using prometheus = await start(trio, { 'payment-service': replicas });
+    await using prometheus = await start(trio, { 'payment-service': replicas, 'twilio-service': [] });
     await using _load = startLoad(() => payOnce(trio));
-    await eventually(
-      () => prometheus.query('up == 1'),
-      ({ length }) => length === 4,
-      30_000,
+    await untilTargetsAreFound(prometheus, 3);
+    {
+      await using _loadOfOther = startLoad(() => pay(trio.url('payment-service-2'), { customer_id: 'any' }));
+      await untilFiring(prometheus, 'ServiceMissing', 'ReplicaCutOff');
+    }
+    await untilTrue(
+      prometheus,
+      'count_over_time((job:paysms_up:count{job="payment-service"} == 2)[1h:500ms]) > 30',
     );
-    await delay(10_000);
     await trio.kill('payment-service-2');
     await untilFiring(prometheus, 'ReplicasMissing');
     await trio.start('payment-service-2');

@@ -114,7 +114,7 @@ function metricsOf(expression: string): string[] {
 
 const functions = [
   ...['histogram_quantile', 'quantile_over_time', 'avg_over_time', 'max_over_time', 'min_over_time'],
-  'group_left',
+  ...['group_left', 'clamp_min'],
 ];
 
 async function scrape(trio: Trio, service: (typeof serviceNames)[number]): Promise<string> {
