@@ -134,13 +134,12 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     await using prometheus = await start(trio);
     await untilTargetsAreFound(prometheus, 3);
     {
-      await using _load = startLoad(() => payOnce(trio));
+      await using _load = startLoad(() => payOnce(trio), 50);
       await untilTrue(prometheus, 'increase(paysms_payments_created_total[1m]) > 100');
     }
-    await untilFiring(prometheus, 'NoPayments');
     {
       await using _restarts = startRestarts(trio, prometheus, 'aldeamo-service');
-      await untilFiring(prometheus, 'ServiceRestarting');
+      await untilFiring(prometheus, 'NoPayments', 'ServiceRestarting');
     }
     {
       await using _hangs = startLoad(async () => {
