@@ -203,7 +203,7 @@ test('given a misspelled name beside a setting that is missing for it, npm start
 
 test('given secrets in files that are wrong, npm start names each file once, for the services that read it, and no content', async () => {
   const folder = await copyRepository(
-    'ADMIN_API_KEY_FILE=./admin\nSERVICE_TOKEN_FILE=/nowhere/token\nALDEAMO_PASSWORD_FILE=./password\nLOG_LEVEL_FILE=./level\n',
+    'ADMIN_API_KEY_FILE=./admin\nSERVICE_TOKEN_FILE=./token\nALDEAMO_PASSWORD_FILE=./password\nLOG_LEVEL_FILE=./level\n',
   );
   await writeFile(join(folder, 'admin'), 'hunter2\n');
   await writeFile(join(folder, 'password'), '');
@@ -211,7 +211,7 @@ test('given secrets in files that are wrong, npm start names each file once, for
   expect([code, stdout]).toEqual([1, '']);
   expect(stderr.split('\n').slice(1, -3)).toEqual([
     '  payment-service, aldeamo-service, twilio-service',
-    '    SERVICE_TOKEN_FILE: /nowhere/token does not exist',
+    `    SERVICE_TOKEN_FILE: ${folder}/token does not exist`,
     '    ADMIN_API_KEY_FILE: must have at least 16 characters',
     '  aldeamo-service',
     `    ALDEAMO_PASSWORD_FILE: ${folder}/password is empty`,
