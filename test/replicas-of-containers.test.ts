@@ -235,7 +235,7 @@ test('given a replica whose event loop hangs, it ends and is restarted, and few 
   expect(slow).toBeLessThanOrEqual(8);
   expect(paid).toBeGreaterThan(10 * slow);
   expect((await logsOf(replica)).find(({ level }) => level === 60)).toMatchObject({
-    msg: 'the event loop has hung for 7.7 s; the process is killed',
+    msg: 'the event loop has hung for 7.8 s; the process is killed',
   });
   const sent = await untilSent('hung');
   expect(await messagesTo('hung')).toBe(sent.length);
