@@ -6,6 +6,7 @@ import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { reasonNotToUsePgBouncer, startPgBouncer } from './pgbouncer.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
+import { untilReadiness } from './readiness.ts';
 import type { ReplicaName } from './trio.ts';
 import { replicaNames, startProcesses } from './trio-of-processes.ts';
 
@@ -32,16 +33,7 @@ describe.skipIf(without)(`PgBouncer${why}`, () => {
       { replicas: { 'payment-service': 2 } },
     );
   type Replicas = Awaited<ReturnType<typeof startReplicas>>;
-  const becomes = (trio: Replicas, status: number) =>
-    Promise.all(
-      services.map((name) =>
-        eventually(
-          async () => (await fetch(`${trio.url(name)}/health/ready`)).status,
-          (ready) => ready === status,
-          20_000,
-        ),
-      ),
-    );
+  const becomes = (trio: Replicas, status: number) => untilReadiness(trio, services, status);
   const logReason = (trio: Replicas, reason = 'is not in session mode') =>
     Promise.all(
       services.map((name) =>

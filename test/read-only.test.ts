@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
+import { untilReadiness } from './readiness.ts';
 import type { ReplicaName } from './trio.ts';
 import { startProcesses } from './trio-of-processes.ts';
 
@@ -36,16 +37,7 @@ async function setReadOnly(value: 'on' | 'off'): Promise<void> {
 const start = () => startProcesses({ ...fast, DATABASE_URL: url, SENDS_DATABASE_URL: url });
 type Trio = Awaited<ReturnType<typeof start>>;
 
-const become = (trio: Trio, status: number) =>
-  Promise.all(
-    services.map((name) =>
-      eventually(
-        async () => (await fetch(`${trio.url(name)}/health/ready`)).status,
-        (ready) => ready === status,
-        20_000,
-      ),
-    ),
-  );
+const become = (trio: Trio, status: number) => untilReadiness(trio, services, status);
 
 const logged = (trio: Trio, name: ReplicaName, text: string) =>
   eventually(

@@ -7,6 +7,7 @@ import { startTcpProxy } from './doubles/tcp-proxy.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { type PostgresServer, startPostgres } from './postgres-server.ts';
+import { untilReadiness } from './readiness.ts';
 import type { ReplicaName } from './trio.ts';
 import { replicaNames, startProcesses } from './trio-of-processes.ts';
 
@@ -45,16 +46,7 @@ async function startFixture() {
       { replicas: { 'payment-service': 2 } },
     ),
   );
-  const become = (status: number) =>
-    Promise.all(
-      services.map((name) =>
-        eventually(
-          async () => (await fetch(`${trio.url(name)}/health/ready`)).status,
-          (ready) => ready === status,
-          20_000,
-        ),
-      ),
-    );
+  const become = (status: number) => untilReadiness(trio, services, status);
   await become(200);
   return { stack, primary, standby, address, trio, become, database: url.pathname.slice(1) };
 }

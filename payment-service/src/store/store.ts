@@ -103,8 +103,8 @@ export interface Store {
    */
   insert(payment: Payment, record?: IdempotencyRecord): Promise<Inserted>;
   /**
-   * Updates a payment's notification, and stores the answer for its key, if it has one and no answer yet. An attempt that is the same object in
-   * `before`, which is what was stored last, need not be written again.
+   * Updates a payment's notification, and stores the answer for its key, if it has one and no answer yet. An attempt that is
+   * the same object in `before`, which is what was stored last, need not be written again.
    *
    * @throws LeaseLost
    */
