@@ -52,7 +52,7 @@ export async function spawnStart(
   const ended = once(job, 'exit') as NpmStart['ended'];
   const pids = (text: string) => processesOf(data, text);
   onTestFinished(async () => {
-    for (const pid of await pids('')) process.kill(pid, 'SIGKILL');
+    for (const pid of await pids('')) killIfRunning(pid);
     await ended;
     await rm(data, { recursive: true });
   });
@@ -60,6 +60,15 @@ export async function spawnStart(
     (port) => `http://127.0.0.1:${port}`,
   );
   return { job, ended, urls: { payment: urlOfPayment, aldeamo: urlOfAldeamo, twilio: urlOfTwilio }, pids };
+}
+
+/** A process may end by itself between the moment it was found and the signal. */
+function killIfRunning(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** Waits until all three services are ready. */
