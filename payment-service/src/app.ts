@@ -102,7 +102,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerPayments(server, store);
   registerCustomers(server, store, rules);
   registerReceipts(server, store, onChange);
-  registerHealthReport(server, notifier, version);
+  registerHealthReport(server, { store, notifier, version });
   registerCircuit(server, notifier);
   await registerLiveView(server, {
     replica,

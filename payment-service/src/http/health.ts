@@ -1,22 +1,28 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
 import { versionSchema } from 'service-kit/http/health.ts';
 import type { Server } from 'service-kit/http/types.ts';
-import { z } from 'zod';
+import { healthOf, healthSchema } from '../delivery/health.ts';
 import type { Notifier } from '../delivery/notifier.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
+import type { Store } from '../store/store.ts';
 
-/** The active provider and the circuits, for people and scripts; orchestrators use /health/live and /health/ready. */
-export function registerHealthReport(server: Server, notifier: Notifier, version: string): void {
+/**
+ * The status, the active provider and the circuits, for people and scripts; orchestrators use /health/live and /health/ready. Its
+ * status code is 200 whatever it reports, because a replica whose providers are down is no better for being restarted.
+ */
+export function registerHealthReport(
+  server: Server,
+  { store, notifier, version }: { store: Pick<Store, 'check'>; notifier: Notifier; version: string },
+): void {
   server.get(
     '/health',
     {
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
-        summary: 'Get the active provider and the state of the circuits',
+        summary: 'Get the status, the active provider and the state of the circuits',
         response: {
-          200: z.object({
-            status: z.literal('healthy'),
+          200: healthSchema.extend({
             version: versionSchema,
             current_notification_service: providerSchema
               .nullable()
@@ -28,13 +34,17 @@ export function registerHealthReport(server: Server, notifier: Notifier, version
       },
     },
     async () => {
-      const { Aldeamo, Twilio } = notifier.report();
+      const isStoreAvailable = await store.check().then(
+        () => true,
+        () => false,
+      );
+      const reports = notifier.report();
       return {
-        status: 'healthy' as const,
+        ...healthOf(reports, isStoreAvailable),
         version,
         current_notification_service: notifier.current(),
-        circuit_breaker: Aldeamo,
-        fallback_circuit_breaker: Twilio,
+        circuit_breaker: reports.Aldeamo,
+        fallback_circuit_breaker: reports.Twilio,
       };
     },
   );

@@ -1,6 +1,7 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
 import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
 import { z } from 'zod';
+import { healthOf, healthSchema } from '../delivery/health.ts';
 import type { Notifier } from '../delivery/notifier.ts';
 import { formatAmount } from '../domain/money.ts';
 import { isPossibleDuplicate, type Payment, paymentSchema } from '../domain/payment.ts';
@@ -34,6 +35,7 @@ export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
 export const snapshotSchema = z.object({
   at: z.iso.datetime(),
   replica: z.string().meta({ description: 'The replica that sent the snapshot' }),
+  status: healthSchema.shape.status,
   current_notification_service: providerSchema.nullable(),
   circuits: ofEach(providerReportSchema),
   replicas: z.array(replicaSchema).meta({ description: 'All replicas, this one included' }),
@@ -68,10 +70,12 @@ export interface SnapshotSources {
 export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snapshot, 'at'>> {
   const { replica, replicas, storeView, notifier, recentAttempts, sandboxControls } = sources;
   const stored = await storeView.read();
+  const circuits = notifier.report();
   return {
     replica,
+    status: healthOf(circuits, stored !== null).status,
     current_notification_service: notifier.current(),
-    circuits: notifier.report(),
+    circuits,
     replicas: replicas.all(),
     recent: recentAttempts.series(),
     backlog: stored?.backlog ?? null,

@@ -8,11 +8,28 @@ export type CircuitState = (typeof circuitStates)[number];
 /** What a circuit breaker reports of itself. */
 export const circuitReportSchema = z.object({
   state: z.enum(circuitStates),
-  since: z.iso.datetime().meta({ description: 'When the circuit entered this state' }),
+  since: z.iso.datetime().meta({
+    description:
+      'When the circuit opened, whatever probes have failed since; of a closed one, when it closed',
+  }),
   reason: z.string().meta({
-    description: 'Why the circuit entered this state',
+    description:
+      'Why the circuit opened, whatever probes have failed since, or that the account is refused; of a closed one, why it closed',
     example: '3 failures in a row, the last: connection_refused',
   }),
+  last_check: z
+    .object({
+      at: z.iso.datetime(),
+      reason: z.string().meta({
+        description: 'Why the circuit did not close',
+        example: 'the background check failed: http_503',
+      }),
+    })
+    .nullable()
+    .meta({
+      description:
+        'The last check or probe of an open or half-open circuit; null before the first one, and of a closed circuit',
+    }),
   consecutive_failures: z.number().int(),
   calls: z.number().int().meta({ description: 'The number of calls that ended in the rolling window' }),
   failures: z.number().int().meta({ description: 'The number of these calls that failed' }),

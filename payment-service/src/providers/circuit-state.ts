@@ -25,15 +25,15 @@ export interface Circuit {
   probeSaidNothing(generation: number): void;
   /** Checks the provider now. Closes the circuit and counts from zero, unless the provider is unhealthy or refuses the account. */
   recover(): Promise<boolean>;
-  report(): Pick<CircuitReport, 'state' | 'since' | 'reason' | 'next_probe_at'>;
+  report(): Pick<CircuitReport, 'state' | 'since' | 'reason' | 'last_check' | 'next_probe_at'>;
   /** The time until an open circuit lets a probe through, in ms; 0 in the other states. */
   nextProbeInMs(): number;
   shutdown(): void;
 }
 
 /**
- * Records the states of an opossum breaker: since when and why it is in one, and which calls belong to it. A half-open
- * circuit checks the provider in the background, so that it closes without a customer's payment as the probe. If only a send can
+ * Records the states of an opossum breaker: since when and why it is open or closed, what the last check of an open one has
+ * found, and which calls belong to a state. A half-open circuit checks the provider in the background, so that it closes without a customer's payment as the probe. If only a send can
  * tell, it stays half-open for a payment.
  */
 export function followCircuit<Args extends unknown[], Result>(
@@ -41,7 +41,11 @@ export function followCircuit<Args extends unknown[], Result>(
   { window, run, resetTimeout }: { window: RollingWindow; run: FailureRun; resetTimeout: number },
   { provider, check, onChange, log }: CircuitStateOptions,
 ): Circuit {
-  const { current, enter, ignoreCallsUnderWay } = createStateRecord(run, { provider, onChange, log });
+  const { current, enter, recordCheck, ignoreCallsUnderWay } = createStateRecord(run, {
+    provider,
+    onChange,
+    log,
+  });
   /** The end of the latest opening: opossum's own timer is monotonic, too. */
   let nextProbe: Wait | undefined;
   const nextProbeIfOpen = () => (current.state === 'open' ? nextProbe : undefined);
@@ -77,14 +81,11 @@ export function followCircuit<Args extends unknown[], Result>(
 
   async function probe(): Promise<void> {
     const { generation } = current;
-    const { status, reason, account_refused } = await check();
+    const health = await check();
     if (generation !== current.generation) return; // a payment was the probe, or the circuit was closed by hand
-    if (status === 'healthy') return change('close', 'the background check succeeded');
-    if (status === 'unhealthy')
-      return change(
-        'open',
-        account_refused ? accountRefused(reason) : `the background check failed: ${reason}`,
-      );
+    if (health.status === 'healthy') return change('close', 'the background check succeeded');
+    if (health.status === 'unhealthy') return change('open', reasonOfCheck('the background check', health));
+    recordCheck(reasonOfCheck('the background check', health));
     saidNothing.check = true;
     openIfBothSaidNothing();
   }
@@ -103,8 +104,11 @@ export function followCircuit<Args extends unknown[], Result>(
       openIfBothSaidNothing();
     },
     async recover() {
-      const { status, account_refused } = await check();
-      if (status === 'unhealthy' || account_refused) return false;
+      const health = await check();
+      if (health.status === 'unhealthy' || health.account_refused) {
+        if (current.state !== 'closed') recordCheck(reasonOfCheck('the check by hand', health));
+        return false;
+      }
       if (breaker.isShutdown) return false; // close() would start it again
       window.clear();
       ignoreCallsUnderWay();
@@ -112,9 +116,9 @@ export function followCircuit<Args extends unknown[], Result>(
       return true;
     },
     report() {
-      const { state, since, reason } = current;
+      const { state, since, reason, last_check } = current;
       const next_probe_at = nextProbeIfOpen()?.wallTime() ?? null;
-      return { state, since: since.toISOString(), reason, next_probe_at };
+      return { state, since, reason, last_check, next_probe_at };
     },
     nextProbeInMs: () => nextProbeIfOpen()?.remainingMs() ?? 0,
     shutdown() {
@@ -124,18 +128,40 @@ export function followCircuit<Args extends unknown[], Result>(
   };
 }
 
+const refusal = 'account_refused: ';
 /** Why a circuit is open whose provider refuses the account. */
-export const accountRefused = (reason: string | null) => `account_refused: ${reason}`;
+export const accountRefused = (reason: string | null) => `${refusal}${reason}`;
+export const isAccountRefused = (reason: string) => reason.startsWith(refusal);
+
+const reasonOfCheck = (check: string, { status, reason, account_refused }: UpstreamHealth) => {
+  if (account_refused) return accountRefused(reason);
+  return status === 'unhealthy' ? `${check} failed: ${reason}` : `${check} could not tell: ${reason}`;
+};
 
 function createStateRecord(run: FailureRun, { provider, onChange, log }: Omit<CircuitStateOptions, 'check'>) {
-  const current = { state: 'closed' as CircuitState, since: new Date(), reason: 'start', generation: 0 };
+  const now = () => new Date().toISOString();
+  const current = {
+    state: 'closed' as CircuitState,
+    since: now(),
+    reason: 'start',
+    last_check: null as CircuitReport['last_check'],
+    generation: 0,
+  };
   const ignoreCallsUnderWay = () => {
     current.generation += 1;
     run.end();
   };
+  /** Only a refused account replaces the reason of an opening, because a person has to act on it; an outage does not replace it. */
+  const recordCheck = (reason: string) => {
+    current.last_check = { at: now(), reason };
+    if (isAccountRefused(reason)) current.reason = reason;
+  };
   const enter = (state: CircuitState, reason: string) => {
     const previous = current.state;
-    Object.assign(current, { state, since: new Date(), reason });
+    current.state = state;
+    if (previous === 'closed' || state === 'closed')
+      Object.assign(current, { since: now(), reason, last_check: null });
+    else if (state === 'open') recordCheck(reason);
     ignoreCallsUnderWay();
     // opossum calls listeners in the middle of counting: an error of one would make it count a failure, and send again.
     try {
@@ -148,5 +174,5 @@ function createStateRecord(run: FailureRun, { provider, onChange, log }: Omit<Ci
       // A failing log must not cost an SMS.
     }
   };
-  return { current, enter, ignoreCallsUnderWay };
+  return { current, enter, recordCheck, ignoreCallsUnderWay };
 }

@@ -1,7 +1,8 @@
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { healthSchema } from '../../src/delivery/health.ts';
 import { paymentViewSchema } from '../../src/domain/payment-view.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { providerReportSchema } from '../../src/providers/circuit-report.ts';
@@ -62,14 +63,16 @@ describe('GET /payments', () => {
 });
 
 describe('the circuit breaker', () => {
+  const at = '2026-01-01T00:00:00.000Z';
   const reportSchema = providerReportSchema.strict();
-  const healthSchema = z.strictObject({
-    status: z.literal('healthy'),
-    version: z.literal('1.2.3'),
-    current_notification_service: z.enum(['Aldeamo', 'Twilio']).nullable(),
-    circuit_breaker: reportSchema,
-    fallback_circuit_breaker: reportSchema,
-  });
+  const reportedSchema = healthSchema
+    .extend({
+      version: z.literal('1.2.3'),
+      current_notification_service: z.enum(['Aldeamo', 'Twilio']).nullable(),
+      circuit_breaker: reportSchema,
+      fallback_circuit_breaker: reportSchema,
+    })
+    .strict();
 
   async function buildWithOpenCircuit() {
     const built = await build();
@@ -77,7 +80,7 @@ describe('the circuit breaker', () => {
     for (let failure = 0; failure < circuitBreakerDefaults.consecutiveFailures; failure += 1)
       await built.app.inject(post(body));
     built.calls.length = 0;
-    const health = async () => healthSchema.parse((await built.app.inject('/health')).json());
+    const health = async () => reportedSchema.parse((await built.app.inject('/health')).json());
     return { ...built, health };
   }
 
@@ -85,8 +88,9 @@ describe('the circuit breaker', () => {
     const { app } = await build();
     const response = await app.inject('/health');
     expect(response.statusCode).toBe(200);
-    expect(healthSchema.parse(response.json())).toMatchObject({
+    expect(reportedSchema.parse(response.json())).toMatchObject({
       status: 'healthy',
+      reasons: [],
       current_notification_service: 'Aldeamo',
       circuit_breaker: { state: 'closed', consecutive_failures: 0, calls: 0, failures: 0 },
       fallback_circuit_breaker: { state: 'closed' },
@@ -103,6 +107,8 @@ describe('the circuit breaker', () => {
   test('given consecutive failures, opens, so that Twilio sends and Aldeamo is not called', async () => {
     const { app, calls, health } = await buildWithOpenCircuit();
     expect(await health()).toMatchObject({
+      status: 'degraded',
+      reasons: ['Aldeamo: circuit_open'],
       current_notification_service: 'Twilio',
       circuit_breaker: { state: 'open', reason: expect.stringContaining('connection_refused') },
     });
@@ -113,6 +119,50 @@ describe('the circuit breaker', () => {
       { provider: 'Twilio', outcome: 'accepted' },
     ]);
     expect(calls.map(({ provider }) => provider)).toEqual(['Twilio']);
+  });
+
+  test('given an account that Twilio refuses, is reported as degraded by GET /health with 200', async () => {
+    const { app, clients } = await build();
+    const account = { state: 'refused', reason: 'credentials', since: at, balance: null } as const;
+    clients.Twilio.state = { mode: 'live', account };
+    await vi.waitFor(
+      async () => {
+        const response = await app.inject('/health');
+        expect(response.statusCode).toBe(200);
+        expect(reportedSchema.parse(response.json())).toMatchObject({
+          status: 'degraded',
+          reasons: ['Twilio: circuit_open', 'Twilio: account_refused'],
+          current_notification_service: 'Aldeamo',
+          fallback_circuit_breaker: { reason: 'account_refused: credentials', account },
+        });
+      },
+      { timeout: 5000 },
+    );
+  });
+
+  test('given two providers that fail, is reported as unhealthy by GET /health with 200', async () => {
+    const { app, clients, health } = await buildWithOpenCircuit();
+    clients.Twilio.answer = async () => refused;
+    for (let failure = 0; failure < circuitBreakerDefaults.consecutiveFailures; failure += 1)
+      await app.inject(post(body));
+    expect((await app.inject('/health')).statusCode).toBe(200);
+    expect(await health()).toMatchObject({
+      status: 'unhealthy',
+      reasons: ['Aldeamo: circuit_open', 'Twilio: circuit_open'],
+      current_notification_service: null,
+    });
+  });
+
+  test('given a store that is unavailable, is reported as unhealthy by GET /health with 200', async () => {
+    const { app, store } = await build();
+    vi.spyOn(store, 'check').mockRejectedValue(new Error('gone'));
+    const response = await app.inject('/health');
+    expect(response.statusCode).toBe(200);
+    expect(reportedSchema.parse(response.json())).toMatchObject({
+      status: 'unhealthy',
+      reasons: ['store_unavailable'],
+      current_notification_service: 'Aldeamo',
+    });
   });
 
   test.each([
@@ -140,7 +190,11 @@ describe('the circuit breaker', () => {
     expect(response.statusCode).toBe(503);
     expect(response.headers['content-type']).toBe(problemContentType);
     expect(problemSchema.parse(response.json()).type).toBe('urn:problem:provider-unhealthy');
-    expect((await health()).circuit_breaker.state).toBe('open');
+    expect((await health()).circuit_breaker).toMatchObject({
+      state: 'open',
+      reason: '3 failures in a row, the last: connection_refused',
+      last_check: { reason: 'the check by hand failed: http_503' },
+    });
   });
 });
 

@@ -68,6 +68,7 @@ describe('GET /events', () => {
     const snapshot = snapshotSchema.parse(JSON.parse(text));
     expect(JSON.parse(text)).toEqual(snapshot); // no field that the schema lacks
     expect(snapshot).toMatchObject({
+      status: 'healthy',
       current_notification_service: 'Aldeamo',
       circuits: { Aldeamo: { state: 'closed', consecutive_failures: 1 }, Twilio: { state: 'closed' } },
       recent: {
@@ -92,7 +93,11 @@ describe('GET /events', () => {
     const { app, store } = await build();
     vi.spyOn(store, 'list').mockRejectedValue(new Error('gone'));
     const { snapshots } = await watch(app);
-    expect(JSON.parse((await snapshots.next()).value)).toMatchObject({ payments: null, backlog: null });
+    expect(JSON.parse((await snapshots.next()).value)).toMatchObject({
+      status: 'unhealthy',
+      payments: null,
+      backlog: null,
+    });
   });
 
   test('given a client that never reads, ends when the server stops', async () => {

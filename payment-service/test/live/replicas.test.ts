@@ -33,6 +33,7 @@ function startReplica(name: string, openChannel?: OpenChannel) {
     state,
     since: '2026-01-01T00:00:00.000Z',
     reason: 'start',
+    last_check: null,
     consecutive_failures: 0,
     calls: 0,
     failures: 0,

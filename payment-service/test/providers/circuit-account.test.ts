@@ -60,6 +60,42 @@ describe('a refused account', () => {
     expect(logged.map(({ circuit }) => circuit)).not.toContain('closed');
   });
 
+  test('that the check of an open circuit shows becomes its reason, and an outage does not replace it', async () => {
+    let health: UpstreamHealth = refused('unhealthy');
+    const { breaker, open } = setUp({ check: async () => health });
+    await open();
+    const { since } = breaker.report();
+    await pass(resetTimeout);
+    const becameRefused = { since, reason: 'account_refused: credentials' };
+    expect(breaker.report()).toMatchObject({
+      ...becameRefused,
+      last_check: { reason: becameRefused.reason },
+    });
+    health = upstreamHealth(false);
+    await pass(resetTimeout);
+    const outage = { reason: 'the background check failed: http_503' };
+    expect(breaker.report()).toMatchObject({ ...becameRefused, last_check: outage });
+  });
+
+  test('that a payment as the probe shows becomes the reason of an open circuit', async () => {
+    const { breaker, callRefused, halfOpen } = setUp();
+    await halfOpen();
+    await callRefused('twilio_21606');
+    const reason = 'account_refused: twilio_21606';
+    expect(breaker.report()).toMatchObject({ state: 'open', reason, last_check: { reason } });
+  });
+
+  test.each([
+    'unknown',
+    'unhealthy',
+  ] as const)('that a check by hand shows as %s becomes the reason of an open circuit', async (status) => {
+    const { breaker, open } = setUp({ check: async () => refused(status) });
+    await open();
+    await breaker.recover();
+    const reason = 'account_refused: credentials';
+    expect(breaker.report()).toMatchObject({ state: 'open', reason, last_check: { reason } });
+  });
+
   test('closes the circuit with the first payment that is accepted', async () => {
     const { call, callRefused, state } = setUp({ check: async () => refused('unknown') });
     await callRefused('twilio_21606');
@@ -95,10 +131,13 @@ describe('a provider whose health only a send can tell', () => {
   const check = async () => onlyASendCanTell;
 
   test('stays half-open until a payment is the probe, which closes the circuit', async () => {
-    const { call, open, state } = setUp({ check });
+    const { breaker, call, open, state } = setUp({ check });
     await open();
     await pass(resetTimeout + 60_000);
     expect(state()).toBe('half_open');
+    const { reason, last_check } = breaker.report();
+    expect(reason).toBe('3 failures in a row, the last: connection_refused');
+    expect(last_check?.reason).toBe('the background check could not tell: check_forbidden');
     await expect(call('success')).resolves.toBe('Aldeamo');
     expect(state()).toBe('closed');
   });
@@ -132,7 +171,8 @@ describe('a provider whose health only a send can tell', () => {
     await pass(checkMs);
     expect(breaker.report()).toMatchObject({
       state: 'open',
-      reason: 'the probe said nothing about the provider',
+      reason: '3 failures in a row, the last: connection_refused',
+      last_check: { reason: 'the probe said nothing about the provider' },
     });
     await pass(resetTimeout + checkMs);
     await expect(call('success')).resolves.toBe('Aldeamo');

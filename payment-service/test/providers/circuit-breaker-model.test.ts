@@ -3,10 +3,13 @@ import type { FastifyBaseLogger } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Consequences } from '../../src/domain/outcome.ts';
 import { type CircuitBreakerParameters, createCircuitBreaker } from '../../src/providers/circuit-breaker.ts';
-import type { CircuitState } from '../../src/providers/circuit-report.ts';
+import type { CircuitReport, CircuitState } from '../../src/providers/circuit-report.ts';
+import { accountRefused } from '../../src/providers/circuit-state.ts';
 import { upstreamHealth } from '../fixture.ts';
 
-type CountsAs = Consequences['breaker'];
+/** `refused`: a failure of which the provider refuses the account. */
+type CountsAs = Consequences['breaker'] | 'refused';
+type Health = 'healthy' | 'unhealthy' | 'refused';
 type Handler = 'primary' | 'fallback';
 type Rule = 'rate' | 'run of few calls' | 'run that lasts';
 interface EndedCall {
@@ -17,7 +20,13 @@ interface EndedCall {
 /** The breaker as docs/delivery.md documents it, over the list of all calls that ended. Its time is in milliseconds. */
 class Model {
   state: CircuitState = 'closed';
-  isHealthy = true;
+  health: Health = 'healthy';
+  /** When it opened or closed, whatever probes have failed since. */
+  since = 0;
+  /** When a probe or a check last left it open or half-open. */
+  checkedAt: number | undefined;
+  /** The provider has refused the account since it opened. */
+  isRefused = false;
   /** The rules that opened it, each without the others. */
   readonly decided = new Set<Rule>();
   #now = 0;
@@ -48,14 +57,11 @@ class Model {
 
   end(generation: number, countsAs: CountsAs): void {
     if (generation !== this.generation || countsAs === 'ignored') return;
-    const failed = countsAs === 'failure';
-    if (this.state === 'half_open') {
-      if (failed) this.#enter('open', this.#given.resetTimeout);
-      else this.#enter('closed');
-      return;
-    }
+    const failed = countsAs !== 'success';
     this.#ended.push({ at: this.#now, failed });
-    if (failed && this.#rule() !== undefined) this.#enter('open', this.#given.resetTimeout);
+    if (this.state === 'half_open' && !failed) this.#enter('closed');
+    else if (this.state === 'half_open' || countsAs === 'refused' || (failed && this.#rule() !== undefined))
+      this.#open(countsAs === 'refused');
   }
 
   pass(ms: number): void {
@@ -63,16 +69,17 @@ class Model {
     while (this.#due <= until) {
       this.#now = this.#due;
       if (this.state === 'open') this.#enter('half_open', this.#checkMs);
-      else if (this.isHealthy) this.#enter('closed');
-      else this.#enter('open', this.#given.resetTimeout);
+      else if (this.health === 'healthy') this.#enter('closed');
+      else this.#open(this.health === 'refused');
     }
     this.#now = until;
   }
 
   recover(): boolean {
     this.pass(this.#checkMs);
-    if (this.isHealthy) this.#enter('closed');
-    return this.isHealthy;
+    if (this.health === 'healthy') this.#enter('closed');
+    else if (this.state !== 'closed') this.#record(this.health === 'refused');
+    return this.health === 'healthy';
   }
 
   /** The figures of a closed circuit. */
@@ -108,7 +115,24 @@ class Model {
     return applicable[0];
   }
 
+  #open(isRefused: boolean): void {
+    const wasClosed = this.state === 'closed';
+    this.#enter('open', this.#given.resetTimeout);
+    if (wasClosed) this.isRefused = isRefused;
+    else this.#record(isRefused);
+  }
+
+  #record(isRefused: boolean): void {
+    this.checkedAt = this.#now;
+    this.isRefused ||= isRefused;
+  }
+
   #enter(state: CircuitState, dueIn = Number.POSITIVE_INFINITY): void {
+    if ((this.state === 'closed') !== (state === 'closed')) {
+      this.since = this.#now;
+      this.checkedAt = undefined;
+      this.isRefused = false;
+    }
     this.state = state;
     this.generation += 1;
     this.#due = this.#now + dueIn;
@@ -117,7 +141,10 @@ class Model {
   }
 }
 
-const countsAs = fc.constantFrom<CountsAs[]>('success', 'failure', 'failure', 'ignored');
+const countsAs = fc.oneof(
+  { weight: 20, arbitrary: fc.constantFrom<CountsAs[]>('success', 'failure', 'failure', 'ignored') },
+  { weight: 1, arbitrary: fc.constant<CountsAs>('refused') },
+);
 const times = fc.integer({ min: 1, max: 8 });
 const begin = fc.record({ type: fc.constant('begin' as const), times });
 /** `which` of those under way ends, so that they end in any order; `times` of them after each other. */
@@ -127,6 +154,10 @@ const end = fc.record({
   times,
   countsAs,
 });
+const health = fc.record({
+  type: fc.constant('health' as const),
+  health: fc.constantFrom<Health[]>('healthy', 'unhealthy', 'refused'),
+});
 const steps = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: begin },
@@ -134,7 +165,7 @@ const steps = fc.array(
     { weight: 4, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.nat(150) }) },
     { weight: 2, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.nat(1500) }) },
     { weight: 2, arbitrary: fc.record({ type: fc.constant('busy' as const) }) },
-    { weight: 1, arbitrary: fc.record({ type: fc.constant('health' as const), isHealthy: fc.boolean() }) },
+    { weight: 1, arbitrary: health },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('recover' as const) }) },
   ),
   { maxLength: 60, size: 'max' },
@@ -159,19 +190,26 @@ const parameters = fc.oneof(
   fc.record<CircuitBreakerParameters>(ruledByRuns),
 );
 
+const refusal = accountRefused('credentials');
+
 /** The breaker, and its calls under way. Each ends when the test says so. */
 function createReal(parameters: CircuitBreakerParameters, checkMs: number) {
-  const real = { isHealthy: true, calls: 0 };
+  const real = { health: 'healthy' as Health, calls: 0 };
   const breaker = createCircuitBreaker<[countsAs: Promise<CountsAs>], Handler>({
     provider: 'Aldeamo',
     parameters,
     check: async () => {
       await new Promise((resolve) => setTimeout(resolve, checkMs));
-      return upstreamHealth(real.isHealthy);
+      return real.health === 'refused'
+        ? { status: 'unhealthy', reason: 'credentials', account_refused: true }
+        : upstreamHealth(real.health === 'healthy');
     },
-    action: async (countsAs) => {
+    action: async (given) => {
       real.calls += 1;
-      return { result: 'primary', countsAs: await countsAs, reason: 'connection_refused' };
+      const countsAs = await given;
+      return countsAs === 'refused'
+        ? { result: 'primary', countsAs: 'failure', opensCircuit: refusal, reason: 'credentials' }
+        : { result: 'primary', countsAs, reason: 'connection_refused' };
     },
     fallback: async () => 'fallback',
     log: { info() {}, warn() {} } as unknown as FastifyBaseLogger,
@@ -194,6 +232,8 @@ function createPair(given: CircuitBreakerParameters, checkMs: number) {
   const model = new Model(given, checkMs);
   const real = createReal(given, checkMs);
   const underWay: CallUnderWay[] = [];
+  const startedAt = Date.now();
+  let opening = { since: -1, reason: '' };
 
   async function begin(): Promise<void> {
     const { generation } = model;
@@ -209,7 +249,8 @@ function createPair(given: CircuitBreakerParameters, checkMs: number) {
     if (!call) return;
     call.end(countsAs);
     model.end(call.generation, countsAs);
-    expect(await call.handled).toBe(countsAs === 'failure' ? 'fallback' : 'primary');
+    const failed = countsAs === 'failure' || countsAs === 'refused';
+    expect(await call.handled).toBe(failed ? 'fallback' : 'primary');
   }
 
   async function take(step: typeof steps extends fc.Arbitrary<(infer Step)[]> ? Step : never) {
@@ -231,8 +272,8 @@ function createPair(given: CircuitBreakerParameters, checkMs: number) {
         model.pass(step.ms);
         break;
       case 'health':
-        real.isHealthy = step.isHealthy;
-        model.isHealthy = step.isHealthy;
+        real.health = step.health;
+        model.health = step.health;
         break;
       case 'recover': {
         const recovered = real.breaker.recover();
@@ -246,7 +287,20 @@ function createPair(given: CircuitBreakerParameters, checkMs: number) {
     const report = real.breaker.report();
     expect(report.state).toBe(model.state);
     expect(real.breaker.isAvailable()).toBe(model.isAvailable);
-    if (model.state === 'closed') expect(report).toMatchObject(model.counts());
+    expect(Date.parse(report.since) - startedAt).toBe(model.since);
+    if (model.state === 'closed') expect(report).toMatchObject({ ...model.counts(), last_check: null });
+    else compareOpening(report);
+  }
+
+  /** While it is not closed, its reason stays, but for a refused account. */
+  function compareOpening({ reason, last_check }: CircuitReport): void {
+    const checkedAt = last_check ? Date.parse(last_check.at) - startedAt : undefined;
+    expect(checkedAt).toBe(model.checkedAt);
+    if (model.since !== opening.since) {
+      opening = { since: model.since, reason };
+      if (!model.isRefused) expect(reason).toMatch(/^\d+ (of \d+ calls failed|failures in a row)/);
+    }
+    expect(reason).toBe(model.isRefused ? refusal : opening.reason);
   }
   return { model, take, compare };
 }
@@ -271,10 +325,11 @@ test('given calls that last, end in any order and with any result, the breaker d
       vi.clearAllTimers(); // those of the breaker before
       const { model, take, compare } = createPair(given, checkMs);
       for (const step of sequence) {
-        const before = model.state;
+        const { state: before, isRefused: wasRefused } = model;
         await take(step);
         compare();
         seen.add(`${step.type}: ${before} to ${model.state}`);
+        if (!wasRefused && model.isRefused) seen.add(`${step.type}: ${before}, then refused`);
       }
       for (const rule of model.decided) seen.add(rule);
     },
@@ -295,6 +350,11 @@ test('given calls that last, end in any order and with any result, the breaker d
       'recover: half_open to closed',
       'recover: open to closed',
       'recover: open to open',
+      'end: closed, then refused',
+      'end: half_open, then refused',
+      'pass: half_open, then refused',
+      'pass: open, then refused',
+      'recover: open, then refused',
       'rate',
       'run of few calls',
       'run that lasts',

@@ -156,7 +156,7 @@ describe('a payment as the probe', () => {
     const { breaker, halfOpen, call, state } = setUp();
     await halfOpen();
     await expect(call('failure')).resolves.toBe('Twilio');
-    expect(breaker.report()).toMatchObject({ state: 'open', reason: 'the probe failed' });
+    expect(breaker.report()).toMatchObject({ state: 'open', last_check: { reason: 'the probe failed' } });
     await pass(resetTimeout - 1);
     expect(state()).toBe('open');
     await pass(1);
@@ -469,6 +469,7 @@ describe('report', () => {
       state: 'closed',
       since: start,
       reason: 'start',
+      last_check: null,
       consecutive_failures: 0,
       calls: 0,
       failures: 0,
@@ -492,6 +493,7 @@ describe('report', () => {
       state: 'open',
       since: later(1000),
       reason: '3 failures in a row, the last: connection_refused',
+      last_check: null,
       consecutive_failures: 0,
       calls: 3,
       failures: 3,
@@ -520,15 +522,67 @@ describe('report', () => {
     expect(breaker.report()).toMatchObject({ state: 'open', reason: '3 of 5 calls failed' });
   });
 
-  test('of a half-open circuit: no next probe', async () => {
+  test('of a half-open circuit: why and since when it opened, and no next probe', async () => {
     const { breaker, halfOpen } = setUp();
     await halfOpen();
     expect(breaker.report()).toMatchObject({
       state: 'half_open',
-      since: later(resetTimeout),
-      reason: `open for ${resetTimeout} ms`,
+      since: start,
+      reason: '3 failures in a row, the last: connection_refused',
+      last_check: null,
       next_probe_at: null,
     });
+  });
+
+  test('of a circuit whose probes failed: why and since when it opened, and the last check', async () => {
+    const { breaker, open } = setUp({ check: async () => false });
+    await open();
+    for (let probe = 1; probe <= 4; probe += 1) {
+      await pass(resetTimeout);
+      expect(breaker.report()).toMatchObject({
+        state: 'open',
+        since: start,
+        reason: '3 failures in a row, the last: connection_refused',
+        last_check: { at: later(probe * resetTimeout), reason: 'the background check failed: http_503' },
+        next_probe_at: later((probe + 1) * resetTimeout),
+      });
+    }
+  });
+
+  test('of a circuit that closed after a failed probe and opened again: only the second opening', async () => {
+    let isHealthy = false;
+    const { breaker, open } = setUp({ check: async () => isHealthy });
+    await open();
+    await pass(resetTimeout);
+    isHealthy = true;
+    await pass(resetTimeout);
+    expect(breaker.report()).toMatchObject({
+      state: 'closed',
+      since: later(2 * resetTimeout),
+      reason: 'the background check succeeded',
+      last_check: null,
+    });
+    await pass(1000);
+    await open();
+    expect(breaker.report()).toMatchObject({ since: later(2 * resetTimeout + 1000), last_check: null });
+  });
+
+  test('of an open circuit, given a check by hand that failed: that check', async () => {
+    const { breaker, open } = setUp({ check: async () => false });
+    await open();
+    await pass(1000);
+    await breaker.recover();
+    expect(breaker.report()).toMatchObject({
+      since: start,
+      reason: '3 failures in a row, the last: connection_refused',
+      last_check: { at: later(1000), reason: 'the check by hand failed: http_503' },
+    });
+  });
+
+  test('of a closed circuit, given a check by hand that failed: no check', async () => {
+    const { breaker } = setUp({ check: async () => false });
+    await breaker.recover();
+    expect(breaker.report()).toMatchObject({ state: 'closed', reason: 'start', last_check: null });
   });
 
   test('is logged at every transition', async () => {
@@ -540,6 +594,17 @@ describe('report', () => {
       { provider: 'Aldeamo', previous: 'closed', circuit: 'open', reason },
       { provider: 'Aldeamo', previous: 'open', circuit: 'half_open', reason },
       { provider: 'Aldeamo', previous: 'half_open', circuit: 'closed', reason },
+    ]);
+  });
+
+  test('is logged with the reason of each transition, not of the opening', async () => {
+    const { open, logged } = setUp({ check: async () => false });
+    await open();
+    await pass(resetTimeout);
+    expect(logged.map(({ reason }) => reason)).toEqual([
+      '3 failures in a row, the last: connection_refused',
+      `open for ${resetTimeout} ms`,
+      'the background check failed: http_503',
     ]);
   });
 });

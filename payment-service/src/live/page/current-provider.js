@@ -13,13 +13,15 @@ export function createCurrentProvider() {
      * @param {Snapshot} snapshot
      * @param {number} now by the clock of the service, in ms since the epoch
      */
-    show({ current_notification_service: provider, circuits, backlog }, now) {
+    show({ status, current_notification_service: provider, circuits, backlog }, now) {
       const mixedModes = textOfMixedModes(circuits);
       const isIdle = provider !== null && mixedModes !== null && circuits[provider].mode === 'sandbox';
       const active = isIdle ? 'activeSandbox' : 'activeProvider';
       const name = provider ? textOf(active, { provider }) : textOf('noActiveProvider');
       const section = get('#current-provider');
       section.dataset.provider = provider ?? 'none';
+      section.dataset.status = status;
+      const health = status ? textOf(status) : '–'; // a replica of an older release does not report it
       section.dataset.circuit = circuits.Aldeamo.state;
       setText(get('#current-provider-name'), name);
       setText(get('#current-provider-reason'), reasonOfCircuit(circuits, now));
@@ -27,16 +29,22 @@ export function createCurrentProvider() {
       const faults = [refusal, mixedModes].filter((fault) => fault !== null);
       section.dataset.faults = String(faults.length > 0);
       setText(get('#current-provider-faults'), faults.join(' '));
-      setText(get('#backlog'), backlog ? String(backlog.size) : '–');
-      get('#oldest').hidden = !backlog?.oldest_at;
-      if (backlog?.oldest_at) setText(get('#backlog-oldest'), formatTime(backlog.oldest_at));
+      setText(get('#status'), health);
+      showBacklog(backlog);
 
       const states = `Aldeamo: ${textOf(circuits.Aldeamo.state)}. Twilio: ${textOf(circuits.Twilio.state)}.`;
-      const announcement = [`${name}.`, ...faults, states].join(' ');
+      const announcement = [`${name}.`, `${health}.`, ...faults, states].join(' ');
       if (announced !== undefined && announced !== announcement) setText(get('#announcement'), announcement);
       announced = announcement;
     },
   };
+}
+
+/** @param {Snapshot['backlog']} backlog null while the store is unavailable */
+function showBacklog(backlog) {
+  setText(get('#backlog'), backlog ? String(backlog.size) : '–');
+  get('#oldest').hidden = !backlog?.oldest_at;
+  if (backlog?.oldest_at) setText(get('#backlog-oldest'), formatTime(backlog.oldest_at));
 }
 
 /**

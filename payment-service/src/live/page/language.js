@@ -42,7 +42,7 @@ export function textOfReason(reason) {
 /** @param {string} reason the reason of a circuit's state */
 export function textOfCircuitReason(reason) {
   const worded = reason.replace(
-    /(?<=(?:the last|account_refused|the background check failed): )\w+$/,
+    /(?<=(?:the last|account_refused|failed|could not tell): )\w+$/,
     textOfReason,
   );
   if (language === 'en') return worded.replace(/^account_refused/, 'the account is refused');

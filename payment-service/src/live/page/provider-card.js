@@ -43,12 +43,17 @@ export function createProviderCard(parent, provider) {
     },
     /** @param {Snapshot} snapshot */
     show({ at, circuits, recent, levers: sandboxSettings, replica, replicas }) {
-      const { state, since, reason, next_probe_at, mode, account } = circuits[provider];
+      const { state, since, reason, last_check, next_probe_at, mode, account } = circuits[provider];
       card.dataset.circuit = state;
       setText(part('.state'), textOf(state));
       const reasons = [textOf('since', { time: formatTime(since), reason: textOfCircuitReason(reason) })];
       if (next_probe_at) reasons.push(textOf('nextProbe', { time: formatTime(next_probe_at) }));
       setText(part('.reason'), reasons.join(' · '));
+      part('.last-check').hidden = !last_check;
+      if (last_check) {
+        const check = { time: formatTime(last_check.at), reason: textOfCircuitReason(last_check.reason) };
+        setText(part('.last-check'), textOf('lastCheck', check));
+      }
 
       setText(part('.mode'), textOf(`mode-${mode ?? 'unknown'}`));
       showAccount(card, account);
