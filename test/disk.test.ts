@@ -55,6 +55,8 @@ test('given a data directory that cannot be written, POST /payments returns 503 
 
   expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(503);
   expect(await statusOf(trio, '/health/ready')).toBe(503);
+  const unavailable = { status: 200, body: { status: 'unhealthy', reasons: ['store_unavailable'] } };
+  expect(await call('GET', `${trio.url('payment-service')}/health`)).toMatchObject(unavailable);
   expect(await sent(trio)).toBe(0);
   const why = 'the database cannot be opened; payments are refused until it can';
   await eventually(
@@ -70,6 +72,8 @@ test('given a data directory that cannot be written, POST /payments returns 503 
     10_000,
   );
   expect((await pay(trio.url('payment-service'), { customer_id: 'disk' })).status).toBe(201);
+  const { body } = await call<{ status: string }>('GET', `${trio.url('payment-service')}/health`);
+  expect(body.status).toBe('healthy');
 });
 
 test('given a copy in the place of its database, payment-service answers 503 until the file is back, and has lost nothing', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
+import type { CircuitReport } from '../payment-service/src/providers/circuit-report.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { startTrio } from './start-trio.ts';
@@ -26,7 +27,7 @@ const failAldeamo = (rate: number) =>
   call('POST', `${trio.url('aldeamo-service')}/toggle-failure?failure_rate=${rate}`);
 const health = async () =>
   (
-    await call<{ current_notification_service: string; circuit_breaker: { state: string } }>(
+    await call<{ status: string; current_notification_service: string; circuit_breaker: CircuitReport }>(
       'GET',
       `${payments}/health`,
     )
@@ -78,6 +79,7 @@ describe('payment-service, given a failing Aldeamo,', () => {
       ]);
     }
     expect(await health()).toMatchObject({
+      status: 'degraded',
       current_notification_service: 'Twilio',
       circuit_breaker: { state: 'open' },
     });
@@ -91,21 +93,34 @@ describe('payment-service, given a failing Aldeamo,', () => {
     expect(await requestsOfAldeamo()).toBe(before);
   });
 
-  test('keeps the circuit open while probes fail, and closes it without a payment once a probe succeeds', async () => {
+  test('keeps the circuit open for the same reason while probes fail, and closes it without a payment once a probe succeeds', async () => {
     await failAldeamo(1);
     await payMany(3, 1);
-    const states = new Set<string>();
+    const opened = (await health()).circuit_breaker;
+    const seen = { states: new Set<string>(), openings: new Set<string>(), statuses: new Set<string>() };
     const probes = 3;
     const end = performance.now() + probes * resetTimeoutMs;
     await eventually(
-      async () => states.add((await health()).circuit_breaker.state),
+      async () => {
+        const { status, circuit_breaker } = await health();
+        const { state, since, reason } = circuit_breaker;
+        seen.states.add(state);
+        seen.openings.add(`${since} ${reason}`);
+        seen.statuses.add(status);
+      },
       () => performance.now() > end,
       2 * probes * resetTimeoutMs,
     );
-    expect([...states]).not.toContain('closed');
+    expect([...seen.states]).not.toContain('closed');
+    expect([...seen.openings]).toEqual([`${opened.since} ${opened.reason}`]);
+    expect([...seen.statuses]).toEqual(['degraded']);
+    expect((await health()).circuit_breaker.last_check?.reason).toBe(
+      'the background check failed: sandbox_failure',
+    );
 
     await failAldeamo(0);
     await untilClosed(resetTimeoutMs + 2000);
+    expect(await health()).toMatchObject({ status: 'healthy', circuit_breaker: { last_check: null } });
     const [next] = await payMany(1, 1);
     expect(next?.notification_service).toBe('Aldeamo');
   });

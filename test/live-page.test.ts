@@ -147,6 +147,10 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await waitForActiveProvider(page, 'Twilio sends');
     await card(page, 'Aldeamo').getByText('circuit open').waitFor();
     await card(page, 'Aldeamo').getByText('next probe at').waitFor();
+    await page.locator('#status', { hasText: 'degraded' }).waitFor();
+    await card(page, 'Aldeamo')
+      .getByText(/last check at .*: the background check failed/)
+      .waitFor();
     expect(await page.locator('#current-provider-reason').textContent()).toMatch(
       /failures in a row, the last: the sandbox is set to fail.*(checked again in \d s|being checked)/,
     );
@@ -171,6 +175,8 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await press(page, 'Aldeamo', 'Recover');
     await waitForActiveProvider(page, 'Aldeamo sends');
     await card(page, 'Aldeamo').getByText('circuit closed').waitFor();
+    await card(page, 'Aldeamo').getByText('last check at').waitFor({ state: 'hidden' });
+    await page.locator('#status', { hasText: 'healthy' }).waitFor();
     expect(await page.locator('#announcement').textContent()).toContain('Aldeamo sends');
     await picture(page, 'recovered');
   });
