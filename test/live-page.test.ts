@@ -176,7 +176,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await waitForActiveProvider(page, 'Aldeamo sends');
     await card(page, 'Aldeamo').getByText('circuit closed').waitFor();
     await card(page, 'Aldeamo').getByText('last check at').waitFor({ state: 'hidden' });
-    await page.locator('#status', { hasText: 'healthy' }).waitFor();
+    await page.locator('#status', { hasText: /^healthy$/ }).waitFor();
     expect(await page.locator('#announcement').textContent()).toContain('Aldeamo sends');
     await picture(page, 'recovered');
   });
