@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
+import { type Actions, createActions } from './demo-actions.ts';
 import { openPage } from './open-page.ts';
 import type { Settings } from './settings.ts';
 
@@ -29,11 +31,11 @@ export async function showFailover(options: DemoOptions, pace = unhurried): Prom
   say(`  The demo begins. Watch it on the page, too: ${payment}\n\n`);
   openPage(payment);
   try {
-    const before = await actions.failureRate();
+    const before = await actions.faults();
     try {
       await play(actions, options, pace);
     } finally {
-      if (!signal.aborted) await actions.setFailureRate(before);
+      if (!signal.aborted) await actions.setFaults(before);
     }
     say(
       `  The services go on running: break and mend the providers on the page, or send payments as above.\n\n`,
@@ -44,13 +46,13 @@ export async function showFailover(options: DemoOptions, pace = unhurried): Prom
 }
 
 async function play(
-  { pay, circuit, setFailureRate, recover }: Actions,
+  { pay, circuit, setFaults, recover, read }: Actions,
   { settings, say, signal }: DemoOptions,
   pace: Pace,
 ): Promise<void> {
-  const handled: string[] = [];
+  const paid: string[] = [];
   const payOnce = async () => {
-    handled.push(await pay());
+    paid.push(await pay());
     await sleep(pace.paymentMs, undefined, { signal });
   };
   const payTimes = async (times: number) => {
@@ -60,12 +62,22 @@ async function play(
     say(`  ${text}\n`);
     await sleep(pace.readMs, undefined, { signal });
   };
+  /** The payment once nothing more is to become of its SMS, or patience has ended. */
+  const readAtEnd = async (id: string) => {
+    const until = performance.now() + pace.patienceMs;
+    for (;;) {
+      const payment = await read(id);
+      if (!['pending', 'sent'].includes(payment.notification_status) || performance.now() > until)
+        return payment;
+      await sleep(100, undefined, { signal });
+    }
+  };
 
-  await setFailureRate(0);
-  await announce('1. Aldeamo is healthy: it sends the SMS of each payment.');
+  await setFaults({ failure_rate: 0, undelivered_rate: 0 });
+  await announce('1. Aldeamo is healthy: it accepts the SMS of each payment (✓), and delivers it (✓✓).');
   await payTimes(3);
 
-  await setFailureRate(1);
+  await setFaults({ failure_rate: 1 });
   await announce(
     '2. Aldeamo breaks now: it refuses every SMS. Twilio sends it instead; the payment succeeds.',
   );
@@ -76,7 +88,7 @@ async function play(
   await announce('   The circuit is open: Aldeamo is not called any more, and Twilio sends at once.');
   await payTimes(3);
 
-  await setFailureRate(0);
+  await setFaults({ failure_rate: 0 });
   const seconds = Math.ceil(settings.payment.CIRCUIT_RESET_TIMEOUT_MS / 1000);
   await announce(`3. Aldeamo has recovered. A check in the background finds that out within ${seconds} s.`);
   const until = performance.now() + pace.patienceMs;
@@ -85,48 +97,31 @@ async function play(
 
   await announce('4. The circuit is closed: Aldeamo sends again.');
   await payTimes(3);
-  say(`\n  ${summarize(handled)}\n`);
+
+  await setFaults({ undelivered_rate: 1 });
+  await announce('5. Aldeamo accepts every SMS now, and delivers none. Twilio sends what is undelivered.');
+  await payTimes(2);
+  for (const id of paid.slice(-2)) say(`   ${id}  ${describeAttempts(await readAtEnd(id))}\n`);
+
+  const ended: PaymentView[] = [];
+  for (const id of paid) ended.push(await readAtEnd(id));
+  say(`\n  ${summarize(ended)}\n`);
 }
 
-function summarize(handled: string[]): string {
-  const counts = Object.entries(Object.groupBy(handled, (by) => by)).map(
-    ([by, payments]) => `${payments?.length} ${by}`,
-  );
-  return `The demo made ${handled.length} payments, and this became of their SMS: ${counts.join(', ')}.`;
+function describeAttempts({ notification }: PaymentView): string {
+  const steps = notification.attempts.map(({ provider, outcome, reason, delivery }) => {
+    if (outcome !== 'accepted') return `${provider} ${outcome}: ${reason}`;
+    if (!delivery) return `${provider} ✓ accepted`;
+    return delivery.status === 'delivered' ? `${provider} ✓✓ delivered` : `${provider} ✓ ${delivery.status}`;
+  });
+  return steps.join(', ');
 }
 
-type Actions = ReturnType<typeof createActions>;
-
-/** What the demo does through the API. Without keep-alive, because an idle connection would delay a stop. */
-function createActions(payment: string, aldeamo: string, signal: AbortSignal) {
-  async function call<Body>(method: string, url: string, body?: unknown): Promise<Body> {
-    const response = await fetch(url, {
-      method,
-      headers: { connection: 'close', ...(body ? { 'content-type': 'application/json' } : {}) },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-      signal,
-    });
-    if (!response.ok) throw new Error(`${method} ${url} returned ${response.status}`);
-    return (await response.json()) as Body;
-  }
-  let amount = 0;
-  return {
-    /** Returns what became of the SMS. */
-    async pay(): Promise<string> {
-      amount += 10_000;
-      const { notification_service, notification_status } = await call<Record<string, string | null>>(
-        'POST',
-        `${payment}/payments`,
-        { amount, customer_id: 'demo' },
-      );
-      return notification_service
-        ? `${notification_status} by ${notification_service}`
-        : `${notification_status}`;
-    },
-    circuit: async () =>
-      (await call<{ circuit_breaker: { state: string } }>('GET', `${payment}/health`)).circuit_breaker.state,
-    failureRate: async () => (await call<{ failure_rate: number }>('GET', `${aldeamo}/sandbox`)).failure_rate,
-    setFailureRate: (rate: number) => call('POST', `${aldeamo}/toggle-failure?failure_rate=${rate}`),
-    recover: () => call('POST', `${payment}/force-recovery`),
-  };
+function summarize(payments: PaymentView[]): string {
+  const counts = Object.entries(
+    Object.groupBy(payments, ({ notification_service: by, notification_status: status }) =>
+      by ? `${status} by ${by}` : status,
+    ),
+  ).map(([end, ofEnd]) => `${ofEnd?.length} ${end}`);
+  return `The demo made ${payments.length} payments, and this became of their SMS: ${counts.join(', ')}.`;
 }

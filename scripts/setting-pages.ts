@@ -15,10 +15,10 @@ const sections: [title: string, names: RegExp][] = [
   ],
   ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^(NODE|CONTAINER)_EXTRA|^ALLOW_MIXED_MODES$/],
   ['Circuit breakers', /^CIRCUIT_/],
-  ['Retries of a notification', /^(NOTIFICATION|UNKNOWN|OUTBOX)_/],
+  ['Retries and deliveries of a notification', /^(NOTIFICATION|UNKNOWN|UNDELIVERED|RECEIPT|OUTBOX)_/],
   ['Where SMS may go, and how many', /^(ALLOWED_COUNTRIES|MAX_SMS_)/],
   ['Texts and phones', /^(SMS_|DEFAULT_COUNTRY)/],
-  ['Sandboxes', /_(LATENCY_MS|FAILURE_RATE|LEDGER_FILE)$/],
+  ['Sandboxes', /_(LATENCY_MS|FAILURE_RATE|DELIVERY_MS|LEDGER_FILE)$/],
   ['Aldeamo, live', /^ALDEAMO_/],
   ['Twilio, live', /^(TWILIO_|PUBLIC_URL)/],
 ];

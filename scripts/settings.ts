@@ -11,6 +11,9 @@ export const services = [
   { name: 'twilio-service', portSetting: 'TWILIO_SERVICE_PORT', port: '8002', schema: twilioConfigSchema },
 ] as const;
 
+/** As in docker-compose.yml, so that a first payment is seen to be delivered. */
+const deliveryMs = '1500';
+
 type ServiceName = (typeof services)[number]['name'];
 
 export interface ServicePlan {
@@ -85,13 +88,17 @@ function planServices(env: Record<string, string | undefined>): ServicePlan[] {
     (port) => reachableUrl(host, port) ?? '',
   );
   const urls = { PAYMENT_SERVICE_URL, ALDEAMO_SERVICE_URL, TWILIO_SERVICE_URL };
+  const deliveries = {
+    ALDEAMO_DELIVERY_MS: env.ALDEAMO_DELIVERY_MS || deliveryMs,
+    TWILIO_DELIVERY_MS: env.TWILIO_DELIVERY_MS || deliveryMs,
+  };
   return services.map(({ name, portSetting }, index) => ({
     name,
     portSetting,
     host,
     port: Number(ports[index]),
     url: Object.values(urls)[index] ?? '',
-    settings: { ...urls, PORT: ports[index] ?? '' },
+    settings: { ...urls, ...deliveries, PORT: ports[index] ?? '' },
   }));
 }
 

@@ -21,7 +21,8 @@ const colors = {
 const left = ['pid', 'hostname', 'name', 'trace_id', 'request_id', 'client', 'idempotency_key'];
 
 /** What the announcement says, and the provider services' own lines about a payment. */
-const repeated = /^(listening on |notification answered|sandbox: no SMS is sent|live: SMS are sent)/;
+const repeated =
+  /^(listening on |notification answered|delivery receipt forwarded|sandbox: no SMS is sent|live: SMS are sent)/;
 
 /**
  * Returns the line of the terminal for a line of a service: short, one for each payment. Undefined for one that
@@ -56,6 +57,7 @@ export function shorten(fields: Fields): Fields | undefined {
   const { time, level, msg, err } = fields;
   if (level === info && repeated.test(String(msg))) return undefined;
   if (msg === 'notification handled') return { time, level, msg: describePayment(fields) };
+  if (msg === 'receipt recorded') return { time, level, msg: describeReceipt(fields) };
   // An error with a code, or without a stack, is one of the surroundings.
   const { code, message, stack } = (err ?? { stack: '' }) as Fields;
   const isOfSurroundings = code !== undefined || stack === undefined;
@@ -65,9 +67,19 @@ export function shorten(fields: Fields): Fields | undefined {
 /** The payment, who handled its notification, its status, how long that took, and why. */
 function describePayment(fields: Fields): string {
   const { payment_id, provider, notification_status, duration_ms } = fields;
-  const parts = [payment_id, provider ?? 'no provider', notification_status, `${duration_ms} ms`];
+  const parts = [payment_id, provider ?? 'no provider', marked(notification_status), `${duration_ms} ms`];
   return [...parts, describeReason(fields)].filter(Boolean).join('  ');
 }
+
+/** What became of an SMS that was accepted, and of its notification if that is another thing. */
+function describeReceipt({ payment_id, provider, status, notification_status }: Fields): string {
+  const parts = [payment_id, provider, marked(status)];
+  return [...parts, status === notification_status ? '' : notification_status].filter(Boolean).join('  ');
+}
+
+/** As messengers do. */
+const marks: Record<string, string> = { sent: '✓ ', delivered: '✓✓ ' };
+const marked = (status: unknown) => `${marks[String(status)] ?? ''}${status}`;
 
 function describeReason(fields: Fields): string {
   const { notification_status, reason, next_attempt_at } = fields;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { ReceiptStatus } from 'service-kit/contract/notification.ts';
 import type { SandboxSettings } from 'service-kit/contract/sandbox-settings.ts';
 import { createDice } from 'service-kit/provider/sandbox/faults.ts';
 import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
@@ -31,18 +32,23 @@ export interface ChaosOptions {
   paymentServices: readonly ReplicaName[];
 }
 
-/** The result of a run. The first three must be equal: each payment that was answered 2xx is stored and notified. */
+/** The result of a run. The first three must be equal: each payment that was answered 2xx is stored and has come to its end. */
 export type Figures = Record<string, number> & {
   'answered 2xx': number;
   'of them in the store': number;
-  'of them notified': number;
+  'of them delivered or failed': number;
+  'of them delivered': number;
   'in the store in all': number;
-  /** Above 0, otherwise the faults have met no payment. */
+  /** Above 0, as the next ones, otherwise the faults have met no payment. */
   'with an attempt whose outcome was unknown': number;
-  'accepted more than once, without an unknown attempt on record': number;
-  'accepted more than once, with one': number;
-  'of them flagged as possible duplicates': number;
-  'flagged, but accepted once': number;
+  'with an SMS that did not arrive': number;
+  'delivered by the other provider after one that did not arrive': number;
+  'accepted more than once': number;
+  'accepted more than once, without a reason on record': number;
+  'may arrive twice, and not flagged': number;
+  'flagged as possible duplicates': number;
+  'delivered by a ledger, and not on record': number;
+  'delivered on record, and by no ledger': number;
   'replays that differ from the first answer': number;
 };
 
@@ -106,11 +112,12 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
   for (const service of providerServices) await setSandbox(trio, service, defaultSandboxSettings);
 
   const url = trio.url(paymentServices[0] ?? 'payment-service');
-  await eventually(
-    () => call<{ data: PaymentView[] }>('GET', `${url}/payments?notification_status=pending&limit=1`),
-    ({ body }) => body.data.length === 0,
-    120_000,
-  );
+  for (const status of ['pending', 'sent', 'pending'])
+    await eventually(
+      () => call<{ data: PaymentView[] }>('GET', `${url}/payments?notification_status=${status}&limit=1`),
+      ({ body }) => body.data.length === 0,
+      120_000,
+    );
   const answered = new Set(answers.map(({ body }) => body.payment_id));
   return {
     ...count(answered, await listAll(url), await readLedgers(trio)),
@@ -154,6 +161,7 @@ async function payUntilAnswered(
 
 function rollFaults(roll: () => number): Partial<SandboxSettings> {
   const rate = () => (roll() < 0.4 ? roll() * 0.15 : 0);
+  const rateOfEnds = () => (roll() < 0.4 ? roll() * 0.2 : 0);
   return {
     seed: Math.floor(roll() * 2 ** 32),
     failure_rate: roll() < 0.3 ? roll() : 0,
@@ -166,6 +174,15 @@ function rollFaults(roll: () => number): Partial<SandboxSettings> {
     late_ms: 1000,
     throttle_rate: rate(),
     garbage_rate: rate(),
+    undelivered_rate: rateOfEnds(),
+    not_sent_rate: rateOfEnds(),
+    filtered_rate: rateOfEnds() / 4,
+    refused_rate: rateOfEnds() / 4,
+    receipt_lost_rate: rateOfEnds(),
+    receipt_late_rate: rateOfEnds(),
+    receipt_late_ms: 1500,
+    receipt_twice_rate: rateOfEnds(),
+    receipt_contradicting_rate: rateOfEnds(),
   };
 }
 
@@ -175,7 +192,7 @@ async function setSandbox(
   service: ReplicaName,
   settings: Partial<SandboxSettings>,
 ): Promise<void> {
-  const { latency_ms: _, ...changes } = settings;
+  const { latency_ms: _, delivery_ms: _deliveryMs, ...changes } = settings;
   await call('POST', `${trio.url(service)}/sandbox`, changes).catch(() => {});
 }
 
@@ -192,48 +209,66 @@ async function listAll(url: string): Promise<PaymentView[]> {
   }
 }
 
-/** Counts the SMS that the providers accepted, by payment. A key is the payment's id and the number of the attempt. */
-async function readLedgers(trio: Trio<ReplicaName>): Promise<Map<string, number>> {
-  const accepted = new Map<string, number>();
+/** What the ledgers of the providers say of each SMS of a payment. */
+type Ledger = Map<string, (ReceiptStatus | undefined)[]>;
+
+/** A key is the payment's id and the number of the attempt. */
+async function readLedgers(trio: Trio<ReplicaName>): Promise<Ledger> {
+  const ledger: Ledger = new Map();
   for (const service of providerServices) {
-    const { body } = await call<{ data: { idempotency_key: string }[] }>(
-      'GET',
-      `${trio.url(service)}/sandbox/messages`,
-    );
-    for (const { idempotency_key } of body.data) {
-      const paymentId = idempotency_key.replace(/-\d+$/, '');
-      accepted.set(paymentId, (accepted.get(paymentId) ?? 0) + 1);
-    }
+    const { body } = await call<{
+      data: { idempotency_key: string; delivery: { status: ReceiptStatus } | null }[];
+    }>('GET', `${trio.url(service)}/sandbox/messages`);
+    for (const { idempotency_key, delivery } of body.data)
+      ledger.getOrInsertComputed(idempotency_key.replace(/-\d+$/, ''), () => []).push(delivery?.status);
   }
-  return accepted;
+  return ledger;
 }
 
-function count(answered: Set<string>, stored: PaymentView[], accepted: Map<string, number>) {
-  const times = ({ payment_id }: PaymentView) => accepted.get(payment_id) ?? 0;
+function count(answered: Set<string>, stored: PaymentView[], ledger: Ledger) {
+  const sms = ({ payment_id }: PaymentView) => ledger.get(payment_id) ?? [];
+  const isDeliveredByLedger = (payment: PaymentView) => sms(payment).includes('delivered');
+  const mayArrive = (payment: PaymentView) =>
+    sms(payment).filter((status) => status === 'delivered' || status === 'undelivered').length;
+  const isDelivered = ({ notification_status }: PaymentView) => notification_status === 'delivered';
   // An unknown attempt that was later found to be accepted has kept its reason.
   const isUnknown = ({ notification }: PaymentView) =>
     notification.attempts.some(
       ({ outcome, reason }) => outcome === 'unknown' || (outcome === 'accepted' && reason !== null),
     );
+  const hasNotArrived = ({ notification }: PaymentView) =>
+    notification.attempts.some(({ deliveries }) => deliveries.some(({ status }) => status !== 'delivered'));
+  const isFailover = (payment: PaymentView) =>
+    new Set(payment.notification.attempts.flatMap(({ delivery, provider }) => (delivery ? [provider] : [])))
+      .size > 1;
   const answeredAndStored = stored.filter(({ payment_id }) => answered.has(payment_id));
-  const twice = stored.filter((payment) => times(payment) > 1);
+  const twice = stored.filter((payment) => sms(payment).length > 1);
   return {
     'answered 2xx': answered.size,
     'of them in the store': answeredAndStored.length,
-    'of them notified': answeredAndStored.filter(
-      (payment) => payment.notification_status === 'sent' && times(payment) > 0,
+    'of them delivered or failed': answeredAndStored.filter(
+      (payment) => isDelivered(payment) || payment.notification_status === 'failed',
     ).length,
+    'of them delivered': answeredAndStored.filter(isDelivered).length,
     'in the store in all': stored.length,
     'with an attempt whose outcome was unknown': stored.filter(isUnknown).length,
-    'accepted more than once, without an unknown attempt on record': twice.filter(
-      (payment) => !isUnknown(payment),
+    'with an SMS that did not arrive': stored.filter(hasNotArrived).length,
+    'delivered by the other provider after one that did not arrive': stored.filter(
+      (payment) => isDelivered(payment) && isFailover(payment),
     ).length,
-    'accepted more than once, with one': twice.filter(isUnknown).length,
-    'of them flagged as possible duplicates': twice.filter(
-      (payment) => isUnknown(payment) && payment.possible_duplicate,
+    'accepted more than once': twice.length,
+    'accepted more than once, without a reason on record': twice.filter(
+      (payment) => !isUnknown(payment) && !hasNotArrived(payment),
     ).length,
-    'flagged, but accepted once': stored.filter(
-      (payment) => payment.possible_duplicate && times(payment) === 1,
+    'may arrive twice, and not flagged': stored.filter(
+      (payment) => mayArrive(payment) > 1 && !payment.possible_duplicate,
+    ).length,
+    'flagged as possible duplicates': stored.filter(({ possible_duplicate }) => possible_duplicate).length,
+    'delivered by a ledger, and not on record': stored.filter(
+      (payment) => isDeliveredByLedger(payment) && !isDelivered(payment),
+    ).length,
+    'delivered on record, and by no ledger': stored.filter(
+      (payment) => isDelivered(payment) && !isDeliveredByLedger(payment),
     ).length,
   };
 }

@@ -27,6 +27,8 @@ test('the demo shows a failover and the recovery, loses no payment, and leaves t
     settings: {
       ALDEAMO_LATENCY_MS: '0',
       TWILIO_LATENCY_MS: '0',
+      ALDEAMO_DELIVERY_MS: '20',
+      TWILIO_DELIVERY_MS: '20',
       ALDEAMO_FAILURE_RATE: '0.25',
       CIRCUIT_RESET_TIMEOUT_MS: '600000',
     },
@@ -45,13 +47,14 @@ test('the demo shows a failover and the recovery, loses no payment, and leaves t
   );
 
   expect(text).toMatch(
-    /Aldeamo is healthy.*Aldeamo breaks now.*circuit is open.*Aldeamo has recovered.*circuit is closed/s,
+    /Aldeamo is healthy.*Aldeamo breaks now.*circuit is open.*Aldeamo has recovered.*circuit is closed.*delivers none/s,
   );
   expect(text).toMatch(
-    /The demo made (\d+) payments, and this became of their SMS: 6 sent by Aldeamo, \d+ sent by Twilio\./,
+    /The demo made (\d+) payments, and this became of their SMS: 6 delivered by Aldeamo, \d+ delivered by Twilio\./,
   );
-  const { body: sandbox } = await call<{ failure_rate: number }>('GET', `${started.urls.aldeamo}/sandbox`);
-  expect(sandbox.failure_rate).toBe(0.25);
+  expect(text.match(/pmt_\w+ {2}Aldeamo ✓ undelivered, Twilio ✓✓ delivered\n/g)).toHaveLength(2);
+  const { body: sandbox } = await call('GET', `${started.urls.aldeamo}/sandbox`);
+  expect(sandbox).toMatchObject({ failure_rate: 0.25, undelivered_rate: 0 });
   expect((await pay(started.urls.payment, { customer_id: 'after' })).status).toBe(201);
 });
 

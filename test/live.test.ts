@@ -222,21 +222,21 @@ describe('the live trio', () => {
     });
   });
 
-  test('given a customer without a phone, fails the notification, and sends it by a retry once the phone is stored', async () => {
+  test('given a customer without a phone, holds the notification, and sends it once the phone is stored', async () => {
     const before = aldeamoApi.sends + twilioApi.sends;
-    const { body: failed } = await pay(payments, { customer_id: 'unknown' });
-    expect(failed).toMatchObject({
-      notification_status: 'failed',
-      notification: { reason: 'phone_unknown' },
+    const { body: held } = await pay(payments, { customer_id: 'unknown' });
+    expect(held).toMatchObject({
+      notification_status: 'held',
+      notification: { reason: 'phone_unknown', attempts: [] },
     });
     expect(aldeamoApi.sends + twilioApi.sends).toBe(before);
 
     await call('PUT', `${payments}/customers/unknown`, { phone: '300 123 4567' });
-    const { body: sent } = await call<PaymentView>(
-      'POST',
-      `${payments}/payments/${failed.payment_id}/notification/retry`,
+    await eventually(
+      () => call<PaymentView>('GET', `${payments}/payments/${held.payment_id}`),
+      ({ body }) => body.notification_status === 'sent',
+      5000,
     );
-    expect(sent.notification_status).toBe('sent');
     expect(aldeamoApi.ledger.at(-1)?.to).toBe('+573001234567');
   });
 

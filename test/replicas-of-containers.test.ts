@@ -241,8 +241,11 @@ test('given a replica whose event loop hangs, it ends and is restarted, and few 
   expect(await messagesTo('hung')).toBe(sent.length);
 });
 
-test("nginx forwards Twilio's status callbacks to twilio-service", async () => {
-  const { status } = await call('POST', `${replicas.url}/webhooks/twilio/status`, {});
+test.each([
+  ['status'],
+  ['inbound'],
+])("nginx forwards Twilio's callbacks to %s to twilio-service", async (webhook) => {
+  const { status } = await call('POST', `${replicas.url}/webhooks/twilio/${webhook}`, {});
   expect(status).toBe(404); // a sandbox has no such route
   const asked = await Promise.all(
     replicas.of('twilio-service').map(async (replica) => {

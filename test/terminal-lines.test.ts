@@ -21,11 +21,11 @@ const refused = { provider: 'Aldeamo', outcome: 'not_sent', reason: 'sandbox_fai
 const accepted = { provider: 'Twilio', outcome: 'accepted', reason: null };
 
 test.each([
-  ['sent at once', { attempts: [accepted] }, 'pmt_1  Twilio  sent  312 ms'],
+  ['sent at once', { attempts: [accepted] }, 'pmt_1  Twilio  ✓ sent  312 ms'],
   [
     'sent by the other provider',
     { attempts: [refused, accepted] },
-    'pmt_1  Twilio  sent  312 ms  Aldeamo not_sent: sandbox_failure',
+    'pmt_1  Twilio  ✓ sent  312 ms  Aldeamo not_sent: sandbox_failure',
   ],
   [
     'refused for good',
@@ -35,17 +35,17 @@ test.each([
   [
     'sent at a retry',
     { retries: 1, attempts: [refused, { ...refused, provider: 'Twilio' }, accepted] },
-    'pmt_1  Twilio  sent  312 ms  after 3 attempts, Aldeamo not_sent: sandbox_failure, Twilio not_sent: sandbox_failure',
+    'pmt_1  Twilio  ✓ sent  312 ms  after 3 attempts, Aldeamo not_sent: sandbox_failure, Twilio not_sent: sandbox_failure',
   ],
   [
     'sent at a retry, before which one provider was called',
     { retries: 1, attempts: [refused, accepted] },
-    'pmt_1  Twilio  sent  312 ms  after 2 attempts, Aldeamo not_sent: sandbox_failure',
+    'pmt_1  Twilio  ✓ sent  312 ms  after 2 attempts, Aldeamo not_sent: sandbox_failure',
   ],
   [
     'sent at a retry by hand',
     { retries: 0, attempts: [{ ...accepted, outcome: 'rejected', reason: 'opted_out' }, accepted] },
-    'pmt_1  Twilio  sent  312 ms  after 2 attempts, Twilio rejected: opted_out',
+    'pmt_1  Twilio  ✓ sent  312 ms  after 2 attempts, Twilio rejected: opted_out',
   ],
   [
     'pending after the first round',
@@ -68,7 +68,18 @@ test.each([
 });
 
 test.each([
+  ['delivered', 'delivered', 'pmt_1  Twilio  ✓✓ delivered'],
+  ['undelivered', 'pending', 'pmt_1  Twilio  undelivered  pending'],
+  ['refused', 'failed', 'pmt_1  Twilio  refused  failed'],
+])('given a receipt that says %s, says so in one short line', (status, notification_status, msg) => {
+  const { level, time, trace_id, payment_id, provider } = handled;
+  const receipt = { level, time, trace_id, payment_id, provider, status, notification_status, reason: null };
+  expect(shorten({ ...receipt, msg: 'receipt recorded' })).toEqual({ level: 30, time: 1, msg });
+});
+
+test.each([
   ['notification answered', 30],
+  ['delivery receipt forwarded', 30],
   ['listening on http://127.0.0.1:8000', 30],
 ])('given a line that repeats another (%s), leaves it out', (msg, level) => {
   expect(shorten({ msg, level })).toBeUndefined();
@@ -94,7 +105,7 @@ const colour = '\u001b[';
 test.each([
   ['a terminal', {}, true],
   ['a terminal and NO_COLOR', { NO_COLOR: '1' }, false],
-])('given %s, npm start prints one line a payment, and warnings', async (_what, settings, isColoured) => {
+])('given %s, npm start prints one line a payment and one a receipt, and warnings', async (_what, settings, isColoured) => {
   const started = await startJob(
     `exec script --quiet --return --command 'exec node scripts/start.js' /dev/null`,
     { settings: { TERM: 'xterm-256color', ALDEAMO_FAILURE_RATE: '1', ...settings } },
@@ -108,14 +119,15 @@ test.each([
   const lines = await eventually(
     async () => output.split('\n'),
     (read) =>
-      read.filter((line) => line.includes('pmt_')).length >= 3 &&
+      read.filter((line) => line.includes('✓✓')).length >= 3 &&
       read.some((line) => line.includes('circuit changed')),
     5000,
   );
-  const [line, ...others] = lines.filter((each) => each.includes(body.payment_id));
+  const [line, delivered, ...others] = lines.filter((each) => each.includes(body.payment_id));
   expect(others).toEqual([]);
+  expect(delivered).toMatch(/payment \|.*Twilio {2}✓✓ delivered/);
   expect(line).toMatch(
-    /payment \|.*\d\d:\d\d:\d\d.* {2}Twilio {2}sent {2}\d+ ms {2}Aldeamo not_sent: sandbox_failure/,
+    /payment \|.*\d\d:\d\d:\d\d.* {2}Twilio {2}✓ sent {2}\d+ ms {2}Aldeamo not_sent: sandbox_failure/,
   );
   expect(lines.find((each) => each.includes('circuit changed'))).toContain('WARN');
   expect(output.includes(colour)).toBe(isColoured);

@@ -70,6 +70,9 @@ export function createAldeamoGateway({ username, password, account, ...options }
       }
     },
 
+    // Aldeamo's delivery reports exist, but their shape is not public.
+    receipts: [],
+
     close: api.close,
   };
 }

@@ -10,7 +10,11 @@ export const aldeamoService: ProviderService<AldeamoConfig> = {
     return credentials && createAldeamoGateway({ url: config.ALDEAMO_BASE_URL, ...credentials, ...options });
   },
   sandboxOptions: (config) => ({
-    settings: { latency_ms: config.ALDEAMO_LATENCY_MS, failure_rate: config.ALDEAMO_FAILURE_RATE },
+    settings: {
+      latency_ms: config.ALDEAMO_LATENCY_MS,
+      failure_rate: config.ALDEAMO_FAILURE_RATE,
+      delivery_ms: config.ALDEAMO_DELIVERY_MS ?? null,
+    },
     ledgerFile: config.ALDEAMO_LEDGER_FILE,
   }),
 };

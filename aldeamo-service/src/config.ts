@@ -1,8 +1,8 @@
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
-import { milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
+import { followHost, milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
 import { wrongPassword } from 'service-kit/postgres/database-settings.ts';
 import { credential } from 'service-kit/provider/credential-settings.ts';
-import { providerSettings } from 'service-kit/provider/settings.ts';
+import { deliveryMs, providerSettings } from 'service-kit/provider/settings.ts';
 import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
 
@@ -28,6 +28,7 @@ export const aldeamoConfigSchema = z
     ALDEAMO_FAILURE_RATE: share()
       .default(0)
       .describe('The share of sends and health checks that fail in the sandbox of Aldeamo.'),
+    ALDEAMO_DELIVERY_MS: deliveryMs('Aldeamo'),
     ALDEAMO_LEDGER_FILE: z
       .string()
       .meta({ form: 'a path' })
@@ -45,7 +46,8 @@ export const aldeamoConfigSchema = z
       issues.push(...missing(['ALDEAMO_PASSWORD'], 'is required with ALDEAMO_USERNAME'));
     if (value.ALDEAMO_PASSWORD && !value.ALDEAMO_USERNAME)
       issues.push(...missing(['ALDEAMO_USERNAME'], 'is required with ALDEAMO_PASSWORD'));
-  });
+  })
+  .overwrite((value) => followHost(value, { PAYMENT_SERVICE_URL: 8000 }));
 export type AldeamoConfig = z.infer<typeof aldeamoConfigSchema>;
 
 /** Undefined if the service is a sandbox. */

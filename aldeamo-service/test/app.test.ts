@@ -29,10 +29,19 @@ describe('with credentials', () => {
       provider: 'Aldeamo',
       status: 'sent',
       mode: 'live',
+      receipts: [],
       message_id: String(upstream.ledger[0]?.transactionId),
     });
     expect((await app.inject(notify('a'))).json()).toEqual(response.json());
     expect(upstream.ledger).toHaveLength(1);
+  });
+
+  test('what became of an SMS cannot be asked: a 404 without a call', async () => {
+    const { app, upstream } = await startLiveApp();
+    const { message_id } = (await app.inject(notify('a'))).json();
+    const response = await app.inject(`/messages/${message_id}`);
+    expect(response.json()).toMatchObject({ status: 404, type: 'urn:problem:receipts-unavailable' });
+    expect(upstream.violations).toEqual([]);
   });
 
   test('its health check is that of the upstream', async () => {

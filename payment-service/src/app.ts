@@ -5,6 +5,8 @@ import type { AdmissionOptions } from 'service-kit/http/admission.ts';
 import { buildServer } from 'service-kit/http/server.ts';
 import type { SiteOptions } from 'service-kit/http/site.ts';
 import type { Server } from 'service-kit/http/types.ts';
+import { createRecordReceipt } from './delivery/apply-receipt.ts';
+import { type ReceiptAsksOptions, startReceiptAsks } from './delivery/ask-receipts.ts';
 import type { Bounds } from './delivery/bounds.ts';
 import type { ClockWatch } from './delivery/clock-watch.ts';
 import { createPaymentCreation } from './delivery/create-payment.ts';
@@ -38,6 +40,8 @@ import type { Store } from './store/store.ts';
 export interface Dependencies {
   store: Store;
   notifier: Notifier;
+  /** Those that the notifier has as well. */
+  clients: ReceiptAsksOptions['clients'];
   policy: RetryPolicy;
   clock: ClockWatch;
   /** Those that the notifier has as well. */
@@ -101,7 +105,8 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerNotificationRetry(server, retryNotification, rules);
   registerPayments(server, store);
   registerCustomers(server, store, rules);
-  registerReceipts(server, store, onChange);
+  const recordReceipt = createRecordReceipt({ store, undelivered: policy.undelivered, onChange });
+  registerReceipts(server, recordReceipt);
   registerHealthReport(server, { store, notifier, version });
   registerCircuit(server, notifier);
   await registerLiveView(server, {
@@ -121,10 +126,21 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     clock,
     log: logger,
   });
+  const asks = startReceiptAsks({
+    store,
+    clients: dependencies.clients,
+    recordReceipt,
+    receiptTimeoutMs: policy.receiptTimeoutMs,
+    onChange,
+    log: logger,
+  });
   // The outbox claims nothing from the start of the stop; rounds in progress end before their dependencies are closed.
-  server.stopping.addEventListener('abort', () => void outbox.stop());
+  server.stopping.addEventListener('abort', () => {
+    void outbox.stop();
+    void asks.stop();
+  });
   server.addHook('onClose', async () => {
-    await outbox.stop();
+    await Promise.all([outbox.stop(), asks.stop()]);
     await delivery.drain();
     await notifier.close();
     await replicas.close();

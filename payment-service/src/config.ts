@@ -92,6 +92,17 @@ export const paymentConfigSchema = z
       .describe(
         'What happens after an attempt with an unknown outcome: resend sends the SMS again, at the risk of a second one; hold keeps the notification until an operator retries it.',
       ),
+    UNDELIVERED_POLICY: z
+      .enum(['resend', 'fail'])
+      .default('resend')
+      .describe(
+        'What happens after a receipt that the SMS did not reach the handset: resend sends it once through the other provider, at the risk of a second one; fail ends the notification. An SMS that was certainly not sent goes to the other provider in any case.',
+      ),
+    RECEIPT_TIMEOUT_MS: milliseconds({ min: 1000 })
+      .default(600_000)
+      .describe(
+        'After this time without a receipt a provider is asked what became of the SMS, if it has receipts; one that reports nothing by itself is asked after a twentieth of it.',
+      ),
     OUTBOX_CONCURRENCY: wholeNumber({ min: 1, max: 1000 })
       .default(16)
       .describe('The limit of concurrent retries, so that a backlog leaves room for new payments.'),
@@ -184,6 +195,8 @@ export function retryPolicy(config: PaymentConfig): RetryPolicy {
     maxMs: config.NOTIFICATION_RETRY_MAX_MS,
     ttlMs: config.NOTIFICATION_TTL_MS,
     unknownOutcome: config.UNKNOWN_OUTCOME,
+    undelivered: config.UNDELIVERED_POLICY,
+    receiptTimeoutMs: config.RECEIPT_TIMEOUT_MS,
     patienceMs: config.NOTIFICATION_LEASE_MS,
   };
 }

@@ -75,21 +75,22 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       policy,
       log: logger,
     });
+    const clients = {
+      Aldeamo: createProviderClient({
+        provider: 'Aldeamo',
+        url: config.ALDEAMO_SERVICE_URL,
+        longestSince,
+        ...limits,
+      }),
+      Twilio: createProviderClient({
+        provider: 'Twilio',
+        url: config.TWILIO_SERVICE_URL,
+        longestSince,
+        ...limits,
+      }),
+    };
     const notifier = createNotifier({
-      clients: {
-        Aldeamo: createProviderClient({
-          provider: 'Aldeamo',
-          url: config.ALDEAMO_SERVICE_URL,
-          longestSince,
-          ...limits,
-        }),
-        Twilio: createProviderClient({
-          provider: 'Twilio',
-          url: config.TWILIO_SERVICE_URL,
-          longestSince,
-          ...limits,
-        }),
-      },
+      clients,
       parameters: circuitBreakerParameters(config),
       policy,
       bounds,
@@ -101,6 +102,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
     return buildApp({
       store,
       notifier,
+      clients,
       policy,
       clock,
       bounds,

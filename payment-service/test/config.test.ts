@@ -95,6 +95,8 @@ describe('the configuration of the retry policy', () => {
       ttlMs: 24 * 60 * 60 * 1000,
       unknownOutcome: 'resend',
       patienceMs: 15_000,
+      undelivered: 'resend',
+      receiptTimeoutMs: 600_000,
     });
   });
 
@@ -112,6 +114,8 @@ describe('the configuration of the retry policy', () => {
       ttlMs: 300,
       unknownOutcome: 'hold',
       patienceMs: 9000,
+      undelivered: 'resend',
+      receiptTimeoutMs: 600_000,
     });
   });
 });

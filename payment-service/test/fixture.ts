@@ -15,7 +15,7 @@ import { buildApp } from '../src/app.ts';
 import { type BoundsOptions, createBounds } from '../src/delivery/bounds.ts';
 import { watchClock } from '../src/delivery/clock-watch.ts';
 import { createNotifier } from '../src/delivery/notifier.ts';
-import type { UnknownOutcomePolicy } from '../src/domain/outcome.ts';
+import type { UndeliveredPolicy, UnknownOutcomePolicy } from '../src/domain/outcome.ts';
 import { type PaymentView, paymentViewSchema } from '../src/domain/payment-view.ts';
 import type { RetryPolicy } from '../src/domain/retry-policy.ts';
 import type { RequestRules } from '../src/http/payment-request.ts';
@@ -23,7 +23,7 @@ import { createRecentAttempts } from '../src/live/recent-attempts.ts';
 import { createSandboxControls } from '../src/live/sandbox-controls.ts';
 import { countAttempts } from '../src/metrics/attempts.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
-import type { QueriedOutcome } from '../src/providers/provider-answer.ts';
+import type { FoundMessage, QueriedOutcome } from '../src/providers/provider-answer.ts';
 import type { ProviderState } from '../src/providers/provider-client.ts';
 import { createMemoryStore } from './store/memory-store.ts';
 
@@ -60,6 +60,9 @@ export function fakeClient(provider: Provider, calls: Call[]) {
     },
     ask: (key: string) => client.known(key),
     check: async () => upstreamHealth(client.well),
+    /** The answer to a question for an SMS. */
+    found: async (_messageId: string): Promise<FoundMessage> => 'unavailable',
+    findMessage: (messageId: string) => client.found(messageId),
     readState: async (): Promise<ProviderState | undefined> => client.state,
     close: async () => {
       client.closed = true;
@@ -84,6 +87,7 @@ function fakeSandbox() {
 
 export interface FixtureOptions {
   unknownOutcome?: UnknownOutcomePolicy;
+  undelivered?: UndeliveredPolicy;
   rules?: Partial<RequestRules>;
   access?: AccessOptions & AdmissionOptions;
   /** Without them, no bound applies. */
@@ -107,6 +111,7 @@ export const noBounds = {
  */
 export async function build({
   unknownOutcome = 'resend',
+  undelivered = 'resend',
   rules = {},
   access = { credentials: [] },
   bounds: boundsOptions = {},
@@ -119,7 +124,15 @@ export async function build({
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
   const store = createMemoryStore({ leaseMs: 15_000 });
-  const policy: RetryPolicy = { baseMs: day, maxMs: day, ttlMs: day, unknownOutcome, patienceMs: day };
+  const policy: RetryPolicy = {
+    baseMs: day,
+    maxMs: day,
+    ttlMs: day,
+    unknownOutcome,
+    patienceMs: day,
+    undelivered,
+    receiptTimeoutMs: 600_000,
+  };
   const metrics = new Registry();
   const recentAttempts = createRecentAttempts();
   const sandboxes = { Aldeamo: fakeSandbox(), Twilio: fakeSandbox() };
@@ -136,6 +149,7 @@ export async function build({
   const app = await buildApp({
     store,
     notifier,
+    clients,
     policy,
     clock,
     bounds,

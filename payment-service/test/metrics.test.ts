@@ -139,7 +139,7 @@ describe('the counter of payments by notification status', () => {
     fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
     const [delivered, undelivered] = [await pay(fixture), await pay(fixture)];
     for (const _twice of [1, 2]) expect((await report(fixture, delivered, {})).statusCode).toBe(204);
-    await report(fixture, undelivered, { status: 'failed', reason: 'aldeamo_1' });
+    await report(fixture, undelivered, { status: 'filtered', reason: 'aldeamo_1' });
 
     expect(await valuesOf(fixture, 'paysms_payments_total')).toEqual({
       pending: 2,
@@ -267,7 +267,7 @@ describe('the reasons of failed notifications', () => {
     fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
     const undelivered = await pay(fixture);
     for (const _twice of [1, 2])
-      await report(fixture, undelivered, { status: 'failed', reason: 'twilio_30007' });
+      await report(fixture, undelivered, { status: 'filtered', reason: 'twilio_30007' });
     fixture.clients.Aldeamo.answer = async () => optedOut;
     await pay(fixture);
     expect(await valuesOf(fixture, 'paysms_notifications_failed_total')).toEqual({
@@ -323,7 +323,7 @@ describe('the times from a payment', () => {
   test('given a receipt that rejects an accepted SMS, still count it as accepted', async () => {
     const fixture = await build();
     fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
-    await report(fixture, await pay(fixture), { status: 'rejected', reason: 'twilio_30006' });
+    await report(fixture, await pay(fixture), { status: 'refused', reason: 'twilio_30006' });
     expect(await valuesOf(fixture, 'paysms_payments_refused_recipient_total')).toEqual({});
     expect(await valuesOf(fixture, 'paysms_notification_acceptance_seconds_count')).toEqual({ Aldeamo: 1 });
   });
@@ -366,17 +366,17 @@ describe('GET /metrics, on the store', () => {
     expect(text).toMatch(/^paysms_notification_backlog 0$/m);
   });
 
-  test('shows how many notifications wait for a bound, by reason, and nothing while the store does not respond', async () => {
+  test('shows how many notifications are held, by reason, and nothing while the store does not respond', async () => {
     const fixture = await build({ bounds: { modeOf: () => 'live', maxPerRecipientPerHour: 1 } });
-    expect(await scrape(fixture)).toMatch(/^paysms_notifications_waiting\{reason="daily_limit"\} 0$/m);
+    expect(await scrape(fixture)).toMatch(/^paysms_notifications_held\{reason="daily_limit"\} 0$/m);
     for (const phone of ['+573001234567', '+573001234567', '+573001234567', '+593991234567'])
       await fixture.app.inject(post({ ...body, phone }));
-    expect(await valuesOf(fixture, 'paysms_notifications_waiting')).toEqual({
+    expect(await valuesOf(fixture, 'paysms_notifications_held')).toEqual({
       recipient_limit: 2,
       country_not_allowed: 1,
     });
-    fixture.store.countWaiting = () => Promise.reject(new StoreUnavailable('down'));
-    expect(await scrape(fixture)).not.toMatch(/^paysms_notifications_waiting\{/m);
+    fixture.store.countHeld = () => Promise.reject(new StoreUnavailable('down'));
+    expect(await scrape(fixture)).not.toMatch(/^paysms_notifications_held\{/m);
   });
 
   test('queries the backlog once in each scrape', async () => {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { basicUser, type ReceivedRequest, replyJson } from './http-double.ts';
-import { type StatusOptions, sendStatus } from './twilio-callback.ts';
+import { type CallbackOptions, type StatusOptions, sendInbound, sendStatus } from './twilio-callback.ts';
 import { readSend, type TwilioMessage, wrongHeaders } from './twilio-request.ts';
 import {
   acceptedWith,
@@ -67,6 +67,11 @@ const errorDocument = (code: number, status: number) => ({
   status,
 });
 
+const messagePath = /\/Messages\/(\w+)\.json$/;
+
+/** A time as Twilio's documents have it. */
+const rfc2822 = () => new Date().toUTCString().replace('GMT', '+0000');
+
 export interface TwilioUpstream extends Upstream<TwilioMessage> {
   accountSid: string;
   authToken: string;
@@ -74,12 +79,23 @@ export interface TwilioUpstream extends Upstream<TwilioMessage> {
   readonly apiKeys: Map<string, string>;
   /** Those of the API keys that may create messages, and not list them. */
   readonly restrictedKeys: Set<string>;
+  /** How an authorized `GET …/Messages/{Sid}.json` is answered instead of with the message. */
+  message: ((response: ServerResponse) => unknown) | undefined;
   /** How an authorized `GET …/Messages.json?PageSize=1` is answered, and `GET …/Accounts/{Sid}.json` of the account itself. */
   account: (response: ServerResponse) => unknown;
+  /** The webhook that is configured for SMS to the number. */
+  inboundUrl: string;
   /** Where callbacks go instead of the origin they are for, as through a proxy. */
   callbackOrigin: string | undefined;
-  /** Sends a status callback for a message in the ledger, and returns the status of its answer. */
+  /** Sets what a message in the ledger is from now on. */
+  setStatus(sid: string, status: string, errorCode?: number): void;
+  /** Sets the status, sends a callback for it, and returns the status of its answer. */
   sendStatus(sid: string, status: string, errorCode?: number, options?: StatusOptions): Promise<number>;
+  /** Sends an SMS of a recipient to the inbound webhook, and returns the answer. */
+  sendInbound(
+    form: Record<string, string>,
+    options?: CallbackOptions,
+  ): Promise<{ status: number; type: string | undefined; body: string }>;
 }
 
 /** Twilio's Messages API. */
@@ -92,16 +108,35 @@ export async function startTwilioUpstream({
   const isAccount = (user: string | undefined) => user === `${upstream.accountSid}:${upstream.authToken}`;
   const isApiKey = (user: string | undefined) =>
     [...upstream.apiKeys].some(([key, secret]) => user === `${key}:${secret}`);
+  const statuses = new Map<string, { status: string; errorCode: number | null; at: string }>();
   const isRestricted = (user = '') => upstream.restrictedKeys.has(user.split(':')[0] ?? '');
+
+  function replyMessage(response: ServerResponse, sid: string): void {
+    const message = double.ledger.find((sent) => sent.sid === sid);
+    const { status, errorCode, at } = statuses.get(sid) ?? {
+      status: 'queued',
+      errorCode: null,
+      at: rfc2822(),
+    };
+    if (!message) replyJson(response, 404, errorDocument(20404, 404));
+    else replyJson(response, 200, { ...made(message, status, errorCode), date_sent: at, date_updated: at });
+  }
+
+  function answerMessages(request: ReceivedRequest, response: ServerResponse): boolean {
+    const isList = request.path === `${path()}/Messages.json?PageSize=1`;
+    const sid = request.path.startsWith(path()) && messagePath.exec(request.path)?.[1];
+    if (!isList && !sid) return false;
+    if (isRestricted(basicUser(request))) replyJson(response, 403, errorDocument(70051, 403));
+    else if (!sid) upstream.account(response);
+    else if (upstream.message) upstream.message(response);
+    else replyMessage(response, sid);
+    return true;
+  }
 
   function answerOther(request: ReceivedRequest, response: ServerResponse): boolean {
     if (request.method !== 'GET') return false;
     double.violations.push(...wrongHeaders(request));
-    if (request.path === `${path()}/Messages.json?PageSize=1`) {
-      if (isRestricted(basicUser(request))) replyJson(response, 403, errorDocument(70051, 403));
-      else upstream.account(response);
-      return true;
-    }
+    if (answerMessages(request, response)) return true;
     if (request.path !== `${path()}.json`) return false;
     // A Standard API key may not read the account.
     if (isAccount(basicUser(request))) upstream.account(response);
@@ -126,9 +161,18 @@ export async function startTwilioUpstream({
     apiKeys: new Map<string, string>(),
     restrictedKeys: new Set<string>(),
     account: (response: ServerResponse) => replyJson(response, 200, { messages: [] }),
+    inboundUrl: '',
     callbackOrigin: undefined,
-    sendStatus: (sid: string, status: string, errorCode?: number, options?: StatusOptions) =>
-      sendStatus(upstream, sid, status, errorCode, options),
+    message: undefined,
+    setStatus(sid: string, status: string, errorCode?: number) {
+      statuses.set(sid, { status, errorCode: errorCode ?? null, at: rfc2822() });
+    },
+    sendStatus(sid: string, status: string, errorCode?: number, options?: StatusOptions) {
+      upstream.setStatus(sid, status, errorCode);
+      return sendStatus(upstream, sid, status, errorCode, options);
+    },
+    sendInbound: (form: Record<string, string>, options?: CallbackOptions) =>
+      sendInbound(upstream, form, options),
   });
   return upstream;
 }

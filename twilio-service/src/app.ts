@@ -1,8 +1,8 @@
+import { createReceiptForwarder } from 'service-kit/provider/receipts/receipt-forwarder.ts';
 import type { ProviderService } from 'service-kit/provider/start-provider.ts';
 import { receiptSettings, type TwilioConfig, twilioAccount, twilioConfigSchema } from './config.ts';
-import { createReceiptForwarder } from './receipt-forwarder.ts';
-import { registerStatusWebhook } from './status-webhook.ts';
 import { createTwilioGateway } from './twilio-gateway.ts';
+import { registerTwilioWebhooks } from './twilio-webhooks.ts';
 
 export const twilioService: ProviderService<TwilioConfig> = {
   provider: 'Twilio',
@@ -13,12 +13,15 @@ export const twilioService: ProviderService<TwilioConfig> = {
     return account && createTwilioGateway({ url: config.TWILIO_BASE_URL, publicUrl, ...account, ...options });
   },
   sandboxOptions: (config) => ({
-    settings: { latency_ms: config.TWILIO_LATENCY_MS, failure_rate: config.TWILIO_FAILURE_RATE },
+    settings: {
+      latency_ms: config.TWILIO_LATENCY_MS,
+      failure_rate: config.TWILIO_FAILURE_RATE,
+      delivery_ms: config.TWILIO_DELIVERY_MS ?? null,
+    },
     ledgerFile: config.TWILIO_LEDGER_FILE,
   }),
-  hasReceipts: (config) => receiptSettings(config) !== undefined,
   registerRoutes(server, config, account) {
     const receipts = receiptSettings(config);
-    if (receipts) registerStatusWebhook(server, receipts, createReceiptForwarder(receipts), account);
+    if (receipts) registerTwilioWebhooks(server, receipts, createReceiptForwarder(receipts), account);
   },
 };

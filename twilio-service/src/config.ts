@@ -1,14 +1,7 @@
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
-import {
-  followHost,
-  milliseconds,
-  missing,
-  neighbourUrl,
-  serviceUrl,
-  share,
-} from 'service-kit/http/configuration.ts';
+import { followHost, milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
 import { wrongPassword } from 'service-kit/postgres/database-settings.ts';
-import { providerSettings } from 'service-kit/provider/settings.ts';
+import { deliveryMs, providerSettings } from 'service-kit/provider/settings.ts';
 import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
 import { apiKeySecret, authToken, sender, sid } from './account-settings.ts';
@@ -57,17 +50,15 @@ export const twilioConfigSchema = z
     PUBLIC_URL: publicUrl()
       .optional()
       .describe(
-        'The address at which Twilio reaches twilio-service, perhaps with the path of a proxy. It enables delivery receipts, which need TWILIO_AUTH_TOKEN. Twilio has to reach it from the internet.',
+        'The address at which Twilio reaches twilio-service, perhaps with the path of a proxy. It enables status callbacks and the opt-outs of recipients, which need TWILIO_AUTH_TOKEN. Twilio has to reach it from the internet.',
       ),
-    PAYMENT_SERVICE_URL: neighbourUrl().describe(
-      'The address of payment-service, which receives the delivery receipts. It follows HOST unless it is set.',
-    ),
     TWILIO_LATENCY_MS: milliseconds({ min: 0 })
       .default(100)
       .describe('How long a send takes in the sandbox of Twilio.'),
     TWILIO_FAILURE_RATE: share()
       .default(0)
       .describe('The share of sends and health checks that fail in the sandbox of Twilio.'),
+    TWILIO_DELIVERY_MS: deliveryMs('Twilio'),
     TWILIO_LEDGER_FILE: z
       .string()
       .meta({ form: 'a path' })

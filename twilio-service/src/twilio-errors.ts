@@ -1,4 +1,5 @@
 import { type Answer, isRedirect, outcomeOfStatus, retryAfterOf } from 'service-kit/client/answer.ts';
+import type { ReceiptStatus } from 'service-kit/contract/notification.ts';
 import type { Fault, Reading } from 'service-kit/provider/account.ts';
 import { z } from 'zod';
 
@@ -8,6 +9,14 @@ export const codeSchema = z
   .pipe(z.coerce.number<string | number>().int().positive().max(999_999_999))
   .optional()
   .catch(undefined);
+
+const errorSchema = z.object({ code: codeSchema });
+
+/** The code of an answer that is an error document. */
+export const codeOf = (json: unknown) => errorSchema.safeParse(json).data?.code;
+
+/** The code of an API key without the permission that a request needs. */
+export const notPermitted = 70051;
 
 /** A kind of error, which decides the outcome. */
 interface TwilioError {
@@ -39,7 +48,7 @@ const ambiguous: TwilioError = { outcome: 'unknown' };
 
 /** https://www.twilio.com/docs/api/errors; a code that is missing has the kind of its HTTP status. */
 const codesOfKind: [kind: TwilioError, codes: number[]][] = [
-  [recipient, [21211, 21266, 21610, 21614, 21635, 30005, 30006]],
+  [recipient, [21211, 21266, 21610, 21614, 21635, 30004, 30005, 30006]],
   [thisMessage, [14103, 21265, 21268, 21602, 21604, 21612, 21617, 21619, 21658]],
   [permission, [21408, 21608]],
   [account, [10001, 20003, 20005, 20403, 20404, 30002, 30037, 70051]],
@@ -57,6 +66,27 @@ const codesOfKind: [kind: TwilioError, codes: number[]][] = [
 export const twilioErrors: ReadonlyMap<number, TwilioError> = new Map(
   codesOfKind.flatMap(([kind, codes]) => codes.map((code) => [code, kind])),
 );
+
+/** By Twilio or the carrier, for the text or for what the sender has sent before. */
+const filtered = 30007;
+
+/** What the carrier reported or did not report: it may have sent the SMS, whatever Twilio's status. */
+const ofCarrier: ReadonlySet<number | undefined> = new Set([30003, 30008, 30017, 30410]);
+
+/**
+ * What Twilio's status of a message and its code say about the delivery; null while it is not known, and for a status that is
+ * missing here. `failed` is a message that never left Twilio, `undelivered` the report of a carrier. A code of the sender, the
+ * account or a limit decides nothing here, because the other provider has its own: such an SMS is no `filtered` one.
+ * https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
+ */
+export function receiptStatusOf(status: string | undefined, code: number | undefined): ReceiptStatus | null {
+  if (status === 'delivered' || status === 'read') return 'delivered'; // the callback of `delivered` may be lost
+  if (status === 'canceled') return 'not_sent';
+  if (status !== 'failed' && status !== 'undelivered') return null;
+  if (code === filtered) return 'filtered';
+  if (code && twilioErrors.get(code)?.outcome === 'rejected') return 'refused';
+  return status === 'undelivered' || ofCarrier.has(code) ? 'undelivered' : 'not_sent';
+}
 
 /** An answer that is no success, with the code that it has. `otherwise` is the reason if it has none. */
 export function readError(

@@ -4,7 +4,8 @@ import { answeredIdSchema } from 'service-kit/contract/notification.ts';
 import type { Check, Reading } from 'service-kit/provider/account.ts';
 import { type Gateway, type LiveGatewayOptions, phoneUnknown } from 'service-kit/provider/gateway.ts';
 import { z } from 'zod';
-import { codeSchema, readError } from './twilio-errors.ts';
+import { codeOf, codeSchema, notPermitted, readError } from './twilio-errors.ts';
+import { readFound } from './twilio-receipts.ts';
 
 export interface TwilioAccount {
   accountSid: string;
@@ -30,7 +31,7 @@ export interface TwilioOptions extends LiveGatewayOptions, TwilioAccount {
 export function createTwilioGateway(options: TwilioOptions): Gateway {
   const { accountSid, username, password, sender, publicUrl } = options;
   const api = createHttpClient(options);
-  const messages = `/2010-04-01/Accounts/${accountSid}/Messages.json`;
+  const messages = `/2010-04-01/Accounts/${accountSid}/Messages`;
   const headers = { authorization: basicAuthorization(username, password), accept: 'application/json' };
 
   return {
@@ -46,7 +47,7 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
       const outcome = await api.send(
         {
           method: 'POST',
-          path: messages,
+          path: `${messages}.json`,
           headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
           body: form.toString(),
         },
@@ -65,15 +66,30 @@ export function createTwilioGateway(options: TwilioOptions): Gateway {
      */
     async check() {
       try {
-        return readCheck(await api.call({ method: 'GET', path: `${messages}?PageSize=1`, headers }));
+        return readCheck(await api.call({ method: 'GET', path: `${messages}.json?PageSize=1`, headers }));
       } catch (error) {
         return { state: 'unhealthy', reason: reasonOfError(error) };
+      }
+    },
+
+    receipts: publicUrl ? ['push', 'pull'] : ['pull'],
+
+    async find(messageId) {
+      if (!messageSid.test(messageId)) return { found: 'unknown_message' };
+      try {
+        const answer = await api.call({ method: 'GET', path: `${messages}/${messageId}.json`, headers });
+        return readFound(answer, messageId, options.account);
+      } catch (error) {
+        return { found: 'unanswered', reason: reasonOfError(error) };
       }
     },
 
     close: api.close,
   };
 }
+
+/** https://www.twilio.com/docs/glossary/what-is-a-sid */
+const messageSid = /^(SM|MM)[\da-fA-F]{32}$/;
 
 export const statusPath = '/webhooks/twilio/status';
 
@@ -92,9 +108,6 @@ const messageSchema = z.object({
   status: z.string().optional().catch(undefined),
   error_code: codeSchema,
 });
-const errorSchema = z.object({ code: codeSchema });
-const codeOf = (json: unknown) => errorSchema.safeParse(json).data?.code;
-
 const failedStatuses = ['failed', 'undelivered', 'canceled'];
 
 /** The sid, the status and the codes decide; another field may be anything. */
@@ -112,9 +125,6 @@ export function readAnswer(answer: Answer): Reading {
   if (sid) return { outcome: { outcome: 'accepted', message_id: sid } };
   return error_code ? readError(answer, error_code) : { outcome: unreadableAnswer };
 }
-
-/** The code of an API key without the permission that a request needs. */
-const notPermitted = 70051;
 
 const listSchema = z.object({ messages: z.array(z.unknown()) });
 

@@ -26,6 +26,7 @@ describe('with an account', () => {
       provider: 'Twilio',
       status: 'sent',
       mode: 'live',
+      receipts: ['pull'],
       message_id: upstream.ledger[0]?.sid,
     });
     expect((await app.inject(notify('a'))).json()).toEqual(response.json());

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { type ReceivedRequest, replyJson, serveDouble } from '../../test/doubles/http-double.ts';
+import { startPaymentDouble } from '../../test/doubles/payment-double.ts';
 import { startTwilioUpstream } from '../../test/doubles/twilio-upstream.ts';
 import { disposing, notify, openGateway, startApp as startProviderApp } from '../../test/provider-fixture.ts';
 import { twilioService } from '../src/app.ts';
@@ -38,37 +38,24 @@ export async function startWithReceipts(
   publicUrl = 'https://sms.example.com',
   env: Record<string, string> = {},
 ) {
-  const received: ReceivedRequest[] = [];
-  const statuses: number[] = [];
-  const payments = await disposing(
-    serveDouble((request, response) => {
-      received.push(request);
-      const status = statuses.shift() ?? 204;
-      if (status === 204) return response.writeHead(204).end();
-      return replyJson(response, status, { status });
-    }),
-  );
+  const payments = await disposing(startPaymentDouble());
   const live = await startLiveApp({
     PUBLIC_URL: publicUrl,
     PAYMENT_SERVICE_URL: payments.url,
     ...env,
   });
+  await live.app.ready();
   live.app.server.listen(0, '127.0.0.1');
   await once(live.app.server, 'listening');
   // Like a proxy at the public URL.
   live.upstream.callbackOrigin = `http://127.0.0.1:${(live.app.server.address() as AddressInfo).port}`;
 
+  live.upstream.inboundUrl = `${publicUrl}/webhooks/twilio/inbound`;
+
   const send = async (key = 'pmt_1-1') => {
     const response = await live.app.inject(notify(key));
     return String(response.json().message_id);
   };
-  const receipts = () => received.map(({ body }) => JSON.parse(body));
-  return {
-    ...live,
-    payments,
-    received,
-    receipts,
-    send,
-    answer: (...next: number[]) => statuses.push(...next),
-  };
+  const { received, receipts, answer } = payments;
+  return { ...live, payments, received, receipts, send, answer };
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { TwilioMessage } from '../../test/doubles/twilio-request.ts';
 import { ample, phone } from '../../test/provider-fixture.ts';
 import { startApp, startLiveApp, startWithReceipts } from './fixture.ts';
 
@@ -13,20 +14,21 @@ const receipt = {
 describe('a status callback', () => {
   test.each([
     ['delivered', undefined, { status: 'delivered', reason: null }],
-    ['undelivered', 30003, { status: 'failed', reason: 'twilio_30003' }],
-    ['undelivered', 30005, { status: 'rejected', reason: 'twilio_30005' }],
-    ['failed', 21610, { status: 'rejected', reason: 'twilio_21610' }],
-    ['failed', 20003, { status: 'failed', reason: 'twilio_20003' }],
     ['delivered', 30005, { status: 'delivered', reason: null }],
-    ['failed', 30008, { status: 'failed', reason: 'twilio_30008' }],
-    ['failed', undefined, { status: 'failed', reason: 'twilio_failed' }],
-    ['undelivered', undefined, { status: 'failed', reason: 'twilio_undelivered' }],
     ['read', undefined, { status: 'delivered', reason: null }],
-    ['canceled', undefined, { status: 'failed', reason: 'twilio_canceled' }],
-    ['failed', 30036, { status: 'failed', reason: 'twilio_30036' }],
-    ['failed', 21266, { status: 'rejected', reason: 'twilio_21266' }],
-    ['undelivered', 10 ** 12, { status: 'failed', reason: 'twilio_undelivered' }],
-    ['failed', -1, { status: 'failed', reason: 'twilio_failed' }],
+    ['undelivered', 30003, { status: 'undelivered', reason: 'twilio_30003' }],
+    ['undelivered', undefined, { status: 'undelivered', reason: 'twilio_undelivered' }],
+    ['undelivered', 10 ** 12, { status: 'undelivered', reason: 'twilio_undelivered' }],
+    ['undelivered', 30005, { status: 'refused', reason: 'twilio_30005' }],
+    ['failed', 21610, { status: 'refused', reason: 'twilio_21610' }],
+    ['failed', 21266, { status: 'refused', reason: 'twilio_21266' }],
+    ['undelivered', 30007, { status: 'filtered', reason: 'twilio_30007' }],
+    ['failed', 20003, { status: 'not_sent', reason: 'twilio_20003' }],
+    ['failed', undefined, { status: 'not_sent', reason: 'twilio_failed' }],
+    ['failed', 30036, { status: 'not_sent', reason: 'twilio_30036' }],
+    ['failed', -1, { status: 'not_sent', reason: 'twilio_failed' }],
+    ['canceled', undefined, { status: 'not_sent', reason: 'twilio_canceled' }],
+    ['failed', 30008, { status: 'undelivered', reason: 'twilio_30008' }],
   ])('%s %s is forwarded to payment-service', async (status, code, forwarded) => {
     const { upstream, received, receipts, send } = await startWithReceipts();
     const sid = await send();
@@ -91,6 +93,21 @@ describe('a status callback', () => {
       { ...receipt, message_id: sid },
       { ...receipt, message_id: sid },
     ]);
+  });
+});
+
+describe('a status callback from Twilio without', () => {
+  test.each<[string, Partial<TwilioMessage>]>([
+    ['a key of an attempt', { statusCallback: 'https://sms.example.com/webhooks/twilio/status' }],
+    ['a message', { sid: '' }],
+  ])('%s is refused if it is a receipt, and logged once', async (_what, changes) => {
+    const { upstream, received, lines, send } = await startWithReceipts();
+    await send();
+    const { sid } = Object.assign(upstream.ledger[0] as TwilioMessage, changes);
+    await expect(upstream.sendStatus(sid, 'sent')).resolves.toBe(204);
+    await expect(upstream.sendStatus(sid, 'undelivered', 30003)).resolves.toBe(400);
+    expect(received).toEqual([]);
+    expect(lines.filter(({ level }) => level >= 40)).toMatchObject([{ level: 40, status: 'undelivered' }]);
   });
 });
 
@@ -315,7 +332,7 @@ describe('payment-service', () => {
   test('that is down for longer gets the receipt by a callback that Twilio repeats', async () => {
     const { upstream, receipts, answer, send } = await startWithReceipts();
     const sid = await send();
-    answer(400, 400); // an answer that is not asked for again, so that the test is quick
+    answer(401, 403); // an answer that is not asked for again, so that the test is quick
     await expect(upstream.sendStatus(sid, 'delivered', undefined, { repeats: true })).resolves.toBe(204);
     expect(receipts()).toHaveLength(3);
   });
@@ -329,10 +346,21 @@ describe('payment-service', () => {
     expect(lines.filter(({ level }) => level === 40)).toMatchObject([{ forwarding: 'unknown_attempt' }]);
   });
 
-  test('that refuses the receipt does not get it again: 503', async () => {
-    const { upstream, received, answer, send } = await startWithReceipts();
+  test('that refuses the receipt does not get it again, neither from Twilio: one line of the log', async () => {
+    const { upstream, received, lines, answer, send } = await startWithReceipts();
     const sid = await send();
     answer(400);
+    await expect(upstream.sendStatus(sid, 'delivered', undefined, { repeats: true })).resolves.toBe(204);
+    expect(received).toHaveLength(1);
+    expect(lines.filter(({ level }) => level === 50)).toMatchObject([{ forwarding: 'refused' }]);
+  });
+
+  test.each([
+    401, 403,
+  ])('that refuses the key of the service, %i, gets the receipt once it is corrected: 503', async (status) => {
+    const { upstream, received, answer, send } = await startWithReceipts();
+    const sid = await send();
+    answer(status);
     await expect(upstream.sendStatus(sid, 'delivered')).resolves.toBe(503);
     expect(received).toHaveLength(1);
   });

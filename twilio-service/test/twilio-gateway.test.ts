@@ -99,7 +99,7 @@ describe("each of Twilio's codes has an outcome", () => {
   const hour = { retry_after_ms: 3_600_000 };
   /** A kind of code, its codes, the outcome, and the fault that a person is alerted of. */
   const kinds: [kind: string, codes: number[], outcome: (reason: string) => Outcome, fault?: string][] = [
-    ['recipient invalid', [21211, 21614, 21635, 21266, 30005, 30006], rejected],
+    ['recipient invalid', [21211, 21614, 21635, 21266, 30004, 30005, 30006], rejected],
     ['recipient opted out', [21610], rejected],
     ['this destination', [21612, 21265, 21268, 21604], (reason) => notSent(reason, noOutage)],
     ['this text', [21617, 21619, 21602, 21658, 14103], (reason) => notSent(reason, noOutage)],

@@ -1,5 +1,5 @@
 import type { Payment, PaymentRequest } from '../domain/payment.ts';
-import type { Store, StoredAnswer } from '../store/store.ts';
+import type { StoredAnswer } from '../store/store.ts';
 import type { Bounds } from './bounds.ts';
 import type { Delivery } from './delivery.ts';
 
@@ -16,14 +16,13 @@ type KeyedRequest = [request: PaymentRequest, idempotencyKey: string | undefined
 type Begun = { begun: Payment } | { replay: Created };
 
 interface BeginOptions {
-  store: Pick<Store, 'findPhone'>;
   delivery: Pick<Delivery, 'begin'>;
   bounds: Bounds | undefined;
   findCreated: (request: PaymentRequest, idempotencyKey: string) => Promise<Created | undefined>;
 }
 
 /** Begins a new payment within the bounds. Without one that applies the store is not asked. */
-export function createBegin({ store, delivery, bounds, findCreated }: BeginOptions) {
+export function createBegin({ delivery, bounds, findCreated }: BeginOptions) {
   async function beginBounded(
     { count, admit }: Bounds,
     begun: Payment,
@@ -33,8 +32,7 @@ export function createBegin({ store, delivery, bounds, findCreated }: BeginOptio
     // A repeated request sends nothing, so that it must count no SMS.
     const known = key !== undefined && count(begun) ? await findCreated(request, key) : undefined;
     if (known) return { replay: known };
-    const phone = created.phone ?? (await store.findPhone(created.customer_id)) ?? null;
-    return { begun: await admit({ ...begun, phone }, { ...created, phone }) };
+    return { begun: await admit(begun, created) };
   }
 
   return {

@@ -4,14 +4,17 @@ import type { Mode } from 'service-kit/contract/mode.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { Country } from 'service-kit/contract/phone.ts';
 import { askedProvider } from '../domain/attempts.ts';
-import { type Bound, dayMs, dayOf, hourMs, hourOf, untilTurn } from '../domain/bounds.ts';
+import { dayMs, dayOf, hourMs, hourOf, type Precondition, untilTurn } from '../domain/bounds.ts';
 import type { Payment } from '../domain/payment.ts';
-import { postpone, type RetryPolicy, waitForBound } from '../domain/retry-policy.ts';
+import { postpone, type RetryPolicy, waitForPrecondition } from '../domain/retry-policy.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import { createDailyAllowance } from './daily-allowance.ts';
 
-/** The bounds on what a mistake can cost: where SMS may go, and how many. They hold for each offer to a live provider. */
+/**
+ * What has to hold for each offer to a live provider: a phone, and the bounds on what a mistake can cost, which are where SMS may go
+ * and how many.
+ */
 export interface Bounds {
   /**
    * Whether a bound applies to the attempt that was begun. If so, its phone is final: the one that is stored for the customer
@@ -22,7 +25,8 @@ export interface Bounds {
   count(begun: Payment): boolean;
   /**
    * Counts the SMS of an attempt that was begun and is not recorded yet. Returns `begun` if it may be made, else `before`, the
-   * payment without it, as it waits: for the bound, or for a store that does not answer. Not a promise unless a bound applies.
+   * payment without it, as it waits: for the bound, for a phone, or for a store that does not answer. A payment without a phone gets
+   * its customer's. Not a promise unless a bound applies.
    */
   admit(begun: Payment, before: Payment): Payment | Promise<Payment>;
 }
@@ -38,7 +42,7 @@ export interface BoundsSettings {
 }
 
 export interface BoundsOptions extends BoundsSettings {
-  store: Pick<Store, 'takeOfDay' | 'takeOfRecipient'>;
+  store: Pick<Store, 'takeOfDay' | 'takeOfRecipient' | 'findPhone'>;
   /** Null until the provider service has reported it: until then it counts as live, because it may be. */
   modeOf: (provider: Provider) => Mode | null;
   clock: Pick<ClockWatch, 'aheadMs' | 'mayExpire'>;
@@ -73,7 +77,7 @@ export function createBounds(options: BoundsOptions): Bounds {
   }
 
   /** The day is asked first, because its answer is mostly known here, and it can be given back. */
-  async function take(phone: string, segments: number): Promise<Bound | undefined> {
+  async function take(phone: string, segments: number): Promise<Precondition | undefined> {
     const giveBack = maxPerDay === 0 ? () => {} : await daily.take(segments);
     if (!giveBack) return 'daily_limit';
     let isTaken = false;
@@ -85,14 +89,16 @@ export function createBounds(options: BoundsOptions): Bounds {
     return isTaken ? undefined : 'recipient_limit';
   }
 
-  async function findBound(begun: Payment): Promise<Bound | undefined> {
+  async function findReason(begun: Payment): Promise<Precondition | undefined> {
     const { phone, segments } = begun;
-    if (phone === null) return undefined; // a live provider refuses it
+    // A provider whose mode is not known may be a sandbox, which needs no phone.
+    if (phone === null) return modeAt(begun) === 'live' ? 'phone_unknown' : undefined;
     if (!isOrdinaryNumberOf(countriesOf(begun) ?? [], phone)) return 'country_not_allowed';
     return count(begun) ? take(phone, segments) : undefined;
   }
 
-  const waitMs: Record<Bound, () => number> = {
+  const waitMs: Record<Precondition, () => number> = {
+    phone_unknown: () => Number.POSITIVE_INFINITY,
     country_not_allowed: () => Number.POSITIVE_INFINITY,
     daily_limit: () => untilTurn(now(), dayMs),
     recipient_limit: () => untilTurn(now(), hourMs),
@@ -100,9 +106,11 @@ export function createBounds(options: BoundsOptions): Bounds {
 
   async function admitBounded(begun: Payment, before: Payment): Promise<Payment> {
     try {
-      const bound = await findBound(begun);
-      if (!bound) return begun;
-      return waitForBound(before, bound, policy, modeAt(begun) === null ? askAgainMs : waitMs[bound]());
+      const phone = begun.phone ?? (await store.findPhone(begun.customer_id)) ?? null;
+      const reason = await findReason({ ...begun, phone });
+      if (!reason) return { ...begun, phone };
+      const pauseMs = modeAt(begun) === null ? askAgainMs : waitMs[reason]();
+      return waitForPrecondition({ ...before, phone }, reason, policy, pauseMs);
     } catch (err) {
       if (!(err instanceof StoreUnavailable)) throw err;
       log.error({ err }, 'the bounds cannot be checked; the notification waits');

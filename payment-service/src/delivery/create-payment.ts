@@ -50,7 +50,7 @@ const maxInBackground = 64;
 
 export function createPaymentCreation(options: PaymentCreationOptions): PaymentCreation {
   const { store, delivery, policy, bounds, onChange = () => {} } = options;
-  const { begin, phoneOf } = createBegin({ store, delivery, bounds, findCreated });
+  const { begin, phoneOf } = createBegin({ delivery, bounds, findCreated });
   let inBackground = 0;
 
   const createNotified: CreatePayment = async (request, idempotencyKey, log, waitMs) => {

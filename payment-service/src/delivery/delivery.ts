@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { inSpan, resumeCorrelation } from 'service-kit/telemetry/correlation.ts';
 import { askedProvider, settleAttempt } from '../domain/attempts.ts';
-import type { Payment, PaymentObserver } from '../domain/payment.ts';
+import { isOpen, type Payment, type PaymentObserver } from '../domain/payment.ts';
 import { expire, hold, isExpired, postpone, type RetryPolicy } from '../domain/retry-policy.ts';
 import type { Store } from '../store/store.ts';
 import type { Bounds } from './bounds.ts';
@@ -59,11 +59,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);
-    if (stopping.aborted && interrupted.notification_status === 'pending')
-      return release(interrupted, claimed);
+    if (stopping.aborted && isOpen(interrupted)) return release(interrupted, claimed);
     const settled = await notifier.settleUnknown(interrupted);
     const known = settled.payment;
-    if (known.notification_status !== 'pending') return end(known, claimed, log);
+    if (!isOpen(known)) return end(known, claimed, log);
     if (isExpired(known)) return resumeExpired(settled, claimed, log, stopping);
     return mayBeAnswered(settled) ? askAgain(known, claimed) : goOn(known, claimed, log, stopping);
   }
@@ -96,7 +95,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment> {
     const settled = await notifier.settleUnknown(claimed);
     const known = settled.payment;
-    const reopened = known.notification_service === null ? reopen(known) : undefined;
+    const reopened = isTaken(known) ? undefined : reopen(known);
     if (!reopened) return end(known, claimed, log);
     return mayBeAnswered(settled) ? askAgain(reopened, claimed) : tryAgain(reopened, claimed, log);
   }
@@ -122,7 +121,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return isKnown ? wait(admitted, before) : end(admitted, before, log);
     }
     // No provider is available: the attempts that `begin` skipped are not recorded, and no retry is counted.
-    return wait({ ...postpone(payment, policy, notifier.availableInMs()), reason: null }, before);
+    const postponed = postpone(payment, policy, notifier.availableInMs(payment));
+    return wait({ ...postponed, notification_status: 'pending', reason: null }, before);
   }
 
   async function wait(postponed: Payment, before: Payment): Promise<Payment> {
@@ -145,7 +145,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     begin(payment) {
       const begun = notifier.begin(payment);
-      return askedProvider(begun) ? begun : postpone(begun, policy, notifier.availableInMs());
+      return askedProvider(begun) ? begun : postpone(begun, policy, notifier.availableInMs(begun));
     },
     round(payment, ...args) {
       const work = () => round(payment, ...args);
@@ -182,8 +182,11 @@ function endInterrupted(payment: Payment): Payment {
   return settleAttempt(payment, index, { outcome: 'unknown', reason: 'interrupted' });
 }
 
-const isWaiting = (payment: Payment) =>
-  payment.notification_status === 'pending' && askedProvider(payment) === undefined;
+/** An SMS of it was accepted, and may still arrive or has. */
+const isTaken = ({ notification_status }: Payment) =>
+  notification_status === 'sent' || notification_status === 'delivered';
+
+const isWaiting = (payment: Payment) => isOpen(payment) && askedProvider(payment) === undefined;
 
 /** Attempts before the last retry by hand do not hold a notification. */
 const isHeldBack = ({ attempts, reopened }: Payment, { unknownOutcome }: RetryPolicy) =>

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Payment } from '../domain/payment.ts';
+import type { Attempt, Payment } from '../domain/payment.ts';
 
 /** Logs one line for each round on record: which provider handled the payment, the outcome, and the attempts that explain it. */
 export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs: number): void {
@@ -14,8 +14,12 @@ export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs:
       notification_status: payment.notification_status,
       next_attempt_at,
       retries: payment.retries,
-      attempts,
+      attempts: attempts.map(attemptToLog),
     },
     'notification handled',
   );
 }
+
+/** Without the digits of the phone. */
+export const attemptToLog = ({ phone_last4: _, deliveries, ...attempt }: Attempt) =>
+  deliveries.length > 0 ? { ...attempt, deliveries } : attempt;

@@ -1,4 +1,5 @@
-import type { Provider } from 'service-kit/contract/notification.ts';
+import { type Provider, providers } from 'service-kit/contract/notification.ts';
+import { scheduleFirstAsk } from '../domain/asks.ts';
 import {
   askedProvider,
   attemptKey,
@@ -7,6 +8,7 @@ import {
   settleAttempt,
   startAttempt,
 } from '../domain/attempts.ts';
+import { candidatesFor } from '../domain/deliveries.ts';
 import { circuitOpen, consequencesOf, throttled } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
@@ -21,7 +23,8 @@ import { createThrottle } from './throttle.ts';
 export interface Notifier {
   /**
    * Adds the next attempt to a payment: through Aldeamo, or through Twilio if Aldeamo is not available. Skipped attempts are
-   * recorded: they explain the failover. If neither is available, no attempt runs.
+   * recorded: they explain the failover. If neither is available, no attempt runs. A provider that has accepted the SMS and not
+   * delivered it is left out, since it would hardly deliver it now.
    */
   begin(payment: Payment): Payment;
   /**
@@ -38,8 +41,10 @@ export interface Notifier {
   settleUnknown(payment: Payment): Promise<Settled>;
   /** The active provider; null if none is available. */
   current(): Provider | null;
-  /** The time until a provider is available, in ms: 0, or until a pause ends or a circuit lets a probe through. */
-  availableInMs(): number;
+  /**
+   * The time until a provider is available for this payment, in ms: 0, or until a pause ends or a circuit lets a probe through.
+   */
+  availableInMs(payment: Payment): number;
   /** Checks Aldeamo now, and closes its circuit if it is healthy. */
   recover(): Promise<boolean>;
   report(): Record<Provider, ProviderReport>;
@@ -53,18 +58,16 @@ export interface Settled {
 }
 
 export interface NotifierOptions extends Omit<ProviderBreakerOptions, 'modes'> {
-  policy: Pick<RetryPolicy, 'unknownOutcome'>;
+  policy: Pick<RetryPolicy, 'unknownOutcome' | 'receiptTimeoutMs'>;
   /** They hold for the offer to Twilio that follows one to Aldeamo. */
   bounds?: Pick<Bounds, 'admit'>;
   /** Default: nothing is known of them, and a sandbox beside a live provider accepts no SMS. */
   modes?: ProviderModes;
 }
 
-export const providers = ['Aldeamo', 'Twilio'] as const;
-
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
-export function createNotifier({ policy, bounds, ...given }: NotifierOptions): Notifier {
-  const { clients, log, modes = createProviderModes({ allowMixed: false, log }) } = given;
+export function createNotifier({ bounds, ...given }: NotifierOptions): Notifier {
+  const { clients, policy, log, modes = createProviderModes({ allowMixed: false, log }) } = given;
   const throttle = createThrottle();
   const options = { ...given, modes };
 
@@ -91,7 +94,8 @@ export function createNotifier({ policy, bounds, ...given }: NotifierOptions): N
   function failsOver(payment: Payment): boolean {
     const { provider, outcome } = lastAttempt(payment);
     if (provider !== 'Aldeamo' || outcome === null) return false;
-    if (payment.next_attempt_at !== null) return false; // it waits for a bound
+    if (payment.next_attempt_at !== null) return false; // it is held
+    if (!candidatesFor(payment).includes('Twilio')) return false;
     return consequencesOf({ outcome }, policy.unknownOutcome).failOver;
   }
 
@@ -115,10 +119,11 @@ export function createNotifier({ policy, bounds, ...given }: NotifierOptions): N
   });
 
   return {
-    begin(payment) {
-      const offered = offerTo('Aldeamo', payment);
-      return askedProvider(offered) ? offered : offerTo('Twilio', offered);
-    },
+    begin: (payment) =>
+      candidatesFor(payment).reduce(
+        (offered, provider) => (askedProvider(offered) ? offered : offerTo(provider, offered)),
+        payment,
+      ),
 
     async notify(payment, save) {
       switch (askedProvider(payment)) {
@@ -134,12 +139,13 @@ export function createNotifier({ policy, bounds, ...given }: NotifierOptions): N
       }
     },
 
-    settleUnknown: (payment) => settleUnknown(clients, payment),
+    settleUnknown: (payment) => settleUnknown(clients, payment, policy.receiptTimeoutMs),
     current: () => providers.find(isAvailable) ?? null,
-    availableInMs() {
-      if (providers.some(isAvailable)) return 0;
+    availableInMs(payment) {
+      const candidates = candidatesFor(payment);
+      if (candidates.some(isAvailable)) return 0;
       // A half-open circuit has no time of its next probe: it is looked at again in a second.
-      return Math.max(Math.min(...providers.map(availableInMs)), 1000);
+      return Math.max(Math.min(...candidates.map(availableInMs)), 1000);
     },
     recover: aldeamo.recover,
     report: () => ({ Aldeamo: reportOf('Aldeamo'), Twilio: reportOf('Twilio') }),
@@ -153,7 +159,11 @@ export function createNotifier({ policy, bounds, ...given }: NotifierOptions): N
   };
 }
 
-async function settleUnknown(clients: NotifierOptions['clients'], payment: Payment): Promise<Settled> {
+async function settleUnknown(
+  clients: NotifierOptions['clients'],
+  payment: Payment,
+  receiptTimeoutMs: number,
+): Promise<Settled> {
   const answers = await Promise.all(
     payment.attempts.map(async ({ provider, outcome, started_at }, index) =>
       outcome === 'unknown'
@@ -162,7 +172,10 @@ async function settleUnknown(clients: NotifierOptions['clients'], payment: Payme
     ),
   );
   const settled = answers.reduce<Payment>(
-    (known, answer, index) => (typeof answer === 'object' ? settleAttempt(known, index, answer) : known),
+    (known, answer, index) =>
+      typeof answer === 'object'
+        ? scheduleFirstAsk(settleAttempt(known, index, answer), answer, receiptTimeoutMs)
+        : known,
     payment,
   );
   return { payment: settled, isUnanswered: answers.includes('unanswered') };

@@ -1,10 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { inSpan } from 'service-kit/telemetry/correlation.ts';
+import { scheduleFirstAsk } from '../domain/asks.ts';
 import { attemptKey, endAttempt, reasonOf } from '../domain/attempts.ts';
 import { circuitOpen, consequencesOf } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
-import { secondsLeft } from '../domain/retry-policy.ts';
+import { type RetryPolicy, secondsLeft } from '../domain/retry-policy.ts';
 import { type CircuitBreakerParameters, createCircuitBreaker } from '../providers/circuit-breaker.ts';
 import type { CircuitState } from '../providers/circuit-report.ts';
 import { accountRefused } from '../providers/circuit-state.ts';
@@ -25,6 +26,7 @@ export interface NotifierObserver {
 export interface ProviderBreakerOptions {
   clients: Record<Provider, ProviderClient>;
   parameters: CircuitBreakerParameters;
+  policy: Pick<RetryPolicy, 'receiptTimeoutMs'>;
   observers?: NotifierObserver[];
   /** Default: the wall clock is right. */
   clock?: Pick<ClockWatch, 'aheadMs'>;
@@ -35,7 +37,7 @@ export interface ProviderBreakerOptions {
 /** The breaker around the calls to one provider; `next` gets a payment whose attempt failed or was not made. */
 export function createProviderBreaker(
   provider: Provider,
-  { clients, parameters, observers = [], clock, modes, log }: ProviderBreakerOptions,
+  { clients, parameters, policy, observers = [], clock, modes, log }: ProviderBreakerOptions,
   throttle: Throttle,
   next: (ended: Payment, save: Save) => Promise<Payment>,
 ) {
@@ -59,7 +61,7 @@ export function createProviderBreaker(
       for (const { attemptEnded } of observers) attemptEnded?.(provider, outcome, durationMs);
       const isRefused = outcome.outcome === 'not_sent' && outcome.account_refused;
       return {
-        result: endAttempt(payment, outcome, durationMs),
+        result: scheduleFirstAsk(endAttempt(payment, outcome, durationMs), outcome, policy.receiptTimeoutMs),
         countsAs: consequencesOf(outcome).breaker,
         opensCircuit: isRefused ? accountRefused(outcome.reason) : undefined,
         reason: reasonOf(outcome),

@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { Problem } from 'service-kit/http/problem.ts';
-import { waitsForBound } from '../domain/bounds.ts';
-import type { Payment } from '../domain/payment.ts';
-import { isHeld, type RetryPolicy } from '../domain/retry-policy.ts';
+import { isRefusal } from '../domain/deliveries.ts';
+import { change, type Payment } from '../domain/payment.ts';
+import type { RetryPolicy } from '../domain/retry-policy.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
 import type { Delivery } from './delivery.ts';
 
@@ -31,13 +31,8 @@ export function createNotificationRetry({
   return async (paymentId, givenPhone, log) => {
     const payment = await store.find(paymentId);
     if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
-    if (payment.notification_status !== 'failed' && !isHeld(payment) && !waitsForBound(payment)) {
-      throw new Problem(
-        409,
-        'nothing-to-retry',
-        'The notification has not failed, is not held, and does not wait for a bound.',
-      );
-    }
+    if (payment.notification_status !== 'failed' && payment.notification_status !== 'held')
+      throw new Problem(409, 'nothing-to-retry', 'The notification has not failed, and is not held.');
     if (payment.message === null) {
       throw new Problem(409, 'message-forgotten', 'The text was redacted: there is nothing to send.');
     }
@@ -50,14 +45,13 @@ export function createNotificationRetry({
     const reopen = (known: Payment): Payment | undefined =>
       isFinal(known)
         ? undefined
-        : {
-            ...known,
+        : change(known, {
             reason: null,
             phone,
             notification_status: 'pending',
             reopened: known.attempts.length,
             expires_at: new Date(Date.now() + policy.ttlMs).toISOString(),
-          };
+          });
     try {
       return await delivery.retry(await store.claim(payment), reopen, log);
     } catch (error) {
@@ -67,6 +61,6 @@ export function createNotificationRetry({
   };
 }
 
-/** A provider has rejected the recipient since the last retry by hand. */
+/** A provider has rejected the recipient since the last retry by hand, at once or by a receipt. */
 const isRejected = ({ notification_status, attempts, reopened }: Payment) =>
-  notification_status === 'failed' && attempts.slice(reopened).some(({ outcome }) => outcome === 'rejected');
+  notification_status === 'failed' && attempts.slice(reopened).some(isRefusal);

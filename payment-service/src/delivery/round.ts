@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Payment, PaymentObserver } from '../domain/payment.ts';
 import { type RetryPolicy, scheduleRetry } from '../domain/retry-policy.ts';
 import { LeaseLost, type Store, type StoredAnswer } from '../store/store.ts';
-import { logPayment } from './log-payment.ts';
+import { attemptToLog, logPayment } from './log-payment.ts';
 import type { Notifier } from './notifier.ts';
 
 /** A payment at the end of a round, as it is on record. */
@@ -57,7 +57,7 @@ export function createRound({ store, notifier, policy, save }: RoundOptions): Ro
         recorded = next;
         current = next;
       });
-      current = scheduleRetry(notified, policy, notifier.availableInMs());
+      current = scheduleRetry(notified, policy, notifier.availableInMs(notified));
       const answer = answerTo?.(current);
       await save(current, recorded, answer);
       // Only what is on record is logged as handled: the replica that claims the payment next would log it again.
@@ -65,7 +65,7 @@ export function createRound({ store, notifier, policy, save }: RoundOptions): Ro
       return { payment: current, isRecorded: true, answer };
     } catch (err) {
       // The record has an attempt without an outcome, which counts as possibly made. Only this line has its outcome.
-      const fields = { payment_id: payment.payment_id, attempts: current.attempts };
+      const fields = { payment_id: payment.payment_id, attempts: current.attempts.map(attemptToLog) };
       if (err instanceof LeaseLost) log.warn(fields, 'another worker has claimed this notification');
       else log.error({ err, ...fields }, 'an outcome could not be recorded');
       return { payment: await findRecorded(recorded), isRecorded: false, answer: undefined };

@@ -1,6 +1,7 @@
-import type { Outcome, Provider, Receipt } from 'service-kit/contract/notification.ts';
+import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
+import { isDelivered, isUnderWay, takenBy } from './deliveries.ts';
 import { consequencesOf } from './outcome.ts';
-import type { Attempt, Payment } from './payment.ts';
+import { type Attempt, change, type Payment } from './payment.ts';
 
 /** The attempts of a notification: each function takes a payment and returns the next version of it. */
 
@@ -13,8 +14,15 @@ export function startAttempt(payment: Payment, provider: Provider): Payment {
     started_at: new Date().toISOString(),
     duration_ms: null,
     mode: null,
+    phone_last4: null,
+    deliveries: [],
   };
-  return { ...payment, next_attempt_at: null, reason: null, attempts: [...payment.attempts, attempt] };
+  return change(payment, {
+    notification_status: 'pending',
+    next_attempt_at: null,
+    reason: null,
+    attempts: [...payment.attempts, attempt],
+  });
 }
 
 /** Ends the running attempt, which is the last one. */
@@ -38,65 +46,34 @@ export function settleAttempt(
     message_id: outcome.outcome === 'accepted' ? outcome.message_id : null,
     duration_ms: durationMs ?? attempt.duration_ms,
     mode: outcome.mode ?? attempt.mode,
+    phone_last4: attempt.phone_last4 ?? payment.phone?.slice(-4) ?? null,
   });
+  return { ...change(payment, { attempts }), ...settledStatus(payment, attempts, outcome) };
+}
+
+type Status = Pick<Payment, 'notification_status' | 'notification_service' | 'reason' | 'next_attempt_at'>;
+
+/** The notification status once the outcome of one of the attempts is known. */
+function settledStatus(payment: Payment, attempts: Attempt[], outcome: Outcome): Status {
+  const { notification_status, reason, next_attempt_at } = payment;
+  const notification_service = takenBy(attempts);
+  const ended = { notification_service, reason: null, next_attempt_at: null };
+  if (attempts.some(isDelivered)) return { ...ended, notification_status: 'delivered' };
   // An accepted SMS stays accepted, whatever becomes known of another attempt.
-  const accepted = attempts.find((other) => other.outcome === 'accepted');
+  if (attempts.some(isUnderWay)) return { ...ended, notification_status: 'sent' };
   // A rejection is final, also if another attempt turns out not to have been sent.
-  const isRefused = payment.notification_status === 'failed';
-  const status = accepted ? 'sent' : isRefused ? 'failed' : consequencesOf(outcome).status;
-  const reason = isRefused ? payment.reason : reasonOf(outcome);
-  return {
-    ...payment,
-    attempts,
-    reason: status === 'failed' ? reason : null,
-    next_attempt_at: status === 'pending' ? payment.next_attempt_at : null,
-    notification_status: status,
-    notification_service: accepted?.provider ?? null,
-  };
+  if (notification_status === 'failed') return { ...ended, notification_status, reason };
+  const { status } = consequencesOf(outcome);
+  // A phone may still become known. A provider service reports it whose mode was not known before.
+  if (reasonOf(outcome) === 'phone_unknown')
+    return { ...ended, notification_status: 'held', reason: 'phone_unknown' };
+  if (status === 'failed') return { ...ended, notification_status: status, reason: reasonOf(outcome) };
+  return { notification_status: 'pending', notification_service, reason: null, next_attempt_at };
 }
 
 /** The unknown outcome of this attempt is why another one was made, so its reason is not overwritten. */
 const wasResent = ({ attempts }: Payment, index: number) =>
   attempts[index]?.outcome === 'unknown' && index < attempts.length - 1;
-
-/**
- * Applies a provider's receipt to the attempt that it is about. A notification only moves forward: the same payment is
- * returned if the receipt changes nothing, undefined if there is no such attempt.
- */
-export function applyReceipt(payment: Payment, receipt: Receipt): Payment | undefined {
-  const { attempts } = payment;
-  const index = attempts.findIndex((_, at) => attemptKey(payment, at) === receipt.idempotency_key);
-  const attempt = attempts[index];
-  if (attempt?.provider !== receipt.provider) return undefined;
-  if (attempt.message_id !== null && attempt.message_id !== receipt.message_id) return undefined;
-
-  const hasFailed = attempt.message_id !== null && attempt.outcome !== 'accepted';
-  if (payment.notification_status === 'delivered' || hasFailed) return payment;
-  return receipt.status === 'delivered'
-    ? applyDelivered(payment, index, receipt)
-    : applyUndelivered(payment, index, receipt);
-}
-
-const applyDelivered = (payment: Payment, index: number, { message_id }: Receipt): Payment => ({
-  ...settleAttempt(payment, index, { outcome: 'accepted', message_id }),
-  notification_status: 'delivered',
-});
-
-function applyUndelivered(payment: Payment, index: number, receipt: Receipt): Payment {
-  const reason = receipt.reason ?? 'undelivered';
-  const outcome = receipt.status === 'rejected' ? 'rejected' : 'not_sent';
-  const settled = settleAttempt(payment, index, { outcome, reason });
-  const attempt = { ...(settled.attempts[index] as Attempt), message_id: receipt.message_id };
-  const undelivered = { ...settled, attempts: settled.attempts.with(index, attempt) };
-  if (undelivered.notification_status === 'sent') return undelivered; // by another attempt
-  // The provider has tried, so that another SMS is for a person to decide.
-  return {
-    ...undelivered,
-    reason: undelivered.reason ?? reason,
-    next_attempt_at: null,
-    notification_status: 'failed',
-  };
-}
 
 export function lastAttempt({ attempts, payment_id }: Payment): Attempt {
   const attempt = attempts.at(-1);

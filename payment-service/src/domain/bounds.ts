@@ -1,12 +1,18 @@
 import type { Payment } from './payment.ts';
 
-/** The reasons of a notification that waits for a bound on what a mistake can cost, though a provider is available. */
+/** The reasons of a notification that is held by a bound on what a mistake can cost, though a provider is available. */
 export const bounds = ['country_not_allowed', 'daily_limit', 'recipient_limit'] as const;
-export type Bound = (typeof bounds)[number];
 
-const names = new Set<string | null>(bounds);
-export const waitsForBound = ({ notification_status, reason }: Payment): boolean =>
-  notification_status === 'pending' && names.has(reason);
+/** What has to hold before a live provider gets an SMS; `phone_unknown` until the customer has a phone. */
+const preconditions = [...bounds, 'phone_unknown'] as const;
+export type Precondition = (typeof preconditions)[number];
+
+/** The reasons of a notification that is held. */
+export const heldReasons = [...preconditions, 'unknown_outcome'] as const;
+
+const names = new Set<string | null>(preconditions);
+export const waitsForPrecondition = ({ notification_status, reason }: Payment): boolean =>
+  notification_status === 'held' && names.has(reason);
 
 export const dayMs = 86_400_000;
 export const hourMs = 3_600_000;

@@ -1,4 +1,4 @@
-import type { Outcome } from 'service-kit/contract/notification.ts';
+import type { Outcome, ReceiptStatus } from 'service-kit/contract/notification.ts';
 
 export interface Consequences {
   /** Whether the next provider is called. */
@@ -11,6 +11,9 @@ export interface Consequences {
 
 /** After an unknown outcome: `resend` may send the SMS twice; `hold` sends none until a person retries. */
 export type UnknownOutcomePolicy = 'resend' | 'hold';
+
+/** After an SMS that did not reach the handset: `resend` sends it once through the other provider; `fail` ends the notification. */
+export type UndeliveredPolicy = 'resend' | 'fail';
 
 /** What follows from the outcome of an attempt; docs/delivery.md has it as a table. */
 export function consequencesOf(
@@ -39,6 +42,27 @@ export function consequencesOf(
       };
     case 'unknown':
       return { failOver: unknownOutcome === 'resend', breaker: 'failure', status: 'pending' };
+  }
+}
+
+/**
+ * The notification status that follows from what a receipt says, if no other attempt may reach the customer; `pending` means that
+ * another provider is to send. docs/delivery.md has it as a table.
+ */
+export function consequencesOfReceipt(
+  status: ReceiptStatus,
+  undelivered: UndeliveredPolicy,
+): 'delivered' | 'pending' | 'failed' {
+  switch (status) {
+    case 'delivered':
+      return 'delivered';
+    case 'not_sent':
+      return 'pending'; // no duplicate is possible
+    case 'undelivered':
+      return undelivered === 'resend' ? 'pending' : 'failed'; // the SMS may arrive after all
+    case 'filtered': // another provider would be filtered, too: the text or the sender must change
+    case 'refused':
+      return 'failed';
   }
 }
 

@@ -1,8 +1,24 @@
 import { z } from 'zod';
+import { deliveredAt, deliveryOf, isPossibleDuplicate, sentAt } from './deliveries.ts';
 import { formatAmount } from './money.ts';
-import { isPossibleDuplicate, type Payment, paymentSchema } from './payment.ts';
+import { type Attempt, attemptSchema, type Payment, paymentSchema } from './payment.ts';
 
 const stored = paymentSchema.shape;
+
+export const attemptViewSchema = attemptSchema.extend({
+  delivery: z
+    .object({
+      status: z.enum(['delivered', 'undelivered', 'not_sent']),
+      reason: z.string().nullable(),
+      at: z.iso.datetime(),
+    })
+    .nullable()
+    .meta({
+      description:
+        'What became of the SMS: `delivered` if a receipt says so, else what the last one says; null if none came. One that was filtered or refused is `undelivered`',
+    }),
+});
+type AttemptView = z.infer<typeof attemptViewSchema>;
 
 /** A payment as clients see it: its notification is nested, its amount is a decimal number, its phone is left out. */
 export const paymentViewSchema = z.object({
@@ -18,12 +34,24 @@ export const paymentViewSchema = z.object({
       'A provider accepted the SMS, and another attempt was accepted as well, or may have been: the customer may receive it twice',
   }),
   created_at: stored.created_at,
+  updated_at: z.iso.datetime(),
+  sent_at: z.iso
+    .datetime()
+    .nullable()
+    .meta({ description: 'When the provider of `notification_service` accepted the SMS' }),
+  delivered_at: z.iso
+    .datetime()
+    .nullable()
+    .meta({ description: 'When the SMS was delivered, by its receipt' }),
+  expires_at: stored.expires_at.meta({
+    description: 'When the notification fails if no provider has accepted it',
+  }),
   notification: z.object({
     message: stored.message,
     encoding: stored.encoding,
     segments: stored.segments,
     reason: stored.reason,
-    attempts: stored.attempts,
+    attempts: z.array(attemptViewSchema),
     next_attempt_at: stored.next_attempt_at,
   }),
 });
@@ -40,15 +68,27 @@ export function viewPayment(payment: Payment): PaymentView {
     notification_status: payment.notification_status,
     possible_duplicate: isPossibleDuplicate(payment.attempts),
     created_at: payment.created_at,
+    updated_at: payment.updated_at ?? payment.created_at,
+    sent_at: sentAt(payment),
+    delivered_at: deliveredAt(payment),
+    expires_at: payment.expires_at,
     notification: {
       message: payment.message,
       encoding: payment.encoding,
       segments: payment.segments,
       reason: payment.reason,
-      attempts: payment.attempts,
+      attempts: payment.attempts.map(viewAttempt),
       next_attempt_at: payment.next_attempt_at,
     },
   };
+}
+
+export function viewAttempt(attempt: Attempt): AttemptView {
+  const counts = deliveryOf(attempt);
+  if (!counts) return { ...attempt, delivery: null };
+  const { status, reason, at } = counts;
+  const isSeen = status === 'delivered' || status === 'not_sent';
+  return { ...attempt, delivery: { status: isSeen ? status : 'undelivered', reason, at } };
 }
 
 /** Raw JSON for an amount of 16 digits, which would lose its last decimal as a double. */

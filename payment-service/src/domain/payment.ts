@@ -1,13 +1,28 @@
 import { modeSchema } from 'service-kit/contract/mode.ts';
-import { phoneSchema, providerSchema } from 'service-kit/contract/notification.ts';
+import { phoneSchema, providerSchema, receiptStatusSchema } from 'service-kit/contract/notification.ts';
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
 import { writeMoney } from './money.ts';
 import { newPaymentId } from './payment-id.ts';
 
-export const notificationStatusSchema = z.enum(['pending', 'sent', 'delivered', 'failed']);
+/** `held`: nothing happens until something else does, which the reason names. */
+export const notificationStatusSchema = z.enum([
+  'pending',
+  'held',
+  'sent',
+  'delivered',
+  'failed',
+  'cancelled',
+]);
 
-const attemptSchema = z.object({
+const deliverySchema = z.object({
+  status: receiptStatusSchema,
+  reason: z.string().nullable(),
+  at: z.iso.datetime().meta({ description: "The provider's own time if its receipt has one" }),
+});
+export type Delivery = z.infer<typeof deliverySchema>;
+
+export const attemptSchema = z.object({
   provider: providerSchema,
   outcome: z
     .enum(['accepted', 'rejected', 'not_sent', 'unknown'])
@@ -25,6 +40,14 @@ const attemptSchema = z.object({
     description:
       'Whether the provider service sends for real: `sandbox` sent nothing. null if it has not answered, as for an attempt that was not made, or of an earlier release',
   }),
+  phone_last4: z.string().nullable().default(null).meta({
+    description: 'The last four digits of the phone; null if none was known, or once it is redacted',
+    example: '4567',
+  }),
+  deliveries: z.array(deliverySchema).default([]).meta({
+    description:
+      'What its receipts said, in the order of their arrival, at most 20; a repeated one is left out',
+  }),
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 
@@ -41,10 +64,10 @@ export const paymentSchema = z.object({
   segments: z.number().int().meta({ description: 'The number of SMS that the text takes' }),
   notification_service: providerSchema
     .nullable()
-    .meta({ description: 'The provider that accepted the notification' }),
+    .meta({ description: 'The provider that accepted the notification last, whatever became of it' }),
   notification_status: notificationStatusSchema,
   reason: z.string().nullable().meta({
-    description: 'Why the notification failed, is held, or waits though a provider is available',
+    description: 'Why the notification failed or is held; `no_receipt` if it was sent and no receipt came',
     example: 'expired',
   }),
   attempts: z.array(attemptSchema),
@@ -53,11 +76,17 @@ export const paymentSchema = z.object({
   expires_at: z.iso.datetime(),
   /** Rounds in which no provider accepted it. */
   retries: z.number().int(),
+  /** When the provider is asked what became of the SMS; null if no receipt is missing. */
+  ask_at: z.iso.datetime().nullable().default(null),
+  /** How often it has answered that. */
+  asks: z.number().int().default(0),
   /** The number of attempts at the last retry by hand: the ones before it no longer count. */
   reopened: z.number().int(),
   /** The fencing token: incremented by each claim, so that writes of an earlier claim are rejected. */
   fence: z.number().int(),
   created_at: z.iso.datetime(),
+  /** When a client saw it change last; null in a record of an earlier release. */
+  updated_at: z.iso.datetime().nullable().default(null),
   /** The ids of the request that made the payment, for what the outbox does about it later. */
   traceparent: z.string().nullable(),
   request_id: z.string().nullable(),
@@ -81,6 +110,7 @@ export function newPayment(
 ): Payment {
   const { amount_minor, currency, customer_id, phone, ttl_seconds } = request;
   const now = Date.now();
+  const created_at = new Date(now).toISOString();
   const message =
     request.message ?? `Se ha procesado un pago de ${writeMoney(amount_minor, currency)} con éxito.`;
   const { encoding, segments } = measureText(message);
@@ -100,18 +130,24 @@ export function newPayment(
     next_attempt_at: null,
     expires_at: new Date(now + (ttl_seconds === undefined ? ttlMs : ttl_seconds * 1000)).toISOString(),
     retries: 0,
+    ask_at: null,
+    asks: 0,
     reopened: 0,
     fence: 1,
-    created_at: new Date(now).toISOString(),
+    created_at,
+    updated_at: created_at,
     traceparent,
     request_id,
   };
 }
 
-/** One attempt was accepted, and another one was accepted or may have been. */
-export function isPossibleDuplicate(attempts: Attempt[]): boolean {
-  if (attempts.length < 2) return false;
-  const count = (outcome: Attempt['outcome']) =>
-    attempts.filter((attempt) => attempt.outcome === outcome).length;
-  return count('accepted') > 0 && count('accepted') + count('unknown') > 1;
-}
+/** The next version of a payment, changed now. */
+export const change = (payment: Payment, changes: Partial<Payment>): Payment => ({
+  ...payment,
+  ...changes,
+  updated_at: new Date().toISOString(),
+});
+
+/** The notification has not ended and no provider has it: it is tried again, or held. */
+export const isOpen = ({ notification_status }: Pick<Payment, 'notification_status'>): boolean =>
+  notification_status === 'pending' || notification_status === 'held';

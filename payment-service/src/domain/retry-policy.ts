@@ -1,7 +1,7 @@
 import { askedProvider } from './attempts.ts';
-import { type Bound, waitsForBound } from './bounds.ts';
-import type { UnknownOutcomePolicy } from './outcome.ts';
-import type { Payment } from './payment.ts';
+import { type Precondition, waitsForPrecondition } from './bounds.ts';
+import type { UndeliveredPolicy, UnknownOutcomePolicy } from './outcome.ts';
+import { change, isOpen, type Payment } from './payment.ts';
 
 /** When a notification that no provider has accepted is tried again, and when it fails. Durations are milliseconds. */
 export interface RetryPolicy {
@@ -10,6 +10,9 @@ export interface RetryPolicy {
   /** How long after the payment its notification is worth sending. */
   ttlMs: number;
   unknownOutcome: UnknownOutcomePolicy;
+  undelivered: UndeliveredPolicy;
+  /** After this time without a receipt the provider is asked what became of the SMS. */
+  receiptTimeoutMs: number;
   /** How long a provider that cannot answer for an unknown outcome is asked again before the SMS is sent again. */
   patienceMs: number;
 }
@@ -25,7 +28,7 @@ export const longestWaitMs = ({ maxMs }: Pick<RetryPolicy, 'maxMs'>): number => 
  * Schedules the next attempt after a round in which no provider has accepted the notification. Exponential backoff with full
  * jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that payments which failed together
  * are not retried together; not before a provider is available, in `availableInMs`, as far as that is within the longest wait.
- * A bound that kept the round from failing over has scheduled it.
+ * A precondition that kept the round from failing over has scheduled it.
  */
 export function scheduleRetry(
   payment: Payment,
@@ -33,9 +36,9 @@ export function scheduleRetry(
   availableInMs: number,
   random: () => number = Math.random,
 ): Payment {
-  if (payment.notification_status !== 'pending') return payment;
+  if (!isOpen(payment)) return payment;
   const retries = payment.retries + 1;
-  if (waitsForBound(payment)) return { ...payment, retries };
+  if (waitsForPrecondition(payment)) return { ...payment, retries };
   const backoff = random() * Math.min(policy.maxMs, policy.baseMs * 2 ** payment.retries);
   return { ...postpone(payment, policy, Math.max(backoff, availableInMs)), retries };
 }
@@ -43,21 +46,21 @@ export function scheduleRetry(
 /** Schedules the next attempt in `waitMs`, or after the longest wait, without counting a retry: no provider was called. */
 export function postpone(payment: Payment, policy: Pick<RetryPolicy, 'maxMs'>, waitMs: number): Payment {
   const at = Math.ceil(Date.now() + Math.min(waitMs, longestWaitMs(policy)));
-  return { ...payment, next_attempt_at: new Date(at).toISOString() };
+  return change(payment, { next_attempt_at: new Date(at).toISOString() });
 }
 
-/** The notification waits for `waitMs`, or the longest wait. */
-export const waitForBound = (
+/** The notification is held for `waitMs`, or the longest wait. */
+export const waitForPrecondition = (
   payment: Payment,
-  reason: Bound,
+  reason: Precondition,
   policy: Pick<RetryPolicy, 'maxMs'>,
   waitMs: number,
-): Payment => ({ ...postpone(payment, policy, waitMs), reason });
+): Payment => ({ ...postpone(payment, policy, waitMs), notification_status: 'held', reason });
 
-/** A bound that the notification waited for to the end stays its reason. */
+/** A precondition that the notification waited for to the end stays its reason. */
 export function expire(payment: Payment): Payment {
-  const reason = waitsForBound(payment) ? payment.reason : 'expired';
-  return { ...payment, reason, next_attempt_at: null, notification_status: 'failed' };
+  const reason = waitsForPrecondition(payment) ? payment.reason : 'expired';
+  return change(payment, { reason, next_attempt_at: null, notification_status: 'failed' });
 }
 
 export const isExpired = ({ expires_at }: Payment) => Date.parse(expires_at) <= Date.now();
@@ -71,13 +74,8 @@ export const secondsLeft = ({ expires_at }: Payment, clockAheadMs: number): numb
 
 /** No attempt is made until a person retries the notification. */
 export function hold(payment: Payment): Payment {
-  return { ...payment, reason: 'unknown_outcome', next_attempt_at: null };
+  return change(payment, { notification_status: 'held', reason: 'unknown_outcome', next_attempt_at: null });
 }
-
-export const isHeld = (payment: Payment) =>
-  payment.notification_status === 'pending' &&
-  payment.next_attempt_at === null &&
-  askedProvider(payment) === undefined;
 
 /**
  * When the outbox claims a notification, in ms since the epoch: when its lease expires, when its next attempt is due, or when
@@ -85,7 +83,7 @@ export const isHeld = (payment: Payment) =>
  */
 export function dueAt(payment: Payment, leaseMs: number): number | null {
   if (askedProvider(payment)) return Date.now() + leaseMs;
-  if (payment.notification_status !== 'pending') return null;
+  if (!isOpen(payment)) return null;
   const expiry = Date.parse(payment.expires_at);
   return payment.next_attempt_at === null ? expiry : Math.min(Date.parse(payment.next_attempt_at), expiry);
 }

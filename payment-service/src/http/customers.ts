@@ -2,6 +2,7 @@ import { customerIdSchema, phoneSchema } from 'service-kit/contract/notification
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { setPhone } from '../delivery/set-phone.ts';
 import type { Store } from '../store/store.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
 import { storeUnavailableResponse } from './store-unavailable.ts';
@@ -23,14 +24,14 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
       config: { access: ['client', 'admin'] },
       schema: {
         tags,
-        summary: "Set a customer's phone",
+        summary: "Set a customer's phone; notifications that are held without one are sent",
         params: paramsSchema,
         body: z.strictObject({ phone: phoneRequestSchema(rules) }),
         response: { 200: customerSchema, ...failures },
       },
     },
     async ({ params: { customer_id }, body: { phone } }) => {
-      await store.putPhone(customer_id, phone);
+      await setPhone(store, customer_id, phone);
       return { customer_id, phone };
     },
   );

@@ -2,22 +2,20 @@ import { receiptSchema } from 'service-kit/contract/notification.ts';
 import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { recordReceipt } from '../delivery/apply-receipt.ts';
-import type { PaymentObserver } from '../domain/payment.ts';
-import type { Store } from '../store/store.ts';
+import type { RecordReceipt } from '../delivery/apply-receipt.ts';
 import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
 
 /** For the provider services, which forward the delivery receipts of their providers. */
-export function registerReceipts(server: Server, store: Store, onChange: PaymentObserver): void {
+export function registerReceipts(server: Server, recordReceipt: RecordReceipt): void {
   server.post(
     '/receipts',
     {
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
-        summary: 'Record a delivery receipt: an accepted SMS was delivered, or was not',
+        summary: 'Record a delivery receipt: what became of an accepted SMS',
         description:
-          'Idempotent: a receipt that was applied before, or that arrives after a later status, changes nothing.',
+          'Idempotent: a receipt that was recorded before changes nothing. `delivered` counts, in whatever order receipts arrive.',
         body: receiptSchema,
         response: {
           204: z.undefined(),
@@ -30,7 +28,7 @@ export function registerReceipts(server: Server, store: Store, onChange: Payment
       },
     },
     async ({ body, log }, reply) => {
-      await recordReceipt(store, body, onChange, log);
+      await recordReceipt(body, log);
       return reply.code(204).send();
     },
   );

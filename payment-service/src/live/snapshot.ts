@@ -3,8 +3,10 @@ import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts'
 import { z } from 'zod';
 import { healthOf, healthSchema } from '../delivery/health.ts';
 import type { Notifier } from '../delivery/notifier.ts';
+import { isPossibleDuplicate } from '../domain/deliveries.ts';
 import { formatAmount } from '../domain/money.ts';
-import { isPossibleDuplicate, type Payment, paymentSchema } from '../domain/payment.ts';
+import { type Payment, paymentSchema } from '../domain/payment.ts';
+import { attemptViewSchema, viewAttempt } from '../domain/payment-view.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
 import { type Replicas, replicaSchema } from './replicas.ts';
@@ -22,10 +24,10 @@ const watchedPaymentSchema = paymentSchema
     notification_service: true,
     notification_status: true,
     reason: true,
-    attempts: true,
     created_at: true,
   })
   .extend({
+    attempts: z.array(attemptViewSchema),
     amount: z.string().meta({ description: 'A decimal number as text', example: '100.5' }),
     possible_duplicate: z.boolean(),
   });
@@ -94,5 +96,5 @@ const watchedPaymentOf = (payment: Payment): WatchedPayment => ({
   notification_service: payment.notification_service,
   notification_status: payment.notification_status,
   reason: payment.reason,
-  attempts: payment.attempts,
+  attempts: payment.attempts.map(viewAttempt),
 });

@@ -1,7 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { outcomes } from 'service-kit/contract/notification.ts';
+import { outcomes, providers } from 'service-kit/contract/notification.ts';
 import { durationBuckets } from 'service-kit/telemetry/metrics.ts';
-import { providers } from '../delivery/notifier.ts';
 import type { NotifierObserver } from '../delivery/provider-breaker.ts';
 import { circuitStates } from '../providers/circuit-report.ts';
 

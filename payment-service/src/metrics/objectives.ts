@@ -1,6 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { providers } from '../delivery/notifier.ts';
-import type { Payment, PaymentObserver } from '../domain/payment.ts';
+import { providers } from 'service-kit/contract/notification.ts';
+import { isDelivered, isRefusal } from '../domain/deliveries.ts';
+import { isOpen, type Payment, type PaymentObserver } from '../domain/payment.ts';
 
 /**
  * In seconds. The objectives of ops/prometheus/objectives.yml read the bucket of a minute and that of ten minutes; 1 and 10 are
@@ -45,24 +46,17 @@ export function measureObjectives(registry: Registry): PaymentObserver {
   return (payment, before) => {
     if (before === undefined) created.inc();
     if (payment.reopened > 0) return;
-    const provider = payment.notification_service;
-    if (isAccepted(payment) && !isAccepted(before) && provider)
-      acceptance.observe({ provider }, ageOf(payment));
-    if (
-      payment.notification_status === 'delivered' &&
-      before?.notification_status !== 'delivered' &&
-      provider
-    )
-      delivery.observe({ provider }, ageOf(payment));
-    if (isRejected(payment) && before?.notification_status === 'pending') refused.inc();
+    const takenBy = payment.notification_service;
+    if (takenBy && !before?.notification_service) acceptance.observe({ provider: takenBy }, ageOf(payment));
+    const deliveredBy = payment.attempts.find(isDelivered)?.provider;
+    if (deliveredBy && !before?.attempts.some(isDelivered))
+      delivery.observe({ provider: deliveredBy }, ageOf(payment));
+    if (isRefused(payment) && before && isOpen(before)) refused.inc();
   };
 }
 
-const isAccepted = (payment: Payment | undefined) =>
-  payment?.notification_status === 'sent' || payment?.notification_status === 'delivered';
-
-const isRejected = ({ notification_status, attempts }: Payment) =>
-  notification_status === 'failed' && attempts.some(({ outcome }) => outcome === 'rejected');
+const isRefused = ({ notification_status, notification_service, attempts }: Payment) =>
+  notification_status === 'failed' && notification_service === null && attempts.some(isRefusal);
 
 /** In seconds; 0 by a clock that was set back. */
 const ageOf = ({ created_at }: Payment) => Math.max(0, Date.now() - Date.parse(created_at)) / 1000;

@@ -1,5 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
-import { isPossibleDuplicate, notificationStatusSchema, type PaymentObserver } from '../domain/payment.ts';
+import { isPossibleDuplicate } from '../domain/deliveries.ts';
+import { notificationStatusSchema, type PaymentObserver } from '../domain/payment.ts';
 import { failureReasons, labelOfReason } from './failure-reasons.ts';
 
 /** Counts the payments that enter a notification status, by a request, the outbox or a receipt, and why notifications fail. */

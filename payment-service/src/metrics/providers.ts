@@ -1,5 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
-import { type Notifier, providers } from '../delivery/notifier.ts';
+import { providers } from 'service-kit/contract/notification.ts';
+import type { Notifier } from '../delivery/notifier.ts';
 import { type CircuitState, circuitStates } from '../providers/circuit-report.ts';
 import { areMixed } from '../providers/provider-modes.ts';
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { bounds } from '../domain/bounds.ts';
+import { heldReasons } from '../domain/bounds.ts';
 import type { Store, UnreadableObserver } from '../store/store.ts';
 
 /** Counts the reads, the outbox's included, that met a payment which cannot be read: one a lease for each that is due. */
@@ -16,10 +16,7 @@ export function countUnreadable(registry: Registry): UnreadableObserver {
  * Reads the store at each scrape. Its values are the same in all processes that share it. A gauge has no sample while the
  * database is down, because 0 would look like an empty backlog.
  */
-export function exportStore(
-  registry: Registry,
-  store: Pick<Store, 'check' | 'backlog' | 'countWaiting'>,
-): void {
+export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'backlog' | 'countHeld'>): void {
   const registers = [registry];
   // Both gauges of a scrape are collected at the same time, and share one query.
   let query: ReturnType<Store['backlog']> | undefined;
@@ -56,7 +53,7 @@ export function exportStore(
       else this.remove();
     },
   });
-  exportWaiting(registry, store);
+  exportHeld(registry, store);
   const oldestAgeMs = createAge();
   new Gauge({
     name: 'paysms_notification_backlog_oldest_age_seconds',
@@ -70,17 +67,17 @@ export function exportStore(
   });
 }
 
-/** Reads at each scrape what the notifications that wait for a bound wait for. No sample while the database is down, as above. */
-function exportWaiting(registry: Registry, store: Pick<Store, 'countWaiting'>): void {
+/** Reads at each scrape how many notifications are held, and why. No sample while the database is down, as above. */
+function exportHeld(registry: Registry, store: Pick<Store, 'countHeld'>): void {
   new Gauge({
-    name: 'paysms_notifications_waiting',
-    help: 'Notifications in the store that wait for a bound on what is sent, by reason',
+    name: 'paysms_notifications_held',
+    help: 'Notifications in the store that are held, by reason',
     labelNames: ['reason'],
     registers: [registry],
     async collect() {
       this.reset();
-      const waiting = await store.countWaiting().catch(() => undefined);
-      if (waiting) for (const reason of bounds) this.set({ reason }, waiting[reason] ?? 0);
+      const held = await store.countHeld().catch(() => undefined);
+      if (held) for (const reason of heldReasons) this.set({ reason }, held[reason] ?? 0);
     },
   });
 }

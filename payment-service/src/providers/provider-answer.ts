@@ -9,6 +9,8 @@ import type { UpstreamHealth } from 'service-kit/contract/account.ts';
 import { modeSchema } from 'service-kit/contract/mode.ts';
 import {
   answeredIdSchema,
+  type MessageReport,
+  messageReportSchema,
   notifyReplySchema,
   type Outcome,
   outcomeMembersSchema,
@@ -29,12 +31,7 @@ const replySchema = notifyReplySchema.extend({
  */
 export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
   const json = parseJson(answer.body);
-  if (answer.status === 200) {
-    const reply = replySchema.safeParse(json);
-    if (!reply.success || reply.data.provider !== provider) return unreadableAnswer;
-    const { message_id, mode } = reply.data;
-    return { outcome: 'accepted', message_id, ...(mode && { mode }) };
-  }
+  if (answer.status === 200) return acceptedBy(provider, json);
   const members = outcomeMembersSchema.safeParse(json);
   if (members.success) {
     const { outcome, reason, no_outage, account_refused, mode } = members.data;
@@ -51,6 +48,13 @@ export function outcomeOfAnswer(provider: Provider, answer: Answer): Outcome {
     };
   }
   return outcomeOfStatus(answer);
+}
+
+function acceptedBy(provider: Provider, json: unknown): Outcome {
+  const { data } = replySchema.safeParse(json);
+  if (data?.provider !== provider) return unreadableAnswer;
+  const { message_id, mode, receipts } = data;
+  return { outcome: 'accepted', message_id, ...(mode && { mode }), ...(receipts && { receipts }) };
 }
 
 /**
@@ -77,6 +81,26 @@ export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: numb
   if (outcome.outcome !== 'unknown') return outcome;
   const isAboutTheQuery = answer.status === 200 || reasonsOfTheQuery.has(outcome.reason);
   return isAboutTheQuery ? 'unanswered' : undefined;
+}
+
+/**
+ * `unanswered`: the same question may have an answer later. `forbidden`: the provider refuses to be asked. `unavailable`: it does
+ * not know the SMS, or cannot be asked.
+ */
+export type FoundMessage = MessageReport | 'unanswered' | 'forbidden' | 'unavailable';
+
+/** Reads the answer to GET /messages/{message_id}. */
+export function foundMessageOf(
+  provider: Provider,
+  messageId: string,
+  { status, body }: Answer,
+): FoundMessage {
+  if (status === 200) {
+    const { data } = messageReportSchema.safeParse(parseJson(body));
+    return data?.provider === provider && data.message_id === messageId ? data : 'unanswered';
+  }
+  if (status === 401 || status === 403) return 'forbidden';
+  return status === 404 ? 'unavailable' : 'unanswered';
 }
 
 /** The provider service did not get to the outcome in time. Any other reason is the attempt's own, and final. */

@@ -5,6 +5,8 @@ import { modeSchema } from 'service-kit/contract/mode.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import {
+  type FoundMessage,
+  foundMessageOf,
   outcomeOfAnswer,
   type QueriedOutcome,
   settledBy,
@@ -26,6 +28,8 @@ export interface ProviderClient {
    * not arrived yet. It never rejects.
    */
   ask(idempotencyKey: string, startedAt: number): Promise<QueriedOutcome>;
+  /** Asks what became of an SMS that the provider has accepted. It never rejects. */
+  findMessage(messageId: string): Promise<FoundMessage>;
   /** Has the provider service ask the provider's API. It never rejects. */
   check(): Promise<UpstreamHealth>;
   /** What the provider service reports of itself, without asking the provider; undefined if it does not. It never rejects. */
@@ -64,6 +68,15 @@ export function createProviderClient({
         const headers = { 'idempotency-key': idempotencyKey };
         const answer = await service.call({ method: 'DELETE', path: '/notify', headers });
         return settledBy(provider, answer, longestSince(startedAt));
+      } catch {
+        return 'unanswered';
+      }
+    },
+
+    async findMessage(messageId) {
+      try {
+        const path = `/messages/${encodeURIComponent(messageId)}`;
+        return foundMessageOf(provider, messageId, await service.call({ method: 'GET', path }));
       } catch {
         return 'unanswered';
       }

@@ -13,6 +13,9 @@ export const changingColumns = {
   expires_at: 'timestamptz',
   retries: 'integer',
   reopened: 'integer',
+  updated_at: 'timestamptz',
+  ask_at: 'timestamptz',
+  asks: 'integer',
   due_at: 'timestamptz',
 } as const;
 
@@ -50,4 +53,6 @@ export const attemptColumns = {
   started_at: 'timestamptz',
   duration_ms: 'integer',
   mode: 'text',
+  phone_last4: 'text',
+  deliveries: 'jsonb',
 } as const;

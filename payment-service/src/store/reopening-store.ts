@@ -48,6 +48,7 @@ export function createReopeningStore(
   return {
     insert: (...args) => withStore((store) => store.insert(...args)),
     update: (...args) => withStore((store) => store.update(...args)),
+    amend: (...args) => withStore((store) => store.amend(...args)),
     storeAnswer: (...args) => withStore((store) => store.storeAnswer(...args)),
     findKey: (...args) => withStore((store) => store.findKey(...args)),
     find: (...args) => withStore((store) => store.find(...args)),
@@ -55,7 +56,9 @@ export function createReopeningStore(
     backlog: () => withStore((store) => store.backlog()),
     putPhone: (...args) => withStore((store) => store.putPhone(...args)),
     findPhone: (...args) => withStore((store) => store.findPhone(...args)),
+    releaseHeld: (...args) => withStore((store) => store.releaseHeld(...args)),
     deletePhone: (...args) => withStore((store) => store.deletePhone(...args)),
+    claimAsks: (...args) => withStore((store) => store.claimAsks(...args)),
     claimDue: (...args) => withStore((store) => store.claimDue(...args)),
     bringForward: (...args) => withStore((store) => store.bringForward(...args)),
     claim: (...args) => withStore((store) => store.claim(...args)),
@@ -64,7 +67,7 @@ export function createReopeningStore(
     takeOfDay: (...args) => withStore((store) => store.takeOfDay(...args)),
     takeOfRecipient: (...args) => withStore((store) => store.takeOfRecipient(...args)),
     deleteCounts: (...args) => withStore((store) => store.deleteCounts(...args)),
-    countWaiting: () => withStore((store) => store.countWaiting()),
+    countHeld: () => withStore((store) => store.countHeld()),
     check: () => withStore((store) => store.check()),
     // An open that is under way ends with the process: it may be waiting for another replica's migration.
     close: async () => database.opened?.close(),

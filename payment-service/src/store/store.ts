@@ -63,7 +63,7 @@ export interface PaymentPage {
   has_more: boolean;
 }
 
-/** The payments whose notification is pending, claimed ones included. */
+/** The payments whose notification is pending, claimed ones included; not those that are held. */
 export interface Backlog {
   size: number;
   /** When the oldest of them was created; null if there is none. */
@@ -109,6 +109,12 @@ export interface Store {
    * @throws LeaseLost
    */
   update(payment: Payment, answer?: StoredAnswer, before?: Payment): Promise<void>;
+  /**
+   * Updates a payment that no worker has leased, and raises its fencing token, so that writers which hold `before` are rejected.
+   *
+   * @throws LeaseLost if it has changed since `before` was read, or is leased
+   */
+  amend(payment: Payment, before: Payment): Promise<void>;
   /** Stores the answer for the payment's key unless one is stored, and returns the stored one. */
   storeAnswer(paymentId: string, answer: StoredAnswer): Promise<StoredAnswer>;
   findKey(key: string): Promise<IdempotencyRecord | undefined>;
@@ -119,6 +125,11 @@ export interface Store {
   backlog(): Promise<Backlog>;
   putPhone(customerId: string, phone: string): Promise<void>;
   findPhone(customerId: string): Promise<string | undefined>;
+  /**
+   * Has up to `limit` of the customer's notifications become due now that are held because no phone was known, also those that a
+   * worker looks at; returns how many.
+   */
+  releaseHeld(customerId: string, limit: number): Promise<number>;
   /** Returns whether there was one. */
   deletePhone(customerId: string): Promise<boolean>;
   /**
@@ -132,6 +143,11 @@ export interface Store {
    * expiry.
    */
   bringForward(longestWaitMs: number, limit: number): Promise<number>;
+  /**
+   * Leases to the caller the payments whose provider has been due the longest to be asked what became of the SMS, in any order.
+   * It raises no fencing token: a write by `amend` finds whether the payment has changed.
+   */
+  claimAsks(limit: number): Promise<Payment[]>;
   /**
    * Leases to the caller a notification that has ended, is held or waits for its next attempt.
    *
@@ -156,8 +172,8 @@ export interface Store {
    * latter.
    */
   deleteCounts(before: { day: string; hour: string }, limit: number): Promise<number>;
-  /** How many notifications are pending for a reason, by reason. */
-  countWaiting(): Promise<Record<string, number>>;
+  /** How many notifications are held, by reason. */
+  countHeld(): Promise<Record<string, number>>;
   /** Resolves if the store takes a durable write. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-import { type Payment, paymentSchema } from '../domain/payment.ts';
+import { isOpen, type Payment, paymentSchema } from '../domain/payment.ts';
 import { type PaymentPage, type PaymentQuery, type UnreadableObserver, UnreadablePayment } from './store.ts';
 
 /** Rows that were read: the payments among them, and the ids of those that are none. */
@@ -11,7 +11,7 @@ export interface StoredPayments {
 export function paymentOfRow(row: unknown): Payment | undefined {
   const { data } = paymentSchema.safeParse(row); // 2 to 6 µs a row
   // Only what has ended is redacted. A provider service would refuse an SMS without a text, and its circuit would open.
-  return data?.message === null && data.notification_status === 'pending' ? undefined : data;
+  return data?.message === null && isOpen(data) ? undefined : data;
 }
 
 export function sortRows<Row extends { payment_id: string }>(
@@ -27,13 +27,13 @@ export function sortRows<Row extends { payment_id: string }>(
   return stored;
 }
 
-/** How many notifications are pending for a reason. */
-export interface WaitingRow {
+/** How many notifications are held for a reason. */
+export interface HeldRow {
   reason: string;
   size: number;
 }
 
-export const countsOf = (rows: WaitingRow[]): Record<string, number> =>
+export const countsOf = (rows: HeldRow[]): Record<string, number> =>
   Object.fromEntries(rows.map(({ reason, size }) => [reason, size]));
 
 /** @throws UnreadablePayment */

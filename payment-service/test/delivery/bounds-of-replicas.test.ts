@@ -48,7 +48,7 @@ describe('the bounds of two replicas on one database', () => {
     const replicas = stores.map((store) => createReplica(store, { maxPerRecipientPerHour: 5 }));
     await Promise.all(numbers(60).map((n) => replicas[n % 2]?.pay(phone)));
     expect(await offeredOf(stores[0] as Store)).toBe(5);
-    expect(await stores[1]?.countWaiting()).toEqual({ recipient_limit: 55 });
+    expect(await stores[1]?.countHeld()).toEqual({ recipient_limit: 55 });
   });
 
   /** The part of a replica that pays: its providers are live, and accept everything. */
@@ -59,6 +59,8 @@ describe('the bounds of two replicas on one database', () => {
       ttlMs: 86_400_000,
       unknownOutcome: 'resend',
       patienceMs: 1000,
+      undelivered: 'resend',
+      receiptTimeoutMs: 600_000,
     } as const;
     const clock = { aheadMs: () => 0, mayExpire: () => true };
     const bounds = createBounds({

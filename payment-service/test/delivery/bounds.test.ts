@@ -7,6 +7,7 @@ import { createPaymentCreation } from '../../src/delivery/create-payment.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { createNotificationRetry } from '../../src/delivery/retry-notification.ts';
+import { setPhone } from '../../src/delivery/set-phone.ts';
 import type { Payment } from '../../src/domain/payment.ts';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
@@ -58,6 +59,8 @@ function setUp({
     ttlMs,
     unknownOutcome: 'resend',
     patienceMs: leaseMs,
+    undelivered: 'resend',
+    receiptTimeoutMs: 600_000,
   };
   const answers: Record<Provider, Outcome> = { Aldeamo: accepted, Twilio: accepted };
   const calls: [provider: Provider, request: NotifyRequest][] = [];
@@ -69,6 +72,7 @@ function setUp({
     ask: async () => undefined,
     check: async () => upstreamHealth(true),
     readState: async () => undefined,
+    findMessage: async () => 'unavailable' as const,
     close: async () => {},
   });
   const lines: unknown[] = [];
@@ -114,8 +118,8 @@ function setUp({
   };
 }
 
-const waitsUntil = (reason: string, at: string) => ({
-  notification_status: 'pending',
+const heldUntil = (reason: string, at: string) => ({
+  notification_status: 'held',
   notification_service: null,
   notification: { reason, attempts: [], next_attempt_at: at },
 });
@@ -125,12 +129,12 @@ const sent = { notification_status: 'sent', notification: { reason: null, next_a
 describe('a provider whose mode is not known yet', () => {
   test.each<[string, Provider[], Payment['notification_status']]>([
     ['sandbox, it is sent to', [], 'sent'],
-    ['live, it waits on', ['Aldeamo'], 'pending'],
+    ['live, it stays held', ['Aldeamo'], 'held'],
   ])('counts as live: a phone of another country waits a second, and once the provider is %s', async (_what, live, status) => {
     const unknown: Provider[] = ['Aldeamo'];
     const { pay, turn, found } = setUp({ live, unknown });
     const payment = await pay({ phone: abroad });
-    expect(payment).toMatchObject(waitsUntil('country_not_allowed', '2026-03-01T12:10:01.000Z'));
+    expect(payment).toMatchObject(heldUntil('country_not_allowed', '2026-03-01T12:10:01.000Z'));
     unknown.pop();
     pass(1000);
     await turn();
@@ -140,7 +144,7 @@ describe('a provider whose mode is not known yet', () => {
   test('counts as live for the limit of a day', async () => {
     const { pay, calls } = setUp({ live: [], unknown: ['Aldeamo'], maxPerDay: 1 });
     expect(await pay()).toMatchObject(sent);
-    expect(await pay()).toMatchObject(waitsUntil('daily_limit', '2026-03-01T12:10:01.000Z'));
+    expect(await pay()).toMatchObject(heldUntil('daily_limit', '2026-03-01T12:10:01.000Z'));
     expect(calls).toHaveLength(1);
   });
 
@@ -153,7 +157,7 @@ describe('a provider whose mode is not known yet', () => {
 describe('a phone of a country that is not allowed', () => {
   test('is not sent to while a provider is live: by default those of the default country alone are', async () => {
     const { pay, calls, lines } = setUp();
-    expect(await pay({ phone: abroad })).toMatchObject(waitsUntil('country_not_allowed', longestWait));
+    expect(await pay({ phone: abroad })).toMatchObject(heldUntil('country_not_allowed', longestWait));
     expect(calls).toEqual([]);
     expect(await pay()).toMatchObject(sent);
     expect(JSON.stringify(lines)).not.toContain(abroad.slice(1));
@@ -182,7 +186,7 @@ describe('a phone of a country that is not allowed', () => {
   ][])('is not sent to, nor are premium numbers: %s', async (_, options, to, isSent) => {
     const { pay, calls } = setUp(options);
     const paid = await pay({ phone: to });
-    expect(paid.notification_status).toBe(isSent ? 'sent' : 'pending');
+    expect(paid.notification_status).toBe(isSent ? 'sent' : 'held');
     expect(calls).toHaveLength(isSent ? 1 : 0);
   });
 
@@ -193,7 +197,7 @@ describe('a phone of a country that is not allowed', () => {
     expect(await turn()).toEqual([]);
     pass(1);
     expect(await turn()).toMatchObject([
-      { notification_status: 'pending', reason: 'country_not_allowed', retries: 0, attempts: [] },
+      { notification_status: 'held', reason: 'country_not_allowed', retries: 0, attempts: [] },
     ]);
     pass(5 * minute);
     await turn();
@@ -218,7 +222,7 @@ describe('a phone of a country that is not allowed', () => {
     pass(minute);
     await turn();
     expect(await retry(payment_id)).toMatchObject({
-      ...{ notification_status: 'pending', reason: 'country_not_allowed', attempts: [] },
+      ...{ notification_status: 'held', reason: 'country_not_allowed', attempts: [] },
     });
     expect(calls).toEqual([]);
     pass(minute);
@@ -232,27 +236,73 @@ describe('a payment without a phone of its own', () => {
     const { store, pay, payDurable, calls, found } = setUp();
     await store.putPhone('1', abroad);
     const paid = await pay({ phone: null, customer_id: '1' });
-    expect(paid).toMatchObject(waitsUntil('country_not_allowed', longestWait));
+    expect(paid).toMatchObject(heldUntil('country_not_allowed', longestWait));
     expect((await found(paid.payment_id)).phone).toBe(abroad);
     expect(await payDurable({ phone: null, customer_id: '1' })).toMatchObject(
-      waitsUntil('country_not_allowed', longestWait),
+      heldUntil('country_not_allowed', longestWait),
     );
     await store.putPhone('1', phone);
     expect(await pay({ phone: null, customer_id: '1' })).toMatchObject(sent);
     expect(calls).toHaveLength(1);
   });
 
-  test('nor of its customer is offered, as without bounds: its provider service refuses it', async () => {
-    const { pay, calls, store } = setUp({ maxPerDay: 1, maxPerRecipientPerHour: 1 });
+  test('nor of its customer is held for a live provider, without an attempt, until the customer has one', async () => {
+    const { pay, turn, found, calls, store } = setUp({ maxPerDay: 1, maxPerRecipientPerHour: 1 });
     const take = vi.spyOn(store, 'takeOfDay');
-    await pay({ phone: null });
-    expect(calls.map(([, { phone }]) => phone)).toEqual([undefined]);
+    const payments = [
+      await pay({ phone: null, customer_id: '1' }),
+      await pay({ phone: null, customer_id: '2' }),
+    ];
+    for (const payment of payments)
+      expect(payment).toMatchObject({
+        ...heldUntil('phone_unknown', longestWait),
+        notification: { attempts: [] },
+      });
+    expect(calls).toEqual([]);
     expect(take).not.toHaveBeenCalled();
+    await setPhone(store, '1', phone);
+    await turn();
+    expect(await Promise.all(payments.map(({ payment_id }) => found(payment_id)))).toMatchObject([
+      { notification_status: 'sent', phone, reason: null, attempts: [{ phone_last4: phone.slice(-4) }] },
+      { notification_status: 'held', phone: null },
+    ]);
+  });
+
+  test('is looked at again after the longest wait, and fails for want of a phone once it expires', async () => {
+    const { pay, turn, found, calls, store } = setUp();
+    const { payment_id } = await pay({ phone: null, customer_id: '1' });
+    const { payment_id: second } = await pay({ phone: null, customer_id: '2' });
+    await store.putPhone('2', phone); // by a process that ended before it released the notification
+    pass(15 * minute);
+    await turn();
+    expect(await found(second)).toMatchObject({ notification_status: 'sent' });
+    expect(await found(payment_id)).toMatchObject({ notification_status: 'held', reason: 'phone_unknown' });
+    pass(24 * 60 * minute);
+    await turn();
+    expect(await found(payment_id)).toMatchObject({ notification_status: 'failed', reason: 'phone_unknown' });
+    expect(calls).toHaveLength(1);
+  });
+
+  test('is sent by a sandbox, and by a provider whose mode is not known, which may refuse it: then it is held', async () => {
+    const sandbox = setUp({ live: [] });
+    expect(await sandbox.pay({ phone: null })).toMatchObject(sent);
+    const unknown = setUp({ unknown: ['Aldeamo', 'Twilio'] });
+    expect(await unknown.pay({ phone: null })).toMatchObject(sent);
+    unknown.answers.Aldeamo = { outcome: 'rejected', reason: 'phone_unknown', no_outage: true };
+    const { payment_id } = await unknown.pay({ phone: null, customer_id: '1' });
+    expect(await unknown.found(payment_id)).toMatchObject({
+      notification_status: 'held',
+      reason: 'phone_unknown',
+    });
+    unknown.answers.Aldeamo = { outcome: 'accepted', message_id: 'AL2' };
+    await setPhone(unknown.store, '1', phone);
+    await unknown.turn();
+    expect(await unknown.found(payment_id)).toMatchObject({ notification_status: 'sent' });
   });
 
   test('does not get one that is stored after the bounds were looked at', async () => {
     const store = createMemoryStore({ leaseMs });
-    const { pay, calls, found } = setUp({ store });
+    const { pay, calls, found } = setUp({ store, unknown: ['Aldeamo', 'Twilio'] });
     const insert = store.insert.bind(store);
     vi.spyOn(store, 'insert').mockImplementationOnce(async (...args) => {
       await store.putPhone('1', abroad);
@@ -267,13 +317,13 @@ describe('a payment without a phone of its own', () => {
 describe('the SMS of a day', () => {
   const late = () => vi.setSystemTime(Date.parse('2026-03-01T23:50:00.000Z'));
 
-  test('are sent up to the limit; more wait until the UTC day turns, and are sent then', async () => {
+  test('are sent up to the limit; more are held until the UTC day turns, and are sent then', async () => {
     late();
     const { pay, payDurable, turn, found, calls } = setUp({ maxPerDay: 3 });
     for (let n = 0; n < 3; n += 1) expect(await pay()).toMatchObject(sent);
     const waiting = [await pay(), await payDurable()];
     for (const each of waiting)
-      expect(each).toMatchObject(waitsUntil('daily_limit', '2026-03-02T00:00:00.000Z'));
+      expect(each).toMatchObject(heldUntil('daily_limit', '2026-03-02T00:00:00.000Z'));
     pass(10 * minute - 1);
     expect(await turn()).toEqual([]);
     pass(1);
@@ -287,7 +337,7 @@ describe('the SMS of a day', () => {
     const { pay, turn, found } = setUp({ maxPerDay: 1, ttlMs: 20 * minute });
     await pay();
     const waiting = await pay();
-    expect(waiting).toMatchObject(waitsUntil('daily_limit', longestWait));
+    expect(waiting).toMatchObject(heldUntil('daily_limit', longestWait));
     pass(longestWaitMs);
     expect(await turn()).toMatchObject([{ reason: 'daily_limit', retries: 0 }]);
     pass(5 * minute);
@@ -300,9 +350,9 @@ describe('the SMS of a day', () => {
   test('are segments: a long text waits that no longer fits, and a shorter one is sent', async () => {
     const { pay } = setUp({ maxPerDay: 5 });
     expect(await pay({ segments: 3 })).toMatchObject(sent);
-    expect(await pay({ segments: 3 })).toMatchObject(waitsUntil('daily_limit', longestWait));
+    expect(await pay({ segments: 3 })).toMatchObject(heldUntil('daily_limit', longestWait));
     expect(await pay({ segments: 2 })).toMatchObject(sent);
-    expect(await pay()).toMatchObject(waitsUntil('daily_limit', longestWait));
+    expect(await pay()).toMatchObject(heldUntil('daily_limit', longestWait));
   });
 
   test('are taken in blocks of 1%, with one statement each', async () => {
@@ -342,9 +392,9 @@ describe('the SMS of a day', () => {
     await pay(); // takes 10
     const restarted = setUp({ store, maxPerDay: 12 });
     expect(await restarted.pay({ segments: 2 })).toMatchObject(sent);
-    expect(await restarted.pay()).toMatchObject(waitsUntil('daily_limit', longestWait));
+    expect(await restarted.pay()).toMatchObject(heldUntil('daily_limit', longestWait));
     const lowered = setUp({ store, maxPerDay: 1 });
-    expect(await lowered.pay()).toMatchObject(waitsUntil('daily_limit', longestWait));
+    expect(await lowered.pay()).toMatchObject(heldUntil('daily_limit', longestWait));
     const raised = setUp({ store, maxPerDay: 13 });
     expect(await raised.pay()).toMatchObject(sent);
     const off = setUp({ store });
@@ -356,7 +406,7 @@ describe('the SMS of a day', () => {
     vi.spyOn(store, 'insert').mockRejectedValueOnce(new StoreUnavailable('down'));
     await expect(pay()).rejects.toThrow('down');
     expect(await pay()).toMatchObject(sent);
-    expect(await pay()).toMatchObject(waitsUntil('daily_limit', longestWait));
+    expect(await pay()).toMatchObject(heldUntil('daily_limit', longestWait));
   });
 
   test('are counted again for an attempt that a crash interrupted, which may have sent them', async () => {
@@ -376,7 +426,7 @@ describe('the SMS of a day', () => {
     answers.Aldeamo = refused;
     expect(await pay()).toMatchObject({ ...sent, notification_service: 'Twilio' });
     expect(await pay()).toMatchObject({
-      notification_status: 'pending',
+      notification_status: 'held',
       notification: { reason: 'daily_limit' },
     });
     expect(providers()).toEqual(['Aldeamo', 'Aldeamo', 'Aldeamo', 'Twilio', 'Aldeamo']);
@@ -390,10 +440,10 @@ describe('the SMS of a day', () => {
     }
     expect(await pay({ key: 'key-3' })).toMatchObject(sent);
     expect(await pay({ key: 'key-4', customer_id: '4' })).toMatchObject(
-      waitsUntil('daily_limit', longestWait),
+      heldUntil('daily_limit', longestWait),
     );
     expect(await pay({ key: 'key-4', customer_id: '4' })).toMatchObject(
-      waitsUntil('daily_limit', longestWait),
+      heldUntil('daily_limit', longestWait),
     );
   });
 
@@ -412,19 +462,19 @@ describe('the SMS of a day', () => {
     await pay();
     setWall(-hour);
     expect(await pay()).toMatchObject(sent);
-    expect(await pay()).toMatchObject(waitsUntil('daily_limit', '2026-03-01T23:20:00.000Z'));
+    expect(await pay()).toMatchObject(heldUntil('daily_limit', '2026-03-01T23:20:00.000Z'));
     setWall(hour);
     expect(await pay()).toMatchObject({ notification: { reason: 'daily_limit' } });
   });
 });
 
 describe('the SMS to a recipient in an hour', () => {
-  test('are sent up to the limit; more wait until the hour turns, and are sent then', async () => {
+  test('are sent up to the limit; more are held until the hour turns, and are sent then', async () => {
     vi.setSystemTime(Date.parse('2026-03-01T12:50:00.000Z'));
     const { pay, turn, found } = setUp({ maxPerRecipientPerHour: 2 });
     expect([await pay(), await pay()]).toMatchObject([sent, sent]);
     const waiting = await pay();
-    expect(waiting).toMatchObject(waitsUntil('recipient_limit', '2026-03-01T13:00:00.000Z'));
+    expect(waiting).toMatchObject(heldUntil('recipient_limit', '2026-03-01T13:00:00.000Z'));
     expect(await pay({ phone: other })).toMatchObject(sent);
     pass(10 * minute - 1);
     expect(await turn()).toEqual([]);
@@ -441,20 +491,20 @@ describe('the SMS to a recipient in an hour', () => {
     ];
     await Promise.all(Array.from({ length: 40 }, (_, n) => processes[n % 2]?.pay()));
     expect(processes.flatMap(({ calls }) => calls)).toHaveLength(3);
-    expect(await store.countWaiting()).toEqual({ recipient_limit: 37 });
+    expect(await store.countHeld()).toEqual({ recipient_limit: 37 });
   });
 
   test('that are refused use up nothing of the day', async () => {
     const { pay } = setUp({ maxPerRecipientPerHour: 1, maxPerDay: 2 });
     expect(await pay()).toMatchObject(sent);
     for (let n = 0; n < 5; n += 1)
-      expect(await pay()).toMatchObject(waitsUntil('recipient_limit', longestWait));
+      expect(await pay()).toMatchObject(heldUntil('recipient_limit', longestWait));
     expect(await pay({ phone: other })).toMatchObject(sent);
   });
 
   test('given a text that is longer than the limit, are never sent', async () => {
     const { pay } = setUp({ maxPerRecipientPerHour: 2 });
-    expect(await pay({ segments: 3 })).toMatchObject(waitsUntil('recipient_limit', longestWait));
+    expect(await pay({ segments: 3 })).toMatchObject(heldUntil('recipient_limit', longestWait));
     expect(await pay({ segments: 2 })).toMatchObject(sent);
   });
 });
@@ -469,7 +519,7 @@ describe('a failover', () => {
     expect(await pay()).toMatchObject({ ...sent, notification_service: 'Twilio' });
     const waiting = await pay();
     expect(waiting).toMatchObject({
-      notification_status: 'pending',
+      notification_status: 'held',
       notification: {
         reason,
         next_attempt_at: longestWait,
@@ -477,9 +527,9 @@ describe('a failover', () => {
       },
     });
     expect(providers()).toEqual(['Aldeamo', 'Twilio', 'Aldeamo']);
-    expect(await store.countWaiting()).toEqual({ [reason]: 1 });
+    expect(await store.countHeld()).toEqual({ [reason]: 1 });
     pass(longestWaitMs);
-    expect(await turn()).toMatchObject([{ notification_status: 'pending', reason, retries: 1 }]);
+    expect(await turn()).toMatchObject([{ notification_status: 'held', reason, retries: 1 }]);
     expect(providers()).toHaveLength(3);
   });
 
@@ -574,7 +624,7 @@ describe('the bounds', () => {
     [
       'the same phone, which waits on',
       undefined,
-      { notification_status: 'pending', reason: 'country_not_allowed' },
+      { notification_status: 'held', reason: 'country_not_allowed' },
     ],
   ])('let a notification that waits be retried by hand with %s', async (_what, to, expected) => {
     const { pay, retry, calls } = setUp();
@@ -588,7 +638,7 @@ describe('the bounds', () => {
     answers.Aldeamo = optedOut;
     const { payment_id } = await pay();
     expect(await retry(payment_id, other)).toMatchObject({
-      ...{ notification_status: 'pending', reason: 'daily_limit', next_attempt_at: longestWait },
+      ...{ notification_status: 'held', reason: 'daily_limit', next_attempt_at: longestWait },
     });
     expect(providers()).toEqual(['Aldeamo']);
   });
@@ -602,6 +652,6 @@ describe('the bounds', () => {
     expect(notifier.current()).toBeNull();
     vi.setSystemTime(Date.now() + longestWaitMs);
     await turn();
-    expect(await store.countWaiting()).toEqual({});
+    expect(await store.countHeld()).toEqual({});
   });
 });

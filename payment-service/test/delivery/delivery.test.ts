@@ -5,8 +5,9 @@ import { watchClock } from '../../src/delivery/clock-watch.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
-import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
-import { isHeld, type RetryPolicy } from '../../src/domain/retry-policy.ts';
+import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
+import { newPayment, type Payment } from '../../src/domain/payment.ts';
+import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import type { QueriedOutcome } from '../../src/providers/provider-answer.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
@@ -50,6 +51,8 @@ async function setUp({
     ttlMs: 24 * hour,
     unknownOutcome: 'resend',
     patienceMs: leaseMs,
+    undelivered: 'resend',
+    receiptTimeoutMs: 600_000,
     ...policyChanges,
   };
   const answers: Record<Provider, Outcome | Promise<Outcome>> = {
@@ -78,6 +81,7 @@ async function setUp({
     },
     check: async () => upstreamHealth(healthy[provider]),
     readState: async () => undefined,
+    findMessage: async () => 'unavailable' as const,
     close: async () => {},
   });
   const logged: string[] = [];
@@ -326,9 +330,9 @@ describe('delivery, given a provider that cannot answer a status query', () => {
     await crash();
     known['-1'] = 'unanswered';
     passAll(leaseMs);
-    expect(isHeld(await turn())).toBe(false);
+    expect((await turn()).notification_status).not.toBe('held');
     passAll(leaseMs);
-    expect(isHeld(await turn())).toBe(true);
+    expect((await turn()).notification_status).toBe('held');
   });
 
   test('given a retry by hand, leaves the notification to the outbox, which asks again', async () => {
@@ -338,7 +342,12 @@ describe('delivery, given a provider that cannot answer a status query', () => {
     const held = await turn();
     known['-1'] = 'unanswered';
     calls.length = 0;
-    const reopen = (at: Payment): Payment => ({ ...at, reason: null, reopened: at.attempts.length });
+    const reopen = (at: Payment): Payment => ({
+      ...at,
+      notification_status: 'pending',
+      reason: null,
+      reopened: at.attempts.length,
+    });
     const reopened = await delivery.retry(await store.claim(held), reopen, log);
     expect(reopened).toMatchObject({ notification_status: 'pending', payment_id: payment.payment_id });
     expect(calls).toEqual(['Aldeamo? -1']);
@@ -360,7 +369,7 @@ describe('settling attempts whose outcome was unknown', () => {
   test.each<[first: Outcome, second: Outcome, status: string, service: Provider | null, duplicate: boolean]>([
     [accepted('AL1'), neverReceived, 'sent', 'Aldeamo', false],
     [neverReceived, accepted('SM1'), 'sent', 'Twilio', false],
-    [accepted('AL1'), accepted('SM1'), 'sent', 'Aldeamo', true],
+    [accepted('AL1'), accepted('SM1'), 'sent', 'Twilio', true],
     [accepted('AL1'), optedOut, 'sent', 'Aldeamo', false],
     [optedOut, accepted('SM1'), 'sent', 'Twilio', false],
     [neverReceived, neverReceived, 'pending', null, false],
@@ -440,18 +449,17 @@ describe('delivery, while the process stops', () => {
 });
 
 describe('delivery, given UNKNOWN_OUTCOME=hold', () => {
-  test('holds the notification after a crash: pending with the reason, and nothing is sent', async () => {
+  test('holds the notification after a crash, and sends nothing', async () => {
     const { crash, turn, calls, found, store } = await setUp({ unknownOutcome: 'hold' });
     const payment = await crash();
     pass(leaseMs);
     const held = await turn();
     expect(held).toMatchObject({
-      notification_status: 'pending',
+      notification_status: 'held',
       notification_service: null,
       reason: 'unknown_outcome',
       next_attempt_at: null,
     });
-    expect(isHeld(held)).toBe(true);
     expect(attemptsOf(held)).toEqual(['Aldeamo unknown interrupted']);
     expect(calls).toEqual(['Aldeamo? -1']);
     expect(await found(payment)).toEqual(held);
@@ -519,7 +527,7 @@ describe('delivery, given UNKNOWN_OUTCOME=hold', () => {
     expect(calls).toEqual(['Aldeamo -1']);
     answers.Aldeamo = accepted('AL2');
     pass(5000);
-    expect(isHeld(await turn())).toBe(true);
+    expect((await turn()).notification_status).toBe('held');
     expect(calls).toEqual(['Aldeamo -1', 'Aldeamo? -1']);
   });
 
@@ -765,6 +773,7 @@ describe('delivery, given a Retry-After', () => {
     expect(await turn()).toEqual({
       ...pending,
       fence: 2,
+      updated_at: expect.any(String),
       next_attempt_at: new Date(now + 200_000).toISOString(),
     });
     expect(calls).toEqual(['Aldeamo -1', 'Twilio -2']);
@@ -839,18 +848,18 @@ describe('delivery, given a wall clock that was set', () => {
       answers: { Aldeamo: lost, Twilio: lost },
     });
     const held = await pay();
-    expect(isHeld(await turnWhenDue())).toBe(true);
+    expect((await turnWhenDue()).notification_status).toBe('held');
     async function turnWhenDue() {
       pass(900_000);
       return turn();
     }
     setWall(48 * hour);
     for (const _lease of [1, 2]) {
-      expect(isHeld(await turn())).toBe(true);
+      expect((await turn()).notification_status).toBe('held');
       expect(await store.claimDue(10)).toEqual([]);
       pass(leaseMs);
     }
-    expect(isHeld(await found(held))).toBe(true);
+    expect((await found(held)).notification_status).toBe('held');
     expect(calls.filter((call) => !call.includes('?'))).toEqual(['Aldeamo -1']);
   });
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { isPossibleDuplicate, type Payment } from '../../src/domain/payment.ts';
+import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
+import type { Payment } from '../../src/domain/payment.ts';
 import { createWorld, leaseMs, type World } from './lease-world.ts';
 
 const accepted: Outcome = { outcome: 'accepted', message_id: 'id' };

@@ -1,5 +1,6 @@
 import { askedProvider } from '../../src/domain/attempts.ts';
-import type { Payment } from '../../src/domain/payment.ts';
+import { isInVain } from '../../src/domain/deliveries.ts';
+import { isOpen, type Payment } from '../../src/domain/payment.ts';
 
 /** The test's own view of a payment. It reads no field that the store decides by, so that both can disagree. */
 interface Known {
@@ -7,7 +8,7 @@ interface Known {
   /** When the lease expires, in ms since the epoch; undefined after a write that released it. */
   leasedUntil: number | undefined;
   hasEnded: boolean;
-  /** Whether an SMS of it had been sent when it was claimed. */
+  /** Whether an SMS of it had been sent when it was claimed, and no receipt had said that it did not arrive. */
   wasSent: boolean;
 }
 
@@ -48,14 +49,23 @@ export function watchLeases(leaseMs: number) {
       rule(!before.hasEnded, 'a notification that has ended is not claimed');
       before.newestFence = payment.fence;
       before.leasedUntil = Date.now() + leaseMs;
-      before.wasSent = [...sent].some((key) => key.startsWith(payment.payment_id));
+      before.wasSent = payment.attempts.some(
+        (attempt, index) => sent.has(`${payment.payment_id}-${index + 1}`) && !isInVain(attempt),
+      );
     },
     written(payment: Payment) {
       const before = of(payment.payment_id);
       rule(payment.fence === before.newestFence, 'only the newest fencing token writes');
       rule(!before.hasEnded, 'a notification ends once');
-      before.hasEnded = payment.notification_status !== 'pending';
+      before.hasEnded = !isOpen(payment);
       before.leasedUntil = leaseOf(payment);
+    },
+    amended(payment: Payment) {
+      const before = of(payment.payment_id);
+      rule(payment.fence === before.newestFence, 'only the newest fencing token amends');
+      rule((before.leasedUntil ?? 0) <= Date.now(), 'a leased notification is not amended');
+      before.newestFence += 1;
+      before.hasEnded = !isOpen(payment);
     },
     refused(payment: Payment) {
       refusals += 1;

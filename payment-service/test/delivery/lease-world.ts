@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
+import type { NotifyRequest, Outcome, Provider, ReceiptStatus } from 'service-kit/contract/notification.ts';
+import { Problem } from 'service-kit/http/problem.ts';
+import { createRecordReceipt } from '../../src/delivery/apply-receipt.ts';
 import { watchClock } from '../../src/delivery/clock-watch.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
@@ -18,6 +20,8 @@ const policy: RetryPolicy = {
   ttlMs: 86_400_000,
   unknownOutcome: 'resend',
   patienceMs: leaseMs,
+  undelivered: 'resend',
+  receiptTimeoutMs: 600_000,
 };
 /** The circuits stay closed, since the model is about leases. */
 const parameters = { ...circuitBreakerDefaults, volumeThreshold: 1_000_000, consecutiveFailures: 1_000_000 };
@@ -39,13 +43,19 @@ type Life = ReturnType<typeof createLife>;
 /** Both providers. A call lasts until the test ends it. */
 function createProviders(store: Store, watch: LeaseWatch) {
   const calls: { end(outcome: Outcome, isSent: boolean): void }[] = [];
+  /** The SMS that the providers have accepted, each with its key. */
+  const messages: { provider: Provider; key: string; message_id: string }[] = [];
   const clientOf = (provider: Provider, life: Life) => ({
     async notify(_request: NotifyRequest, key: string): Promise<Outcome> {
       watch.calling(key, await store.find(key.slice(0, key.lastIndexOf('-'))));
       const { promise, resolve } = Promise.withResolvers<Outcome>();
       const end = (outcome: Outcome, isSent: boolean) => {
-        if (isSent) watch.sent.add(key);
-        resolve(outcome);
+        const message_id = `${provider} ${key}`;
+        if (isSent) {
+          watch.sent.add(key);
+          messages.push({ provider, key, message_id });
+        }
+        resolve(outcome.outcome === 'accepted' ? { ...outcome, message_id } : outcome);
       };
       calls.push({ end });
       const outcome = await promise;
@@ -56,9 +66,10 @@ function createProviders(store: Store, watch: LeaseWatch) {
       watch.sent.has(key) ? { outcome: 'accepted', message_id: `${provider} ${key}` } : undefined,
     check: async () => upstreamHealth(true),
     readState: async () => undefined,
+    findMessage: async () => 'unavailable' as const,
     close: async () => {},
   });
-  return { calls, clientOf };
+  return { calls, messages, clientOf };
 }
 
 /** The store with a pause before each operation and another before its result, so that leases expire in between. */
@@ -87,6 +98,10 @@ function slowDown(store: Store, watch: LeaseWatch, life: Life, pause: () => Prom
       }
       watch.written(payment);
     }),
+    amend: slow(async (payment: Payment, before: Payment) => {
+      await store.amend(payment, before);
+      watch.amended(payment);
+    }),
     find: slow((id: string) => store.find(id)),
     claimDue: slow(async (limit: number) => {
       const claimed = await store.claimDue(limit);
@@ -100,7 +115,7 @@ function slowDown(store: Store, watch: LeaseWatch, life: Life, pause: () => Prom
 export function createWorld(delays: number[]) {
   const shared = createMemoryStore({ leaseMs });
   const watch = watchLeases(leaseMs);
-  const { calls, clientOf } = createProviders(shared, watch);
+  const { calls, messages, clientOf } = createProviders(shared, watch);
   const error = (line: unknown) => watch.rule(false, `nothing fails: ${JSON.stringify(line)}`);
   const log = { info() {}, warn() {}, error } as unknown as FastifyBaseLogger;
   let pauses = 0;
@@ -120,11 +135,13 @@ export function createWorld(delays: number[]) {
       policy,
       clock: watchClock({ log }),
     });
+    const { undelivered } = policy;
+    const recordReceipt = createRecordReceipt({ store, undelivered, onChange: () => {} });
     const crash = () => {
       life.end();
       void notifier.close();
     };
-    return { crash, store, delivery };
+    return { crash, store, delivery, recordReceipt };
   }
   const workers = [createWorker(), createWorker()];
   const workerAt = (index: number) => workers[index] as ReturnType<typeof createWorker>;
@@ -150,6 +167,21 @@ export function createWorld(delays: number[]) {
           watch.rule(error instanceof LeaseLost, `a turn fails only by a lost lease, not by ${error}`);
         });
       void store.claimDue(10).then((claimed) => claimed.map(resume));
+    },
+    /** Reports what became of one of the SMS that were accepted; refused while the notification is being handled. */
+    report(worker: number, which: number, status: ReceiptStatus): void {
+      const { provider, key, message_id } = messages[which % messages.length] ?? {};
+      if (!provider || !key || !message_id) return;
+      const receipt = { provider, message_id, idempotency_key: key, status, reason: null };
+      void workerAt(worker)
+        .recordReceipt(receipt, log)
+        .catch((error: unknown) => {
+          const isInUse = error instanceof Problem && error.status === 409;
+          watch.rule(
+            isInUse,
+            `a receipt is refused only while the notification is being handled, not by ${error}`,
+          );
+        });
     },
     crash(worker: number): void {
       workerAt(worker).crash();

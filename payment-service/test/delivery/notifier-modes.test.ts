@@ -38,7 +38,7 @@ function setUp(
   const notifier = createNotifier({
     clients,
     parameters: circuitBreakerDefaults,
-    policy: { unknownOutcome: 'resend' },
+    policy: { unknownOutcome: 'resend', receiptTimeoutMs: 600_000 },
     modes: createProviderModes({ allowMixed: allowMixedModes, log }),
     log,
   });

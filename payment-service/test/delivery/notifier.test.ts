@@ -4,7 +4,8 @@ import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/noti
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { startAttempt } from '../../src/domain/attempts.ts';
-import { isPossibleDuplicate, newPayment, type Payment } from '../../src/domain/payment.ts';
+import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
+import { newPayment, type Payment } from '../../src/domain/payment.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { upstreamHealth } from '../fixture.ts';
 
@@ -44,6 +45,7 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}, clockAheadMs = 0
     ask: async () => undefined,
     check: async () => upstreamHealth(await healthy[provider]),
     readState: async () => undefined,
+    findMessage: async () => 'unavailable' as const,
     close: async () => {
       closed.push(provider);
     },
@@ -51,7 +53,7 @@ function setUp(answers: Partial<Record<Provider, Answer>> = {}, clockAheadMs = 0
   const notifier = createNotifier({
     clients: { Aldeamo: clientOf('Aldeamo'), Twilio: clientOf('Twilio') },
     parameters: circuitBreakerDefaults,
-    policy: { unknownOutcome: 'resend' },
+    policy: { unknownOutcome: 'resend', receiptTimeoutMs: 600_000 },
     clock: { aheadMs: () => clockAheadMs },
     log,
   });

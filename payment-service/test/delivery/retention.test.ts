@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { build, paymentOf, post } from '../fixture.ts';
 
 const text = 'Un texto que un día se olvida';
@@ -17,11 +18,14 @@ async function payAndRedact(...outcomes: ('accepted' | 'rejected')[]) {
   return { app, paid };
 }
 
-test('GET /payments/{id}, given a redacted payment, returns all of it but the message', async () => {
+test('GET /payments/{id}, given a redacted payment, returns all of it but the message and the digits of the phone', async () => {
   const { app, paid } = await payAndRedact('accepted');
   const [payment] = paid;
   const found = paymentOf(await app.inject(`/payments/${payment?.payment_id}`));
-  expect(found).toEqual({ ...payment, notification: { ...payment?.notification, message: null } });
+  const { notification } = payment as PaymentView;
+  const attempts = notification.attempts.map((attempt) => ({ ...attempt, phone_last4: null }));
+  expect(notification.attempts[0]?.phone_last4).toMatch(/^\d{4}$/);
+  expect(found).toEqual({ ...payment, notification: { ...notification, message: null, attempts } });
 });
 
 test('a retry by hand, given a redacted payment, is refused with 409', async () => {

@@ -7,7 +7,6 @@ import {
   expire,
   hold,
   isExpired,
-  isHeld,
   postpone,
   type RetryPolicy,
   scheduleRetry,
@@ -24,6 +23,8 @@ const policy: RetryPolicy = {
   ttlMs,
   unknownOutcome: 'resend',
   patienceMs: 15_000,
+  undelivered: 'resend',
+  receiptTimeoutMs: 600_000,
 };
 /** The largest value of Math.random. */
 const almostOne = 1 - 2 ** -53;
@@ -164,16 +165,18 @@ describe('secondsLeft', () => {
 });
 
 describe('hold', () => {
-  test('leaves the notification pending for a person, and records why', () => {
+  test('holds the notification for a person, and records why', () => {
     const payment = scheduleRetry(after({ outcome: 'unknown', reason: 'interrupted' }), policy, 0);
     const held = hold(payment);
     expect(held).toEqual({
       ...payment,
+      updated_at: expect.any(String),
+      notification_status: 'held',
       reason: 'unknown_outcome',
       next_attempt_at: null,
     });
-    expect(isHeld(held)).toBe(true);
-    expect(isHeld(payment)).toBe(false);
+    expect(held.notification_status).toBe('held');
+    expect(payment.notification_status).not.toBe('held');
   });
 
   test.each<[what: string, payment: () => Payment]>([
@@ -184,8 +187,8 @@ describe('hold', () => {
     ['rejected', () => after({ outcome: 'rejected', reason: 'opted_out' })],
     ['expired', () => expire(hold(refused()))],
     ['delivered', () => ({ ...hold(refused()), notification_status: 'delivered' })],
-  ])('given a notification that is %s, isHeld returns false', (_what, payment) => {
-    expect(isHeld(payment())).toBe(false);
+  ])('given a notification that is %s, it is held no more', (_what, payment) => {
+    expect(payment().notification_status).not.toBe('held');
   });
 });
 

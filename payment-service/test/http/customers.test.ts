@@ -1,7 +1,7 @@
 import type { InjectOptions } from 'fastify';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { problemSchema } from 'service-kit/http/problem.ts';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { body, build, paymentOf, post } from '../fixture.ts';
 
 const customer = (method: 'PUT' | 'GET' | 'DELETE', id: string, payload?: unknown): InjectOptions => ({
@@ -78,13 +78,13 @@ describe('the recipient of an SMS', () => {
     expect(calls[0]?.request.phone).toBe(e164);
   });
 
-  test('given an unknown phone, fails, is ignored by the circuit, and can be retried once it is known', async () => {
-    const { app, clients, calls } = await build();
+  test('given a provider that finds no phone, holds the notification, is ignored by the circuit, and sends once it is known', async () => {
+    const { app, clients, calls } = await build({ bounds: { modeOf: () => null } });
     clients.Aldeamo.answer = async () => phoneUnknown;
     for (let n = 0; n < 5; n += 1) await app.inject(post(body));
-    const failed = paymentOf(await app.inject(post(body)));
-    expect(failed).toMatchObject({
-      notification_status: 'failed',
+    const held = paymentOf(await app.inject(post(body)));
+    expect(held).toMatchObject({
+      notification_status: 'held',
       notification: { reason: 'phone_unknown' },
     });
     expect(calls.every(({ provider }) => provider === 'Aldeamo')).toBe(true);
@@ -93,15 +93,14 @@ describe('the recipient of an SMS', () => {
       failures: 0,
     });
 
-    const retry: InjectOptions = { method: 'POST', url: `/payments/${failed.payment_id}/notification/retry` };
-    expect((await app.inject(retry)).json().type).toBe('urn:problem:recipient-rejected');
-
-    await app.inject(customer('PUT', body.customer_id, { phone }));
     clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
-    expect(paymentOf(await app.inject(retry))).toMatchObject({
-      notification_status: 'sent',
-      notification: { reason: null },
-    });
+    await app.inject(customer('PUT', body.customer_id, { phone }));
+    const find = async () => paymentOf(await app.inject(`/payments/${held.payment_id}`));
+    await vi.waitFor(
+      async () =>
+        expect(await find()).toMatchObject({ notification_status: 'sent', notification: { reason: null } }),
+      3000,
+    );
     expect(calls.at(-1)?.request.phone).toBe(phone);
   });
 });

@@ -400,7 +400,15 @@ describe('Idempotency-Key', () => {
   // an interrupted one, and send a second SMS.
   test('given a late answer, preserves the lease of the worker that has claimed the notification', async () => {
     const store = createMemoryStore({ leaseMs: 15_000 });
-    const policy: RetryPolicy = { baseMs: 1, maxMs: 1, ttlMs: day, unknownOutcome: 'resend', patienceMs: 1 };
+    const policy: RetryPolicy = {
+      baseMs: 1,
+      maxMs: 1,
+      ttlMs: day,
+      unknownOutcome: 'resend',
+      patienceMs: 1,
+      undelivered: 'resend',
+      receiptTimeoutMs: 600_000,
+    };
     const delivery = { begin: (payment: Payment) => postpone(payment, policy, -1) } as Delivery;
     const { createNotified } = createPaymentCreation({ store, delivery, policy });
     const request = { amount_minor: 1, currency: 'COP', customer_id: '1', phone: null, message: null };

@@ -1,8 +1,9 @@
 import type { InjectOptions } from 'fastify';
-import type { Outcome, Receipt } from 'service-kit/contract/notification.ts';
-import { describe, expect, test } from 'vitest';
+import type { Outcome, Receipt, ReceiptStatus } from 'service-kit/contract/notification.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { UndeliveredPolicy } from '../../src/domain/outcome.ts';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
-import { begin, body, build, hold, paymentOf, post } from '../fixture.ts';
+import { begin, body, build, day, hold, paymentOf, post } from '../fixture.ts';
 
 type App = Awaited<ReturnType<typeof build>>['app'];
 
@@ -24,7 +25,7 @@ const receipt = (payment: PaymentView, attempt: number, fields: Partial<Receipt>
   reason: null,
   ...fields,
 });
-const failure = { status: 'failed', reason: code } as const;
+const failure = { status: 'undelivered', reason: code } as const;
 const find = async (app: App, { payment_id }: PaymentView) =>
   paymentOf(await app.inject(`/payments/${payment_id}`));
 
@@ -44,56 +45,156 @@ test('POST /receipts, given a delivered SMS, marks the notification as delivered
   expect(payment.notification_status).toBe('sent');
   const response = await app.inject(report(receipt(payment, 2)));
   expect([response.statusCode, response.body]).toEqual([204, '']);
-  expect(await find(app, payment)).toEqual({ ...payment, notification_status: 'delivered' });
+  const delivered = await find(app, payment);
+  expect(delivered).toMatchObject({
+    notification_status: 'delivered',
+    notification_service: 'Twilio',
+    delivered_at: delivered.updated_at,
+  });
+  const { at } = delivered.notification.attempts[1]?.delivery ?? {};
+  expect(delivered.notification.attempts[1]).toEqual({
+    ...payment.notification.attempts[1],
+    deliveries: [{ status: 'delivered', reason: null, at }],
+    delivery: { status: 'delivered', reason: null, at },
+  });
 });
 
-test("POST /receipts, given a failed SMS, fails the notification with the provider's code, and allows a retry", async () => {
-  const { app, payment, calls } = await sentByTwilio();
-  await app.inject(report(receipt(payment, 2, failure)));
-  const failed = await find(app, payment);
-  expect(failed).toMatchObject({
-    notification_status: 'failed',
-    notification_service: null,
-    notification: { reason: code, next_attempt_at: null },
-  });
-  expect(failed.notification.attempts[1]).toMatchObject({
-    outcome: 'not_sent',
-    reason: code,
-    message_id: 'SM1',
-  });
-
-  const retry: InjectOptions = { method: 'POST', url: `/payments/${payment.payment_id}/notification/retry` };
-  expect(paymentOf(await app.inject(retry))).toMatchObject({
-    notification_status: 'sent',
-    possible_duplicate: false,
-  });
-  expect(calls.at(-1)?.key).toBe(`${payment.payment_id}-4`);
+test("POST /receipts, given the provider's own time, records it", async () => {
+  const { app, payment } = await sentByTwilio();
+  const at = '2026-01-01T00:00:00.000Z';
+  await app.inject(report(receipt(payment, 2, { at })));
+  expect(await find(app, payment)).toMatchObject({ delivered_at: at });
 });
 
-test('POST /receipts, given a rejected recipient, fails the notification without a retry', async () => {
-  const { app, payment, calls } = await sentByTwilio();
-  await app.inject(report(receipt(payment, 2, { status: 'rejected', reason: 'twilio_30006' })));
-  const rejected = await find(app, payment);
-  expect(rejected).toMatchObject({ notification_status: 'failed', notification: { reason: 'twilio_30006' } });
-  const before = calls.length;
-  const retry: InjectOptions = { method: 'POST', url: `/payments/${payment.payment_id}/notification/retry` };
-  expect((await app.inject(retry)).json().type).toBe('urn:problem:recipient-rejected');
-  expect(calls).toHaveLength(before);
+test('POST /receipts, given a time of the future, responds 400 and changes nothing', async () => {
+  const { app, payment } = await sentByTwilio();
+  const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
+  const response = await app.inject(report(receipt(payment, 2, { at: inMinutes(6) })));
+  expect([response.statusCode, response.json().type]).toEqual([400, 'urn:problem:receipt-of-the-future']);
+  expect(await find(app, payment)).toEqual(payment);
+  // The clocks of two hosts differ a little.
+  expect((await app.inject(report(receipt(payment, 2, { at: inMinutes(4) })))).statusCode).toBe(204);
+});
+
+const aldeamoReceipt = (payment: PaymentView, fields: Partial<Receipt>) =>
+  report(receipt(payment, 1, { provider: 'Aldeamo', message_id: 'AL1', ...fields }));
+
+/** A payment that Aldeamo took. */
+async function sentByAldeamo(undelivered?: UndeliveredPolicy) {
+  const built = await build(undelivered ? { undelivered } : {});
+  built.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });
+  return { ...built, payment: paymentOf(await built.app.inject(post(body))) };
+}
+
+describe('a receipt that an accepted SMS did not arrive', () => {
+  test.each<[ReceiptStatus, UndeliveredPolicy, PaymentView['notification_status'], string | null]>([
+    ['not_sent', 'resend', 'pending', null],
+    ['not_sent', 'fail', 'pending', null],
+    ['undelivered', 'resend', 'pending', null],
+    ['undelivered', 'fail', 'failed', 'c1'],
+    ['filtered', 'resend', 'failed', 'c1'],
+    ['refused', 'resend', 'failed', 'c1'],
+  ])('given %s and UNDELIVERED_POLICY=%s, makes the notification %s', async (status, policy, expected, reason) => {
+    const { app, payment } = await sentByAldeamo(policy);
+    await app.inject(aldeamoReceipt(payment, { status, reason: 'c1' }));
+    const found = await find(app, payment);
+    expect(found).toMatchObject({
+      notification_status: expected,
+      notification_service: 'Aldeamo',
+      sent_at: payment.sent_at,
+      delivered_at: null,
+      possible_duplicate: false,
+      notification: { reason, next_attempt_at: expected === 'pending' ? expect.any(String) : null },
+    });
+    const [attempt] = payment.notification.attempts;
+    const seen = status === 'not_sent' ? status : 'undelivered';
+    const at = expect.any(String);
+    expect(found.notification.attempts).toEqual([
+      {
+        ...attempt,
+        deliveries: [{ status, reason: 'c1', at }],
+        delivery: { status: seen, reason: 'c1', at },
+      },
+    ]);
+  });
+
+  test('given a notification that has expired, fails it with its reason', async () => {
+    const { app, payment } = await sentByAldeamo();
+    vi.useFakeTimers({ now: Date.now() + day, toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await app.inject(aldeamoReceipt(payment, failure));
+    expect(await find(app, payment)).toMatchObject({
+      notification_status: 'failed',
+      notification: { reason: code },
+    });
+  });
+
+  test('given that no provider is left, fails it, and a retry by hand tries all of them', async () => {
+    const { app, payment, calls } = await sentByTwilio(lost);
+    expect(payment.possible_duplicate).toBe(true);
+    await app.inject(report(receipt(payment, 1, { provider: 'Aldeamo', message_id: 'AL1', ...failure })));
+    await app.inject(report(receipt(payment, 2, failure)));
+    expect(await find(app, payment)).toMatchObject({
+      notification_status: 'failed',
+      possible_duplicate: true,
+      notification: { reason: code },
+    });
+    const before = calls.length;
+    await app.inject(retry(payment));
+    expect(calls.slice(before).map(({ provider }) => provider)).toEqual(['Aldeamo', 'Twilio']);
+  });
+
+  test('given a recipient that refused it, needs another phone for a retry', async () => {
+    const { app, payment, calls } = await sentByTwilio();
+    await app.inject(report(receipt(payment, 2, { status: 'refused', reason: 'twilio_30006' })));
+    const before = calls.length;
+    expect((await app.inject(retry(payment))).json().type).toBe('urn:problem:recipient-rejected');
+    expect(calls).toHaveLength(before);
+    expect((await app.inject(retry(payment, { phone: '+573007654321' }))).statusCode).toBe(200);
+    expect(calls.length).toBeGreaterThan(before);
+  });
+
+  test('given a filtered text, is retried by hand by the other provider', async () => {
+    const { app, payment, calls } = await sentByAldeamo();
+    await app.inject(aldeamoReceipt(payment, { status: 'filtered', reason: 'c1' }));
+    await app.inject(retry(payment));
+    expect(calls.map(({ provider }) => provider)).toEqual(['Aldeamo', 'Twilio']);
+    expect(await find(app, payment)).toMatchObject({
+      notification_service: 'Twilio',
+      notification_status: 'sent',
+    });
+  });
+});
+
+const retry = ({ payment_id }: PaymentView, payload?: unknown): InjectOptions => ({
+  method: 'POST',
+  url: `/payments/${payment_id}/notification/retry`,
+  ...(payload !== undefined && {
+    headers: { 'content-type': 'application/json' },
+    payload: JSON.stringify(payload),
+  }),
 });
 
 describe('the notification status', () => {
   test.each<[first: Partial<Receipt>, second: Partial<Receipt>, status: string]>([
-    [{}, {}, 'delivered'],
     [{}, failure, 'delivered'],
-    [failure, {}, 'failed'],
-    [failure, failure, 'failed'],
-  ])('given the receipt %j, then %j, stays %s', async (first, second, status) => {
+    [{ status: 'refused', reason: code }, {}, 'delivered'],
+    [{ status: 'refused', reason: code }, failure, 'failed'],
+    [{ status: 'refused', reason: code }, { status: 'not_sent', reason: code }, 'failed'],
+  ])('given the receipt %j, then %j, is %s', async (first, second, status) => {
     const { app, payment } = await sentByTwilio();
     await app.inject(report(receipt(payment, 2, first)));
     const before = await find(app, payment);
-    expect((await app.inject(report(receipt(payment, 2, second)))).statusCode).toBe(204);
-    expect(before.notification_status).toBe(status);
-    expect(await find(app, payment)).toEqual(before);
+    for (const _twice of [1, 2])
+      expect((await app.inject(report(receipt(payment, 2, second)))).statusCode).toBe(204);
+    const found = await find(app, payment);
+    expect(found.notification_status).toBe(status);
+    expect(found.notification.attempts[1]?.deliveries).toHaveLength(2);
+    for (const _again of [1, 2]) await app.inject(report(receipt(payment, 2, first)));
+    expect(await find(app, payment)).toEqual(found);
+    expect(found.notification.attempts[1]?.deliveries[0]).toEqual(
+      before.notification.attempts[1]?.deliveries[0],
+    );
   });
 });
 
@@ -116,19 +217,27 @@ describe('an attempt with an unknown outcome', () => {
     });
   });
 
-  test('given a failed SMS, is not sent, and the notification fails', async () => {
+  test('given an undelivered SMS, was accepted, and the other provider is next', async () => {
     const { app, payment } = await sentByTwilio(refused, lost);
     await app.inject(report(receipt(payment, 2, failure)));
     expect(await find(app, payment)).toMatchObject({
-      notification_status: 'failed',
-      notification: { reason: code, next_attempt_at: null },
+      notification_status: 'pending',
+      notification_service: 'Twilio',
+      notification: {
+        next_attempt_at: expect.any(String),
+        attempts: [{}, { outcome: 'accepted', message_id: 'SM1', delivery: { status: 'undelivered' } }],
+      },
     });
   });
 
-  test('given a failed SMS, no longer makes a duplicate possible', async () => {
+  test('given an SMS that was not sent, no longer makes a duplicate possible', async () => {
     const { app, payment } = await sentByTwilio(lost);
     expect(payment.possible_duplicate).toBe(true);
-    await app.inject(report(receipt(payment, 1, { provider: 'Aldeamo', message_id: 'AL1', ...failure })));
+    await app.inject(
+      report(
+        receipt(payment, 1, { provider: 'Aldeamo', message_id: 'AL1', status: 'not_sent', reason: code }),
+      ),
+    );
     const settled = await find(app, payment);
     expect(settled).toMatchObject({ notification_status: 'sent', notification_service: 'Twilio' });
     expect(settled.possible_duplicate).toBe(false);
@@ -182,13 +291,16 @@ test('POST /receipts, given the id as the provider wrote it, finds the attempt, 
   const { app, payment } = await sentByTwilio(refused, { outcome: 'accepted', message_id });
   const response = await app.inject(report(receipt(payment, 2, { message_id: odd, ...failure })));
   expect(response.statusCode).toBe(204);
-  expect((await find(app, payment)).notification.attempts[1]).toMatchObject({ message_id, reason: code });
+  expect((await find(app, payment)).notification.attempts[1]).toMatchObject({
+    message_id,
+    delivery: { reason: code },
+  });
 });
 
 test('POST /receipts, given a reason that cannot be printed or stored, records it without that', async () => {
   const { app, payment } = await sentByTwilio();
   const reason = `no\u0000\u202e${'x'.repeat(400)}`;
-  const response = await app.inject(report(receipt(payment, 2, { status: 'failed', reason })));
+  const response = await app.inject(report(receipt(payment, 2, { status: 'filtered', reason })));
   expect(response.statusCode).toBe(204);
   expect((await find(app, payment)).notification.reason).toBe(`no\ufffd\ufffd${'x'.repeat(196)}`);
 });
@@ -197,6 +309,8 @@ test.each([
   {},
   { provider: 'Other' },
   { status: 'queued' },
+  { status: 'failed' },
+  { at: 'yesterday' },
   { reason: undefined },
 ])('POST /receipts, given the fields %j, responds 400', async (fields) => {
   const { app, payment } = await sentByTwilio();

@@ -19,7 +19,8 @@ describe('POST /payments/{id}/notification/retry', () => {
   const started_at = '2026-01-01T00:00:00.000Z';
   const unknown: Attempt = {
     ...{ provider: 'Aldeamo', outcome: 'unknown', reason: 'interrupted' },
-    ...{ message_id: null, started_at, duration_ms: 1, mode: null },
+    ...{ message_id: null, started_at, duration_ms: 1, mode: null, phone_last4: null },
+    deliveries: [],
   };
   const refusal: Attempt = { ...unknown, outcome: 'not_sent', reason: 'connection_refused' };
   const phone = '+573001234567';
@@ -30,6 +31,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     reason: 'expired',
   });
   const held = paymentNumber(1, {
+    notification_status: 'held',
     attempts: [unknown],
     reason: 'unknown_outcome',
   });

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { askedProvider } from '../../src/domain/attempts.ts';
-import type { Payment } from '../../src/domain/payment.ts';
-import { dueAt, isHeld } from '../../src/domain/retry-policy.ts';
+import { isOpen, type Payment } from '../../src/domain/payment.ts';
+import { dueAt } from '../../src/domain/retry-policy.ts';
 import {
   type IdempotencyRecord,
   LeaseLost,
@@ -81,6 +81,18 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
     return stored;
   }
 
+  /** Only what an update may change is changed. */
+  function put(stored: StoredPayment, payment: Payment): void {
+    const { amount_minor, currency, customer_id, message, encoding, segments } = stored.payment;
+    const { created_at, traceparent, request_id } = stored.payment;
+    stored.payment = {
+      ...payment,
+      ...{ amount_minor, currency, customer_id, message, encoding, segments },
+      ...{ created_at, traceparent, request_id },
+    };
+    stored.due = dueAt(payment, leaseMs);
+  }
+
   const findRecord = (paymentId: string) =>
     [...keys.values()].find(({ record }) => record.payment_id === paymentId)?.record;
 
@@ -99,17 +111,16 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
     }),
 
     update: write((payment, answer) => {
-      const stored = findCurrent(payment);
-      const { amount_minor, currency, customer_id, message, encoding, segments } = stored.payment;
-      const { created_at, traceparent, request_id } = stored.payment;
-      stored.payment = {
-        ...payment,
-        ...{ amount_minor, currency, customer_id, message, encoding, segments },
-        ...{ created_at, traceparent, request_id },
-      };
-      stored.due = dueAt(payment, leaseMs);
+      put(findCurrent(payment), payment);
       const record = findRecord(payment.payment_id);
       if (record && answer) record.answer ??= answer;
+    }),
+
+    amend: write((payment, before) => {
+      if (askedProvider(before)) throw new LeaseLost(payment.payment_id);
+      const stored = findCurrent(before);
+      if (stored.due !== dueAt(before, leaseMs)) throw new LeaseLost(payment.payment_id);
+      put(stored, { ...payment, fence: before.fence + 1 });
     }),
 
     storeAnswer: write((paymentId, answer) => {
@@ -151,13 +162,40 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
         .map(lease),
     ),
 
+    claimAsks: write((limit) =>
+      [...payments.values()]
+        .filter(({ payment }) => payment.ask_at !== null && Date.parse(payment.ask_at) <= Date.now())
+        .sort((a, b) => Date.parse(String(a.payment.ask_at)) - Date.parse(String(b.payment.ask_at)))
+        .slice(0, limit)
+        .map((stored) => {
+          stored.payment = { ...stored.payment, ask_at: new Date(Date.now() + leaseMs).toISOString() };
+          return stored.payment;
+        }),
+    ),
+
+    releaseHeld: write((customerId, limit) => {
+      const held = [...payments.values()]
+        .filter(({ payment, due }) => payment.customer_id === customerId && Number(due) > Date.now())
+        .filter(
+          ({ payment: { notification_status, reason } }) =>
+            notification_status === 'held' && reason === 'phone_unknown',
+        )
+        .slice(0, limit);
+      for (const stored of held) {
+        const { fence } = stored.payment;
+        stored.payment = { ...stored.payment, next_attempt_at: new Date().toISOString(), fence: fence + 1 };
+        stored.due = Date.now();
+      }
+      return held.length;
+    }),
+
     bringForward: write((longestWaitMs, limit) => {
       const [latest, leasedUntil] = [Date.now() + longestWaitMs, Date.now() + leaseMs];
       const isScheduled = ({ payment, due }: StoredPayment) =>
         !askedProvider(payment) && due === dueAt(payment, leaseMs);
       const late = [...payments.values()]
         .filter((stored) => stored.due !== null && stored.due > (isScheduled(stored) ? latest : leasedUntil))
-        .filter((stored) => !isHeld(stored.payment) || !isScheduled(stored))
+        .filter((stored) => stored.payment.next_attempt_at !== null || !isScheduled(stored))
         .slice(0, limit);
       for (const stored of late)
         stored.due = isScheduled(stored) ? Math.min(latest, leasedUntil) : leasedUntil;
@@ -186,14 +224,15 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
           ({ payment, due }) =>
             payment.message !== null &&
             Date.parse(payment.created_at) < before &&
-            payment.notification_status !== 'pending' &&
+            !isOpen(payment) &&
             due === null,
         )
         .sort((a, b) => Date.parse(a.payment.created_at) - Date.parse(b.payment.created_at))
         .slice(0, limit);
       for (const stored of old) {
         const fence = stored.payment.fence + 1;
-        stored.payment = { ...stored.payment, message: null, phone: null, fence };
+        const attempts = stored.payment.attempts.map((attempt) => ({ ...attempt, phone_last4: null }));
+        stored.payment = { ...stored.payment, message: null, phone: null, attempts, fence };
       }
       return old.length;
     }),
@@ -220,10 +259,10 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       return Math.min(old.length, limit);
     }),
 
-    countWaiting: read(() => {
+    countHeld: read(() => {
       const counts: Record<string, number> = {};
       for (const { notification_status, reason } of newestFirst())
-        if (notification_status === 'pending' && reason !== null) counts[reason] = (counts[reason] ?? 0) + 1;
+        if (notification_status === 'held' && reason !== null) counts[reason] = (counts[reason] ?? 0) + 1;
       return counts;
     }),
 

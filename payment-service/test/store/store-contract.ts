@@ -156,20 +156,20 @@ export function describeStore(
       expect([await isFree('2026-03-01T10'), await isFree('2026-03-01T11')]).toEqual([true, false]);
     });
 
-    test('counts the notifications that are pending for a reason, by reason', async () => {
-      expect(await store.countWaiting()).toEqual({});
+    test('counts the notifications that are held, by reason', async () => {
+      expect(await store.countHeld()).toEqual({});
       const next_attempt_at = '2998-01-01T00:00:00.000Z';
       const fields: Partial<Payment>[] = [
-        { reason: 'daily_limit', next_attempt_at },
-        { reason: 'daily_limit', next_attempt_at },
-        { reason: 'recipient_limit', next_attempt_at },
+        { notification_status: 'held', reason: 'daily_limit', next_attempt_at },
+        { notification_status: 'held', reason: 'daily_limit', next_attempt_at },
+        { notification_status: 'held', reason: 'recipient_limit', next_attempt_at },
         { reason: 'daily_limit', notification_status: 'failed' },
         {},
       ];
       for (const [index, each] of fields.entries()) await store.insert(paymentNumber(index, each));
-      expect(await store.countWaiting()).toEqual({ daily_limit: 2, recipient_limit: 1 });
+      expect(await store.countHeld()).toEqual({ daily_limit: 2, recipient_limit: 1 });
       await store.update({ ...paymentNumber(0), reason: null, notification_status: 'sent' });
-      expect(await store.countWaiting()).toEqual({ daily_limit: 1, recipient_limit: 1 });
+      expect(await store.countHeld()).toEqual({ daily_limit: 1, recipient_limit: 1 });
     });
 
     describe('insert stores every field', () => {
@@ -582,6 +582,130 @@ export function describeStore(
         expect(await store.find(paymentNumber(1).payment_id)).toBeUndefined();
       });
 
+      describe('amend', () => {
+        const amended = (payment: Payment): Payment => ({
+          ...payment,
+          notification_status: 'delivered',
+          notification_service: 'Aldeamo',
+          next_attempt_at: null,
+          updated_at: at(1),
+          ask_at: null,
+          asks: 2,
+          attempts: everyAttempt.slice(0, 2),
+        });
+
+        test.each<[what: string, payment: Payment]>([
+          ['sent', paymentNumber(1, { notification_status: 'sent', attempts: everyAttempt.slice(0, 1) })],
+          ['failed', paymentNumber(1, { notification_status: 'failed' })],
+          ['held', paymentNumber(1, { notification_status: 'held' })],
+          ['due', scheduled(1, -1)],
+        ])('changes a notification that is %s, and raises its fencing token', async (_what, payment) => {
+          await store.insert(payment);
+          await store.amend(amended(payment), payment);
+          expect(await store.find(payment.payment_id)).toStrictEqual({ ...amended(payment), fence: 2 });
+          await expect(store.update(payment)).rejects.toBeInstanceOf(LeaseLost);
+          expect(await claimed()).toEqual([]);
+        });
+
+        test('makes a notification due', async () => {
+          const payment = paymentNumber(1, { notification_status: 'sent' });
+          await store.insert(payment);
+          await store.amend(scheduled(1, 500), payment);
+          expect(await claimed()).toEqual([]);
+          await pass(500);
+          expect(await claimed()).toEqual([1]);
+        });
+
+        test.each<[what: string, payment: Payment, change: (payment: Payment) => Promise<unknown>]>([
+          ['leased', paymentNumber(1), (payment) => store.claim(payment)],
+          ['amended since', paymentNumber(1), (payment) => store.amend(payment, payment)],
+          ['running', paymentNumber(1, { attempts: running() }), async () => {}],
+        ])('given a notification that is %s, throws LeaseLost and changes nothing', async (_what, payment, change) => {
+          await store.insert(payment);
+          await change(payment);
+          const before = await store.find(payment.payment_id);
+          await expect(store.amend(amended(payment), payment)).rejects.toBeInstanceOf(LeaseLost);
+          expect(await store.find(payment.payment_id)).toStrictEqual(before);
+        });
+
+        test('given an unknown payment, throws LeaseLost', async () => {
+          const payment = paymentNumber(1);
+          await expect(store.amend(payment, payment)).rejects.toBeInstanceOf(LeaseLost);
+        });
+
+        test('given 10 at once, succeeds once for each payment', async () => {
+          const payments = [1, 2, 3].map((number) => paymentNumber(number, { notification_status: 'sent' }));
+          for (const payment of payments) await store.insert(payment);
+          const results = await Promise.allSettled(
+            payments.flatMap((payment) =>
+              Array.from({ length: 10 }, () => store.amend(amended(payment), payment)),
+            ),
+          );
+          expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+        });
+      });
+
+      describe('releaseHeld', () => {
+        const held = (number: number, fields: Partial<Payment> = {}) =>
+          scheduled(number, 60_000, {
+            ...{ customer_id: '7', notification_status: 'held', reason: 'phone_unknown' },
+            ...fields,
+          });
+
+        test('has the notifications of the customer become due that are held without a phone', async () => {
+          const others = [
+            held(4, { customer_id: '8' }),
+            held(5, { reason: 'daily_limit' }),
+            held(6, { notification_status: 'failed' }),
+            scheduled(7, 60_000, { customer_id: '7' }),
+          ];
+          for (const payment of [held(1), held(2), held(3), ...others]) await store.insert(payment);
+          expect(await store.releaseHeld('7', 2)).toBe(2);
+          expect(await store.releaseHeld('7', 2)).toBe(1);
+          expect(await store.releaseHeld('7', 2)).toBe(0);
+          expect((await claimed()).toSorted()).toEqual([1, 2, 3]);
+        });
+
+        test('takes it from a worker that looks at it, so that it is not held again', async () => {
+          await store.insert(held(1, { next_attempt_at: at(-1) }));
+          const [looked] = await store.claimDue(1);
+          expect(await store.releaseHeld('7', 10)).toBe(1);
+          await expect(store.update(looked as Payment)).rejects.toBeInstanceOf(LeaseLost);
+          const [next] = await store.claimDue(1);
+          expect(next).toMatchObject({ payment_id: held(1).payment_id, next_attempt_at: at(0) });
+          await store.update(next as Payment);
+        });
+      });
+
+      describe('claimAsks', () => {
+        const toAsk = (number: number, inMs: number) =>
+          paymentNumber(number, { notification_status: 'sent', ask_at: at(inMs) });
+        const asked = async (limit = 100) =>
+          (await store.claimAsks(limit)).map(({ payment_id }) => numberOf(payment_id)).toSorted();
+
+        test('leases the payments to ask about, those due the longest first', async () => {
+          for (const payment of [toAsk(1, 0), toAsk(2, -2), toAsk(3, -1), toAsk(4, 1), paymentNumber(5)])
+            await store.insert(payment);
+          expect(await asked(2)).toEqual([2, 3]);
+          expect(await asked()).toEqual([1]);
+          expect(await asked()).toEqual([]);
+          await pass(1);
+          expect(await asked()).toEqual([4]);
+          await pass(leaseMs - 1);
+          expect(await asked()).toEqual([1, 2, 3]);
+        });
+
+        test('returns the payment as it can be amended, and claims no notification', async () => {
+          const payment = toAsk(1, 0);
+          await store.insert(payment);
+          const [claim] = await store.claimAsks(1);
+          expect(claim).toStrictEqual({ ...payment, ask_at: at(leaseMs) });
+          await store.amend({ ...payment, ask_at: null, asks: 1 }, claim as Payment);
+          await pass(leaseMs);
+          expect([await asked(), await claimed()]).toEqual([[], []]);
+        });
+      });
+
       describe('claim', () => {
         test.each<[what: string, payment: Payment]>([
           ['failed', paymentNumber(1, { notification_status: 'failed' })],
@@ -988,7 +1112,10 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     created_at: '2026-01-01T00:00:00.000Z',
     expires_at: '2999-01-01T00:00:00.000Z',
     retries: 0,
+    ask_at: null,
+    asks: 0,
     reopened: 0,
+    updated_at: '2026-01-01T00:00:00.000Z',
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     request_id: 'req-1',
     fence: 1,
@@ -1016,7 +1143,13 @@ export function recordOf(
   return { key, fingerprint: 'f', payment_id, answer: null, ...fields };
 }
 
-const attempt = { message_id: null, started_at: '2026-01-01T00:00:00.000Z', mode: null };
+const attempt = {
+  message_id: null,
+  started_at: '2026-01-01T00:00:00.000Z',
+  mode: null,
+  phone_last4: null,
+  deliveries: [],
+};
 /** One for each outcome; the last one still runs. */
 const everyAttempt: Attempt[] = [
   {
@@ -1027,6 +1160,11 @@ const everyAttempt: Attempt[] = [
     message_id: 'sms-1',
     duration_ms: 7,
     mode: 'live',
+    phone_last4: '4567',
+    deliveries: [
+      { status: 'undelivered', reason: 'twilio_30003', at: '2026-01-01T00:00:01.000Z' },
+      { status: 'delivered', reason: null, at: '2026-01-01T00:00:02.345Z' },
+    ],
   },
   {
     ...attempt,

@@ -4,7 +4,9 @@ import { printable } from './printable.ts';
 
 /** The contract between payment-service and the provider services: the request, its outcome and the delivery receipt. */
 
-export const providerSchema = z.enum(['Aldeamo', 'Twilio']);
+/** In the order in which they are tried. */
+export const providers = ['Aldeamo', 'Twilio'] as const;
+export const providerSchema = z.enum(providers);
 export type Provider = z.infer<typeof providerSchema>;
 
 /**
@@ -104,10 +106,21 @@ export const reasonSchema = z
       'A short code such as connection_refused. Truncated to 200 characters; unprintable characters are replaced by U+FFFD',
   });
 
+/** How what became of an accepted SMS is learned: the provider reports it (`push`), or answers when it is asked (`pull`). */
+const receiptWaySchema = z.enum(['push', 'pull']);
+export type ReceiptWay = z.infer<typeof receiptWaySchema>;
+
+/** A later release may know more ways than this one. */
+const receiptWaysSchema = z.array(receiptWaySchema).optional().catch(undefined).meta({
+  description:
+    'How receipts of this SMS arrive: none if it is empty. Older provider services do not report it',
+});
+
 export const notifyReplySchema = z.object({
   provider: providerSchema,
   status: z.literal('sent'),
   message_id: idSchema,
+  receipts: receiptWaysSchema,
   mode: modeSchema
     .optional()
     .meta({ description: '`sandbox`: nothing was sent for real. Older provider services do not report it' }),
@@ -118,10 +131,16 @@ export const notifyReplySchema = z.object({
  *
  * `retry_after_ms` is the pause that the provider asks for. With `no_outage` the outcome is no sign of an outage, because
  * the provider declined just this message, or was not called at all. With `account_refused` the provider refuses every SMS until
- * a person corrects the account or a setting. `mode` is that of the gateway whose outcome it is.
+ * a person corrects the account or a setting. `mode` is that of the gateway whose outcome it is, `receipts` how its receipts
+ * arrive.
  */
 const outcomeSchema = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('accepted'), message_id: idSchema, mode: modeSchema.optional() }),
+  z.object({
+    outcome: z.literal('accepted'),
+    message_id: idSchema,
+    mode: modeSchema.optional(),
+    receipts: receiptWaysSchema,
+  }),
   z.object({
     outcome: z.literal('rejected'),
     reason: reasonSchema,
@@ -160,6 +179,18 @@ export const outcomeMembersSchema = z.object({
  */
 export const unknownKeySchema = z.object({ complete_for_ms: z.number().int().nonnegative() });
 
+/**
+ * What became of an accepted SMS. `not_sent`: it certainly was not, so that another provider may send it. `undelivered`: for want
+ * of the handset or the network. `filtered`: for its text or its sender. `refused`: the recipient, or the recipient's number.
+ */
+export const receiptStatusSchema = z.enum(['delivered', 'not_sent', 'undelivered', 'filtered', 'refused']);
+export type ReceiptStatus = z.infer<typeof receiptStatusSchema>;
+
+const reportedAt = z.iso
+  .datetime()
+  .optional()
+  .meta({ description: "The provider's own time, UTC. Without it the time of arrival counts" });
+
 /** A provider's later report about an SMS that it accepted. */
 export const receiptSchema = z
   .strictObject({
@@ -167,9 +198,31 @@ export const receiptSchema = z
     message_id: idSchema,
     /** The key of the attempt, which the report contains. */
     idempotency_key: idSchema,
-    /** `rejected`: it failed because of the recipient, and must not be sent through another provider. */
-    status: z.enum(['delivered', 'failed', 'rejected']),
+    status: receiptStatusSchema,
     reason: reasonSchema.nullable(),
+    at: reportedAt,
   })
   .meta({ description: 'A delivery receipt' });
 export type Receipt = z.infer<typeof receiptSchema>;
+
+/** A recipient's message to the sender of an SMS, by which they forbid further ones, or allow them again. */
+export const optOutSchema = z
+  .strictObject({
+    provider: providerSchema,
+    phone: phoneSchema.meta({ description: "The recipient's phone, E.164", example: '+573001234567' }),
+    keyword: z.enum(['stop', 'start']),
+    /** The id that the provider gave the recipient's message. */
+    message_id: idSchema,
+  })
+  .meta({ description: "A recipient's STOP or START" });
+export type OptOut = z.infer<typeof optOutSchema>;
+
+/** The answer of a provider service that is asked what became of an SMS. */
+export const messageReportSchema = z.object({
+  provider: providerSchema,
+  message_id: idSchema,
+  status: receiptStatusSchema.nullable().meta({ description: 'null: the provider does not know it yet' }),
+  reason: reasonSchema.nullable(),
+  at: reportedAt,
+});
+export type MessageReport = z.infer<typeof messageReportSchema>;

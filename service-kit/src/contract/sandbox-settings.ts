@@ -1,20 +1,19 @@
 import { z } from 'zod';
 
-const rate = (what: string) =>
+const rate = (what: string, of = 'sends') =>
   z
     .number()
     .min(0)
     .max(1)
-    .meta({ description: `The share of sends that ${what}` });
-const milliseconds = (what: string) =>
-  z
-    .number()
-    .int()
-    .min(0)
-    .max(600_000)
-    .meta({ description: `Milliseconds: ${what}` });
+    .meta({ description: `The share of ${of} that ${what}` });
+const rateOfAccepted = (what: string) => rate(what, 'accepted SMS');
+const wholeMilliseconds = z.number().int().min(0).max(600_000);
+const milliseconds = (what: string) => wholeMilliseconds.meta({ description: `Milliseconds: ${what}` });
 
-/** The settings of a provider's sandbox. A request meets at most one of the faults. */
+/**
+ * The settings of a provider's sandbox. A request meets at most one of the faults. An accepted SMS has one end, and its receipt at
+ * most one fault.
+ */
 export const sandboxSettingsSchema = z.strictObject({
   latency_ms: milliseconds('how long a send takes'),
   failure_rate: rate('fail: they are not accepted, and answered with 503'),
@@ -33,6 +32,21 @@ export const sandboxSettingsSchema = z.strictObject({
     .max(86_400)
     .meta({ description: 'Seconds: the Retry-After of a throttled send' }),
   garbage_rate: rate('are accepted, and answered with 200 and an unreadable body'),
+  delivery_ms: wholeMilliseconds.nullable().meta({
+    description:
+      'Milliseconds: how long after it was accepted an SMS is delivered, and its receipt sent; null: there are no receipts',
+  }),
+  undelivered_rate: rateOfAccepted('are not delivered for want of the handset or the network'),
+  not_sent_rate: rateOfAccepted('are certainly not sent'),
+  filtered_rate: rateOfAccepted('are filtered for their text or sender'),
+  refused_rate: rateOfAccepted('the recipient refuses'),
+  receipt_late_rate: rateOfAccepted('have a receipt that is sent `receipt_late_ms` later'),
+  receipt_late_ms: milliseconds('how much later a late receipt is sent'),
+  receipt_twice_rate: rateOfAccepted('have a receipt that is sent twice'),
+  receipt_contradicting_rate: rateOfAccepted(
+    'are delivered, and have the receipts `undelivered` and `delivered`, in either order',
+  ),
+  receipt_lost_rate: rateOfAccepted('have a receipt that is not sent, and only learned by asking'),
   seed: z
     .number()
     .int()

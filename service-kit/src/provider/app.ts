@@ -15,6 +15,7 @@ import { createMemoryIdempotencyStore } from './idempotency/memory.ts';
 import type { PostgresIdempotencyStoreOptions } from './idempotency/postgres.ts';
 import type { IdempotencyStore } from './idempotency/store.ts';
 import { idempotencyStoreProblem } from './idempotency/store-unavailable.ts';
+import { registerMessageRoutes } from './message-routes.ts';
 import { exportAccount, exportReceipts, measureSends } from './metrics.ts';
 import { registerNotifyRoutes } from './notify-routes.ts';
 import { registerFaultInjection } from './sandbox/fault-injection.ts';
@@ -28,8 +29,6 @@ export interface ProviderAppOptions {
   gateway: Gateway;
   /** What the gateway learns of the account; undefined for a sandbox. */
   account?: Account | undefined;
-  /** Whether the provider reports what became of an SMS. Default: false. */
-  hasReceipts?: boolean;
   /** The gateway again if it is a sandbox: it gets routes and faults. */
   sandbox?: Sandbox;
   /** The deadline of an answer. Below payment-service's, so that the answer arrives and carries an outcome. */
@@ -79,7 +78,8 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
   };
 
   if (sandbox) registerFaultInjection(server, sandbox);
-  registerNotifyRoutes(server, { provider, mode, store, gatewayTimeoutMs, onRequest });
+  registerNotifyRoutes(server, { provider, mode, store, gateway, gatewayTimeoutMs, onRequest });
+  registerMessageRoutes(server, { provider, gateway, gatewayTimeoutMs });
   const upstream = createUpstreamCheck({ gateway, account, timeoutMs: gatewayTimeoutMs });
   registerProviderHealth(server, {
     provider,
@@ -90,7 +90,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
     requests: () => requests,
   });
   exportAccount(provider, account, metrics);
-  exportReceipts(provider, options.hasReceipts ?? false, metrics);
+  exportReceipts(provider, gateway, metrics);
   if (sandbox) registerSandboxRoutes(server, sandbox);
   server.addHook('onListen', async () => {
     logger.info({ provider, mode }, sandbox ? 'sandbox: no SMS is sent' : 'live: SMS are sent');

@@ -80,12 +80,15 @@ export function exportAccount(provider: Provider, account: Account | undefined, 
   });
 }
 
-/** What the provider reports no receipts for is never known to be delivered, and is not counted as if it were. */
-export function exportReceipts(provider: Provider, hasReceipts: boolean, registry: Registry): void {
+/** An SMS without receipts is never known to be delivered, and is not counted as if it were. A sandbox may gain or lose them. */
+export function exportReceipts(provider: Provider, gateway: Gateway, registry: Registry): void {
   new Gauge({
     name: 'paysms_receipts_requested',
-    help: '1 if the provider is asked to report what becomes of each SMS; else 0',
+    help: '1 if the provider reports what becomes of each SMS, or can be asked; else 0',
     labelNames: ['provider'],
     registers: [registry],
-  }).set({ provider }, hasReceipts ? 1 : 0);
+    collect() {
+      this.set({ provider }, gateway.receipts.length > 0 ? 1 : 0);
+    },
+  });
 }

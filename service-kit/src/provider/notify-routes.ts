@@ -9,6 +9,7 @@ import {
 import { withDeadline } from '../deadline.ts';
 import { badRequestResponse, Problem, problemResponse } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
+import type { Gateway } from './gateway.ts';
 import type { IdempotencyStore } from './idempotency/store.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
 
@@ -16,6 +17,7 @@ interface NotifyRoutesOptions {
   provider: Provider;
   mode: Mode;
   store: IdempotencyStore;
+  gateway: Gateway;
   gatewayTimeoutMs: number;
   /** Called for each POST /notify that is valid. */
   onRequest: () => void;
@@ -31,7 +33,7 @@ const notSentResponses = {
 };
 
 export function registerNotifyRoutes(server: Server, options: NotifyRoutesOptions): void {
-  const { provider, mode, store, gatewayTimeoutMs, onRequest } = options;
+  const { provider, mode, store, gateway, gatewayTimeoutMs, onRequest } = options;
   server.post(
     '/notify',
     {
@@ -58,7 +60,7 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
       const outcome = await withDeadline(gatewayTimeoutMs, sending, () => ({ ...gatewayTimeout, mode }));
       const duration_ms = Math.round(performance.now() - started);
       log.info({ provider, idempotency_key, duration_ms, ...outcome }, 'notification answered');
-      return replyTo(provider, outcome);
+      return replyTo(provider, outcome, gateway.receipts);
     },
   );
 
@@ -67,7 +69,7 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
 
 function registerCancelRoute(
   server: Server,
-  { provider, store, gatewayTimeoutMs }: NotifyRoutesOptions,
+  { provider, store, gateway, gatewayTimeoutMs }: NotifyRoutesOptions,
 ): void {
   server.delete(
     '/notify',
@@ -90,7 +92,7 @@ function registerCancelRoute(
     async ({ headers }) => {
       const cancelling = store.cancel(headers['idempotency-key']);
       const outcome = await withDeadline(gatewayTimeoutMs, cancelling, () => gatewayTimeout);
-      if (outcome) return replyTo(provider, outcome);
+      if (outcome) return replyTo(provider, outcome, gateway.receipts);
       throw new Problem(404, 'notification-unknown', 'No request with this Idempotency-Key is known.', {
         complete_for_ms: await store.completeForMs(),
       });

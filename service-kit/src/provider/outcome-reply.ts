@@ -1,15 +1,19 @@
-import type { Outcome, Provider } from '../contract/notification.ts';
+import type { Outcome, Provider, ReceiptWay } from '../contract/notification.ts';
 import { Problem } from '../http/problem.ts';
 
 type NotAccepted = Exclude<Outcome, { outcome: 'accepted' }>;
 
 export const gatewayTimeout = { outcome: 'unknown', reason: 'gateway_timeout' } as const satisfies Outcome;
 
-/** @throws Problem unless the SMS was accepted */
-export function replyTo(provider: Provider, outcome: Outcome) {
+/**
+ * The ways of the receipts are the gateway's present ones, not stored with the outcome, because it is now that receipts are awaited.
+ *
+ * @throws Problem unless the SMS was accepted
+ */
+export function replyTo(provider: Provider, outcome: Outcome, receipts: readonly ReceiptWay[]) {
   if (outcome.outcome !== 'accepted') throw problemOfOutcome(outcome);
   const { message_id, mode } = outcome;
-  return { provider, status: 'sent' as const, message_id, ...(mode && { mode }) };
+  return { provider, status: 'sent' as const, message_id, receipts: [...receipts], ...(mode && { mode }) };
 }
 
 /** The outcome and the reason are members of the problem document. */

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
+import type { Provider } from '../contract/notification.ts';
 import { accessSettings } from '../http/access-settings.ts';
-import { milliseconds, serviceSettings, wholeNumber } from '../http/configuration.ts';
+import { milliseconds, neighbourUrl, serviceSettings, wholeNumber } from '../http/configuration.ts';
 import { databasePassword, postgresUrl } from '../postgres/database-settings.ts';
 import { wayOutSettings } from './way-out-settings.ts';
 
@@ -8,6 +9,9 @@ import { wayOutSettings } from './way-out-settings.ts';
 export const providerSettings = ({ port }: { port: number }) => ({
   ...serviceSettings({ port }),
   ...accessSettings(),
+  PAYMENT_SERVICE_URL: neighbourUrl().describe(
+    'The address of payment-service, which receives the delivery receipts and the opt-outs. It follows HOST unless it is set.',
+  ),
   GATEWAY_TIMEOUT_MS: milliseconds()
     .default(2500)
     .describe(
@@ -25,5 +29,13 @@ export const providerSettings = ({ port }: { port: number }) => ({
     .meta({ secret: true }),
   SENDS_DATABASE_PASSWORD: databasePassword('SENDS_DATABASE_URL'),
 });
+
+/** How long after it accepted an SMS a sandbox delivers it; up to what its controls take. */
+export const deliveryMs = (provider: Provider) =>
+  wholeNumber({ min: 0, max: 600_000 })
+    .optional()
+    .describe(
+      `How long after it accepted an SMS the sandbox of ${provider} reports that it was delivered. Without it the sandbox reports nothing; npm start and docker compose set 1500.`,
+    );
 
 export type ProviderConfig = z.infer<z.ZodObject<ReturnType<typeof providerSettings>>>;

@@ -12,6 +12,8 @@ import { buildProviderApp } from './app.ts';
 import type { Gateway, LiveGatewayOptions } from './gateway.ts';
 import { staleMs } from './idempotency/store.ts';
 import { countFaults } from './metrics.ts';
+import { createReceiptForwarder } from './receipts/receipt-forwarder.ts';
+import { createReceiptPush } from './receipts/receipt-push.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from './sandbox/sandbox.ts';
 import type { ProviderConfig } from './settings.ts';
 import { proxyOptions } from './way-out-settings.ts';
@@ -22,9 +24,7 @@ export interface ProviderService<Config extends ProviderConfig> {
   configSchema: z.ZodType<Config>;
   /** Undefined without credentials: then the service is a sandbox. */
   createGateway(config: Config, options: Omit<LiveGatewayOptions, 'url'>): Gateway | undefined;
-  sandboxOptions(config: Config): Omit<SandboxOptions, 'provider'>;
-  /** Whether the provider reports what became of an SMS; false without it. */
-  hasReceipts?(config: Config): boolean;
+  sandboxOptions(config: Config): Pick<SandboxOptions, 'settings' | 'ledgerFile'>;
   /** Adds the provider's own routes, such as webhooks, of which the account learns. */
   registerRoutes?(server: Server, config: Config, account: Account): void;
 }
@@ -64,7 +64,6 @@ export async function buildProvider<Config extends ProviderConfig>(
   const server = await buildProviderApp({
     provider,
     ...gatewayOf(service, config, { account, log }),
-    hasReceipts: service.hasReceipts?.(config) ?? false,
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
     sendsDatabaseUrl: url && withPassword(url, config.SENDS_DATABASE_PASSWORD),
     access: accessOptions(config),
@@ -82,7 +81,15 @@ function gatewayOf<Config extends ProviderConfig>(
 ): { gateway: Gateway; account?: Account; sandbox?: Sandbox } {
   const live = createLiveGateway(service, config, learning);
   if (live) return { gateway: live, account: learning.account };
-  const sandbox = createSandbox({ provider: service.provider, ...service.sandboxOptions(config) });
+  const forwarder = createReceiptForwarder({
+    paymentServiceUrl: config.PAYMENT_SERVICE_URL,
+    serviceToken: config.SERVICE_TOKEN,
+  });
+  const sandbox = createSandbox({
+    provider: service.provider,
+    ...service.sandboxOptions(config),
+    push: createReceiptPush(forwarder, learning.log),
+  });
   return { gateway: sandbox, sandbox };
 }
 

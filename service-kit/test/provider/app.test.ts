@@ -15,6 +15,7 @@ test('/openapi.json names every route', async () => {
     '/health/live',
     '/health/ready',
     '/health/upstream',
+    '/messages/{message_id}',
     '/notify',
     '/sandbox',
     '/sandbox/messages',

@@ -16,6 +16,8 @@ export async function buildFakeApp(fakes: Partial<Gateway> = {}, options: Partia
   const gateway = {
     send: vi.fn<(send: Send) => Promise<Outcome>>(fakes.send ?? (async () => accepted)),
     check: vi.fn<() => Promise<Check>>(fakes.check ?? (async () => ({ state: 'healthy' }))),
+    receipts: fakes.receipts ?? [],
+    ...(fakes.find && { find: fakes.find }),
   };
   return { ...(await build({ gateway, ...options })), gateway };
 }

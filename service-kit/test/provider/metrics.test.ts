@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { describe, expect, test } from 'vitest';
-import type { Outcome } from '../../src/contract/notification.ts';
+import type { Outcome, ReceiptWay } from '../../src/contract/notification.ts';
 import { createAccount } from '../../src/provider/account.ts';
 import { accepted, body, buildFakeApp, buildSandboxApp, notify } from './fixture.ts';
 
@@ -47,11 +47,12 @@ describe('metrics', () => {
     expect(text).not.toMatch(/Pago-secreto|cliente-9|3001234567|key-9/);
   });
 
-  test.each([
-    [undefined, 0],
-    [true, 1],
-  ])('given hasReceipts %s, show whether receipts are requested', async (hasReceipts, value) => {
-    const { app } = await buildFakeApp({}, hasReceipts === undefined ? {} : { hasReceipts });
+  test.each<[ReceiptWay[], number]>([
+    [[], 0],
+    [['push', 'pull'], 1],
+    [['pull'], 1],
+  ])('given receipts by %j, show whether there are any', async (receipts, value) => {
+    const { app } = await buildFakeApp({ receipts });
     const { body: text } = await app.inject('/metrics');
     expect(text).toContain(`\npaysms_receipts_requested{provider="Aldeamo"} ${value}\n`);
     expect(text).toMatch(/^paysms_build_info\{version="1.2.3",/m);

@@ -1,6 +1,11 @@
 import type { InjectOptions } from 'fastify';
 import { describe, expect, test, vi } from 'vitest';
-import { notifyReplySchema, type Outcome, unknownKeySchema } from '../../src/contract/notification.ts';
+import {
+  notifyReplySchema,
+  type Outcome,
+  type ReceiptWay,
+  unknownKeySchema,
+} from '../../src/contract/notification.ts';
 import { problemContentType, problemSchema } from '../../src/http/problem.ts';
 import { accepted, body, buildFakeApp, buildSandboxApp, notify } from './fixture.ts';
 
@@ -160,7 +165,13 @@ describe('a provider that does not answer in time', () => {
     late.resolve(accepted);
     const second = await app.inject(notify(body, 'key-1'));
     expect(second.statusCode).toBe(200);
-    expect(second.json()).toEqual({ provider: 'Aldeamo', status: 'sent', message_id: 'sms-1', mode: 'live' });
+    expect(second.json()).toEqual({
+      provider: 'Aldeamo',
+      status: 'sent',
+      message_id: 'sms-1',
+      mode: 'live',
+      receipts: [],
+    });
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 });
@@ -262,6 +273,17 @@ describe('DELETE /notify returns the outcome of a key, and sends nothing', () =>
     expect((await found).statusCode).toBe(200);
     expect((await found).body).toBe((await first).body);
     expect(gateway.send).toHaveBeenCalledTimes(1);
+  });
+
+  test('of a key that was sent replies, as the request does, with how receipts arrive at the time of the reply, not of the send', async () => {
+    const receipts: ReceiptWay[] = ['push', 'pull'];
+    const { app } = await buildFakeApp({ receipts });
+    const first = await app.inject(notify(body, 'key-1'));
+    receipts.shift();
+    const again = await app.inject(notify(body, 'key-1'));
+    const cancelled = await app.inject(cancel('key-1'));
+    const replies = [first, again, cancelled].map((response) => response.json().receipts);
+    expect(replies).toEqual([['push', 'pull'], ['pull'], ['pull']]);
   });
 
   test('given a send that takes too long, is a 504, and later its outcome', async () => {

@@ -17,6 +17,23 @@ export const customerStatements = (query: Query) => ({
       [customerId, phone],
     ),
 
+  /** The fencing token is raised, so that a worker which found no phone does not hold it again. */
+  releaseHeld: async (customerId: string, limit: number) =>
+    (
+      await query(
+        'release_held',
+        `UPDATE payments SET due_at = released.at, next_attempt_at = released.at, fence = fence + 1
+         FROM (SELECT date_trunc('milliseconds', now()) AS at) AS released
+         WHERE payment_id = ANY (ARRAY (
+           SELECT payment_id FROM payments
+           WHERE notification_status = 'held' AND customer_id = $1 AND reason = 'phone_unknown' AND due_at > now()
+           ORDER BY payment_id LIMIT $2 FOR UPDATE
+         ))
+         RETURNING 1`,
+        [customerId, limit],
+      )
+    ).length,
+
   deletePhone: async (customerId: string) =>
     (await query('delete_phone', 'DELETE FROM customers WHERE customer_id = $1 RETURNING 1', [customerId]))
       .length > 0,

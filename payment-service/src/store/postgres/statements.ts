@@ -2,7 +2,7 @@ import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { paymentColumns } from '../columns.ts';
 import type { PaymentQuery } from '../store.ts';
-import type { WaitingRow } from '../stored-payments.ts';
+import type { HeldRow } from '../stored-payments.ts';
 import { allowanceStatements } from './allowance-statements.ts';
 import { customerStatements } from './customer-statements.ts';
 import { keyStatements } from './key-statements.ts';
@@ -22,7 +22,8 @@ const selectPayments = `
   SELECT ${selectedColumns.join(', ')}, (
     SELECT coalesce(json_agg(json_build_object(
       'provider', provider, 'outcome', outcome, 'reason', reason, 'message_id', message_id,
-      'started_at', ${asIso('started_at')}, 'duration_ms', duration_ms, 'mode', mode
+      'started_at', ${asIso('started_at')}, 'duration_ms', duration_ms, 'mode', mode,
+      'phone_last4', phone_last4, 'deliveries', coalesce(deliveries, '[]')
     ) ORDER BY number), '[]')
     FROM attempts WHERE attempts.payment_id = payments.payment_id
   ) AS attempts
@@ -103,17 +104,37 @@ export function prepareStatements(database: Database) {
       return claims.length > 0 ? selectClaimed(claims) : [];
     },
 
+    async claimAsks(limit: number, leaseMs: number) {
+      const claims = await query<Claim>(
+        'claim_asks',
+        `UPDATE payments SET ask_at = now() + $2 * interval '1 ms'
+         WHERE payment_id = ANY (ARRAY (
+           SELECT payment_id FROM payments WHERE ask_at <= now() ORDER BY ask_at LIMIT $1 FOR UPDATE SKIP LOCKED
+         ))
+         RETURNING payment_id, fence`,
+        [limit, leaseMs],
+      );
+      return claims.length > 0 ? selectClaimed(claims) : [];
+    },
+
     /** Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy. */
     async redact(before: Date, limit: number): Promise<number> {
       const redacted = await query(
         'redact',
-        `UPDATE payments SET message = NULL, phone = NULL, fence = fence + 1
-         WHERE payment_id = ANY (ARRAY (
-           SELECT payment_id FROM payments
-           WHERE message IS NOT NULL AND created_at < $1 AND notification_status <> 'pending' AND due_at IS NULL
-           ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
-         ))
-         RETURNING 1`,
+        `WITH redacted AS (
+           UPDATE payments SET message = NULL, phone = NULL, fence = fence + 1
+           WHERE payment_id = ANY (ARRAY (
+             SELECT payment_id FROM payments
+             WHERE message IS NOT NULL AND created_at < $1 AND due_at IS NULL
+               AND notification_status NOT IN ('pending', 'held')
+             ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+           ))
+           RETURNING payment_id
+         ), redacted_attempts AS (
+           UPDATE attempts SET phone_last4 = NULL
+           WHERE payment_id = ANY (ARRAY (SELECT payment_id FROM redacted)) AND phone_last4 IS NOT NULL
+         )
+         SELECT 1 FROM redacted`,
         [before, limit],
       );
       return redacted.length;
@@ -133,11 +154,11 @@ export function prepareStatements(database: Database) {
       return backlog ?? { size: 0, oldest_at: null };
     },
 
-    countWaiting: () =>
-      query<WaitingRow>(
-        'count_waiting',
+    countHeld: () =>
+      query<HeldRow>(
+        'count_held',
         `SELECT reason, count(*) AS size FROM payments
-         WHERE notification_status = 'pending' AND reason IS NOT NULL GROUP BY reason`,
+         WHERE notification_status = 'held' AND reason IS NOT NULL GROUP BY reason`,
         [],
       ),
 

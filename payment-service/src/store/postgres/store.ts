@@ -20,7 +20,7 @@ import { countsOf, readOne, readPage, reportTo, sortRows } from '../stored-payme
 import { schema } from './schema.ts';
 import { type PaymentRow, prepareStatements } from './statements.ts';
 import { createWriteOrder } from './write-order.ts';
-import { type Insert, prepareWrites, type Update } from './writes.ts';
+import { type Amendment, type Insert, prepareWrites, type Update } from './writes.ts';
 
 export interface PostgresStoreOptions {
   url: string;
@@ -70,6 +70,10 @@ export async function openPostgresStore({
   const updateAll = batch(async (updates: Update[]) => {
     const updated = new Set(await writes.update(updates));
     return updates.map(({ payment }) => updated.has(payment.payment_id));
+  });
+  const amendAll = batch(async (amendments: Amendment[]) => {
+    const amended = new Set(await writes.amend(amendments));
+    return amendments.map(({ payment }) => amended.has(payment.payment_id));
   });
   const findPayment = batchLookup(statements.find, ({ payment_id }) => payment_id);
   const findCustomer = batchLookup(statements.findCustomers, ({ customer_id }) => customer_id);
@@ -124,6 +128,14 @@ export async function openPostgresStore({
       if (!isCurrent) throw new LeaseLost(payment.payment_id);
     },
 
+    async amend(payment, before) {
+      const { payment_id } = payment;
+      if (askedProvider(before)) throw new LeaseLost(payment_id);
+      const amendment = { payment, ...dueOf(payment), was_due_at: scheduledAt(before), before };
+      const isCurrent = await inOrder(payment_id, () => write(() => amendAll(amendment)));
+      if (!isCurrent) throw new LeaseLost(payment_id);
+    },
+
     storeAnswer: (paymentId, answer) =>
       write(async () => (await statements.storeAnswer(paymentId, answer)) ?? answer),
 
@@ -143,6 +155,7 @@ export async function openPostgresStore({
     backlog: () => read(statements.backlog),
     putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
     findPhone: (customerId) => read(async () => (await findCustomer(customerId))?.phone),
+    releaseHeld: (customerId, limit) => write(() => statements.releaseHeld(customerId, limit)),
     deletePhone: (customerId) => write(() => statements.deletePhone(customerId)),
     claimDue: (limit) =>
       write(async () => {
@@ -152,6 +165,8 @@ export async function openPostgresStore({
 
     bringForward: (longestWaitMs, limit) =>
       write(() => statements.bringForward(longestWaitMs, limit, leaseMs)),
+
+    claimAsks: (limit) => write(async () => sorted(await statements.claimAsks(limit, leaseMs)).payments),
 
     async claim(payment) {
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
@@ -173,7 +188,7 @@ export async function openPostgresStore({
         await statements.deleteDays(day);
         return statements.deleteRecipientHours(hour, limit);
       }),
-    countWaiting: () => read(async () => countsOf(await statements.countWaiting())),
+    countHeld: () => read(async () => countsOf(await statements.countHeld())),
 
     check: () =>
       write(async () => {

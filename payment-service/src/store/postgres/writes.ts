@@ -1,6 +1,6 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
-import type { Payment } from '../../domain/payment.ts';
+import type { Delivery, Payment } from '../../domain/payment.ts';
 import { attemptColumns, changingColumns, keyColumns, paymentColumns } from '../columns.ts';
 import type { IdempotencyRecord, StoredAnswer } from '../store.ts';
 
@@ -21,18 +21,21 @@ export interface Update extends Due {
   before: Payment | undefined;
 }
 
+/** An update of a payment that was due at `was_due_at`. */
+export interface Amendment extends Due {
+  payment: Payment;
+  before: Payment;
+  was_due_at: string | null;
+}
+
 const newPayments = rowsOf({ ...paymentColumns, lease_ms: 'integer' });
 const newKeys = rowsOf(keyColumns, newPayments.count + 1);
 const newAttempts = rowsOf(attemptColumns, newPayments.count + newKeys.count + 1);
-const updates = rowsOf({
-  payment_id: 'text',
-  fence: 'integer',
-  ...changingColumns,
-  lease_ms: 'integer',
-  answer_status: 'integer',
-  answer_body: 'text',
-});
+const changes = { payment_id: 'text', fence: 'integer', ...changingColumns, lease_ms: 'integer' } as const;
+const updates = rowsOf({ ...changes, answer_status: 'integer', answer_body: 'text' });
 const updatedAttempts = rowsOf(attemptColumns, updates.count + 1);
+const amendments = rowsOf({ ...changes, was_due_at: 'timestamptz' });
+const amendedAttempts = rowsOf(attemptColumns, amendments.count + 1);
 
 /** A lease is by the database's clock, so that one of a replica whose clock is behind does not expire at once. */
 const dueAt = "coalesce(given.due_at, now() + given.lease_ms * interval '1 ms')";
@@ -68,23 +71,36 @@ const insertText = `
   )
   SELECT payment_id, phone FROM new_payments`;
 
+const changedColumns = Object.keys(changingColumns)
+  .map((column) => `${column} = ${column === 'due_at' ? dueAt : `given.${column}`}`)
+  .join(', ');
+const settledColumns = [
+  'outcome',
+  'reason',
+  'message_id',
+  'duration_ms',
+  'mode',
+  'phone_last4',
+  'deliveries',
+];
+const settled = (row: string) => settledColumns.map((column) => `${row}.${column}`).join(', ');
+
+/** Puts the attempts of the payments of the CTE `updated`. */
+const putAttempts = (attempts: string) => `
+    INSERT INTO attempts (${attemptColumnNames})
+    SELECT ${attemptColumnNames} FROM ${attempts} WHERE payment_id IN (SELECT payment_id FROM updated)
+    ON CONFLICT (payment_id, number) DO UPDATE
+      SET (${settledColumns.join(', ')}) = (${settled('excluded')})
+      WHERE (${settled('attempts')}) IS DISTINCT FROM (${settled('excluded')})`;
+
 const updateText = `
   WITH updated AS (
-    UPDATE payments SET ${Object.keys(changingColumns)
-      .map((column) => `${column} = ${column === 'due_at' ? dueAt : `given.${column}`}`)
-      .join(', ')}
+    UPDATE payments SET ${changedColumns}
     FROM ${updates.sql}
     WHERE payments.payment_id = ANY (${updates.parameter('payment_id')})
       AND payments.payment_id = given.payment_id AND payments.fence = given.fence
     RETURNING payments.payment_id, given.answer_status, given.answer_body
-  ), put_attempts AS (
-    INSERT INTO attempts (${attemptColumnNames})
-    SELECT ${attemptColumnNames} FROM ${updatedAttempts.sql} WHERE payment_id IN (SELECT payment_id FROM updated)
-    ON CONFLICT (payment_id, number) DO UPDATE
-      SET outcome = excluded.outcome, reason = excluded.reason, message_id = excluded.message_id,
-          duration_ms = excluded.duration_ms, mode = excluded.mode
-      WHERE (attempts.outcome, attempts.reason, attempts.message_id, attempts.duration_ms, attempts.mode)
-        IS DISTINCT FROM (excluded.outcome, excluded.reason, excluded.message_id, excluded.duration_ms, excluded.mode)
+  ), put_attempts AS (${putAttempts(updatedAttempts.sql)}
   ), kept AS (
     UPDATE idempotency_keys SET answer_status = updated.answer_status, answer_body = updated.answer_body
     FROM updated
@@ -94,13 +110,30 @@ const updateText = `
   )
   SELECT payment_id FROM updated`;
 
+const amendText = `
+  WITH updated AS (
+    UPDATE payments SET ${changedColumns}, fence = payments.fence + 1
+    FROM ${amendments.sql}
+    WHERE payments.payment_id = ANY (${amendments.parameter('payment_id')})
+      AND payments.payment_id = given.payment_id AND payments.fence = given.fence
+      AND payments.due_at IS NOT DISTINCT FROM given.was_due_at
+    RETURNING payments.payment_id
+  ), put_attempts AS (${putAttempts(amendedAttempts.sql)}
+  )
+  SELECT payment_id FROM updated`;
+
 /** The rows of the attempts that differ from `before`: earlier ones are not written again. */
 const attemptRows = ({ payment_id, attempts }: Payment, before?: Payment) =>
   attempts.flatMap((attempt, index) =>
-    attempt === before?.attempts[index] ? [] : [{ payment_id, number: index + 1, ...attempt }],
+    attempt === before?.attempts[index]
+      ? []
+      : [{ payment_id, number: index + 1, ...attempt, deliveries: jsonOf(attempt.deliveries) }],
   );
 
-/** The two statements that a payment costs; each takes many payments. */
+/** Null if there are none, so that most attempts take no space for them. */
+const jsonOf = (deliveries: Delivery[]) => (deliveries.length > 0 ? JSON.stringify(deliveries) : null);
+
+/** The two statements that a payment costs, and the one of its receipt; each takes many payments. */
 export function prepareWrites(database: Database) {
   return {
     /** Returns the payments that were inserted because their key was not known, each with its phone. */
@@ -142,6 +175,24 @@ export function prepareWrites(database: Database) {
         ],
       });
       return updated.map(({ payment_id }) => payment_id);
+    },
+
+    /** Returns the ids of the payments that were amended because they were as `before`. */
+    async amend(given: Amendment[]): Promise<string[]> {
+      const amended = await database.query<Pick<Payment, 'payment_id'>>({
+        name: 'amend',
+        text: amendText,
+        values: [
+          ...amendments.values(
+            given.map(({ payment, due_at, lease_ms, was_due_at }) => ({
+              ...payment,
+              ...{ due_at, lease_ms, was_due_at },
+            })),
+          ),
+          ...amendedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),
+        ],
+      });
+      return amended.map(({ payment_id }) => payment_id);
     },
   };
 }

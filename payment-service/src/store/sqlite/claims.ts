@@ -40,10 +40,34 @@ export function prepareClaims(db: DatabaseSync) {
     RETURNING ${selectedNames}`,
   );
 
+  // The fencing token is raised, so that a worker which found no phone does not hold it again.
+  const releaseHeld = db.prepare(`
+    UPDATE payments SET due_at = :now, next_attempt_at = :at, fence = fence + 1
+    WHERE payment_id IN (
+      SELECT payment_id FROM payments
+      WHERE notification_status = 'held' AND customer_id = :customer_id AND reason = 'phone_unknown' AND due_at > :now
+      ORDER BY payment_id LIMIT :limit
+    )`);
+  const claimAsks = prepareRows(
+    db,
+    `
+    UPDATE payments SET ask_at = :leased_until
+    WHERE payment_id IN (SELECT payment_id FROM payments WHERE ask_at <= :now ORDER BY ask_at LIMIT :limit)
+    RETURNING ${selectedNames}`,
+  );
+
   return {
     endLeases: (now: number) => void endLeases.run({ now }),
     claimDue: (now: number, limit: number, leased_until: number) =>
       sortRows(claimDue.all({ now, limit, leased_until }) as PaymentRow[], paymentOf),
+    releaseHeld(customer_id: string, now: number, limit: number): number {
+      const at = new Date(now).toISOString();
+      return Number(releaseHeld.run({ customer_id, now, at, limit }).changes);
+    },
+    claimAsks(now: number, limit: number, leased_until: number) {
+      const times = { now: new Date(now).toISOString(), leased_until: new Date(leased_until).toISOString() };
+      return sortRows(claimAsks.all({ ...times, limit }) as PaymentRow[], paymentOf);
+    },
     bringForward: (latest: number, limit: number, leased_until: number): number =>
       Number(bringForward.run({ latest, limit, leased_until }).changes),
     /** Returns no payment if another worker has claimed it. */

@@ -1,7 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { notificationStatusSchema } from '../../domain/payment.ts';
 import type { Backlog, PaymentQuery } from '../store.ts';
-import { countsOf, type StoredPayments, sortRows, type WaitingRow } from '../stored-payments.ts';
+import { countsOf, type HeldRow, type StoredPayments, sortRows } from '../stored-payments.ts';
 import { prepareKeyLookup } from './key-writes.ts';
 import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
 
@@ -32,10 +32,9 @@ export function prepareReads(db: DatabaseSync) {
       ORDER BY payment_id LIMIT 1
     ) AS oldest_at
     FROM payments WHERE notification_status = 'pending'`);
-  // SQLite would otherwise read every pending payment.
-  const waiting = db.prepare(`
-    SELECT reason, count(*) AS size FROM payments INDEXED BY payments_waiting
-    WHERE reason IS NOT NULL AND notification_status = 'pending' GROUP BY reason`);
+  const held = db.prepare(`
+    SELECT reason, count(*) AS size FROM payments INDEXED BY payments_held
+    WHERE notification_status = 'held' AND reason IS NOT NULL GROUP BY reason`);
 
   return {
     find: (payment_id: string): StoredPayments =>
@@ -44,7 +43,7 @@ export function prepareReads(db: DatabaseSync) {
     page: preparePage(db),
 
     backlog: () => ({ ...backlog.get() }) as unknown as Backlog,
-    countWaiting: () => countsOf(waiting.all() as unknown as WaitingRow[]),
+    countHeld: () => countsOf(held.all() as unknown as HeldRow[]),
 
     findKey: prepareKeyLookup(db),
     findPhone: preparePhone(db),

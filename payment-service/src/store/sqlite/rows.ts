@@ -32,12 +32,13 @@ export function prepareRows(db: DatabaseSync, sql: string): StatementSync {
 /** Undefined if the row is no payment. */
 export function paymentOf(row: PaymentRow): Payment | undefined {
   try {
-    const { amount_minor, segments, retries, reopened, fence } = row;
+    const { amount_minor, segments, retries, asks, reopened, fence } = row;
     return paymentOfRow({
       ...row,
       amount_minor: Number(amount_minor),
       segments: Number(segments),
       retries: Number(retries),
+      asks: Number(asks),
       reopened: Number(reopened),
       fence: Number(fence),
       message: row.message || null,
@@ -58,6 +59,9 @@ const changingValues = (payment: Payment, due_at: number | null): Values => [
   payment.expires_at,
   payment.retries,
   payment.reopened,
+  payment.updated_at,
+  payment.ask_at,
+  payment.asks,
   due_at,
   JSON.stringify(payment.attempts),
 ];

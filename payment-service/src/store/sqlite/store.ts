@@ -58,6 +58,14 @@ export async function openSqliteStore({
       if (!isCurrent) throw new LeaseLost(payment_id);
     },
 
+    async amend(payment, before) {
+      const { payment_id } = payment;
+      if (askedProvider(before)) throw new LeaseLost(payment_id);
+      const values = updateValues(payment, dueAt(payment, leaseMs));
+      const isCurrent = await writer.write('amend', values, dueAt(before, leaseMs));
+      if (!isCurrent) throw new LeaseLost(payment_id);
+    },
+
     storeAnswer: (paymentId, answer) => writer.write('storeAnswer', paymentId, answer),
     findKey: (key) => read(() => reader.findKey(key)),
     find: async (paymentId) => readOne(reported(await read(() => reader.find(paymentId)))),
@@ -71,6 +79,7 @@ export async function openSqliteStore({
     backlog: () => read(reader.backlog),
     putPhone: (customerId, phone) => writer.write('putPhone', customerId, phone),
     findPhone: (customerId) => read(() => reader.findPhone(customerId)),
+    releaseHeld: (customerId, limit) => writer.write('releaseHeld', customerId, Date.now(), limit),
     deletePhone: (customerId) => writer.write('deletePhone', customerId),
 
     async claimDue(limit) {
@@ -81,6 +90,11 @@ export async function openSqliteStore({
     async bringForward(longestWaitMs, limit) {
       const now = Date.now();
       return writer.write('bringForward', now + longestWaitMs, limit, now + leaseMs);
+    },
+
+    async claimAsks(limit) {
+      const now = Date.now();
+      return reported(await writer.write('claimAsks', now, limit, now + leaseMs)).payments;
     },
 
     async claim(payment) {
@@ -114,7 +128,7 @@ export async function openSqliteStore({
       return deleted;
     },
 
-    countWaiting: () => read(reader.countWaiting),
+    countHeld: () => read(reader.countHeld),
     check: () => writer.write('touch'),
 
     async close() {

@@ -24,12 +24,20 @@ export function prepareWrites(db: DatabaseSync) {
     `UPDATE payments SET (${changingNames.join(', ')}) = (${marks(changingNames)}) WHERE payment_id = ? AND fence = ?`,
   );
 
+  const amendPayment = db.prepare(
+    `UPDATE payments SET (${changingNames.join(', ')}, fence) = (${marks(changingNames)}, fence + 1)
+     WHERE payment_id = ? AND fence = ? AND due_at IS ?`,
+  );
+
   // Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy.
   const redact = db.prepare(`
-    UPDATE payments SET message = '', phone = NULL, fence = fence + 1
+    UPDATE payments SET message = '', phone = NULL, fence = fence + 1, attempts = (
+      SELECT json_group_array(json_remove(value, '$.phone_last4')) FROM json_each(payments.attempts)
+    )
     WHERE payment_id IN (
       SELECT payment_id FROM payments
-      WHERE message <> '' AND created_at < :before AND notification_status <> 'pending' AND due_at IS NULL
+      WHERE message <> '' AND created_at < :before AND due_at IS NULL
+        AND notification_status NOT IN ('pending', 'held')
       ORDER BY created_at LIMIT :limit
     )`);
 
@@ -55,6 +63,10 @@ export function prepareWrites(db: DatabaseSync) {
       if (answer) keys.setAnswer(answer.payment_id, answer);
       return true;
     },
+
+    /** Returns false, and writes nothing, if the fencing token is another one, or the payment is not due at that time. */
+    amend: (changed: Values, was_due_at: number | null): boolean =>
+      amendPayment.run(...changed, was_due_at).changes > 0,
 
     storeAnswer: keys.storeAnswer,
     deleteKeys: keys.deleteOld,

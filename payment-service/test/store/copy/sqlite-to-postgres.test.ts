@@ -34,6 +34,8 @@ const tried: Omit<Attempt, 'outcome'> = {
   started_at: '2026-01-01T00:00:00.007Z',
   duration_ms: 0,
   mode: 'sandbox',
+  phone_last4: null,
+  deliveries: [],
 };
 const attempts: Attempt[] = [
   { ...tried, outcome: 'not_sent', reason: 'circuit_open' },
@@ -150,7 +152,9 @@ describe('copySqliteToPostgres', () => {
       payments: 8n,
       'payments pending': 5n,
       'payments sent': 1n,
+      'payments cancelled': 0n,
       'payments delivered': 1n,
+      'payments held': 0n,
       'payments failed': 1n,
       attempts: 9n,
       'attempts running': 1n,
@@ -193,7 +197,11 @@ describe('copySqliteToPostgres', () => {
     db.exec(`
       DROP TABLE sms_days;
       DROP TABLE sms_recipient_hours;
-      DROP INDEX payments_waiting;
+      DROP INDEX payments_held;
+      DROP INDEX payments_to_ask;
+      ALTER TABLE payments DROP COLUMN updated_at;
+      ALTER TABLE payments DROP COLUMN ask_at;
+      ALTER TABLE payments DROP COLUMN asks;
       DROP INDEX payments_not_blanked;
       DROP INDEX payments_by_status_and_customer;
       CREATE INDEX payments_by_customer ON payments (customer_id, payment_id);

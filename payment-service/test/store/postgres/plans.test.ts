@@ -48,19 +48,20 @@ test.each([
     for (const table of tables) await client.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
     if (before) await client.query(before);
     for (let number = 0; number < executions; number += 1) await useEverything(store, number);
+    // The pool closes a connection that is idle for 10 s, and its plans with it.
+    const inUse = setInterval(() => void store.countHeld(), 2000);
+    onTestFinished(() => clearInterval(inUse));
     await client.query(load);
 
     const found: Record<string, string[]> = {};
     for (const [name, statement] of prepared) found[name] = await scansOf(name, statement);
     const scans = Object.entries(found).flatMap(([name, of]) => of.map((scan) => `${name}: ${scan}`));
     expect(scans.filter((scan) => /Seq Scan|Bitmap/.test(scan))).toEqual([]);
-    // Only a page of all payments, which reads the index in its order up to the limit, has no condition, and the count of those
-    // that wait, which reads an index of nothing else.
+    // Only a page of all payments has no condition: it reads the index in its order up to the limit.
     expect(scans.filter((scan) => scan.endsWith('without a condition'))).toEqual([
       'page : Index Scan on payments without a condition',
-      'count_waiting: Index Only Scan on payments without a condition',
     ]);
-    expect(prepared.size).toBeGreaterThanOrEqual(29);
+    expect(prepared.size).toBeGreaterThanOrEqual(32);
 
     await flushCounters(prepared);
     const read = await rowsRead(client, tables);
@@ -86,13 +87,16 @@ async function useEverything(store: Store, number: number): Promise<void> {
   }
   await store.update(payment, { status: 201, body: '' });
   await store.storeAnswer(payment.payment_id, { status: 201, body: '' });
-  const claimed = await store.claim(payment);
+  await store.amend(payment, payment);
+  const claimed = await store.claim({ ...payment, fence: 2 });
   await store.update({
     ...claimed,
     next_attempt_at: new Date().toISOString(),
     notification_status: 'pending',
   });
   await store.claimDue(50);
+  await store.claimAsks(50);
+  await store.releaseHeld('customer-1', 10);
   await store.bringForward(60_000, 10);
   await store.backlog();
   await store.putPhone('customer-1', '+573001234567');
@@ -103,6 +107,6 @@ async function useEverything(store: Store, number: number): Promise<void> {
   await store.takeOfDay({ day: `2026-03-0${number + 1}`, cap: 1000, block: 10, needed: 1 });
   await store.takeOfRecipient({ hour: '2026-03-01T12', phone: `+57300000000${number}`, cap: 9, segments: 1 });
   await store.deleteCounts({ day: '2026-01-01', hour: '2026-01-01T12' }, 10);
-  await store.countWaiting();
+  await store.countHeld();
   await store.check();
 }

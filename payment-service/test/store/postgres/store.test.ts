@@ -78,7 +78,7 @@ describe('the schema', () => {
     for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
     const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions ORDER BY owner');
     expect(rows).toEqual([
-      { owner: 'payment-service', version: 4, runs_beside: 0 },
+      { owner: 'payment-service', version: 6, runs_beside: 6 },
       { owner: 'replicas', version: 1, runs_beside: 0 },
     ]);
   });

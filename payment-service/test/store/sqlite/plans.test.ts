@@ -47,7 +47,7 @@ test.each<[name: string, filter: Partial<PaymentQuery>, search: string]>([
   ],
 ])('a page of %s is merged from its statuses, each read as far as the page', (_name, filter, search) => {
   expect(planOfPage(filter)?.filter((step) => !/^(MERGE \(UNION ALL\)|LEFT|RIGHT)$/.test(step))).toEqual(
-    Array(4).fill(`SEARCH payments USING INDEX payments_by_status_and_customer ${search}`),
+    Array(6).fill(`SEARCH payments USING INDEX payments_by_status_and_customer ${search}`),
   );
 });
 
@@ -83,12 +83,12 @@ test('the backlog and its oldest payment are found without reading other payment
 test('payments to redact are found by their age, without reading redacted ones', () => {
   const [plan] = plansOf(prepareWrites, /message = ''/);
   expect(plan?.join()).toMatch(/SEARCH payments USING INDEX payments_not_blanked \(created_at<\?\)/);
-  expect(plan?.join()).not.toMatch(/SCAN|TEMP B-TREE/);
+  expect(plan?.join()).not.toMatch(/SCAN (?!json_each)|TEMP B-TREE/);
 });
 
-test('notifications that wait for a reason are counted without reading other payments', () => {
+test('notifications that are held are counted without reading other payments', () => {
   expect(plansOf(prepareReads, /reason IS NOT NULL/)).toEqual([
-    ['SEARCH payments USING COVERING INDEX payments_waiting (reason>?)'],
+    ['SEARCH payments USING COVERING INDEX payments_held (reason>?)'],
   ]);
 });
 

@@ -78,7 +78,9 @@ test('the attempts view returns a row for each attempt, for queries by hand', as
   await store.insert(paymentNumber(2));
   const rows = connectTo(path).prepare('SELECT * FROM attempts ORDER BY payment_id, number').all();
   const { payment_id } = paymentNumber(1);
-  expect(rows).toEqual(attempts.map((attempt, index) => ({ payment_id, number: index + 1, ...attempt })));
+  expect(rows).toEqual(
+    attempts.map((attempt, index) => ({ payment_id, number: index + 1, ...attempt, deliveries: null })),
+  );
 });
 
 describe('the SQLite writer', () => {
@@ -314,7 +316,7 @@ describe('opening a SQLite store', () => {
     expect(applied()).toBe(4);
     write(path);
     expect(applied()).toBe(4);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 10 });
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 12 });
   });
 
   test('given a database of a newer release, throws, and leaves it unchanged', async () => {
@@ -322,7 +324,7 @@ describe('opening a SQLite store', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release supports versions up to 10.',
+      'The database has schema version 99; this release supports versions up to 12.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -497,6 +499,8 @@ describe('migrations of a database of the first release', () => {
   const created = '2026-02-28T23:59:59.999Z';
   const expires_at = '2026-03-01T23:59:59.999Z';
   const started_at = '2026-03-01T00:00:00.001Z';
+  /** Of later releases. */
+  const later = { mode: null, phone_last4: null, deliveries: [] };
   const attempts = {
     refused: attempt('Aldeamo', 'not_sent', 'connection_refused'),
     accepted: attempt('Twilio', 'accepted', null),
@@ -506,12 +510,13 @@ describe('migrations of a database of the first release', () => {
 
   function attempt(provider: Provider, outcome: Attempt['outcome'], reason: string | null): Attempt {
     const message_id = outcome === 'accepted' ? 'SM1' : null;
-    return { provider, outcome, reason, message_id, started_at, duration_ms: outcome && 12, mode: null };
+    return { provider, outcome, reason, message_id, started_at, duration_ms: outcome && 12, ...later };
   }
 
   const payment = (number: number, status: Payment['notification_status'], ...given: Attempt[]) =>
     paymentNumber(number, {
       created_at: created,
+      updated_at: null,
       expires_at,
       phone: '+573001234567',
       traceparent: null,
@@ -550,10 +555,13 @@ describe('migrations of a database of the first release', () => {
       fence: _fence,
       traceparent: _traceparent,
       request_id: _request_id,
+      updated_at: _updatedAt,
+      ask_at: _askAt,
+      asks: _asks,
       ...rest
     } of payments) {
       insertPayment.run(rest);
-      attempts.forEach(({ mode: _mode, ...attempt }, index) => {
+      attempts.forEach(({ mode: _mode, phone_last4: _last4, deliveries: _deliveries, ...attempt }, index) => {
         insertAttempt.run({ payment_id: rest.payment_id, number: index + 1, ...attempt });
       });
     }

@@ -1,20 +1,26 @@
 import type { SandboxSettings } from '../../contract/sandbox-settings.ts';
 
 /** The faults that a request can meet between two services. A failure is not among them: the sandbox itself has those. */
-const faults = ['slow', 'hang', 'cut_before', 'cut_after', 'late', 'throttle', 'garbage'] as const;
+export const faults = ['slow', 'hang', 'cut_before', 'cut_after', 'late', 'throttle', 'garbage'] as const;
 export type Fault = (typeof faults)[number];
 
-/** The fault of a random number from 0 to below 1: each has a range as wide as its rate, and what remains has none. */
-export function faultOf(settings: SandboxSettings, random: number): Fault | undefined {
+export const faultOf = (settings: SandboxSettings, random: number): Fault | undefined =>
+  drawn(faults, settings, random);
+
+type Rates<Name extends string> = Readonly<Record<`${Name}_rate`, number>>;
+
+/** The name of a random number from 0 to below 1: each has a range as wide as its rate, and what remains has none. */
+export function drawn<Name extends string>(
+  names: readonly Name[],
+  rates: Rates<NoInfer<Name>>,
+  random: number,
+): Name | undefined {
   let upTo = 0;
-  return faults.find((fault) => {
-    upTo += settings[`${fault}_rate`];
+  return names.find((name) => {
+    upTo += rates[`${name}_rate`];
     return random < upTo;
   });
 }
-
-export const sumOfFaultRates = (settings: SandboxSettings) =>
-  faults.reduce((sum, fault) => sum + settings[`${fault}_rate`], 0);
 
 /** Random numbers from 0 to below 1 (mulberry32), the same for the same seed, so that a run can be repeated. */
 export function createDice(seed: number): () => number {

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { ReceiptStatus } from '../../contract/notification.ts';
 import { makePrivateFolder, takeFromOthers } from '../../private-files.ts';
 
 export interface SandboxMessage {
@@ -7,10 +8,13 @@ export interface SandboxMessage {
   customer_id: string;
   idempotency_key: string | null;
   accepted_at: string;
+  /** What becomes of it, and when; null if nothing is ever known of that. Lines of before there were deliveries have none. */
+  delivery?: { status: ReceiptStatus; at: string } | null;
 }
 
 interface SandboxLedger {
   add(message: SandboxMessage): void;
+  find(messageId: string): SandboxMessage | undefined;
   /** The accepted messages, in order; the newest `ledgerSize` of them. */
   readonly messages: readonly SandboxMessage[];
 }
@@ -23,19 +27,24 @@ const droppedAtATime = 1000;
 /** With a file, the ledger outlives the process, because a line is written before the send is answered. */
 export function openLedger(file?: string): SandboxLedger {
   const messages: SandboxMessage[] = [];
+  const byId = new Map<string, SandboxMessage>();
   if (file) {
     makePrivateFolder(dirname(file));
     takeFromOthers(file); // one of another user stays as it is
     if (existsSync(file)) messages.push(...readLines(file));
   }
+  for (const message of messages) byId.set(message.message_id, message);
   return {
     get messages() {
       return messages.slice(-ledgerSize);
     },
+    find: (messageId) => byId.get(messageId),
     add(message) {
       if (file) appendFileSync(file, `${JSON.stringify(message)}\n`, { mode: 0o600 });
       messages.push(message);
-      if (messages.length >= ledgerSize + droppedAtATime) messages.splice(0, droppedAtATime);
+      byId.set(message.message_id, message);
+      if (messages.length < ledgerSize + droppedAtATime) return;
+      for (const { message_id } of messages.splice(0, droppedAtATime)) byId.delete(message_id);
     },
   };
 }

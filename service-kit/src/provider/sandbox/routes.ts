@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { sandboxSettingsSchema } from '../../contract/sandbox-settings.ts';
+import { receiptStatusSchema } from '../../contract/notification.ts';
+import { type SandboxSettings, sandboxSettingsSchema } from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
 import { badRequestResponse, invalidRequest } from '../../http/problem.ts';
 import type { Server } from '../../http/types.ts';
-import { sumOfFaultRates } from './faults.ts';
+import { ends, receiptFaults } from './fate.ts';
+import { faults } from './faults.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
@@ -40,9 +42,8 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
     },
     async ({ body }) => {
       const changes = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
-      if (sumOfFaultRates({ ...sandbox.settings, ...changes }) > 1 + Number.EPSILON * 8) {
-        throw invalidRequest([{ path: 'body', message: 'must have fault rates that add up to at most 1' }]);
-      }
+      const errors = wrongSums({ ...sandbox.settings, ...changes });
+      if (errors.length > 0) throw invalidRequest(errors);
       sandbox.set(changes);
       return sandbox.settings;
     },
@@ -78,6 +79,10 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
                 customer_id: z.string(),
                 idempotency_key: z.string().nullable(),
                 accepted_at: z.iso.datetime(),
+                delivery: z
+                  .object({ status: receiptStatusSchema, at: z.iso.datetime() })
+                  .nullable()
+                  .meta({ description: 'What has become of it; null while that is not known' }),
               }),
             ),
           }),
@@ -89,4 +94,20 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       data: sandbox.messages.filter((message) => !customer_id || message.customer_id === customer_id),
     }),
   );
+}
+
+/** Of each group an SMS draws one at most. */
+const groupsOfRates = [faults, ends, receiptFaults].map((names) =>
+  names.map((name) => `${name}_rate` as const),
+);
+
+function wrongSums(settings: SandboxSettings): { path: string; message: string }[] {
+  const sum = (rates: (typeof groupsOfRates)[number]) =>
+    rates.reduce((total, rate) => total + settings[rate], 0);
+  return groupsOfRates
+    .filter((rates) => sum(rates) > 1 + Number.EPSILON * 8)
+    .map((rates) => ({
+      path: 'body',
+      message: `must have rates that add up to at most 1: ${rates.join(', ')}`,
+    }));
 }

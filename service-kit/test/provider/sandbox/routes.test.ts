@@ -94,6 +94,9 @@ describe('POST /sandbox', () => {
     ['no body', undefined, 'body'],
     ['rates of more than 1 together', { slow_rate: 0.6, garbage_rate: 0.6 }, 'body'],
     ['rates of more than 1 together with what is set', { slow_rate: 0.8 }, 'body'],
+    ['rates of ends of more than 1 together', { undelivered_rate: 0.6, refused_rate: 0.6 }, 'body'],
+    ['rates of receipts of more than 1 together', { receipt_late_rate: 1, receipt_lost_rate: 0.1 }, 'body'],
+    ['a negative time of delivery', { delivery_ms: -1 }, 'delivery_ms'],
     ['a good field beside a bad one', { latency_ms: 1, slow: 1 }, 'slow'],
   ])('%s is a 400, and changes nothing', async (_what, payload, path) => {
     const { post, get } = await serve({ cut_after_rate: 0.3 });
@@ -108,6 +111,18 @@ describe('POST /sandbox', () => {
     const { set } = await serve();
     const response = await set({ slow_rate: 0.25, hang_rate: 0.25, throttle_rate: 0.5, failure_rate: 1 });
     expect(answer(response).status).toBe(200);
+  });
+
+  test('faults, ends and faults of receipts are each bounded by themselves', async () => {
+    const { set } = await serve();
+    const response = await set({ slow_rate: 1, undelivered_rate: 1, receipt_late_rate: 1 });
+    expect(answer(response).status).toBe(200);
+  });
+
+  test('given a delivery_ms of null, ends the receipts', async () => {
+    const { set, sandbox } = await serve({ delivery_ms: 5 });
+    expect(jsonOf(await set({ delivery_ms: null }))).toMatchObject({ delivery_ms: null });
+    expect(sandbox.receipts).toEqual([]);
   });
 
   // As doubles, in this order, they are 1.0000000000000002.
@@ -152,6 +167,17 @@ test('GET /sandbox/messages is the ledger, in order, and one customer’s on req
   expect(await ledger('?customer_id=a')).toEqual({ data: [sandbox.messages[0], sandbox.messages[2]] });
   expect(await ledger('?customer_id=c')).toEqual({ data: [] });
   expect((await app.inject('/sandbox/messages?phone=1')).statusCode).toBe(400);
+});
+
+test('GET /sandbox/messages has what became of each message', async () => {
+  const { app, sandbox } = await buildSandboxApp({ delivery_ms: 0, refused_rate: 1 });
+  await app.inject(notify(body));
+  sandbox.set({ delivery_ms: 600_000 });
+  await app.inject(notify(body));
+  expect((await app.inject('/sandbox/messages')).json().data).toMatchObject([
+    { delivery: { status: 'refused', at: expect.stringMatching(/Z$/) } },
+    { delivery: null },
+  ]);
 });
 
 test('a live gateway has no routes of a sandbox', async () => {

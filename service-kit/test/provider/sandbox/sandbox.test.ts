@@ -24,8 +24,14 @@ describe('the ledger', () => {
     ]);
     const accepted_at = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(sandbox.messages).toEqual([
-      { message_id: messageId(first), customer_id: '1', idempotency_key: 'key-1', accepted_at },
-      { message_id: messageId(second), customer_id: '2', idempotency_key: null, accepted_at },
+      {
+        message_id: messageId(first),
+        customer_id: '1',
+        idempotency_key: 'key-1',
+        accepted_at,
+        delivery: null,
+      },
+      { message_id: messageId(second), customer_id: '2', idempotency_key: null, accepted_at, delivery: null },
     ]);
     expect(messageId(first)).not.toBe(messageId(second));
   });

@@ -1,0 +1,18 @@
+import type { Store } from '../store/store.ts';
+
+const releasedAtATime = 1000;
+
+/**
+ * Stores the customer's phone, and has the notifications become due that waited for it: the outbox takes them at its rate. What a
+ * crash leaves is found when it is looked at again, after the longest wait.
+ *
+ * @throws StoreUnavailable
+ */
+export async function setPhone(
+  store: Pick<Store, 'putPhone' | 'releaseHeld'>,
+  customerId: string,
+  phone: string,
+): Promise<void> {
+  await store.putPhone(customerId, phone);
+  while ((await store.releaseHeld(customerId, releasedAtATime)) === releasedAtATime);
+}

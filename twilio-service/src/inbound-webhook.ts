@@ -1,0 +1,78 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { type OptOut, optOutSchema } from 'service-kit/contract/notification.ts';
+import { Problem, problemResponse } from 'service-kit/http/problem.ts';
+import type { Server } from 'service-kit/http/types.ts';
+import type { ReceiptForwarder } from 'service-kit/provider/receipts/receipt-forwarder.ts';
+import { z } from 'zod';
+import { keywordOf } from './opt-out-keyword.ts';
+import type { RequireSignature } from './signed-request.ts';
+
+interface InboundWebhookOptions {
+  requireSignature: RequireSignature;
+  forwarder: ReceiptForwarder;
+}
+
+const inboundPath = '/webhooks/twilio/inbound';
+
+/** TwiML that does nothing: Twilio itself answers the keywords. */
+const noReply = '<?xml version="1.0" encoding="UTF-8"?><Response/>';
+
+/** Takes the SMS that recipients send, and forwards their opt-outs to payment-service. Neither the phone nor the text is logged. */
+export function registerInboundWebhook(
+  scope: Server,
+  { requireSignature, forwarder }: InboundWebhookOptions,
+): void {
+  scope.post(
+    inboundPath,
+    {
+      // The signature is the authentication, and covers the query, to which Twilio or a proxy may add fields.
+      config: { access: 'anyone', acceptsAnyQuery: true },
+      schema: {
+        tags: ['webhooks'],
+        summary: "Receive a recipient's SMS from Twilio, signed with X-Twilio-Signature",
+        description:
+          'An opt-out (STOP, BAJA …) or its end (START, ALTA …) is forwarded; any other SMS is not.',
+        response: {
+          200: {
+            description: 'An empty TwiML document',
+            content: { 'text/xml': { schema: z.string() } },
+          },
+          403: problemResponse('The signature is missing or wrong'),
+          503: problemResponse('payment-service cannot be reached, or refuses SERVICE_TOKEN'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { form } = requireSignature(request, inboundPath);
+      const optOut = optOutOf(form, request.log);
+      if (optOut) await forward(optOut, forwarder, request.log);
+      return reply.type('text/xml').serializer(String).send(noReply);
+    },
+  );
+}
+
+/** Undefined for any other SMS, and for a keyword that came through another channel than SMS, whose sender is no phone. */
+function optOutOf(form: URLSearchParams, log: FastifyBaseLogger): OptOut | undefined {
+  const keyword = keywordOf(form);
+  if (!keyword) return undefined;
+  const { data } = optOutSchema.safeParse({
+    provider: 'Twilio',
+    phone: form.get('From'),
+    keyword,
+    message_id: form.get('MessageSid'),
+  });
+  if (!data)
+    log.warn({ provider: 'Twilio', keyword }, 'a keyword without a phone or a message id was ignored');
+  return data;
+}
+
+/** @throws Problem if Twilio is to repeat its request, or to show it as an error */
+async function forward(optOut: OptOut, forwarder: ReceiptForwarder, log: FastifyBaseLogger): Promise<void> {
+  const { provider, message_id, keyword } = optOut;
+  const forwarding = await forwarder.forwardOptOut(optOut);
+  const fields = { provider, message_id, keyword, forwarding };
+  if (forwarding === 'recorded') return log.info(fields, 'opt-out forwarded');
+  log.error(fields, 'an opt-out could not be forwarded');
+  if (forwarding !== 'refused')
+    throw new Problem(503, 'opt-out-not-taken', 'payment-service cannot be reached. Retry later.');
+}
