@@ -320,6 +320,16 @@ describe('the times from a payment', () => {
     expect(await valuesOf(fixture, 'paysms_notification_acceptance_seconds_count')).toEqual({});
   });
 
+  test('given a suppressed phone, count nothing, and the payment as none that could be accepted', async () => {
+    const fixture = await build();
+    const phone = '+573001234567';
+    await fixture.app.inject({ ...post({ phone, reason: 'asked us to' }), url: '/suppressions' });
+    await fixture.app.inject(post({ amount: 100, customer_id: '1', phone }));
+    expect(await valuesOf(fixture, 'paysms_payments_created_total')).toEqual({ '': 1 });
+    expect(await valuesOf(fixture, 'paysms_payments_refused_recipient_total')).toEqual({ '': 1 });
+    expect(await valuesOf(fixture, 'paysms_notifications_failed_total')).toMatchObject({ suppressed: 1 });
+  });
+
   test('given a receipt that rejects an accepted SMS, still count it as accepted', async () => {
     const fixture = await build();
     fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL1' });

@@ -7,6 +7,7 @@ import { askedProvider } from '../domain/attempts.ts';
 import { newPayment, type Payment, type PaymentObserver, type PaymentRequest } from '../domain/payment.ts';
 import { viewPayment } from '../domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../domain/retry-policy.ts';
+import { suppressNew } from '../domain/suppression.ts';
 import { type IdempotencyRecord, type Store, type StoredAnswer, StoreUnavailable } from '../store/store.ts';
 import { type Created, createBegin } from './begin-payment.ts';
 import type { Bounds } from './bounds.ts';
@@ -61,8 +62,8 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
     if ('replay' in started) return started.replay;
     const { begun } = started;
     const answer = askedProvider(begun) ? null : answerOf(201, begun);
-    const recorded = await record(begun, recordOf(request, idempotencyKey, begun, answer), log);
-    if ('replay' in recorded) return recorded.replay;
+    const recorded = await record(201, begun, recordOf(request, idempotencyKey, begun, answer), log);
+    if ('created' in recorded) return recorded.created;
     const { payment } = recorded;
     const { payment_id } = payment;
     if (answer) return { payment_id, answer, replayed: false };
@@ -94,8 +95,12 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
   /** The answer while the first round goes on, unless its key has got another one meanwhile. */
   async function answerLate(payment: Payment, idempotencyKey: string | undefined): Promise<StoredAnswer> {
     const late = answerOf(202, payment);
-    if (idempotencyKey === undefined) return late;
-    return store.storeAnswer(payment.payment_id, late).catch((error: unknown) => {
+    return idempotencyKey === undefined ? late : storeFirst(payment.payment_id, late);
+  }
+
+  /** Stores the answer for the payment's key unless it has one, and returns the one that it has. */
+  async function storeFirst(paymentId: string, answer: StoredAnswer): Promise<StoredAnswer> {
+    return store.storeAnswer(paymentId, answer).catch((error: unknown) => {
       throw error instanceof StoreUnavailable ? outcomeNotRecorded() : error;
     });
   }
@@ -112,8 +117,8 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
       if ('replay' in started) return started.replay;
       const { begun } = started;
       const answer = answerOf(202, begun);
-      const recorded = await record(begun, recordOf(request, idempotencyKey, begun, answer), log);
-      if ('replay' in recorded) return recorded.replay;
+      const recorded = await record(202, begun, recordOf(request, idempotencyKey, begun, answer), log);
+      if ('created' in recorded) return recorded.created;
       if (askedProvider(begun)) background = delivery.round(recorded.payment, log);
       return { payment_id: begun.payment_id, answer, replayed: false };
     } finally {
@@ -123,18 +128,30 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
     }
   };
 
-  /** Commits the payment with its first attempt, unless the key is known: then its answer is returned. */
+  /**
+   * Commits the payment with its first attempt. Returns the response to the request if that is known then: the key was known, or the
+   * phone is suppressed. `status` is that of a new response.
+   */
   async function record(
+    status: number,
     begun: Payment,
     key: IdempotencyRecord | undefined,
     log: FastifyBaseLogger,
-  ): Promise<{ payment: Payment } | { replay: Created }> {
+  ): Promise<{ payment: Payment } | { created: Created }> {
     const inserted = await store.insert(begun, key);
-    if (inserted.known) return { replay: await replay(inserted.known, key?.fingerprint) };
-    const payment = { ...begun, phone: phoneOf(begun, inserted.phone) };
+    if (inserted.known) return { created: await replay(inserted.known, key?.fingerprint) };
+    const { phone, suppressed } = inserted;
+    const payment = suppressed
+      ? suppressNew({ ...begun, phone })
+      : { ...begun, phone: phoneOf(begun, phone) };
     onChange(payment, undefined);
     if (!askedProvider(payment)) logPayment(log, payment, 0);
-    return { payment };
+    if (!suppressed) return { payment };
+    const { payment_id } = payment;
+    const answer = answerOf(status, payment);
+    return {
+      created: { payment_id, answer: key ? await storeFirst(payment_id, answer) : answer, replayed: false },
+    };
   }
 
   async function findCreated(request: PaymentRequest, idempotencyKey: string): Promise<Created | undefined> {

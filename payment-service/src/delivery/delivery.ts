@@ -3,7 +3,8 @@ import { inSpan, resumeCorrelation } from 'service-kit/telemetry/correlation.ts'
 import { askedProvider, settleAttempt } from '../domain/attempts.ts';
 import { isOpen, type Payment, type PaymentObserver } from '../domain/payment.ts';
 import { expire, hold, isExpired, postpone, type RetryPolicy } from '../domain/retry-policy.ts';
-import type { Store } from '../store/store.ts';
+import { suppress } from '../domain/suppression.ts';
+import { type Claimed, RecipientSuppressed, type Store } from '../store/store.ts';
 import type { Bounds } from './bounds.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import { logPayment } from './log-payment.ts';
@@ -22,12 +23,12 @@ export interface Delivery {
   round: Round;
   /**
    * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless one
-   * of them cannot answer yet, it has expired, the policy holds it, or the process is stopping: then its claim is released,
+   * of them cannot answer yet, its phone is suppressed, it has expired, the policy holds it, or the process is stopping: then its claim is released,
    * and it is due at once. It does not expire by a wall clock that was just set ahead.
    *
    * @throws LeaseLost, StoreUnavailable
    */
-  resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment>;
+  resume(claimed: Claimed, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment>;
   /**
    * As `resume`, for a retry by hand: a notification that turns out not to have been sent is reopened and tried; it stays as
    * it is if `reopen` returns undefined.
@@ -57,7 +58,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const round = createRound({ store, notifier, policy, save });
   const patience = createPatience(policy.patienceMs);
 
-  async function resume(claimed: Payment, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
+  async function resume(claimed: Claimed, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);
     if (stopping.aborted && isOpen(interrupted)) return release(interrupted, claimed);
     const settled = await notifier.settleUnknown(interrupted);
@@ -70,7 +71,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   /** What looks expired is due at once, whatever is recorded: until it ends it is left to its lease, or leased again. */
   async function resumeExpired(
     settled: Settled,
-    claimed: Payment,
+    claimed: Claimed,
     log: FastifyBaseLogger,
     stopping: AbortSignal,
   ): Promise<Payment> {
@@ -84,10 +85,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function goOn(
     payment: Payment,
-    before: Payment,
+    before: Claimed,
     log: FastifyBaseLogger,
     stopping: AbortSignal,
   ): Promise<Payment> {
+    if (before.suppressed) return end(suppress(payment), before, log);
     if (isHeldBack(payment, policy)) return end(hold(payment), before, log);
     return stopping.aborted ? release(payment, before) : tryAgain(payment, before, log);
   }
@@ -112,10 +114,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
     const begun = notifier.begin(payment);
     const admitted = bounds ? await bounds.admit(begun, payment) : begun;
-    if (askedProvider(admitted)) {
-      await save(admitted, before);
-      return (await round(admitted, log)).payment;
-    }
+    if (askedProvider(admitted)) return attempt(admitted, before, log);
     if (admitted !== begun) {
       const isKnown = admitted.reason === before.reason;
       return isKnown ? wait(admitted, before) : end(admitted, before, log);
@@ -123,6 +122,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     // No provider is available: the attempts that `begin` skipped are not recorded, and no retry is counted.
     const postponed = postpone(payment, policy, notifier.availableInMs(payment));
     return wait({ ...postponed, notification_status: 'pending', reason: null }, before);
+  }
+
+  /** Makes the attempt that was begun, unless its phone is suppressed. */
+  async function attempt(begun: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
+    try {
+      await save(begun, before);
+    } catch (error) {
+      if (error instanceof RecipientSuppressed) return end(suppress(begun), before, log);
+      throw error;
+    }
+    return (await round(begun, log)).payment;
   }
 
   async function wait(postponed: Payment, before: Payment): Promise<Payment> {

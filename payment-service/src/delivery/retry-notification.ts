@@ -21,13 +21,18 @@ export type RetryNotification = (
 
 /**
  * @returns a function that throws a Problem: 404, or 409 if there is nothing to retry or to send, or if the recipient was
- *   rejected and no other phone is known
+ *   rejected, or the phone is suppressed, and no other phone is known
  */
 export function createNotificationRetry({
   store,
   delivery,
   policy,
 }: NotificationRetryOptions): RetryNotification {
+  async function refuseSuppressed(phone: string | null): Promise<void> {
+    if (phone !== null && (await store.findSuppression({ phone })))
+      throw new Problem(409, 'recipient-suppressed', 'This phone gets no SMS. Provide another phone.');
+  }
+
   return async (paymentId, givenPhone, log) => {
     const payment = await store.find(paymentId);
     if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
@@ -41,6 +46,7 @@ export function createNotificationRetry({
     if (isFinal(payment)) {
       throw new Problem(409, 'recipient-rejected', 'The recipient was rejected. Provide another phone.');
     }
+    await refuseSuppressed(phone);
     // Checked again on what the providers answer: the rejection may become known only then.
     const reopen = (known: Payment): Payment | undefined =>
       isFinal(known)

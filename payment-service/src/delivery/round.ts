@@ -1,7 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Payment, PaymentObserver } from '../domain/payment.ts';
 import { type RetryPolicy, scheduleRetry } from '../domain/retry-policy.ts';
-import { LeaseLost, type Store, type StoredAnswer } from '../store/store.ts';
+import { suppress } from '../domain/suppression.ts';
+import { LeaseLost, RecipientSuppressed, type Store, type StoredAnswer } from '../store/store.ts';
 import { attemptToLog, logPayment } from './log-payment.ts';
 import type { Notifier } from './notifier.ts';
 
@@ -52,11 +53,12 @@ export function createRound({ store, notifier, policy, save }: RoundOptions): Ro
     let recorded = payment;
     let current = payment;
     try {
-      const notified = await notifier.notify(payment, async (next) => {
+      const saveNext = async (next: Payment) => {
         await save(next, recorded);
         recorded = next;
         current = next;
-      });
+      };
+      const notified = await notifier.notify(payment, saveNext).catch(endSuppressed);
       current = scheduleRetry(notified, policy, notifier.availableInMs(notified));
       const answer = answerTo?.(current);
       await save(current, recorded, answer);
@@ -71,4 +73,10 @@ export function createRound({ store, notifier, policy, save }: RoundOptions): Ro
       return { payment: await findRecorded(recorded), isRecorded: false, answer: undefined };
     }
   };
+}
+
+/** The notification without the next attempt, if its phone was suppressed before that was recorded. */
+function endSuppressed(error: unknown): Payment {
+  if (error instanceof RecipientSuppressed) return suppress(error.payment);
+  throw error;
 }

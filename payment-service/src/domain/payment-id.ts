@@ -6,4 +6,7 @@ const generator = new V7Generator();
  * A UUID of version 7 in hexadecimal. Ids are ordered by time, strictly so within one process unless its clock is set back by
  * more than ten seconds: pages that are "newest first" order by id.
  */
-export const newPaymentId = () => `pmt_${generator.generate().bytes.toHex()}`;
+const newId = (prefix: string) => `${prefix}_${generator.generate().bytes.toHex()}`;
+
+export const newPaymentId = () => newId('pmt');
+export const newSuppressionId = () => newId('sup');

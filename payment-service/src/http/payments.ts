@@ -5,15 +5,11 @@ import { z } from 'zod';
 import { notificationStatusSchema } from '../domain/payment.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import type { Store } from '../store/store.ts';
+import { pageLimitSchema } from './page-limit.ts';
 import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
 
 const querySchema = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^([1-9]\d?|100)$/, 'must be a whole number from 1 to 100')
-    .transform(Number)
-    .default(10)
-    .meta({ type: 'integer', minimum: 1, maximum: 100 }),
+  limit: pageLimitSchema,
   starting_after: z
     .string()
     .optional()

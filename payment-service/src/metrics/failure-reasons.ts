@@ -1,4 +1,5 @@
 import { bounds } from '../domain/bounds.ts';
+import { suppressedReason } from '../domain/suppression.ts';
 
 /**
  * The codes of Twilio with which an SMS usually ends, in its answer or in a receipt
@@ -15,6 +16,7 @@ const other = 'other';
 /** The values of the label `reason`: a provider invents reasons, and each new one would be a series for ever. */
 export const failureReasons: readonly string[] = [
   'expired',
+  suppressedReason,
   ...bounds,
   ...['phone_unknown', 'phone_invalid', 'blocked', 'opted_out'],
   ...['undelivered', 'unspecified', 'twilio_failed', 'twilio_undelivered', 'twilio_canceled'],

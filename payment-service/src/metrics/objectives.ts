@@ -2,6 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import { providers } from 'service-kit/contract/notification.ts';
 import { isDelivered, isRefusal } from '../domain/deliveries.ts';
 import { isOpen, type Payment, type PaymentObserver } from '../domain/payment.ts';
+import { suppressedReason } from '../domain/suppression.ts';
 
 /**
  * In seconds. The objectives of ops/prometheus/objectives.yml read the bucket of a minute and that of ten minutes; 1 and 10 are
@@ -23,7 +24,7 @@ export function measureObjectives(registry: Registry): PaymentObserver {
   });
   const refused = new Counter({
     name: 'paysms_payments_refused_recipient_total',
-    help: 'Payments whose recipient was rejected before a provider accepted the SMS: none of the objectives counts them',
+    help: 'Payments whose recipient was rejected, or suppressed, before a provider accepted the SMS: none of the objectives counts them',
     registers,
   });
   const acceptance = new Histogram({
@@ -51,12 +52,15 @@ export function measureObjectives(registry: Registry): PaymentObserver {
     const deliveredBy = payment.attempts.find(isDelivered)?.provider;
     if (deliveredBy && !before?.attempts.some(isDelivered))
       delivery.observe({ provider: deliveredBy }, ageOf(payment));
-    if (isRefused(payment) && before && isOpen(before)) refused.inc();
+    if (isRefused(payment) && (before === undefined || isOpen(before))) refused.inc();
   };
 }
 
-const isRefused = ({ notification_status, notification_service, attempts }: Payment) =>
-  notification_status === 'failed' && notification_service === null && attempts.some(isRefusal);
+/** By a provider, or by what is known of the phone: nothing was asked of a provider then. */
+const isRefused = ({ notification_status, notification_service, attempts, reason }: Payment) =>
+  notification_status === 'failed' &&
+  notification_service === null &&
+  (reason === suppressedReason || attempts.some(isRefusal));
 
 /** In seconds; 0 by a clock that was set back. */
 const ageOf = ({ created_at }: Payment) => Math.max(0, Date.now() - Date.parse(created_at)) / 1000;

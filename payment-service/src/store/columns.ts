@@ -43,6 +43,16 @@ export const keyColumns = {
   created_at: 'timestamptz',
 } as const;
 
+export const suppressionColumns = {
+  suppression_id: 'text',
+  phone: 'text',
+  source: 'text',
+  reason: 'text',
+  provider: 'text',
+  payment_id: 'text',
+  created_at: 'timestamptz',
+} as const;
+
 export const attemptColumns = {
   payment_id: 'text',
   number: 'integer',

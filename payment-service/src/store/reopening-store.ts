@@ -67,6 +67,11 @@ export function createReopeningStore(
     takeOfDay: (...args) => withStore((store) => store.takeOfDay(...args)),
     takeOfRecipient: (...args) => withStore((store) => store.takeOfRecipient(...args)),
     deleteCounts: (...args) => withStore((store) => store.deleteCounts(...args)),
+    putSuppression: (...args) => withStore((store) => store.putSuppression(...args)),
+    findSuppression: (...args) => withStore((store) => store.findSuppression(...args)),
+    listSuppressions: (...args) => withStore((store) => store.listSuppressions(...args)),
+    deleteSuppression: (...args) => withStore((store) => store.deleteSuppression(...args)),
+    liftOptOut: (...args) => withStore((store) => store.liftOptOut(...args)),
     countHeld: () => withStore((store) => store.countHeld()),
     check: () => withStore((store) => store.check()),
     // An open that is under way ends with the process: it may be waiting for another replica's migration.

@@ -1,5 +1,6 @@
 import { isDefect } from 'service-kit/telemetry/outage.ts';
 import type { Payment } from '../domain/payment.ts';
+import type { SuppressionStore } from './suppressions.ts';
 
 /** The store cannot be read or written now. The operation had no effect, unless this is a CommitUnknown. */
 export class StoreUnavailable extends Error {
@@ -15,6 +16,16 @@ export class CommitUnknown extends StoreUnavailable {}
 
 /** Another worker has claimed the notification since this payment was read: the fencing token has grown. Nothing was written. */
 export class LeaseLost extends Error {}
+
+/** The phone of this payment is suppressed: the attempt that was begun must not be made. Nothing was written. */
+export class RecipientSuppressed extends Error {
+  readonly payment: Payment;
+
+  constructor(payment: Payment) {
+    super(payment.payment_id);
+    this.payment = payment;
+  }
+}
 
 /** The record of this payment cannot be read: another program has changed it, or damaged it. It takes a person to repair it. */
 export class UnreadablePayment extends Error {
@@ -47,8 +58,19 @@ export interface IdempotencyRecord {
   answer: StoredAnswer | null;
 }
 
-/** The result of an insert: the payment was inserted with this phone, or the key was known and this is its record. */
-export type Inserted = { phone: string | null; known?: undefined } | { known: IdempotencyRecord };
+/**
+ * The result of an insert: the payment was inserted with this phone, `suppressed` if the phone gets no SMS, or the key was known and
+ * this is its record.
+ */
+export type Inserted =
+  | { phone: string | null; suppressed?: true; known?: undefined }
+  | { known: IdempotencyRecord };
+
+/** A payment that is leased to the caller. */
+export interface Claimed extends Payment {
+  /** Its phone gets no SMS. */
+  suppressed?: true;
+}
 
 export interface PaymentQuery {
   limit: number;
@@ -97,16 +119,19 @@ export interface RecipientTake {
  * While an attempt runs, its payment is leased to the worker that runs it: no other worker can claim it until the lease has
  * expired.
  */
-export interface Store {
+export interface Store extends SuppressionStore {
   /**
-   * Inserts a new payment unless the record's key is known. A payment without a phone gets its customer's.
+   * Inserts a new payment unless the record's key is known. A payment without a phone gets its customer's. If the phone is
+   * suppressed, the notification is inserted as one that failed for it without an attempt, and the key without an answer.
    */
   insert(payment: Payment, record?: IdempotencyRecord): Promise<Inserted>;
   /**
    * Updates a payment's notification, and stores the answer for its key, if it has one and no answer yet. An attempt that is
-   * the same object in `before`, which is what was stored last, need not be written again.
+   * the same object in `before`, which is what was stored last, need not be written again. An opt-out that has become known
+   * since is stored as a suppression.
    *
    * @throws LeaseLost
+   * @throws RecipientSuppressed if an attempt was begun and the phone is suppressed
    */
   update(payment: Payment, answer?: StoredAnswer, before?: Payment): Promise<void>;
   /**
@@ -136,7 +161,7 @@ export interface Store {
    * Leases to the caller the notifications that have been due the longest, in any order. Those whose payment cannot be read
    * are left to their lease, so that the others have their turn.
    */
-  claimDue(limit: number): Promise<Payment[]>;
+  claimDue(limit: number): Promise<Claimed[]>;
   /**
    * Has up to `limit` notifications become due within `longestWaitMs` and a lease that are due later than in `longestWaitMs`, or
    * leased for longer than a lease; returns how many. They were written by a clock that was ahead. Held ones stay due at their
@@ -154,7 +179,7 @@ export interface Store {
    * @throws LeaseLost if another worker has claimed it since it was read, or an attempt of it runs
    * @throws UnreadablePayment
    */
-  claim(payment: Payment): Promise<Payment>;
+  claim(payment: Payment): Promise<Claimed>;
   /** Deletes up to `limit` keys that were stored before this time (ms since the epoch); returns how many. */
   deleteKeys(before: number, limit: number): Promise<number>;
   /**

@@ -1,5 +1,11 @@
 import { isOpen, type Payment, paymentSchema } from '../domain/payment.ts';
-import { type PaymentPage, type PaymentQuery, type UnreadableObserver, UnreadablePayment } from './store.ts';
+import {
+  type Claimed,
+  type PaymentPage,
+  type PaymentQuery,
+  type UnreadableObserver,
+  UnreadablePayment,
+} from './store.ts';
 
 /** Rows that were read: the payments among them, and the ids of those that are none. */
 export interface StoredPayments {
@@ -13,6 +19,10 @@ export function paymentOfRow(row: unknown): Payment | undefined {
   // Only what has ended is redacted. A provider service would refuse an SMS without a text, and its circuit would open.
   return data?.message === null && isOpen(data) ? undefined : data;
 }
+
+/** The payment of a row that a claim returned, whose `suppressed` is true or 1 if its phone is. */
+export const claimedOf = (payment: Payment | undefined, suppressed: unknown): Claimed | undefined =>
+  payment && suppressed ? { ...payment, suppressed: true } : payment;
 
 export function sortRows<Row extends { payment_id: string }>(
   rows: Row[],

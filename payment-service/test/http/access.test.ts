@@ -70,6 +70,7 @@ const everywhere: Record<string, Authorized> = {
 const provider: Record<string, Authorized> = {
   ...everywhere,
   'POST /notify': ['service'],
+  'GET /messages/:message_id': ['service', 'admin'],
   'DELETE /notify': ['service'],
   'GET /health/upstream': ['service'],
 };
@@ -95,6 +96,12 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
       'PUT /customers/:customer_id': ['client', 'admin'],
       'GET /customers/:customer_id': ['client', 'admin'],
       'DELETE /customers/:customer_id': ['client', 'admin'],
+      'POST /suppressions': ['admin'],
+      'POST /suppressions/search': ['admin'],
+      'GET /suppressions': ['admin'],
+      'GET /suppressions/:suppression_id': ['admin'],
+      'DELETE /suppressions/:suppression_id': ['admin'],
+      'POST /opt-outs': ['service'],
       'GET /events': ['client', 'admin'],
       'GET /live/:file': 'anyone',
       'GET /live/uplot/:file': 'anyone',
@@ -111,7 +118,12 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
   [
     'twilio-service, live',
     () => buildTwilio(live),
-    { ...provider, 'POST /webhooks/twilio/status': 'anyone' }, // signed by Twilio
+    // Signed by Twilio.
+    {
+      ...provider,
+      'POST /webhooks/twilio/status': 'anyone',
+      'POST /webhooks/twilio/inbound': 'anyone',
+    },
   ],
 ];
 

@@ -16,6 +16,9 @@ const bodies: Record<string, unknown> = {
   'post /payments': body,
   'put /customers/{customer_id}': { phone },
   'post /receipts': receipt,
+  'post /suppressions': { phone, reason: 'asked us to' },
+  'post /suppressions/search': { phone },
+  'post /opt-outs': { provider: 'Twilio', phone, keyword: 'stop', message_id: 'SM1' },
   'post /sandbox/{provider}': {},
 };
 

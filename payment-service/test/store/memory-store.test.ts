@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { describeStore, everything, paymentNumber, running } from './store-contract.ts';
+import { describeSuppressions } from './suppression-contract.ts';
 
 describeStore('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
+describeSuppressions('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 
 test('changes to an argument after the call, or to a result, change nothing in the store', async () => {
   const store = createMemoryStore({ leaseMs: 1000 });

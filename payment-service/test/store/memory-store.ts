@@ -2,13 +2,17 @@ import { promisify } from 'node:util';
 import { askedProvider } from '../../src/domain/attempts.ts';
 import { isOpen, type Payment } from '../../src/domain/payment.ts';
 import { dueAt } from '../../src/domain/retry-policy.ts';
+import { learnedOptOut, type Suppression, suppressNew } from '../../src/domain/suppression.ts';
 import {
+  type Claimed,
   type IdempotencyRecord,
   LeaseLost,
   type PaymentQuery,
+  RecipientSuppressed,
   type Store,
   StoreUnavailable,
 } from '../../src/store/store.ts';
+import { pageOf } from '../../src/store/suppressions.ts';
 
 export interface MemoryStore extends Store {
   /** Rejects writes, as a database does that another connection has locked or whose disk is full. */
@@ -42,6 +46,8 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
   const phones = new Map<string, string>();
   const days = new Map<string, number>();
   const recipientHours = new Map<string, number>();
+  /** By phone. */
+  const suppressions = new Map<string, Suppression>();
   let closed = false;
 
   const read =
@@ -62,16 +68,30 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       return structuredClone(work(...copies));
     };
 
+  const isSuppressed = ({ phone }: Payment) => phone !== null && suppressions.has(phone);
+
+  function putSuppression(given: Suppression): Suppression {
+    const known = suppressions.get(given.phone);
+    const { source, reason } = given;
+    if (!known) suppressions.set(given.phone, given);
+    else if (source === 'admin' && known.source === 'opt_out')
+      suppressions.set(given.phone, { ...known, source, reason, provider: null });
+    return suppressions.get(given.phone) ?? given;
+  }
+
+  const findSuppression = (id: string) =>
+    [...suppressions.values()].find(({ suppression_id }) => suppression_id === id);
+
   const newestFirst = () =>
     [...payments.values()]
       .map(({ payment }) => payment)
       .sort((a, b) => (a.payment_id < b.payment_id ? 1 : -1));
 
   /** Raises the fencing token, so that writers which hold an older copy are rejected. */
-  function lease(stored: StoredPayment): Payment {
+  function lease(stored: StoredPayment): Claimed {
     stored.payment = { ...stored.payment, fence: stored.payment.fence + 1 };
     stored.due = Date.now() + leaseMs;
-    return stored.payment;
+    return isSuppressed(stored.payment) ? { ...stored.payment, suppressed: true } : stored.payment;
   }
 
   /** @throws LeaseLost */
@@ -96,6 +116,11 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
   const findRecord = (paymentId: string) =>
     [...keys.values()].find(({ record }) => record.payment_id === paymentId)?.record;
 
+  function learn(payment: Payment, before: Payment | undefined): void {
+    const optOut = learnedOptOut(payment, before);
+    if (optOut) putSuppression(optOut);
+  }
+
   const store: MemoryStore = {
     locked: false,
     recorded: () => structuredClone(newestFirst()),
@@ -105,15 +130,24 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       if (known) return { known };
       if (payments.has(payment.payment_id)) throw new StoreUnavailable('the payment exists');
       const phone = payment.phone ?? phones.get(payment.customer_id) ?? null;
-      payments.set(payment.payment_id, { payment: { ...payment, phone }, due: dueAt(payment, leaseMs) });
-      if (record) keys.set(record.key, { record, created: Date.now() });
-      return { phone };
+      const given = { ...payment, phone };
+      const suppressed = isSuppressed(given);
+      const inserted = suppressed ? suppressNew(given) : given;
+      payments.set(payment.payment_id, { payment: inserted, due: dueAt(inserted, leaseMs) });
+      if (record)
+        keys.set(record.key, {
+          record: suppressed ? { ...record, answer: null } : record,
+          created: Date.now(),
+        });
+      return suppressed ? { phone, suppressed } : { phone };
     }),
 
-    update: write((payment, answer) => {
+    update: write((payment, answer, before) => {
+      if (askedProvider(payment) && isSuppressed(payment)) throw new RecipientSuppressed(payment);
       put(findCurrent(payment), payment);
       const record = findRecord(payment.payment_id);
       if (record && answer) record.answer ??= answer;
+      learn(payment, before);
     }),
 
     amend: write((payment, before) => {
@@ -121,6 +155,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       const stored = findCurrent(before);
       if (stored.due !== dueAt(before, leaseMs)) throw new LeaseLost(payment.payment_id);
       put(stored, { ...payment, fence: before.fence + 1 });
+      learn(payment, before);
     }),
 
     storeAnswer: write((paymentId, answer) => {
@@ -258,6 +293,23 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       for (const key of old.slice(0, limit)) recipientHours.delete(key);
       return Math.min(old.length, limit);
     }),
+
+    putSuppression: write((given) => {
+      const suppression = putSuppression(given);
+      return { suppression, isNew: suppression.suppression_id === given.suppression_id };
+    }),
+    findSuppression: read((by) =>
+      'phone' in by ? suppressions.get(by.phone) : findSuppression(by.suppression_id),
+    ),
+    listSuppressions: read(({ limit, starting_after: after }) => {
+      if (after !== undefined && !findSuppression(after)) return undefined;
+      const found = [...suppressions.values()]
+        .filter(({ suppression_id: id }) => after === undefined || id < after)
+        .sort((a, b) => (a.suppression_id < b.suppression_id ? 1 : -1));
+      return pageOf(found, limit);
+    }),
+    deleteSuppression: write((id) => suppressions.delete(findSuppression(id)?.phone ?? '')),
+    liftOptOut: write((phone) => suppressions.get(phone)?.source === 'opt_out' && suppressions.delete(phone)),
 
     countHeld: read(() => {
       const counts: Record<string, number> = {};

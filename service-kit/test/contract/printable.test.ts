@@ -64,7 +64,7 @@ test('a receipt is read whatever its texts contain', () => {
     provider: 'Twilio',
     message_id: 'SM\0',
     idempotency_key: `pmt_1-1\0${'x'.repeat(300)}`,
-    status: 'failed',
+    status: 'undelivered',
     reason: `twilio\n${'9'.repeat(300)}`,
   };
   expect(receiptSchema.parse(receipt)).toEqual({

@@ -1,6 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { idSchema, reasonSchema } from 'service-kit/contract/notification.ts';
-import { attemptColumns, keyColumns, paymentColumns } from '../columns.ts';
+import { attemptColumns, keyColumns, paymentColumns, suppressionColumns } from '../columns.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -57,6 +57,10 @@ export const copiedGroups: CopiedGroup[] = [
         convert: (row) => ({ ...row, created_at: timeOf(row.created_at) }),
       },
     ],
+  },
+  {
+    key: 'suppression_id',
+    tables: [{ name: 'suppressions', columns: suppressionColumns, convert: (row) => row }],
   },
   {
     key: 'day',

@@ -25,6 +25,7 @@ const counted = {
   // Finds a payment that a service has changed since it was copied: the copy has fewer attempts, or more that run.
   'attempts running': 'SELECT count(*) FROM attempts WHERE outcome IS NULL',
   idempotency_keys: 'SELECT count(*) FROM idempotency_keys',
+  suppressions: 'SELECT count(*) FROM suppressions',
   sms_days: 'SELECT count(*) FROM sms_days',
   sms_recipient_hours: 'SELECT count(*) FROM sms_recipient_hours',
   millions: `SELECT coalesce(sum(amount_minor / ${part}), 0) FROM payments`,

@@ -7,6 +7,7 @@ import { allowanceStatements } from './allowance-statements.ts';
 import { customerStatements } from './customer-statements.ts';
 import { keyStatements } from './key-statements.ts';
 import type { Query } from './query.ts';
+import { isSuppressed, suppressionStatements } from './suppression-statements.ts';
 
 /** Without `due_at`, which is not part of a payment. */
 const selectedColumns = Object.keys(paymentColumns).filter((name) => name !== 'due_at');
@@ -18,8 +19,8 @@ const asIso = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD
  * One statement, so that a payment is consistent with its attempts. Columns are named, since a later release may have added
  * some while this one still runs. The times within JSON are formatted here, because PostgreSQL would write them its own way.
  */
-const selectPayments = `
-  SELECT ${selectedColumns.join(', ')}, (
+const selectPayments = (more = '') => `
+  SELECT ${selectedColumns.join(', ')}${more}, (
     SELECT coalesce(json_agg(json_build_object(
       'provider', provider, 'outcome', outcome, 'reason', reason, 'message_id', message_id,
       'started_at', ${asIso('started_at')}, 'duration_ms', duration_ms, 'mode', mode,
@@ -41,8 +42,9 @@ export function prepareStatements(database: Database) {
     ...keyStatements(query),
     ...customerStatements(query),
     ...allowanceStatements(query),
+    ...suppressionStatements(query),
     find: (ids: string[]) =>
-      query<PaymentRow>('find', `${selectPayments} WHERE payment_id = ANY ($1)`, [ids]),
+      query<PaymentRow>('find', `${selectPayments()} WHERE payment_id = ANY ($1)`, [ids]),
 
     /** Returns up to `limit` payments, newest first. */
     page({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
@@ -55,7 +57,7 @@ export function prepareStatements(database: Database) {
       const where = given.map(([condition], index) => `${condition} $${index + 2}`).join(' AND ');
       return query<PaymentRow>(
         `page ${given.map(([condition]) => condition).join(' ')}`,
-        `${selectPayments} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
+        `${selectPayments()} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
         [limit, ...given.map(([, value]) => value)],
       );
     },
@@ -178,10 +180,10 @@ export function prepareStatements(database: Database) {
    * Reads claimed payments in a statement of its own: the claim's own snapshot would miss attempts that an earlier worker
    * committed while the claim waited for its lock. Payments that another worker has claimed since are left out.
    */
-  function selectClaimed(claims: Claim[]): Promise<PaymentRow[]> {
+  function selectClaimed(claims: Claim[]): Promise<ClaimedRow[]> {
     return query(
       'find_claimed',
-      `${selectPayments}
+      `${selectPayments(`, ${isSuppressed('payments.phone')} AS suppressed`)}
        WHERE payment_id = ANY ($1) AND (payment_id, fence) IN (SELECT * FROM unnest($1::text[], $2::integer[]))`,
       [claims.map(({ payment_id }) => payment_id), claims.map(({ fence }) => fence)],
     );
@@ -192,3 +194,7 @@ type Claim = Pick<Payment, 'payment_id' | 'fence'>;
 
 /** A row of `selectPayments`, whose other columns are not known to be those of a payment. */
 export type PaymentRow = Pick<Payment, 'payment_id'>;
+
+export interface ClaimedRow extends PaymentRow {
+  suppressed: boolean;
+}

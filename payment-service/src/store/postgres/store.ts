@@ -7,18 +7,29 @@ import { openDatabase } from 'service-kit/postgres/open-database.ts';
 import { askedProvider } from '../../domain/attempts.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
+import { suppressedReason } from '../../domain/suppression.ts';
 import {
   CommitUnknown,
   type IdempotencyRecord,
   type Inserted,
   LeaseLost,
+  RecipientSuppressed,
   type Store,
   StoreUnavailable,
   type UnreadableObserver,
 } from '../store.ts';
-import { countsOf, readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
+import {
+  claimedOf,
+  countsOf,
+  paymentOfRow,
+  readOne,
+  readPage,
+  reportTo,
+  sortRows,
+} from '../stored-payments.ts';
+import { isText } from './query.ts';
 import { schema } from './schema.ts';
-import { type PaymentRow, prepareStatements } from './statements.ts';
+import { type ClaimedRow, type PaymentRow, prepareStatements } from './statements.ts';
 import { createWriteOrder } from './write-order.ts';
 import { type Amendment, type Insert, prepareWrites, type Update } from './writes.ts';
 
@@ -68,8 +79,8 @@ export async function openPostgresStore({
   // insert does not see keys that other replicas have committed while it ran.
   const findKey = batchLookup(statements.findKeys, ({ key }) => key);
   const updateAll = batch(async (updates: Update[]) => {
-    const updated = new Set(await writes.update(updates));
-    return updates.map(({ payment }) => updated.has(payment.payment_id));
+    const written = new Map((await writes.update(updates)).map((row) => [row.payment_id, row]));
+    return updates.map(({ payment }) => written.get(payment.payment_id));
   });
   const amendAll = batch(async (amendments: Amendment[]) => {
     const amended = new Set(await writes.amend(amendments));
@@ -80,6 +91,8 @@ export async function openPostgresStore({
 
   const findRow = async (id: string) => (isText(id) ? findPayment(id) : undefined);
   const sorted = (rows: PaymentRow[]) => reported(sortRows(rows));
+  const sortedClaims = (rows: ClaimedRow[]) =>
+    reported(sortRows(rows, (row) => claimedOf(paymentOfRow(row), row.suppressed)));
 
   async function insertOnce(payment: Payment, record: IdempotencyRecord | undefined): Promise<Inserted> {
     for (;;) {
@@ -87,7 +100,7 @@ export async function openPostgresStore({
         write(() => insertAll({ payment, ...dueOf(payment), record })),
       );
       // Only a known key prevents an insert.
-      if (inserted || !record) return { phone: inserted?.phone ?? null };
+      if (inserted || !record) return insertedAs(inserted?.phone ?? null, inserted?.suppressed ?? false);
       const known = await read(() => findKey(record.key));
       if (known) return { known };
       // The key was known, and has been deleted since.
@@ -111,7 +124,8 @@ export async function openPostgresStore({
     }
     const row = await read(() => findRow(payment.payment_id)).catch(() => undefined);
     if (!row) throw unknown;
-    return { phone: readOne(sorted([row]))?.phone ?? null };
+    const inserted = readOne(sorted([row]));
+    return insertedAs(inserted?.phone ?? null, inserted?.reason === suppressedReason);
   }
 
   return {
@@ -122,10 +136,11 @@ export async function openPostgresStore({
       }),
 
     async update(payment, answer, before) {
-      const isCurrent = await inOrder(payment.payment_id, () =>
+      const written = await inOrder(payment.payment_id, () =>
         write(() => updateAll({ payment, ...dueOf(payment), answer, before })),
       );
-      if (!isCurrent) throw new LeaseLost(payment.payment_id);
+      if (written?.suppressed) throw new RecipientSuppressed(payment);
+      if (!written) throw new LeaseLost(payment.payment_id);
     },
 
     async amend(payment, before) {
@@ -160,7 +175,7 @@ export async function openPostgresStore({
     claimDue: (limit) =>
       write(async () => {
         if (clockFault) throw new StoreUnavailable(clockFault);
-        return sorted(await statements.claimDue(limit, leaseMs)).payments;
+        return sortedClaims(await statements.claimDue(limit, leaseMs)).payments;
       }),
 
     bringForward: (longestWaitMs, limit) =>
@@ -173,7 +188,7 @@ export async function openPostgresStore({
       const found = await inOrder(payment.payment_id, () =>
         write(() => statements.claim(payment, scheduledAt(payment), leaseMs)),
       );
-      const current = readOne(sorted(found));
+      const current = readOne(sortedClaims(found));
       if (!current) throw new LeaseLost(payment.payment_id);
       return current;
     },
@@ -188,6 +203,11 @@ export async function openPostgresStore({
         await statements.deleteDays(day);
         return statements.deleteRecipientHours(hour, limit);
       }),
+    putSuppression: (suppression) => write(() => statements.putSuppression(suppression)),
+    findSuppression: (by) => read(() => statements.findSuppression(by)),
+    listSuppressions: (query) => read(() => statements.listSuppressions(query)),
+    deleteSuppression: (id) => write(() => statements.deleteSuppression(id)),
+    liftOptOut: (phone) => write(() => statements.liftOptOut(phone)),
     countHeld: () => read(async () => countsOf(await statements.countHeld())),
 
     check: () =>
@@ -210,14 +230,14 @@ export async function openPostgresStore({
   };
 }
 
+const insertedAs = (phone: string | null, isSuppressed: boolean): Inserted =>
+  isSuppressed ? { phone, suppressed: true } : { phone };
+
 /** A unique violation: the payment is recorded already. */
 const isDuplicate = (error: unknown) =>
   error instanceof StoreUnavailable &&
   error.cause instanceof DatabaseError &&
   error.cause.sqlState === '23505';
-
-/** A text in PostgreSQL has no NUL, so that an id with one cannot exist. */
-const isText = (id: string) => !id.includes('\0');
 
 const read = <T>(operation: () => Promise<T>) => guard(operation, () => StoreUnavailable);
 const write = <T>(operation: () => Promise<T>) =>

@@ -1,8 +1,16 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
 import type { Delivery, Payment } from '../../domain/payment.ts';
-import { attemptColumns, changingColumns, keyColumns, paymentColumns } from '../columns.ts';
+import { learnedOptOut, suppressedReason } from '../../domain/suppression.ts';
+import {
+  attemptColumns,
+  changingColumns,
+  keyColumns,
+  paymentColumns,
+  suppressionColumns,
+} from '../columns.ts';
 import type { IdempotencyRecord, StoredAnswer } from '../store.ts';
+import { isSuppressed } from './suppression-statements.ts';
 
 /** When the outbox claims a payment: at this time, or when its lease expires. Null if it never does. */
 interface Due {
@@ -28,48 +36,75 @@ export interface Amendment extends Due {
   was_due_at: string | null;
 }
 
+/** What became of a payment in a statement. */
+interface Written extends Pick<Payment, 'payment_id'> {
+  suppressed: boolean;
+}
+
 const newPayments = rowsOf({ ...paymentColumns, lease_ms: 'integer' });
 const newKeys = rowsOf(keyColumns, newPayments.count + 1);
 const newAttempts = rowsOf(attemptColumns, newPayments.count + newKeys.count + 1);
 const changes = { payment_id: 'text', fence: 'integer', ...changingColumns, lease_ms: 'integer' } as const;
 const updates = rowsOf({ ...changes, answer_status: 'integer', answer_body: 'text' });
 const updatedAttempts = rowsOf(attemptColumns, updates.count + 1);
+const learned = rowsOf(suppressionColumns, updates.count + updatedAttempts.count + 1);
 const amendments = rowsOf({ ...changes, was_due_at: 'timestamptz' });
 const amendedAttempts = rowsOf(attemptColumns, amendments.count + 1);
+const learnedByAmendment = rowsOf(suppressionColumns, amendments.count + amendedAttempts.count + 1);
 
 /** A lease is by the database's clock, so that one of a replica whose clock is behind does not expire at once. */
 const dueAt = "coalesce(given.due_at, now() + given.lease_ms * interval '1 ms')";
 
 const paymentColumnNames = Object.keys(paymentColumns).join(', ');
-/** A payment without a phone gets its customer's. */
-const computed: Record<string, string> = { phone: 'coalesce(given.phone, customers.phone)', due_at: dueAt };
+const unlessSuppressed = (value: string, otherwise = 'NULL') =>
+  `CASE WHEN suppressed THEN ${otherwise} ELSE ${value} END`;
+const computed: Record<string, string> = {
+  phone: 'recipient',
+  notification_status: unlessSuppressed('given.notification_status', "'failed'"),
+  reason: unlessSuppressed('given.reason', `'${suppressedReason}'`),
+  next_attempt_at: unlessSuppressed('given.next_attempt_at'),
+  due_at: unlessSuppressed(dueAt),
+};
+const keyValues: Record<string, string> = {
+  answer_status: `CASE WHEN payment_id IN (SELECT payment_id FROM suppressed) THEN NULL ELSE answer_status END`,
+  answer_body: `CASE WHEN payment_id IN (SELECT payment_id FROM suppressed) THEN NULL ELSE answer_body END`,
+};
 const newPaymentValues = Object.keys(paymentColumns)
   .map((name) => computed[name] ?? `given.${name}`)
   .join(', ');
 const keyColumnNames = newKeys.names.join(', ');
 const attemptColumnNames = newAttempts.names.join(', ');
 
-/** Keys are inserted in their order, so that two replicas which insert the same keys cannot deadlock. */
+/**
+ * A payment without a phone gets its customer's. Keys are inserted in their order, so that two replicas which insert the same
+ * keys cannot deadlock.
+ */
 const insertText = `
-  WITH new_keys AS (
+  WITH addressed AS MATERIALIZED (
+    SELECT given.*, recipient, ${isSuppressed('recipient')} AS suppressed
+    FROM ${newPayments.sql} LEFT JOIN customers
+      ON customers.customer_id = given.customer_id AND customers.customer_id = ANY (${newPayments.parameter('customer_id')})
+    CROSS JOIN LATERAL (SELECT coalesce(given.phone, customers.phone) AS recipient) AS phones
+  ), suppressed AS (
+    SELECT payment_id FROM addressed WHERE suppressed
+  ), new_keys AS (
     INSERT INTO idempotency_keys (${keyColumnNames})
-    SELECT ${keyColumnNames} FROM ${newKeys.sql} ORDER BY key
+    SELECT ${newKeys.names.map((name) => keyValues[name] ?? name).join(', ')} FROM ${newKeys.sql} ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING payment_id
   ), refused AS (
     SELECT payment_id FROM ${newKeys.sql} EXCEPT SELECT payment_id FROM new_keys
   ), new_payments AS (
     INSERT INTO payments (${paymentColumnNames})
-    SELECT ${newPaymentValues}
-    FROM ${newPayments.sql} LEFT JOIN customers
-      ON customers.customer_id = given.customer_id AND customers.customer_id = ANY (${newPayments.parameter('customer_id')})
+    SELECT ${newPaymentValues} FROM addressed AS given
     WHERE payment_id NOT IN (SELECT payment_id FROM refused)
     RETURNING payment_id, phone
   ), new_attempts AS (
     INSERT INTO attempts (${attemptColumnNames})
-    SELECT ${attemptColumnNames} FROM ${newAttempts.sql} WHERE payment_id NOT IN (SELECT payment_id FROM refused)
+    SELECT ${attemptColumnNames} FROM ${newAttempts.sql}
+    WHERE payment_id NOT IN (SELECT payment_id FROM refused) AND payment_id NOT IN (SELECT payment_id FROM suppressed)
   )
-  SELECT payment_id, phone FROM new_payments`;
+  SELECT payment_id, phone, payment_id IN (SELECT payment_id FROM suppressed) AS suppressed FROM new_payments`;
 
 const changedColumns = Object.keys(changingColumns)
   .map((column) => `${column} = ${column === 'due_at' ? dueAt : `given.${column}`}`)
@@ -93,12 +128,23 @@ const putAttempts = (attempts: string) => `
       SET (${settledColumns.join(', ')}) = (${settled('excluded')})
       WHERE (${settled('attempts')}) IS DISTINCT FROM (${settled('excluded')})`;
 
+/** Stores the opt-outs that the payments of the CTE `updated` have shown. */
+const putOptOuts = ({ names, sql }: typeof learned) => `
+    INSERT INTO suppressions (${names.join(', ')})
+    SELECT ${names.join(', ')} FROM ${sql}
+    WHERE payment_id IN (SELECT payment_id FROM updated) ORDER BY phone
+    ON CONFLICT (phone) DO NOTHING`;
+
+/** A payment that has a lease has begun an attempt: it is not updated if its phone is suppressed. */
 const updateText = `
-  WITH updated AS (
+  WITH suppressed AS MATERIALIZED (
+    SELECT payment_id FROM ${updates.sql} WHERE lease_ms IS NOT NULL AND ${isSuppressed('given.phone')}
+  ), updated AS (
     UPDATE payments SET ${changedColumns}
     FROM ${updates.sql}
     WHERE payments.payment_id = ANY (${updates.parameter('payment_id')})
       AND payments.payment_id = given.payment_id AND payments.fence = given.fence
+      AND given.payment_id NOT IN (SELECT payment_id FROM suppressed)
     RETURNING payments.payment_id, given.answer_status, given.answer_body
   ), put_attempts AS (${putAttempts(updatedAttempts.sql)}
   ), kept AS (
@@ -107,8 +153,9 @@ const updateText = `
     WHERE idempotency_keys.payment_id = ANY (${updates.parameter('payment_id')})
       AND idempotency_keys.payment_id = updated.payment_id AND updated.answer_status IS NOT NULL
       AND idempotency_keys.answer_status IS NULL
+  ), opted_out AS (${putOptOuts(learned)}
   )
-  SELECT payment_id FROM updated`;
+  SELECT payment_id, false AS suppressed FROM updated UNION ALL SELECT payment_id, true FROM suppressed`;
 
 const amendText = `
   WITH updated AS (
@@ -119,6 +166,7 @@ const amendText = `
       AND payments.due_at IS NOT DISTINCT FROM given.was_due_at
     RETURNING payments.payment_id
   ), put_attempts AS (${putAttempts(amendedAttempts.sql)}
+  ), opted_out AS (${putOptOuts(learnedByAmendment)}
   )
   SELECT payment_id FROM updated`;
 
@@ -130,14 +178,17 @@ const attemptRows = ({ payment_id, attempts }: Payment, before?: Payment) =>
       : [{ payment_id, number: index + 1, ...attempt, deliveries: jsonOf(attempt.deliveries) }],
   );
 
+const optOutsOf = (given: Pick<Update, 'payment' | 'before'>[]) =>
+  given.flatMap(({ payment, before }) => learnedOptOut(payment, before) ?? []);
+
 /** Null if there are none, so that most attempts take no space for them. */
 const jsonOf = (deliveries: Delivery[]) => (deliveries.length > 0 ? JSON.stringify(deliveries) : null);
 
 /** The two statements that a payment costs, and the one of its receipt; each takes many payments. */
 export function prepareWrites(database: Database) {
   return {
-    /** Returns the payments that were inserted because their key was not known, each with its phone. */
-    async insert(inserts: Insert[]): Promise<Pick<Payment, 'payment_id' | 'phone'>[]> {
+    /** Returns the payments that were inserted because their key was not known, each with its phone and whether it is suppressed. */
+    async insert(inserts: Insert[]): Promise<(Pick<Payment, 'payment_id' | 'phone'> & Written)[]> {
       const now = new Date().toISOString();
       const payments = inserts.map(({ payment, due_at, lease_ms }) => ({ ...payment, due_at, lease_ms }));
       const keys = inserts.flatMap(({ payment: { payment_id }, record }) => {
@@ -157,8 +208,8 @@ export function prepareWrites(database: Database) {
       });
     },
 
-    /** Returns the ids of the payments that were updated because their fencing token was the payment's. */
-    async update(given: Update[]): Promise<string[]> {
+    /** Returns the payments that were updated because their fencing token was the payment's, and the `suppressed` ones that were not. */
+    async update(given: Update[]): Promise<Written[]> {
       const rows = given.map(({ payment, due_at, lease_ms, answer }) => ({
         ...payment,
         due_at,
@@ -166,15 +217,15 @@ export function prepareWrites(database: Database) {
         answer_status: answer?.status ?? null,
         answer_body: answer?.body ?? null,
       }));
-      const updated = await database.query<Pick<Payment, 'payment_id'>>({
+      return database.query({
         name: 'update',
         text: updateText,
         values: [
           ...updates.values(rows),
           ...updatedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),
+          ...learned.values(optOutsOf(given)),
         ],
       });
-      return updated.map(({ payment_id }) => payment_id);
     },
 
     /** Returns the ids of the payments that were amended because they were as `before`. */
@@ -190,6 +241,7 @@ export function prepareWrites(database: Database) {
             })),
           ),
           ...amendedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),
+          ...learnedByAmendment.values(optOutsOf(given)),
         ],
       });
       return amended.map(({ payment_id }) => payment_id);

@@ -1,12 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
-import { sortRows } from '../stored-payments.ts';
+import { claimedOf, sortRows } from '../stored-payments.ts';
 import { type PaymentRow, paymentOf, prepareRows, selectedNames } from './rows.ts';
 
 const ms = (time: string) => `CAST(round(unixepoch(${time}, 'subsec') * 1000) AS INTEGER)`;
 /** Due at its next attempt or its expiry: otherwise `due_at` is the end of a lease. */
 const isScheduled = `(due_at IS min(${ms('next_attempt_at')}, ${ms('expires_at')}))`;
 const isHeld = `(next_attempt_at IS NULL AND due_at = ${ms('expires_at')})`;
+
+const claimedNames = `${selectedNames}, EXISTS (SELECT 1 FROM suppressions WHERE phone = payments.phone) AS suppressed`;
+
+const claimedOfRow = (row: PaymentRow) => claimedOf(paymentOf(row), row.suppressed);
 
 /** The statements that lease notifications. Times are ms since the epoch. */
 export function prepareClaims(db: DatabaseSync) {
@@ -22,7 +26,7 @@ export function prepareClaims(db: DatabaseSync) {
     WHERE payment_id IN (
       SELECT payment_id FROM payments WHERE due_at <= :now ORDER BY due_at LIMIT :limit
     )
-    RETURNING ${selectedNames}`,
+    RETURNING ${claimedNames}`,
   );
   const bringForward = db.prepare(`
     UPDATE payments SET due_at = iif(${isScheduled}, min(:latest, :leased_until), :leased_until)
@@ -37,7 +41,7 @@ export function prepareClaims(db: DatabaseSync) {
     `
     UPDATE payments SET fence = fence + 1, due_at = :leased_until
     WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
-    RETURNING ${selectedNames}`,
+    RETURNING ${claimedNames}`,
   );
 
   // The fencing token is raised, so that a worker which found no phone does not hold it again.
@@ -59,7 +63,7 @@ export function prepareClaims(db: DatabaseSync) {
   return {
     endLeases: (now: number) => void endLeases.run({ now }),
     claimDue: (now: number, limit: number, leased_until: number) =>
-      sortRows(claimDue.all({ now, limit, leased_until }) as PaymentRow[], paymentOf),
+      sortRows(claimDue.all({ now, limit, leased_until }) as PaymentRow[], claimedOfRow),
     releaseHeld(customer_id: string, now: number, limit: number): number {
       const at = new Date(now).toISOString();
       return Number(releaseHeld.run({ customer_id, now, at, limit }).changes);
@@ -72,6 +76,6 @@ export function prepareClaims(db: DatabaseSync) {
       Number(bringForward.run({ latest, limit, leased_until }).changes),
     /** Returns no payment if another worker has claimed it. */
     claim: ({ payment_id, fence }: Payment, due_at: number | null, leased_until: number) =>
-      sortRows(claim.all({ payment_id, fence, due_at, leased_until }) as PaymentRow[], paymentOf),
+      sortRows(claim.all({ payment_id, fence, due_at, leased_until }) as PaymentRow[], claimedOfRow),
   };
 }

@@ -4,6 +4,7 @@ import type { Backlog, PaymentQuery } from '../store.ts';
 import { countsOf, type HeldRow, type StoredPayments, sortRows } from '../stored-payments.ts';
 import { prepareKeyLookup } from './key-writes.ts';
 import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
+import { prepareSuppressionReads } from './suppression-statements.ts';
 
 /**
  * Opens an existing database for reading. It has no busy timeout: a reader of a write-ahead log never waits for the writer,
@@ -47,6 +48,7 @@ export function prepareReads(db: DatabaseSync) {
 
     findKey: prepareKeyLookup(db),
     findPhone: preparePhone(db),
+    ...prepareSuppressionReads(db),
   };
 }
 

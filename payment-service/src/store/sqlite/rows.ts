@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
+import { suppressedReason } from '../../domain/suppression.ts';
 import { changingColumns, paymentColumns } from '../columns.ts';
 import { paymentOfRow } from '../stored-payments.ts';
 
@@ -89,6 +90,17 @@ export const updateValues = (payment: Payment, due_at: number | null): Values =>
   payment.payment_id,
   payment.fence,
 ];
+
+/** The columns of a notification that fails at its insert, because its phone is suppressed. */
+const suppressed = Object.entries({
+  notification_status: 'failed',
+  reason: suppressedReason,
+  next_attempt_at: null,
+  due_at: null,
+  attempts: '[]',
+}).map(([name, value]) => [paymentNames.indexOf(name), value] as const);
+export const suppressValues = (values: Values): Values =>
+  suppressed.reduce((row, [index, value]) => row.with(index, value), values);
 
 /** The columns that a statement which returns payments selects. */
 export const selectedNames = paymentNames.filter((name) => name !== 'due_at').join(', ');

@@ -1,8 +1,10 @@
 import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
+import { learnedOptOut } from '../../domain/suppression.ts';
 import {
   type FaultObserver,
   LeaseLost,
+  RecipientSuppressed,
   type Store,
   StoreUnavailable,
   type UnreadableObserver,
@@ -10,6 +12,7 @@ import {
 import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
 import { openReader } from './reads.ts';
 import { paymentOf, paymentValues, updateValues } from './rows.ts';
+import { suppressionStore } from './suppression-store.ts';
 import { startSqliteWriter } from './writer-client.ts';
 
 /** Emptying the write-ahead log waits for the disk and for its readers, so it is not done after each redaction. */
@@ -48,21 +51,25 @@ export async function openSqliteStore({
     insert: (payment, record) =>
       writer.write('insert', paymentValues(payment, dueAt(payment, leaseMs)), record, Date.now()),
 
-    async update(payment, answer) {
+    async update(payment, answer, before) {
       const { payment_id } = payment;
-      const isCurrent = await writer.write(
+      const result = await writer.write(
         'update',
         updateValues(payment, dueAt(payment, leaseMs)),
         answer && { payment_id, ...answer },
+        askedProvider(payment) ? payment.phone : null,
+        learnedOptOut(payment, before),
       );
-      if (!isCurrent) throw new LeaseLost(payment_id);
+      if (result === 'suppressed') throw new RecipientSuppressed(payment);
+      if (result === 'lease_lost') throw new LeaseLost(payment_id);
     },
 
     async amend(payment, before) {
       const { payment_id } = payment;
       if (askedProvider(before)) throw new LeaseLost(payment_id);
       const values = updateValues(payment, dueAt(payment, leaseMs));
-      const isCurrent = await writer.write('amend', values, dueAt(before, leaseMs));
+      const learned = learnedOptOut(payment, before);
+      const isCurrent = await writer.write('amend', values, dueAt(before, leaseMs), learned);
       if (!isCurrent) throw new LeaseLost(payment_id);
     },
 
@@ -128,6 +135,7 @@ export async function openSqliteStore({
       return deleted;
     },
 
+    ...suppressionStore(writer, reader, read),
     countHeld: () => read(reader.countHeld),
     check: () => writer.write('touch'),
 

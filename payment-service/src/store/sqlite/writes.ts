@@ -1,10 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
+import type { Suppression } from '../../domain/suppression.ts';
 import type { IdempotencyRecord, Inserted, StoredAnswer } from '../store.ts';
 import { prepareAllowanceWrites } from './allowance-writes.ts';
 import { prepareClaims } from './claims.ts';
 import { prepareKeyWrites } from './key-writes.ts';
-import { changingNames, paymentNames, preparePhone, type Values } from './rows.ts';
+import { changingNames, paymentNames, preparePhone, suppressValues, type Values } from './rows.ts';
+import { prepareIsSuppressed, prepareSuppressionWrites } from './suppression-statements.ts';
 
 /**
  * The writes, each within the caller's transaction. Arguments and results can be cloned, because they come from another thread
@@ -13,6 +15,8 @@ import { changingNames, paymentNames, preparePhone, type Values } from './rows.t
 export function prepareWrites(db: DatabaseSync) {
   const keys = prepareKeyWrites(db);
   const findPhone = preparePhone(db);
+  const isSuppressed = prepareIsSuppressed(db);
+  const suppressions = prepareSuppressionWrites(db);
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
 
   const insertPayment = db.prepare(
@@ -52,26 +56,42 @@ export function prepareWrites(db: DatabaseSync) {
       const known = record && keys.find(record.key);
       if (known) return { known };
       const phone = (payment[phoneAt] as string | null) ?? findPhone(payment[customerAt] as string) ?? null;
-      insertPayment.run(...payment.with(phoneAt, phone));
-      if (record) keys.insert(record, created_at);
-      return { phone };
+      const isRefused = phone !== null && isSuppressed(phone);
+      const row = payment.with(phoneAt, phone);
+      insertPayment.run(...(isRefused ? suppressValues(row) : row));
+      if (record) keys.insert(isRefused ? { ...record, answer: null } : record, created_at);
+      return isRefused ? { phone, suppressed: true } : { phone };
     },
 
-    /** Returns false, and writes nothing, if the fencing token is another one. */
-    update(changed: Values, answer: (StoredAnswer & Pick<Payment, 'payment_id'>) | undefined): boolean {
-      if (updatePayment.run(...changed).changes === 0) return false;
+    /**
+     * Writes nothing if the fencing token is another one, or if an SMS to this recipient was begun and it is suppressed. `learned`
+     * is an opt-out that has become known.
+     */
+    update(
+      changed: Values,
+      answer: (StoredAnswer & Pick<Payment, 'payment_id'>) | undefined,
+      recipient: string | null = null,
+      learned?: Suppression,
+    ): 'updated' | 'lease_lost' | 'suppressed' {
+      if (recipient !== null && isSuppressed(recipient)) return 'suppressed';
+      if (updatePayment.run(...changed).changes === 0) return 'lease_lost';
       if (answer) keys.setAnswer(answer.payment_id, answer);
-      return true;
+      if (learned) suppressions.putSuppression(learned);
+      return 'updated';
     },
 
     /** Returns false, and writes nothing, if the fencing token is another one, or the payment is not due at that time. */
-    amend: (changed: Values, was_due_at: number | null): boolean =>
-      amendPayment.run(...changed, was_due_at).changes > 0,
+    amend(changed: Values, was_due_at: number | null, learned: Suppression | undefined): boolean {
+      if (amendPayment.run(...changed, was_due_at).changes === 0) return false;
+      if (learned) suppressions.putSuppression(learned);
+      return true;
+    },
 
     storeAnswer: keys.storeAnswer,
     deleteKeys: keys.deleteOld,
     ...prepareClaims(db),
     ...prepareAllowanceWrites(db),
+    ...suppressions,
 
     putPhone: (customer_id: string, phone: string) => void putPhone.run({ customer_id, phone }),
     deletePhone: (customer_id: string): boolean => deletePhone.run(customer_id).changes > 0,

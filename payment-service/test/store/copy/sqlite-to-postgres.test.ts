@@ -13,6 +13,7 @@ import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { afterAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { createDatabase } from '../../../../test/postgres-server.ts';
 import type { Attempt, Payment } from '../../../src/domain/payment.ts';
+import { newSuppression } from '../../../src/domain/suppression.ts';
 import type { Count } from '../../../src/store/copy/copy-counts.ts';
 import { copySqliteToPostgres } from '../../../src/store/copy/sqlite-to-postgres.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
@@ -91,6 +92,20 @@ const records: [number, IdempotencyRecord][] = [
 ];
 const phones = { '1': '+573001234567', [unicode.trim()]: '+573009999999', ana: '+573007777777' };
 
+const suppressions = [
+  newSuppression({
+    ...{ phone: '+573000000001', source: 'opt_out', reason: 'twilio_21610', provider: 'Twilio' },
+    payment_id: paymentNumber(1).payment_id,
+  }),
+  newSuppression({
+    phone: '+573000000002',
+    source: 'admin',
+    reason: unicode,
+    provider: null,
+    payment_id: null,
+  }),
+];
+
 const hours = ['2026-03-01T10', '2026-03-01T11', '2026-03-01T12'];
 const recipientTake = { phone: '+573001234567', cap: 3, segments: 2 };
 
@@ -107,6 +122,7 @@ const grown = (async () => {
   const keys = new Map(records);
   for (const [index, payment] of payments.entries()) await store.insert(payment, keys.get(index + 1));
   for (const [customer, phone] of Object.entries(phones)) await store.putPhone(customer, phone);
+  for (const each of suppressions) await store.putSuppression(each);
   expect(await store.takeOfDay({ day: '2026-03-01', cap: 1000, block: 10, needed: 1 })).toBe(10);
   for (const hour of hours) expect(await store.takeOfRecipient({ ...recipientTake, hour })).toBe(true);
   expect(await store.redact(Date.parse('2025-06-01'), 10)).toBe(1);
@@ -159,6 +175,7 @@ describe('copySqliteToPostgres', () => {
       attempts: 9n,
       'attempts running': 1n,
       idempotency_keys: 3n,
+      suppressions: 2n,
       sms_days: 1n,
       sms_recipient_hours: 3n,
       'sum of amount_minor': BigInt(Number.MAX_SAFE_INTEGER) + 34n,
@@ -174,6 +191,10 @@ describe('copySqliteToPostgres', () => {
       expect(await store.insert(paymentNumber(99), { ...record, payment_id: 'other' })).toStrictEqual({
         known: record,
       });
+    expect(await store.listSuppressions({ limit: 10, starting_after: undefined })).toStrictEqual({
+      suppressions: suppressions.toReversed(),
+      has_more: false,
+    });
     expect(await store.backlog()).toEqual({ size: 5, oldest_at: paymentNumber(1).created_at });
 
     expect(await store.takeOfDay({ day: '2026-03-01', cap: 11, block: 1, needed: 2 })).toBe(0);
@@ -195,6 +216,7 @@ describe('copySqliteToPostgres', () => {
     const [path, url] = [await grow(), await newDatabase()];
     const db = new DatabaseSync(path);
     db.exec(`
+      DROP TABLE suppressions;
       DROP TABLE sms_days;
       DROP TABLE sms_recipient_hours;
       DROP INDEX payments_held;
@@ -298,7 +320,7 @@ describe('an interrupted copy', () => {
     expect(seen).toEqual([
       ...['customers 2 of 3', 'customers 3 of 3'],
       ...['payments 2 of 8', 'payments 4 of 8', 'payments 6 of 8', 'payments 8 of 8'],
-      ...['idempotency_keys 2 of 3', 'idempotency_keys 3 of 3'],
+      ...['idempotency_keys 2 of 3', 'idempotency_keys 3 of 3', 'suppressions 2 of 2'],
       ...['sms_days 1 of 1', 'sms_recipient_hours 2 of 3', 'sms_recipient_hours 3 of 3'],
     ]);
     await expectToGoOn(path, url);

@@ -3,12 +3,16 @@ import { createLogger } from 'service-kit/http/start.ts';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../../../../test/postgres-server.ts';
 import { flushCounters, recordPrepared, rowsRead, scansOf } from '../../../../test/prepared-plans.ts';
+import { newSuppression } from '../../../src/domain/suppression.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { everything, paymentNumber, recordOf } from '../store-contract.ts';
 
 const payments = 50_000;
-const tables = ['payments', 'attempts', 'idempotency_keys', 'customers', 'sms_days', 'sms_recipient_hours'];
+const tables = [
+  ...['payments', 'attempts', 'idempotency_keys', 'customers', 'suppressions'],
+  ...['sms_days', 'sms_recipient_hours'],
+];
 
 /** PostgreSQL plans a prepared statement anew for its first five executions. */
 const executions = 6;
@@ -25,6 +29,8 @@ const load = `
   INSERT INTO idempotency_keys (key, fingerprint, payment_id, created_at)
   SELECT 'key-of-' || payment_id, 'any', payment_id, created_at FROM payments WHERE payment_id LIKE 'old%';
   INSERT INTO customers (customer_id, phone) SELECT 'customer-' || n, '+573000000000' FROM generate_series(1, ${payments}) AS n;
+  INSERT INTO suppressions (suppression_id, phone, source, reason, created_at)
+  SELECT 'sup_old' || n, '+59' || n, 'opt_out', 'STOP', now() FROM generate_series(1, 5000) AS n;
   INSERT INTO sms_days (day, segments, latest_block) SELECT 'day-' || n, 1, 1 FROM generate_series(1, ${payments}) AS n;
   INSERT INTO sms_recipient_hours (hour, phone, segments)
   SELECT '2026-03-01T11', '+57' || n, 1 FROM generate_series(1, ${payments}) AS n`;
@@ -57,11 +63,12 @@ test.each([
     for (const [name, statement] of prepared) found[name] = await scansOf(name, statement);
     const scans = Object.entries(found).flatMap(([name, of]) => of.map((scan) => `${name}: ${scan}`));
     expect(scans.filter((scan) => /Seq Scan|Bitmap/.test(scan))).toEqual([]);
-    // Only a page of all payments has no condition: it reads the index in its order up to the limit.
+    // Only a page of all payments or suppressions has no condition: it reads the index in its order up to the limit.
     expect(scans.filter((scan) => scan.endsWith('without a condition'))).toEqual([
       'page : Index Scan on payments without a condition',
+      'list_suppressions: Index Scan on suppressions without a condition',
     ]);
-    expect(prepared.size).toBeGreaterThanOrEqual(32);
+    expect(prepared.size).toBeGreaterThanOrEqual(39);
 
     await flushCounters(prepared);
     const read = await rowsRead(client, tables);
@@ -72,6 +79,9 @@ test.each([
     expect(now.idx - read.idx).toBeLessThan(3000); // eight pages of a hundred payments, with their attempts
   },
 );
+
+const suppressionOf = (phone: string) =>
+  newSuppression({ phone, source: 'opt_out', reason: 'STOP', provider: 'Twilio', payment_id: null });
 
 /** Executes every statement of the store. */
 async function useEverything(store: Store, number: number): Promise<void> {
@@ -102,6 +112,15 @@ async function useEverything(store: Store, number: number): Promise<void> {
   await store.putPhone('customer-1', '+573001234567');
   await store.findPhone('customer-1');
   await store.deletePhone('customer-1');
+  const { suppression } = await store.putSuppression(suppressionOf(`+4900000000${number}`));
+  const { suppression_id, phone } = suppression;
+  await store.putSuppression(suppressionOf(phone));
+  await store.findSuppression({ suppression_id });
+  await store.findSuppression({ phone });
+  await store.listSuppressions({ limit: 10, starting_after: undefined });
+  await store.listSuppressions({ limit: 10, starting_after: suppression_id });
+  await store.liftOptOut(phone);
+  await store.deleteSuppression(suppression_id);
   await store.deleteKeys(Date.now() - 60_000, 10);
   await store.redact(Date.now() - 60_000, 10);
   await store.takeOfDay({ day: `2026-03-0${number + 1}`, cap: 1000, block: 10, needed: 1 });

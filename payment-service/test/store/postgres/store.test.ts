@@ -11,6 +11,7 @@ import type { Attempt, Payment } from '../../../src/domain/payment.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
+import { describeSuppressions } from '../suppression-contract.ts';
 
 const leaseMs = 10_000;
 const log = createLogger({ level: 'silent' });
@@ -32,21 +33,20 @@ beforeAll(async () => {
     ALTER DATABASE ${new URL(url).pathname.slice(1)} SET search_path = public, fake, pg_catalog`);
 });
 afterAll(() => shared.client.end());
-describeStore(
-  'PostgreSQL',
-  async (leaseMs) => {
-    const store = await openPostgresStore({ url: shared.url, leaseMs, log });
-    await shared.client.query(
-      'TRUNCATE payments, attempts, idempotency_keys, customers, sms_days, sms_recipient_hours',
-    );
-    return store;
-  },
-  async (now) => {
-    await shared.client.query('DELETE FROM fake.clock');
-    if (now !== undefined)
-      await shared.client.query('INSERT INTO fake.clock VALUES ($1)', [new Date(now).toISOString()]);
-  },
-);
+async function openEmpty(leaseMs: number): Promise<Store> {
+  const store = await openPostgresStore({ url: shared.url, leaseMs, log });
+  await shared.client.query(
+    'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours',
+  );
+  return store;
+}
+
+describeSuppressions('PostgreSQL', openEmpty);
+describeStore('PostgreSQL', openEmpty, async (now) => {
+  await shared.client.query('DELETE FROM fake.clock');
+  if (now !== undefined)
+    await shared.client.query('INSERT INTO fake.clock VALUES ($1)', [new Date(now).toISOString()]);
+});
 
 async function open(url: string): Promise<Store> {
   const store = await openPostgresStore({ url, leaseMs, log });
@@ -78,7 +78,7 @@ describe('the schema', () => {
     for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
     const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions ORDER BY owner');
     expect(rows).toEqual([
-      { owner: 'payment-service', version: 6, runs_beside: 6 },
+      { owner: 'payment-service', version: 7, runs_beside: 6 },
       { owner: 'replicas', version: 1, runs_beside: 0 },
     ]);
   });

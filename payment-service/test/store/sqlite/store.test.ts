@@ -14,6 +14,7 @@ import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
+import { describeSuppressions } from '../suppression-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -21,6 +22,7 @@ const leaseMs = 10_000;
 const newPath = () => join(directory, `${randomUUID()}.db`);
 
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 
 describe('durability of the SQLite store', () => {
   test('a stored payment is found after the file is reopened', async () => {
@@ -313,10 +315,10 @@ describe('opening a SQLite store', () => {
     // Counts the migrations that create tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
     write(path);
-    expect(applied()).toBe(4);
+    expect(applied()).toBe(5);
     write(path);
-    expect(applied()).toBe(4);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 12 });
+    expect(applied()).toBe(5);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 13 });
   });
 
   test('given a database of a newer release, throws, and leaves it unchanged', async () => {
@@ -324,7 +326,7 @@ describe('opening a SQLite store', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release supports versions up to 12.',
+      'The database has schema version 99; this release supports versions up to 13.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);

@@ -1,0 +1,148 @@
+import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import type { Server } from 'service-kit/http/types.ts';
+import { z } from 'zod';
+import { newSuppression, type Suppression, suppressionSchema } from '../domain/suppression.ts';
+import type { Store } from '../store/store.ts';
+import { pageLimitSchema } from './page-limit.ts';
+import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
+import { storeUnavailableResponse } from './store-unavailable.ts';
+
+const { phone: _, ...fields } = suppressionSchema.shape;
+
+/** A suppression as an admin sees it, who finds the phone's by a search for it. */
+const suppressionViewSchema = z.object({
+  ...fields,
+  phone_last4: z.string().meta({ description: 'The last four digits of the phone', example: '4567' }),
+});
+
+const viewSuppression = ({ phone, ...shown }: Suppression): z.infer<typeof suppressionViewSchema> => ({
+  ...shown,
+  phone_last4: phone.slice(-4),
+});
+
+const reasonSchema = z
+  .string()
+  .max(200, 'must have at most 200 characters')
+  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control or invisible characters')
+  .regex(/\S/, 'must not be blank')
+  .meta({ description: 'Why the phone gets no SMS, in your own words', example: 'asked us by letter' });
+
+const paramsSchema = z.object({ suppression_id: z.string() });
+const notFound = problemResponse('There is no suppression with this id');
+const failures = { 400: badRequestResponse, 503: storeUnavailableResponse };
+
+const tags = ['suppressions'];
+const config = { access: ['admin' as const] };
+
+/** The phones that get no SMS. A phone is in the body of a request alone, because URLs are logged on their way. */
+export function registerSuppressions(server: Server, store: Store, rules: RequestRules): void {
+  registerReads(server, store, rules);
+
+  server.post(
+    '/suppressions',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Suppress a phone: it gets no SMS until an admin deletes the suppression',
+        description: 'Replaces an opt-out of the phone, so that no START lifts it.',
+        body: z.strictObject({ phone: phoneRequestSchema(rules), reason: reasonSchema }),
+        response: { 200: suppressionViewSchema, 201: suppressionViewSchema, ...failures },
+      },
+    },
+    async ({ body: { phone, reason }, log }, reply) => {
+      const given = newSuppression({ phone, source: 'admin', reason, provider: null, payment_id: null });
+      const { suppression, isNew } = await store.putSuppression(given);
+      const { suppression_id } = suppression;
+      log.info({ suppression_id, is_new: isNew }, 'phone suppressed');
+      reply.header('location', `/suppressions/${suppression_id}`);
+      return reply.code(isNew ? 201 : 200).send(viewSuppression(suppression));
+    },
+  );
+
+  server.delete(
+    '/suppressions/:suppression_id',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Delete a suppression: its phone gets SMS again',
+        params: paramsSchema,
+        response: { 204: z.undefined(), 404: notFound, 503: storeUnavailableResponse },
+      },
+    },
+    async ({ params: { suppression_id }, log }, reply) => {
+      if (!(await store.deleteSuppression(suppression_id))) throw suppressionNotFound();
+      log.info({ suppression_id }, 'suppression deleted');
+      return reply.code(204).send();
+    },
+  );
+}
+
+function registerReads(server: Server, store: Store, rules: RequestRules): void {
+  server.post(
+    '/suppressions/search',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Find the suppression of a phone',
+        body: z.strictObject({ phone: phoneRequestSchema(rules) }),
+        response: { 200: z.object({ data: z.array(suppressionViewSchema) }), ...failures },
+      },
+    },
+    async ({ body: { phone } }) => {
+      const suppression = await store.findSuppression({ phone });
+      return { data: suppression ? [viewSuppression(suppression)] : [] };
+    },
+  );
+
+  server.get(
+    '/suppressions',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'List suppressions, newest first',
+        querystring: z.strictObject({
+          limit: pageLimitSchema,
+          starting_after: z
+            .string()
+            .optional()
+            .meta({ description: 'The id of the suppression after which the page starts' }),
+        }),
+        response: {
+          200: z.object({ data: z.array(suppressionViewSchema), has_more: z.boolean() }),
+          ...failures,
+        },
+      },
+    },
+    async ({ query: { limit, starting_after } }) => {
+      const page = await store.listSuppressions({ limit, starting_after });
+      if (!page)
+        throw invalidRequest([{ path: 'starting_after', message: 'must be the id of a suppression' }]);
+      return { data: page.suppressions.map(viewSuppression), has_more: page.has_more };
+    },
+  );
+
+  server.get(
+    '/suppressions/:suppression_id',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Get a suppression',
+        params: paramsSchema,
+        response: { 200: suppressionViewSchema, 404: notFound, 503: storeUnavailableResponse },
+      },
+    },
+    async ({ params: { suppression_id } }) => {
+      const suppression = await store.findSuppression({ suppression_id });
+      if (!suppression) throw suppressionNotFound();
+      return viewSuppression(suppression);
+    },
+  );
+}
+
+const suppressionNotFound = () =>
+  new Problem(404, 'suppression-not-found', 'There is no suppression with this id.');
