@@ -36,6 +36,7 @@ import { exportClock } from './metrics/clock.ts';
 import { measureObjectives } from './metrics/objectives.ts';
 import { countPayments } from './metrics/payments.ts';
 import { exportCircuits, exportModes } from './metrics/providers.ts';
+import { countReceipts } from './metrics/receipts.ts';
 import { exportStore } from './metrics/store.ts';
 import type { Store } from './store/store.ts';
 
@@ -84,8 +85,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   exportModes(metrics, notifier.report);
   exportStore(metrics, store);
   exportClock(metrics, clock);
-  const count = countPayments(metrics);
-  const measure = measureObjectives(metrics);
+  const observers = [countPayments(metrics), countReceipts(metrics), measureObjectives(metrics)];
   const storeView = createStoreView(store);
   const replica = dependencies.replica.name;
   const replicas = createReplicas({
@@ -95,8 +95,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     log: logger,
   });
   const onChange: PaymentObserver = (payment, before) => {
-    count(payment, before);
-    measure(payment, before);
+    for (const observe of observers) observe(payment, before);
     storeView.invalidate();
     replicas.publishChange();
   };

@@ -1,9 +1,13 @@
+import { Registry } from 'prom-client';
 import type { Mode } from 'service-kit/contract/mode.ts';
-import type { Outcome, Receipt } from 'service-kit/contract/notification.ts';
+import type { Outcome, Receipt, ReceiptWay } from 'service-kit/contract/notification.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Attempt, Payment } from '../src/domain/payment.ts';
 import type { PaymentView } from '../src/domain/payment-view.ts';
+import { measureObjectives } from '../src/metrics/objectives.ts';
 import { StoreUnavailable } from '../src/store/store.ts';
 import { body, build, hold, keyed, paymentOf, post, refused } from './fixture.ts';
+import { paymentNumber } from './store/store-contract.ts';
 
 type Fixture = Awaited<ReturnType<typeof build>>;
 
@@ -52,6 +56,15 @@ const report = ({ app }: Fixture, payment: PaymentView, fields: Partial<Receipt>
     }),
   });
 
+const found = async ({ store }: Fixture, { payment_id }: PaymentView) => {
+  const payment = await store.find(payment_id);
+  if (!payment) throw new Error('it is not there');
+  return payment;
+};
+const accept =
+  (receipts: ReceiptWay[]): (() => Promise<Outcome>) =>
+  async () => ({ outcome: 'accepted', message_id: 'AL1', receipts });
+
 test('GET /metrics names the release and the version of Node.js', async () => {
   const [node_version] = /[\d.]+/.exec(process.version) ?? [];
   expect(await scrape(await build())).toContain(
@@ -61,7 +74,7 @@ test('GET /metrics names the release and the version of Node.js', async () => {
 
 test('GET /metrics has every counter from the start, at 0', async () => {
   const text = await scrape(await build());
-  for (const status of ['pending', 'sent', 'delivered', 'failed'])
+  for (const status of ['pending', 'held', 'sent', 'delivered', 'failed', 'cancelled'])
     expect(text).toContain(`\npaysms_payments_total{notification_status="${status}"} 0\n`);
   for (const provider of ['Aldeamo', 'Twilio']) {
     for (const outcome of ['accepted', 'rejected', 'not_sent', 'unknown'])
@@ -72,9 +85,13 @@ test('GET /metrics has every counter from the start, at 0', async () => {
       expect(text).toContain(
         `\npaysms_circuit_transitions_total{provider="${provider}",state="${state}"} 0\n`,
       );
+    for (const status of ['delivered', 'not_sent', 'undelivered', 'filtered', 'refused'])
+      expect(text).toContain(`\npaysms_receipts_total{provider="${provider}",status="${status}"} 0\n`);
+    expect(text).toContain(`\npaysms_receipts_missing_total{provider="${provider}"} 0\n`);
   }
+  expect(text).toContain('\npaysms_payments_with_receipts_total 0\n');
   expect(text).toContain('\npaysms_possible_duplicates_total 0\n');
-  for (const reason of ['expired', 'opted_out', 'twilio_30007', 'other'])
+  for (const reason of ['expired', 'opted_out', 'twilio_30007', 'filtered', 'sandbox_undelivered', 'other'])
     expect(text).toContain(`\npaysms_notifications_failed_total{reason="${reason}"} 0\n`);
 });
 
@@ -156,12 +173,6 @@ describe('the counter of payments by notification status', () => {
     expect(await valuesOf(fixture, 'paysms_payments_total')).toEqual({});
     fixture.store.close = async () => {}; // the app closes it, too
   });
-
-  const found = async (fixture: Fixture, { payment_id }: PaymentView) => {
-    const payment = await fixture.store.find(payment_id);
-    if (!payment) throw new Error('it is not there');
-    return payment;
-  };
 });
 
 test('attempts and their durations are counted by provider and outcome, without skipped attempts', async () => {
@@ -261,6 +272,66 @@ test('given a receipt for a possible duplicate, the duplicate is counted once', 
   expect(await valuesOf(fixture, 'paysms_possible_duplicates_total')).toEqual({ '': 1 });
 });
 
+describe('the receipts', () => {
+  test('are counted by provider and status, a repeated one once, and one that contradicts it as well', async () => {
+    const fixture = await build({ undelivered: 'fail' });
+    const [payment, other] = [await pay(fixture), await pay(fixture)];
+    const of = (message_id: string) => ({ message_id });
+    for (const _twice of [1, 2])
+      expect((await report(fixture, payment, { ...of('Aldeamo-1'), status: 'undelivered' })).statusCode).toBe(
+        204,
+      );
+    await report(fixture, payment, of('Aldeamo-1'));
+    await report(fixture, other, { ...of('Aldeamo-2'), status: 'filtered' });
+    expect(await valuesOf(fixture, 'paysms_receipts_total')).toEqual({
+      'Aldeamo undelivered': 1,
+      'Aldeamo delivered': 1,
+      'Aldeamo filtered': 1,
+    });
+  });
+
+  test('of a provider that does not send what it accepted and of the one that delivers it are counted for each', async () => {
+    const fixture = await build();
+    const payment = await pay(fixture);
+    await report(fixture, payment, { message_id: 'Aldeamo-1', status: 'not_sent' });
+    await fixture.store.update({
+      ...(await found(fixture, payment)),
+      next_attempt_at: new Date().toISOString(),
+    });
+    await expect.poll(() => valuesOf(fixture, 'paysms_payments_total')).toMatchObject({ sent: 2 });
+    await report(fixture, payment, {
+      provider: 'Twilio',
+      message_id: 'Twilio-1',
+      idempotency_key: `${payment.payment_id}-2`,
+    });
+    expect(await valuesOf(fixture, 'paysms_receipts_total')).toEqual({
+      'Aldeamo not_sent': 1,
+      'Twilio delivered': 1,
+    });
+  });
+
+  test('that do not come in time from a provider that has them are counted, each once', async () => {
+    const fixture = await build();
+    fixture.clients.Aldeamo.answer = accept(['push']);
+    const [silent, reported] = [await pay(fixture), await pay(fixture)];
+    await report(fixture, reported, {});
+    const payment = await found(fixture, silent);
+    const [attempt] = payment.attempts;
+    await fixture.store.update({
+      ...payment,
+      ask_at: new Date().toISOString(),
+      attempts: [{ ...attempt, started_at: new Date(Date.now() - 3_600_000).toISOString() } as Attempt],
+    });
+
+    await expect
+      .poll(() => valuesOf(fixture, 'paysms_receipts_missing_total'), { timeout: 5000 })
+      .toEqual({ Aldeamo: 1 });
+    await report(fixture, silent, {});
+    expect(await valuesOf(fixture, 'paysms_receipts_missing_total')).toEqual({ Aldeamo: 1 });
+    expect(await valuesOf(fixture, 'paysms_receipts_total')).toEqual({ 'Aldeamo delivered': 2 });
+  });
+});
+
 describe('the reasons of failed notifications', () => {
   test('are counted, once for each notification', async () => {
     const fixture = await build();
@@ -308,6 +379,37 @@ describe('the times from a payment', () => {
     expect(await valuesOf(fixture, 'paysms_notification_delivery_seconds_count')).toEqual({ Aldeamo: 2 });
   });
 
+  test('given a provider that has receipts, count the payment as one that should be delivered, once, whichever provider delivers it', async () => {
+    const fixture = await build();
+    fixture.clients.Twilio.answer = accept(['push', 'pull']);
+    for (const receipts of [[], ['push']] satisfies ReceiptWay[][]) {
+      fixture.clients.Aldeamo.answer = accept(receipts);
+      expect((await pay(fixture)).notification_status).toBe('sent');
+    }
+    const payment = await pay(fixture);
+    expect(await valuesOf(fixture, 'paysms_payments_with_receipts_total')).toEqual({ '': 2 });
+
+    await report(fixture, payment, { status: 'undelivered' });
+    await fixture.store.update({
+      ...(await found(fixture, payment)),
+      next_attempt_at: new Date().toISOString(),
+    });
+    await expect.poll(() => valuesOf(fixture, 'paysms_payments_total')).toMatchObject({ sent: 4 });
+    const of = { provider: 'Twilio', idempotency_key: `${payment.payment_id}-2` } as const;
+    expect((await report(fixture, payment, of)).statusCode).toBe(204);
+    expect(await valuesOf(fixture, 'paysms_payments_with_receipts_total')).toEqual({ '': 2 });
+    expect(await valuesOf(fixture, 'paysms_notification_acceptance_seconds_count')).toEqual({ Aldeamo: 3 });
+    expect(await valuesOf(fixture, 'paysms_notification_delivery_seconds_count')).toEqual({ Twilio: 1 });
+  });
+
+  test('given a receipt for an attempt of an unknown outcome, count the payment as accepted, and as one that should be delivered', async () => {
+    const fixture = await build({ unknownOutcome: 'hold' });
+    fixture.clients.Aldeamo.answer = async () => lost;
+    await report(fixture, await pay(fixture), {});
+    expect(await valuesOf(fixture, 'paysms_payments_with_receipts_total')).toEqual({ '': 1 });
+    expect(await valuesOf(fixture, 'paysms_notification_delivery_seconds_count')).toEqual({ Aldeamo: 1 });
+  });
+
   test('given a rejected recipient, count nothing, and the payment as none that could be accepted, once', async () => {
     const fixture = await build();
     fixture.clients.Aldeamo.answer = async () => optedOut;
@@ -328,6 +430,23 @@ describe('the times from a payment', () => {
     expect(await valuesOf(fixture, 'paysms_payments_created_total')).toEqual({ '': 1 });
     expect(await valuesOf(fixture, 'paysms_payments_refused_recipient_total')).toEqual({ '': 1 });
     expect(await valuesOf(fixture, 'paysms_notifications_failed_total')).toMatchObject({ suppressed: 1 });
+  });
+
+  test('given a recipient without a known phone, count the payment once as none that could be accepted', async () => {
+    const versions = [
+      { notification_status: 'held', reason: 'phone_unknown' },
+      { notification_status: 'failed', reason: 'phone_unknown' },
+    ] as const;
+    const metrics = new Registry();
+    const measure = measureObjectives(metrics);
+    let before: Payment | undefined;
+    for (const version of versions) {
+      const payment = paymentNumber(1, version);
+      measure(payment, before);
+      before = payment;
+    }
+    expect(await metrics.metrics()).toMatch(/^paysms_payments_created_total 1$/m);
+    expect(await metrics.metrics()).toMatch(/^paysms_payments_refused_recipient_total 1$/m);
   });
 
   test('given a receipt that rejects an accepted SMS, still count it as accepted', async () => {

@@ -1,3 +1,4 @@
+import { receiptStatusSchema } from 'service-kit/contract/notification.ts';
 import { bounds } from '../domain/bounds.ts';
 import { suppressedReason } from '../domain/suppression.ts';
 
@@ -11,6 +12,8 @@ const twilioCodes = [
   ...[30017, 30018, 30022, 30023, 30024, 30032, 30034, 30036, 30044, 30410, 30454, 30500],
 ];
 
+const undeliveredStatuses = receiptStatusSchema.exclude(['delivered']).options;
+
 const other = 'other';
 
 /** The values of the label `reason`: a provider invents reasons, and each new one would be a series for ever. */
@@ -19,7 +22,10 @@ export const failureReasons: readonly string[] = [
   suppressedReason,
   ...bounds,
   ...['phone_unknown', 'phone_invalid', 'blocked', 'opted_out'],
-  ...['undelivered', 'unspecified', 'twilio_failed', 'twilio_undelivered', 'twilio_canceled'],
+  // A receipt without a reason has its status for one.
+  ...undeliveredStatuses,
+  ...undeliveredStatuses.map((status) => `sandbox_${status}`),
+  ...['unspecified', 'twilio_failed', 'twilio_undelivered', 'twilio_canceled'],
   ...twilioCodes.map((code) => `twilio_${code}`),
   other,
 ];

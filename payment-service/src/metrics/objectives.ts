@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { providers } from 'service-kit/contract/notification.ts';
+import { type Provider, providers } from 'service-kit/contract/notification.ts';
 import { isDelivered, isRefusal } from '../domain/deliveries.ts';
 import { isOpen, type Payment, type PaymentObserver } from '../domain/payment.ts';
 import { suppressedReason } from '../domain/suppression.ts';
@@ -24,7 +24,7 @@ export function measureObjectives(registry: Registry): PaymentObserver {
   });
   const refused = new Counter({
     name: 'paysms_payments_refused_recipient_total',
-    help: 'Payments whose recipient was rejected, or suppressed, before a provider accepted the SMS: none of the objectives counts them',
+    help: 'Payments whose recipient was rejected or suppressed before a provider accepted the SMS, or has no known phone: none of the objectives counts them',
     registers,
   });
   const acceptance = new Histogram({
@@ -32,6 +32,11 @@ export function measureObjectives(registry: Registry): PaymentObserver {
     help: 'Time from a payment until a provider accepted its SMS',
     labelNames: ['provider'],
     buckets,
+    registers,
+  });
+  const reporting = new Counter({
+    name: 'paysms_payments_with_receipts_total',
+    help: 'Payments whose SMS was accepted first by a provider that reports what becomes of it: the objective of deliveries is about them',
     registers,
   });
   const delivery = new Histogram({
@@ -47,20 +52,34 @@ export function measureObjectives(registry: Registry): PaymentObserver {
   return (payment, before) => {
     if (before === undefined) created.inc();
     if (payment.reopened > 0) return;
-    const takenBy = payment.notification_service;
-    if (takenBy && !before?.notification_service) acceptance.observe({ provider: takenBy }, ageOf(payment));
-    const deliveredBy = payment.attempts.find(isDelivered)?.provider;
-    if (deliveredBy && !before?.attempts.some(isDelivered))
-      delivery.observe({ provider: deliveredBy }, ageOf(payment));
-    if (isRefused(payment) && (before === undefined || isOpen(before))) refused.inc();
+    const takenBy = newly(payment, before, ({ notification_service }) => notification_service);
+    if (takenBy) acceptance.observe({ provider: takenBy }, ageOf(payment));
+    if (takenBy && hasReceipts(payment)) reporting.inc();
+    const deliveredBy = newly(payment, before, ({ attempts }) => attempts.find(isDelivered)?.provider);
+    if (deliveredBy) delivery.observe({ provider: deliveredBy }, ageOf(payment));
+    if (isRefused(payment) && mayBeSent(before)) refused.inc();
   };
 }
 
-/** By a provider, or by what is known of the phone: nothing was asked of a provider then. */
-const isRefused = ({ notification_status, notification_service, attempts, reason }: Payment) =>
-  notification_status === 'failed' &&
+/** The provider of a payment, unless it had one before. */
+const newly = (
+  payment: Payment,
+  before: Payment | undefined,
+  providerOf: (payment: Payment) => Provider | null | undefined,
+) => (before && providerOf(before) ? undefined : providerOf(payment));
+
+/** A receipt is awaited, or has come. */
+const hasReceipts = ({ ask_at, attempts }: Payment) =>
+  ask_at !== null || attempts.some(({ deliveries }) => deliveries.length > 0);
+
+const reasonsOfRecipient = new Set<string | null>([suppressedReason, 'phone_unknown']);
+
+/** No provider can send it: the recipient was rejected, or is the reason why no attempt is made. */
+const isRefused = ({ notification_status, notification_service, reason, attempts }: Payment) =>
   notification_service === null &&
-  (reason === suppressedReason || attempts.some(isRefusal));
+  (reasonsOfRecipient.has(reason) || (notification_status === 'failed' && attempts.some(isRefusal)));
+
+const mayBeSent = (before: Payment | undefined) => !before || (isOpen(before) && !isRefused(before));
 
 /** In seconds; 0 by a clock that was set back. */
 const ageOf = ({ created_at }: Payment) => Math.max(0, Date.now() - Date.parse(created_at)) / 1000;
