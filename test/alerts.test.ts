@@ -8,7 +8,7 @@ import { aldeamo, aldeamoPackage, startAldeamoUpstream } from './doubles/aldeamo
 import { startTwilioUpstream, twilio } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
-import { liveSettings, withoutRetries } from './live-settings.ts';
+import { liveSettings, twilioSettings, withoutRetries } from './live-settings.ts';
 import { startPostgres } from './postgres-server.ts';
 import { type Prometheus, rulesOfFiles, startPrometheus, why, without } from './prometheus.ts';
 import type { ReplicaName, ServiceName, Trio } from './trio.ts';
@@ -197,6 +197,36 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     );
   });
 
+  test.concurrent('given a provider that does not deliver or filters SMS, one that reports nothing, and an SMS that is held, their alerts fire', {
+    timeout,
+  }, async () => {
+    await using twilioApi = await startTwilioUpstream();
+    await using trio = await startProcesses({
+      ...twilioSettings(twilioApi),
+      ALLOW_MIXED_MODES: 'true',
+      ALDEAMO_DELIVERY_MS: '100',
+      ALDEAMO_FAILURE_RATE: '1',
+      RECEIPT_TIMEOUT_MS: '2000',
+      UNKNOWN_OUTCOME: 'hold',
+      NOTIFICATION_RETRY_BASE_MS: '100',
+    });
+    await using prometheus = await start(trio);
+    await untilTargetsAreFound(prometheus, 3);
+    const payLive = () => pay(trio.url('payment-service'), { customer_id: 'any', phone: '+573001234567' });
+    twilioApi.answerNext(twilio.garbage);
+    await payLive();
+    await setSandbox(trio, 'aldeamo-service', {
+      failure_rate: 0,
+      undelivered_rate: 0.4,
+      filtered_rate: 0.1,
+    });
+    await using _load = startLoad(payLive);
+    await untilFiring(
+      prometheus,
+      ...['NotificationsHeld', 'DeliveriesFailing', 'SmsFiltered', 'ReceiptsMissing'],
+    );
+  });
+
   test.concurrent('given replicas that are cut off or lost, a service without a target, and a store that is down, their alerts fire', {
     timeout,
   }, async () => {
@@ -239,16 +269,9 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     const database = join(folder.path, 'payments.db');
     await writeFile(clock, '0');
     const preload = resolve('test/doubles/wall-clock.ts');
-    const { TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM, TWILIO_BASE_URL } = liveSettings(
-      { url: '', username: '', password: '' } as never,
-      twilioApi,
-    );
     await using trio = await startProcesses(
       {
-        ...({ TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_FROM, TWILIO_BASE_URL } as Record<
-          string,
-          string
-        >),
+        ...twilioSettings(twilioApi),
         ALLOW_MIXED_MODES: 'true',
         ALDEAMO_LATENCY_MS: '1500',
         DATABASE_URL: `file:${database}`,

@@ -8,13 +8,18 @@ export const aldeamoSettings = ({ url, username, password }: AldeamoUpstream): R
   ALDEAMO_PASSWORD: password,
 });
 
+/** The settings with which twilio-service sends through this server. */
+export const twilioSettings = ({ url, accountSid, authToken }: TwilioUpstream): Record<string, string> => ({
+  TWILIO_BASE_URL: url,
+  TWILIO_ACCOUNT_SID: accountSid,
+  TWILIO_AUTH_TOKEN: authToken,
+  TWILIO_FROM: '+15005550006',
+});
+
 /** The settings with which the trio sends through these servers, as it would through the providers themselves. */
 export const liveSettings = (aldeamo: AldeamoUpstream, twilio: TwilioUpstream): Record<string, string> => ({
   ...aldeamoSettings(aldeamo),
-  TWILIO_BASE_URL: twilio.url,
-  TWILIO_ACCOUNT_SID: twilio.accountSid,
-  TWILIO_AUTH_TOKEN: twilio.authToken,
-  TWILIO_FROM: '+15005550006',
+  ...twilioSettings(twilio),
   PUBLIC_URL: 'https://sms.example.com',
 });
 
