@@ -30,6 +30,15 @@ const settings = {
   PROVIDER_TIMEOUT_MS: '3000',
 };
 
+const undisturbed = {
+  failure_rate: 0,
+  slow_rate: 0,
+  undelivered_rate: 0,
+  not_sent_rate: 0,
+  filtered_rate: 0,
+  refused_rate: 0,
+};
+
 let browser: Browser;
 let trio: Trio;
 let url: string;
@@ -127,7 +136,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
   afterEach(async () => {
     for (const context of browser.contexts()) await context.close();
     for (const service of ['aldeamo-service', 'twilio-service'] as const)
-      await call('POST', `${trio.url(service)}/sandbox`, { failure_rate: 0, slow_rate: 0 });
+      await call('POST', `${trio.url(service)}/sandbox`, { ...undisturbed, delivery_ms: null });
     await call('POST', `${url}/force-recovery`);
     expect(faults.splice(0)).toEqual([]);
   });
@@ -140,7 +149,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await page.getByRole('button', { name: 'Send a payment' }).click();
     const first = page.locator('#payments > li').first();
     await first.getByText('Aldeamo', { exact: true }).waitFor();
-    await first.getByText('sent', { exact: true }).waitFor();
+    await first.getByText('sent ✓', { exact: true }).waitFor();
 
     await page.getByRole('button', { name: 'Ten a second' }).click();
     await press(page, 'Aldeamo', 'Break');
@@ -167,7 +176,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
       expect.stringMatching(
         /Aldeamo: not sent · (not called: its circuit is open|the sandbox is set to fail)/,
       ),
-      expect.stringMatching(/Twilio: accepted/),
+      expect.stringMatching(/Twilio: accepted ✓/),
     ]);
     expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'circuit-open');
@@ -187,7 +196,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     await card(page, 'Aldeamo').getByRole('button', { name: 'Slow down', pressed: true }).waitFor();
     await page.getByRole('button', { name: 'Send a payment' }).click();
     await page.locator('#payments > li').first().getByText('pending').waitFor();
-    await page.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
+    await page.locator('#payments > li').first().getByText('sent ✓', { exact: true }).waitFor();
     await press(page, 'Aldeamo', 'Recover');
     await card(page, 'Aldeamo').getByRole('button', { name: 'Recover', pressed: true }).waitFor();
   });
@@ -218,6 +227,53 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     expect(await page.locator('#payments > li', { hasText: 'Twilio' }).count()).toBe(0);
   });
 
+  test('given that Aldeamo accepts SMS and does not deliver them, shows that they arrive through Twilio', async () => {
+    await call('POST', `${trio.url('twilio-service')}/sandbox`, { delivery_ms: 300 });
+    const page = await open(url);
+    await press(page, 'Aldeamo', 'Do not deliver');
+    await card(page, 'Aldeamo').getByRole('button', { name: 'Do not deliver', pressed: true }).waitFor();
+    await pay(url, { customer_id: 'undelivered' });
+    const row = page.locator('#payments > li', { hasText: 'undelivered' });
+    await row.getByText('sent ✓', { exact: true }).waitFor();
+    await row.locator('summary').click();
+    await row.locator('.status', { hasText: 'delivered ✓✓' }).waitFor();
+    expect(await row.locator('.provider-name').textContent()).toBe('Twilio');
+    expect(await row.locator('.duplicate').isVisible()).toBe(true); // a handset that was off may still get the first
+    const time = String.raw`\d+:\d\d:\d\d [AP]M`;
+    expect(await row.locator('.attempts li').allInnerTexts()).toEqual([
+      expect.stringMatching(
+        `^${time} · Aldeamo: accepted ✓ · sandbox · \\d+ ms\n${time} · Aldeamo: not delivered · the sandbox is set not to deliver$`,
+      ),
+      expect.stringMatching(
+        `^${time} · Twilio: accepted ✓ · sandbox · \\d+ ms\n${time} · Twilio: delivered ✓✓$`,
+      ),
+    ]);
+    expect(await seriousViolations(page)).toEqual([]);
+    await picture(page, 'undelivered-then-delivered');
+    await page.getByRole('button', { name: 'Español' }).click();
+    await row.getByText('entregado ✓✓', { exact: true }).waitFor();
+    await row.getByText(/Aldeamo: no entregado · el sandbox está configurado para no entregar$/).waitFor();
+    await press(page, 'Aldeamo', 'Restablecer');
+    await card(page, 'Aldeamo').getByRole('button', { name: 'Restablecer', pressed: true }).waitFor();
+  });
+
+  test.each([
+    ['not_sent', 'failed', 'certainly not sent · the sandbox is set not to send what it accepted'],
+    ['filtered', 'failed', 'filtered for its text or sender · the sandbox is set to filter texts'],
+    ['refused', 'failed', 'refused by the recipient · the sandbox is set to have the recipient refuse'],
+  ])('given SMS that are %s after they were accepted, shows the payment as %s, and why', async (end, status, text) => {
+    for (const service of ['aldeamo-service', 'twilio-service'] as const)
+      await call('POST', `${trio.url(service)}/sandbox`, { delivery_ms: 100, [`${end}_rate`]: 1 });
+    const page = await open(url);
+    await pay(url, { customer_id: end });
+    const row = page.locator('#payments > li', { hasText: end });
+    await row.locator('summary').click();
+    await row.getByText(status, { exact: true }).waitFor();
+    await row.locator(`.delivery[data-delivery="${end}"]`, { hasText: text }).first().waitFor();
+    await row.locator('.why', { hasText: text.slice(text.indexOf('·') + 2) }).waitFor();
+    expect(await seriousViolations(page)).toEqual([]);
+  });
+
   test('can be used with the keyboard alone', async () => {
     const page = await open(url);
     await waitForActiveProvider(page, 'Aldeamo sends');
@@ -232,7 +288,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     };
     await tabTo('Send a payment');
     await page.keyboard.press('Enter');
-    await page.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
+    await page.locator('#payments > li').first().getByText('sent ✓', { exact: true }).waitFor();
     await tabTo('Break');
     await page.keyboard.press('Space');
     await card(page, 'Aldeamo').getByRole('button', { name: 'Break', pressed: true }).waitFor();
@@ -387,7 +443,7 @@ describe.skipIf(withoutChromium)('a page of another site', () => {
     const own = await open(`http://${name}:${new URL(url).port}`);
     await waitForActiveProvider(own, 'Aldeamo sends');
     await own.getByRole('button', { name: 'Send a payment' }).click();
-    await own.locator('#payments > li').first().getByText('sent', { exact: true }).waitFor();
+    await own.locator('#payments > li').first().getByText('sent ✓', { exact: true }).waitFor();
     await press(own, 'Aldeamo', 'Recover');
     await own.context().close();
     // Chromium logs that over plain HTTP it does not isolate the page at a name that is not localhost.
@@ -438,6 +494,8 @@ describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {
     await card(page, 'Aldeamo').getByText('live', { exact: true }).waitFor();
     await card(page, 'Twilio').getByText('sandbox', { exact: true }).waitFor();
     await headlineFaults(page, 'Aldeamo is live and Twilio a sandbox, which sends nothing').waitFor();
+    await card(page, 'Aldeamo').getByText('Without delivery receipts').waitFor();
+    expect(await card(page, 'Twilio').getByText('Without delivery receipts').isVisible()).toBe(false);
     expect(await headlineColors(page)).not.toContain(green);
     expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'mixed-modes');

@@ -59,8 +59,11 @@ function fill(row, payment) {
   part('.attempts').replaceChildren(...payment.attempts.map(attemptOf));
 }
 
-/** @param {Payment['attempts'][number]} attempt */
-function attemptOf({ provider, outcome, reason, started_at, duration_ms, mode }) {
+/** @typedef {Payment['attempts'][number]} Attempt */
+
+/** @param {Attempt} attempt */
+function attemptOf(attempt) {
+  const { provider, outcome, reason, started_at, duration_ms, mode } = attempt;
   const item = document.createElement('li');
   item.dataset.outcome = outcome ?? 'running';
   const result = outcome ? textOf(`outcome-${outcome}`) : textOf('running');
@@ -69,5 +72,26 @@ function attemptOf({ provider, outcome, reason, started_at, duration_ms, mode })
   if (reason) parts.push(textOfReason(reason));
   if (duration_ms !== null) parts.push(`${duration_ms} ms`);
   item.textContent = parts.join(' · ');
+  const delivery = deliveryOf(attempt);
+  if (delivery) item.append(delivery);
   return item;
+}
+
+/**
+ * What became of the SMS, on a line of its own; undefined while no receipt has come.
+ *
+ * @param {Attempt} attempt
+ */
+function deliveryOf({ provider, deliveries }) {
+  // Not `delivery`, for which one that was filtered or refused is undelivered.
+  const counts = deliveries.find(({ status }) => status === 'delivered') ?? deliveries.at(-1);
+  if (!counts) return undefined;
+  const { status, reason, at } = counts;
+  const line = document.createElement('div');
+  line.className = 'delivery';
+  line.dataset.delivery = status;
+  const parts = [formatTime(at), `${provider}: ${textOf(`delivery-${status}`)}`];
+  if (reason && reason !== status) parts.push(textOfReason(reason));
+  line.textContent = parts.join(' · ');
+  return line;
 }

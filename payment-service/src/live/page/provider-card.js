@@ -56,6 +56,7 @@ export function createProviderCard(parent, provider) {
       }
 
       setText(part('.mode'), textOf(`mode-${mode ?? 'unknown'}`));
+      part('.no-receipts').hidden = !(provider === 'Aldeamo' && mode === 'live');
       showAccount(card, account);
 
       const isOnlyOne = replicas.length < 2;

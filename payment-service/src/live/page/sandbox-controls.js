@@ -12,16 +12,26 @@ const noFaults = {
   late_rate: 0,
   throttle_rate: 0,
   garbage_rate: 0,
+  undelivered_rate: 0,
+  not_sent_rate: 0,
+  filtered_rate: 0,
+  refused_rate: 0,
+  receipt_late_rate: 0,
+  receipt_twice_rate: 0,
+  receipt_contradicting_rate: 0,
+  receipt_lost_rate: 0,
 };
 
 /**
- * The settings of each control. `slow` stays within the deadline, so the provider still sends.
+ * The settings of each control. `slow` stays within the deadline, so the provider still sends. `withhold` has a delivery time,
+ * because a sandbox without one has no receipts.
  *
  * @type {Record<string, Partial<SandboxSettings>>}
  */
 const controls = {
   break: { ...noFaults, failure_rate: 1 },
   slow: { ...noFaults, slow_rate: 1, slow_ms: 1500 },
+  withhold: { ...noFaults, undelivered_rate: 1, delivery_ms: 1500 },
   recover: noFaults,
 };
 
