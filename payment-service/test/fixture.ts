@@ -25,6 +25,7 @@ import { countAttempts } from '../src/metrics/attempts.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 import type { FoundMessage, QueriedOutcome } from '../src/providers/provider-answer.ts';
 import type { ProviderState } from '../src/providers/provider-client.ts';
+import type { Store } from '../src/store/store.ts';
 import { createMemoryStore } from './store/memory-store.ts';
 
 export const body = { amount: 100, customer_id: '123' };
@@ -92,6 +93,8 @@ export interface FixtureOptions {
   access?: AccessOptions & AdmissionOptions;
   /** Without them, no bound applies. */
   bounds?: Partial<BoundsOptions>;
+  /** In place of the one in memory, which is returned. The app closes it. */
+  store?: Store;
 }
 
 export const day = 86_400_000;
@@ -115,6 +118,7 @@ export async function build({
   rules = {},
   access = { credentials: [] },
   bounds: boundsOptions = {},
+  store: given,
 }: FixtureOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger(
@@ -123,7 +127,8 @@ export async function build({
   );
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
-  const store = createMemoryStore({ leaseMs: 15_000 });
+  const memory = createMemoryStore({ leaseMs: 15_000 });
+  const store: Store = given ?? memory;
   const policy: RetryPolicy = {
     baseMs: day,
     maxMs: day,
@@ -169,7 +174,7 @@ export async function build({
     const shown = (await metrics.metrics()).split('\n');
     expect(leaksIn([...lines.map((line) => JSON.stringify(line)), ...shown])).toEqual([]);
   });
-  return { app, store, clients, sandboxes, calls, lines };
+  return { app, store: memory, clients, sandboxes, calls, lines };
 }
 
 /** Delays a provider's calls until `letGo`, which ends all of them with the same outcome. */

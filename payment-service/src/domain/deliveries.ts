@@ -23,7 +23,10 @@ export const isRefusal = (attempt: Attempt): boolean =>
 
 /** The provider that took the SMS last. */
 export const takenBy = (attempts: Attempt[]): Provider | null =>
-  attempts.findLast(({ outcome }) => outcome === 'accepted')?.provider ?? null;
+  attempts.findLast(wasTaken)?.provider ?? null;
+
+/** What was delivered was taken, though the record of an earlier release may say that it was not sent. */
+const wasTaken = (attempt: Attempt): boolean => attempt.outcome === 'accepted' || isDelivered(attempt);
 
 /** The providers that have not failed to deliver the notification, in the order in which they are tried. */
 export function untriedProviders({ attempts }: Payment): Provider[] {
@@ -53,7 +56,7 @@ function mayHaveGoneOut(attempt: Attempt): boolean {
 
 /** When the provider that took the SMS last accepted it; null if none did. */
 export function sentAt({ attempts }: Payment): string | null {
-  const attempt = attempts.findLast(({ outcome }) => outcome === 'accepted');
+  const attempt = attempts.findLast(wasTaken);
   if (!attempt) return null;
   return new Date(Date.parse(attempt.started_at) + (attempt.duration_ms ?? 0)).toISOString();
 }

@@ -1,6 +1,6 @@
 import type { Receipt } from 'service-kit/contract/notification.ts';
 import { attemptKey, settleAttempt } from './attempts.ts';
-import { isDelivered, isUnderWay, untriedProviders } from './deliveries.ts';
+import { isDelivered, isUnderWay, takenBy, untriedProviders } from './deliveries.ts';
 import { consequencesOfReceipt, type UndeliveredPolicy } from './outcome.ts';
 import { type Attempt, change, type Delivery, isOpen, type Payment } from './payment.ts';
 import { isExpired } from './retry-policy.ts';
@@ -50,12 +50,16 @@ function isNews({ deliveries }: Attempt, { status, reason }: Delivery): boolean 
   return status === 'delivered' || deliveries.length < maxDeliveries - 1;
 }
 
-type Status = Partial<Pick<Payment, 'notification_status' | 'reason' | 'next_attempt_at'>>;
+type Status = Partial<
+  Pick<Payment, 'notification_service' | 'notification_status' | 'reason' | 'next_attempt_at'>
+>;
 
 function statusAfter(payment: Payment, { status, reason }: Delivery, undelivered: UndeliveredPolicy): Status {
   const { attempts, notification_status } = payment;
-  if (attempts.some(isDelivered))
-    return { notification_status: 'delivered', reason: null, next_attempt_at: null };
+  if (attempts.some(isDelivered)) {
+    const notification_service = takenBy(attempts);
+    return { notification_service, notification_status: 'delivered', reason: null, next_attempt_at: null };
+  }
   // Another attempt may still reach the customer, or the notification has ended.
   if (attempts.some(isUnderWay) || !(isOpen(payment) || notification_status === 'sent')) return {};
   const failed: Status = { notification_status: 'failed', reason, next_attempt_at: null };
