@@ -1,25 +1,31 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
+import { schema } from '../payment-service/src/store/postgres/schema.ts';
 import { startTcpProxy } from './doubles/tcp-proxy.ts';
 import { eventually } from './eventually.ts';
 import { type Answer, call } from './http.ts';
-import { type OneService, startOneService } from './one-service.ts';
+import { type OneService, spawnService, startOneService } from './one-service.ts';
 import { startPostgres } from './postgres-server.ts';
 import { extractRelease, hasCommit } from './releases.ts';
 import { type LogLine, parseLog, type ServiceName } from './trio.ts';
 
-/** The earliest release beside which this one runs. */
+/** A release beside which this one does not run, and which does not record its replicas. */
 const former = '5c5c177';
 const current = '.';
 const width = 6;
+const ofThisRelease = `this release has schema version ${schema.migrations.length} of payment-service`;
+const beside =
+  `this release, with schema version ${schema.migrations.length} of payment-service, cannot run beside the running ` +
+  '2 of a release that does not record itself: stop all replicas of payment-service, then start it';
 const faults = {
   failure_rate: 0.2,
   cut_before_rate: 0.02,
@@ -34,7 +40,7 @@ interface First {
 }
 
 test.skipIf(!hasCommit(former))(
-  `given a load, replicas of ${former} are replaced by those of this release and put back, and nothing is lost or doubled`,
+  `given a load, replicas of ${former} stop before those of this release start, which are then replaced one by one, and nothing is lost or doubled`,
   { timeout: 120_000 },
   async () => {
     using before = extractRelease(former);
@@ -95,6 +101,21 @@ test.skipIf(!hasCommit(former))(
         payments = payments.filter((each) => each !== old);
       }
     }
+    /** Starts a replica beside those of another release, which one of the two forbids: it is not ready, and its log has the reason. */
+    async function startRefused(release: string, reason: RegExp): Promise<OneService> {
+      const refused = await spawnService('payment-service', { release, settings });
+      let logged = '';
+      refused.child.stdout?.on('data', (chunk) => {
+        logged += chunk;
+      });
+      await eventually(
+        async () => logged,
+        (text) => reason.test(text),
+        20_000,
+      );
+      expect(await readinessOf(refused)).toBe(503);
+      return refused;
+    }
     const replaceProviders = (release: string) =>
       Promise.all([replaceProvider('aldeamo-service', release), replaceProvider('twilio-service', release)]);
 
@@ -123,18 +144,27 @@ test.skipIf(!hasCommit(former))(
 
     await replaceProviders(before.folder);
     payments = await Promise.all([1, 2].map(() => start('payment-service', before.folder)));
-    expect(await checkUpgrade(settings)).toMatch(/: 2 of a release that does not record itself$/);
     const load = Promise.all(Array.from({ length: width }, (_, of) => payInSequence(of)));
     await delay(1500);
+    expect(await checkUpgrade(settings)).toEqual([1, beside]);
+    const early = await startRefused(current, RegExp(RegExp.escape(beside)));
     await replaceProviders(current);
     await delay(500);
+    await Promise.all(payments.map(stop));
+    expect((await checkUpgrade(settings))[0]).toBe(0);
+    await eventually(
+      () => readinessOf(early),
+      (status) => status === 200,
+      20_000,
+    );
+    payments = [early, await start('payment-service', current)];
+    await expectReplays();
+    await stop(await startRefused(before.folder, /stop_replicas_of_earlier_releases/));
     await replacePayments(current);
     await expectReplays();
-    expect(await checkUpgrade(settings)).toMatch(/: 2 of schema version 4$/);
-    await delay(1500);
-    await replacePayments(before.folder);
-    await expectReplays();
-    await replaceProviders(before.folder);
+    await replaceProviders(current);
+    const running = `${ofThisRelease}; replicas that run: 2 of schema version ${schema.migrations.length}`;
+    expect(await checkUpgrade(settings)).toEqual([0, running]);
     await delay(500);
     flowing = false;
     await load;
@@ -165,6 +195,8 @@ test.skipIf(!hasCommit(former))(
     expect(errors).toEqual([]);
   },
 );
+
+const readinessOf = async ({ url }: OneService) => (await call('GET', `${url}/health/ready`)).status;
 
 /** Repeats it with one Idempotency-Key until a 2xx, as a client does. */
 async function payUntilAnswered(
@@ -202,11 +234,15 @@ async function listAll(url: string): Promise<PaymentView[]> {
   }
 }
 
-/** What the operator's check before a roll prints; rejects unless it exits with 0. */
-async function checkUpgrade(settings: Record<string, string>): Promise<string> {
+/** The exit code of the operator's check before a roll, and what it prints. */
+async function checkUpgrade(settings: Record<string, string>): Promise<[code: number | null, line: string]> {
   const env = { PATH: process.env.PATH, ...settings };
   const script = resolve('payment-service/src/check-upgrade.ts');
-  return (await promisify(execFile)(process.execPath, [script], { cwd: tmpdir(), env })).stdout.trim();
+  const child = spawn(process.execPath, [script], { cwd: tmpdir(), env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  const [out, error] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
+  const [code] = await ended;
+  return [code, `${out}${error}`.trim()];
 }
 
 /** The SMS that the sandboxes have accepted, by payment. */
