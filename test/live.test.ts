@@ -277,7 +277,7 @@ describe('the live trio', () => {
       const phone = newPhone();
       aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
       const payment = await payTo(phone);
-      return { payment, sid: payment.notification.attempts[1]?.message_id as string };
+      return { payment, phone, sid: payment.notification.attempts[1]?.message_id as string };
     }
 
     test('given a repeated and an older status after delivered, leaves it delivered', async () => {
@@ -291,30 +291,51 @@ describe('the live trio', () => {
       expect((await find(payment)).notification_status).toBe('delivered');
     });
 
-    test("given undelivered, records failed with Twilio's code", async () => {
-      const { payment, sid } = await sentByTwilio();
-      expect(await twilioApi.sendStatus(sid, 'undelivered', 30003)).toBe(204);
-      expect(await find(payment)).toMatchObject({
-        notification_status: 'failed',
-        notification: { reason: 'twilio_30003' },
-      });
+    test.each([
+      ['undelivered', 30003, 'undelivered', 'twilio_30003', true],
+      ['undelivered', 29998, 'undelivered', 'twilio_29998', true],
+      ['canceled', undefined, 'not_sent', 'twilio_canceled', false],
+      ['failed', 30036, 'not_sent', 'twilio_30036', false],
+    ])('given %s %s, keeps the outcome, records %s, and sends by Aldeamo', async (status, code, delivery, reason, possible_duplicate) => {
+      const { payment, sid, phone } = await sentByTwilio();
+      aldeamoApi.answers.set(phone, aldeamo.accepted);
+      expect(await twilioApi.sendStatus(sid, status, code)).toBe(204);
+      const resent = await eventually(
+        () => find(payment),
+        ({ notification_service }) => notification_service === 'Aldeamo',
+        5000,
+      );
+      expect(resent).toMatchObject({ notification_status: 'sent', possible_duplicate });
+      expect(attemptsOf(resent).slice(1)).toEqual([byTwilio, ['Aldeamo', 'accepted', null]]);
+      expect(resent.notification.attempts[1]?.delivery).toMatchObject({ status: delivery, reason });
+      expect(timesSentTo(phone)).toBe(2);
     });
 
     test.each([
       ['read', undefined, 'delivered', null],
-      ['canceled', undefined, 'failed', 'twilio_canceled'],
-      ['failed', 30036, 'failed', 'twilio_30036'],
       ['undelivered', 30006, 'failed', 'twilio_30006'],
-    ])('given %s %s, records %s', async (status, code, recorded, reason) => {
-      const { payment, sid } = await sentByTwilio();
+      ['failed', 21610, 'failed', 'twilio_21610'],
+      ['undelivered', 30007, 'failed', 'twilio_30007'],
+    ])('given %s %s, records %s, and sends nothing', async (status, code, recorded, reason) => {
+      const { payment, sid, phone } = await sentByTwilio();
+      aldeamoApi.answers.set(phone, aldeamo.accepted);
       expect(await twilioApi.sendStatus(sid, status, code)).toBe(204);
-      expect(await find(payment)).toMatchObject({ notification_status: recorded, notification: { reason } });
+      const ended = await find(payment);
+      expect(ended).toMatchObject({
+        notification_service: 'Twilio',
+        notification_status: recorded,
+        notification: { reason, next_attempt_at: null },
+      });
+      expect(attemptsOf(ended)).toEqual(attemptsOf(payment));
     });
 
-    test('given a code of the account, records failed, and reports the fault', async () => {
+    test('given a code of the account, reports the fault', async () => {
       const { payment, sid } = await sentByTwilio();
       expect(await twilioApi.sendStatus(sid, 'failed', 30_037)).toBe(204);
-      expect((await find(payment)).notification).toMatchObject({ reason: 'twilio_30037' });
+      expect((await find(payment)).notification.attempts[1]?.delivery).toMatchObject({
+        status: 'not_sent',
+        reason: 'twilio_30037',
+      });
       const faults = async () =>
         (await trio.logs('twilio-service')).filter(({ reason }) => reason === 'twilio_30037');
       await eventually(

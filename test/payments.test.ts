@@ -41,6 +41,7 @@ test('POST /payments sends by Aldeamo alone, and GET returns the same payment', 
         customer_id: '123',
         idempotency_key: `${body.payment_id}-1`,
         accepted_at: expect.any(String),
+        delivery: null,
       },
     ],
   });
