@@ -21,5 +21,8 @@ export function logPayment(log: FastifyBaseLogger, payment: Payment, durationMs:
 }
 
 /** Without the digits of the phone. */
-export const attemptToLog = ({ phone_last4: _, deliveries, ...attempt }: Attempt) =>
-  deliveries.length > 0 ? { ...attempt, deliveries } : attempt;
+export function attemptToLog(attempt: Attempt) {
+  const { provider, outcome, reason, message_id, started_at, duration_ms, mode, deliveries } = attempt;
+  const logged = { provider, outcome, reason, message_id, started_at, duration_ms, mode };
+  return deliveries.length > 0 ? { ...logged, deliveries } : logged;
+}

@@ -29,7 +29,8 @@ export const takenBy = (attempts: Attempt[]): Provider | null =>
 const wasTaken = (attempt: Attempt): boolean => attempt.outcome === 'accepted' || isDelivered(attempt);
 
 /** The providers that have not failed to deliver the notification, in the order in which they are tried. */
-export function untriedProviders({ attempts }: Payment): Provider[] {
+export function untriedProviders({ attempts }: Payment): readonly Provider[] {
+  if (!attempts.some(isInVain)) return providers;
   const inVain = new Set(attempts.filter(isInVain).map(({ provider }) => provider));
   return providers.filter((provider) => !inVain.has(provider));
 }

@@ -70,7 +70,7 @@ export function learnedOptOut(payment: Payment, before: Payment | undefined): Su
   return undefined;
 }
 
-const optOutReasonOf = (attempt: Attempt): string | undefined =>
-  optOutReasons.find((reason) =>
-    attempt.outcome === 'rejected' ? reason === attempt.reason : reason === deliveryOf(attempt)?.reason,
-  );
+function optOutReasonOf(attempt: Attempt): string | undefined {
+  const reason = attempt.outcome === 'rejected' ? attempt.reason : deliveryOf(attempt)?.reason;
+  return reason && optOutReasons.includes(reason) ? reason : undefined;
+}

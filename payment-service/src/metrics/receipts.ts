@@ -1,7 +1,7 @@
 import { Counter, type Registry } from 'prom-client';
 import { providers, receiptStatusSchema } from 'service-kit/contract/notification.ts';
 import { isUnderWay } from '../domain/deliveries.ts';
-import type { Payment, PaymentObserver } from '../domain/payment.ts';
+import type { PaymentObserver } from '../domain/payment.ts';
 
 /** Counts what the providers reported of the SMS that they accepted, each delivery once, and what they did not report. */
 export function countReceipts(registry: Registry): PaymentObserver {
@@ -25,13 +25,13 @@ export function countReceipts(registry: Registry): PaymentObserver {
   }
 
   return (payment, before) => {
-    for (const [index, { provider, deliveries }] of payment.attempts.entries()) {
+    payment.attempts.forEach(({ provider, deliveries }, index) => {
+      if (deliveries.length === 0) return;
       const known = before?.attempts[index]?.deliveries.length ?? 0;
       for (const { status } of deliveries.slice(known)) receipts.inc({ provider, status });
-    }
+    });
+    if (payment.reason !== 'no_receipt' || before?.reason === 'no_receipt') return;
     const provider = payment.attempts.findLast(isUnderWay)?.provider;
-    if (provider && hasNoReceipt(payment) && !(before && hasNoReceipt(before))) missing.inc({ provider });
+    if (provider) missing.inc({ provider });
   };
 }
-
-const hasNoReceipt = ({ reason }: Payment) => reason === 'no_receipt';
