@@ -71,7 +71,7 @@ const picture = (page: Page, name: string) =>
 const pictureOfReadme = (page: Page) =>
   page.screenshot({
     path: 'docs/failover.jpg',
-    quality: 50,
+    quality: 45,
     clip: { x: 0, y: 0, width: 1100, height: 820 },
   });
 
