@@ -2,11 +2,12 @@ import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { isDelivered, isUnderWay, takenBy } from './deliveries.ts';
 import { consequencesOf } from './outcome.ts';
 import type { Attempt, Payment } from './payment.ts';
+import { writeNow } from './time.ts';
 
 /** The attempts of a notification: each function takes a payment and returns the next version of it. */
 
 export function startAttempt(payment: Payment, provider: Provider): Payment {
-  const started_at = new Date().toISOString();
+  const started_at = writeNow();
   const attempt: Attempt = {
     provider,
     outcome: null,
@@ -64,7 +65,7 @@ export function settleAttempt(
     reason,
     next_attempt_at,
     attempts,
-    updated_at: new Date().toISOString(),
+    updated_at: writeNow(),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Provider, providers } from 'service-kit/contract/notification.ts';
 import type { Attempt, Delivery, Payment } from './payment.ts';
+import { writeTime } from './time.ts';
 
 /** What became of the SMS of a notification's attempts, by what their receipts said. */
 
@@ -59,7 +60,7 @@ function mayHaveGoneOut(attempt: Attempt): boolean {
 export function sentAt({ attempts }: Payment): string | null {
   const attempt = attempts.findLast(wasTaken);
   if (!attempt) return null;
-  return new Date(Date.parse(attempt.started_at) + (attempt.duration_ms ?? 0)).toISOString();
+  return writeTime(Date.parse(attempt.started_at) + (attempt.duration_ms ?? 0));
 }
 
 /** When the SMS was delivered, by the first receipt that says so; null if none does. */

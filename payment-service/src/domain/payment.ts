@@ -4,6 +4,7 @@ import { measureText } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
 import { writeMoney } from './money.ts';
 import { newPaymentId } from './payment-id.ts';
+import { writeNow, writeTime } from './time.ts';
 
 /** `held`: nothing happens until something else does, which the reason names. */
 export const notificationStatusSchema = z.enum([
@@ -110,7 +111,7 @@ export function newPayment(
 ): Payment {
   const { amount_minor, currency, customer_id, phone, ttl_seconds } = request;
   const now = Date.now();
-  const created_at = new Date(now).toISOString();
+  const created_at = writeTime(now);
   const message =
     request.message ?? `Se ha procesado un pago de ${writeMoney(amount_minor, currency)} con éxito.`;
   const { encoding, segments } = measureText(message);
@@ -145,7 +146,7 @@ export function newPayment(
 export const change = (payment: Payment, changes: Partial<Payment>): Payment => ({
   ...payment,
   ...changes,
-  updated_at: new Date().toISOString(),
+  updated_at: writeNow(),
 });
 
 /** The notification has not ended and no provider has it: it is tried again, or held. */
