@@ -116,11 +116,12 @@ test('given 10 000 requests whose responses are never read, the HTTP server serv
     socket.pause();
     socket.write('GET /payments?limit=100 HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1000));
   }
-  // Requests beyond MAX_CONCURRENT_REQUESTS are refused as long as the pages of the first ones are read.
+  // Requests beyond MAX_CONCURRENT_REQUESTS are refused as long as the pages of the first ones are read, and an idle connection may
+  // be closed meanwhile: both pass, after as long as the machine takes for the pages.
   await eventually(
-    () => pay(url, { customer_id: 'honest' }),
-    ({ status }) => status === 201,
-    10_000,
+    () => Promise.all(Array.from({ length: 50 }, () => pay(url, { customer_id: 'honest' }))).catch(() => []),
+    (paid) => paid.length === 50 && paid.every(({ status }) => status === 201),
+    30_000,
   );
   await expectPayments(50);
   const { status } = await call('GET', `${url}/health/ready`);
