@@ -23,6 +23,7 @@ import { createRecentAttempts } from '../src/live/recent-attempts.ts';
 import { createSandboxControls } from '../src/live/sandbox-controls.ts';
 import { countAttempts } from '../src/metrics/attempts.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
+import type { ProviderReport } from '../src/providers/circuit-report.ts';
 import type { FoundMessage, QueriedOutcome } from '../src/providers/provider-answer.ts';
 import type { ProviderState } from '../src/providers/provider-client.ts';
 import type { Store } from '../src/store/store.ts';
@@ -36,6 +37,21 @@ export interface Call {
   request: NotifyRequest;
   key: string;
 }
+
+/** What is reported of a provider whose circuit is closed, and of which nothing more is known. */
+export const closedReport: ProviderReport = {
+  state: 'closed',
+  since: '2026-01-01T00:00:00.000Z',
+  reason: 'start',
+  last_check: null,
+  consecutive_failures: 0,
+  calls: 0,
+  failures: 0,
+  next_probe_at: null,
+  throttled_until: null,
+  mode: null,
+  account: null,
+};
 
 /** What a check finds. */
 export const upstreamHealth = (isHealthy: boolean): UpstreamHealth => ({

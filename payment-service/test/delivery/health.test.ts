@@ -2,18 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { healthOf } from '../../src/delivery/health.ts';
 import type { ProviderReport } from '../../src/providers/circuit-report.ts';
 import { accountRefused } from '../../src/providers/circuit-state.ts';
+import { closedReport } from '../fixture.ts';
 
-const at = '2026-01-01T00:00:00.000Z';
+const at = closedReport.since;
 const ready: ProviderReport = {
-  state: 'closed',
-  since: at,
-  reason: 'start',
-  last_check: null,
-  consecutive_failures: 0,
-  calls: 0,
-  failures: 0,
-  next_probe_at: null,
-  throttled_until: null,
+  ...closedReport,
   mode: 'live',
   account: { state: 'ok', reason: null, since: at, balance: null },
 };

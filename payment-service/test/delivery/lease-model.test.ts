@@ -3,7 +3,7 @@ import type { Outcome } from 'service-kit/contract/notification.ts';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
 import type { Payment } from '../../src/domain/payment.ts';
-import { createWorld, leaseMs, type World } from './lease-world.ts';
+import { createWorld, leaseMs, take, type World } from './lease-world.ts';
 
 const accepted: Outcome = { outcome: 'accepted', message_id: 'id' };
 const ends = [
@@ -33,14 +33,6 @@ const steps = fc.array(
   ),
   { maxLength: 30, size: 'max' },
 );
-
-async function take(world: World, step: typeof steps extends fc.Arbitrary<(infer Step)[]> ? Step : never) {
-  if (step.type === 'pay') world.pay(step.worker);
-  else if (step.type === 'claim') world.claim(step.worker);
-  else if (step.type === 'crash') world.crash(step.worker);
-  else if (step.type === 'end') world.endCall(step.which, step.end.outcome, step.end.isSent);
-  await vi.advanceTimersByTimeAsync(step.type === 'pass' ? step.ms : 0);
-}
 
 /** Ends all notifications: the providers accept every call, and the outbox of one worker runs. */
 async function recover(world: World): Promise<Payment[]> {

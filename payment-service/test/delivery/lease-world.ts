@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { NotifyRequest, Outcome, Provider, ReceiptStatus } from 'service-kit/contract/notification.ts';
 import { Problem } from 'service-kit/http/problem.ts';
+import { vi } from 'vitest';
 import { createRecordReceipt } from '../../src/delivery/apply-receipt.ts';
 import { watchClock } from '../../src/delivery/clock-watch.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
@@ -194,3 +195,19 @@ export function createWorld(delays: number[]) {
   };
 }
 export type World = ReturnType<typeof createWorld>;
+
+export type Step =
+  | { type: 'pay' | 'claim' | 'crash'; worker: number }
+  | { type: 'pass'; ms: number }
+  | { type: 'end'; which: number; end: { outcome: Outcome; isSent: boolean } }
+  | { type: 'report'; worker: number; which: number; status: ReceiptStatus };
+
+/** Takes the step, and lets the time pass that it lasts. */
+export async function take(world: World, step: Step): Promise<void> {
+  if (step.type === 'pay') world.pay(step.worker);
+  else if (step.type === 'claim') world.claim(step.worker);
+  else if (step.type === 'crash') world.crash(step.worker);
+  else if (step.type === 'end') world.endCall(step.which, step.end.outcome, step.end.isSent);
+  else if (step.type === 'report') world.report(step.worker, step.which, step.status);
+  await vi.advanceTimersByTimeAsync(step.type === 'pass' ? step.ms : 0);
+}

@@ -3,7 +3,7 @@ import type { Outcome, ReceiptStatus } from 'service-kit/contract/notification.t
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { isInVain, isPossibleDuplicate } from '../../src/domain/deliveries.ts';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
-import { createWorld, leaseMs, type World } from './lease-world.ts';
+import { createWorld, leaseMs, take, type World } from './lease-world.ts';
 
 const accepted: Outcome = { outcome: 'accepted', message_id: 'id' };
 const ends = [
@@ -40,15 +40,6 @@ const steps = fc.array(
   ),
   { minLength: 10, maxLength: 40, size: 'max' },
 );
-
-async function take(world: World, step: typeof steps extends fc.Arbitrary<(infer Step)[]> ? Step : never) {
-  if (step.type === 'pay') world.pay(step.worker);
-  else if (step.type === 'claim') world.claim(step.worker);
-  else if (step.type === 'crash') world.crash(step.worker);
-  else if (step.type === 'end') world.endCall(step.which, step.end.outcome, step.end.isSent);
-  else if (step.type === 'report') world.report(step.worker, step.which, step.status);
-  await vi.advanceTimersByTimeAsync(step.type === 'pass' ? step.ms : 0);
-}
 
 /** An outcome is known once and for all, but one that was unknown may become known. */
 function continues(before: Attempt, after: Attempt | undefined): boolean {

@@ -5,6 +5,7 @@ import { createDatabase } from '../../../test/postgres-server.ts';
 import { replicaChannelOf } from '../../src/live/replica-channel.ts';
 import { createReplicas, type OpenChannel, replicaSchema } from '../../src/live/replicas.ts';
 import type { CircuitState, ProviderReport } from '../../src/providers/circuit-report.ts';
+import { closedReport } from '../fixture.ts';
 
 const log = createLogger({ level: 'silent' });
 
@@ -29,19 +30,7 @@ function memoryChannel() {
 }
 
 function startReplica(name: string, openChannel?: OpenChannel) {
-  const report = (state: CircuitState): ProviderReport => ({
-    state,
-    since: '2026-01-01T00:00:00.000Z',
-    reason: 'start',
-    last_check: null,
-    consecutive_failures: 0,
-    calls: 0,
-    failures: 0,
-    next_probe_at: null,
-    throttled_until: null,
-    mode: null,
-    account: null,
-  });
+  const report = (state: CircuitState): ProviderReport => ({ ...closedReport, state });
   const circuits: Record<'Aldeamo' | 'Twilio', CircuitState> = { Aldeamo: 'closed', Twilio: 'closed' };
   const onPaymentChanged = vi.fn();
   const replicas = createReplicas({
