@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import type { MessageReport, Provider } from 'service-kit/contract/notification.ts';
+import type { Provider, Receipt } from 'service-kit/contract/notification.ts';
 import { Problem } from 'service-kit/http/problem.ts';
 import { mayAsk, scheduleNextAsk } from '../domain/asks.ts';
 import { attemptKey } from '../domain/attempts.ts';
@@ -72,26 +72,11 @@ export function startReceiptAsks(options: ReceiptAsksOptions): ReceiptAsks {
     const mayBeAsked = provider && message_id && mayAsk(payment) && !forbidden.has(provider);
     const found = mayBeAsked ? await clients[provider].findMessage(message_id) : 'unavailable';
     if (provider && found === 'forbidden') forbid(provider);
-    if (typeof found === 'object' && found.status !== null)
-      return recordFound(attemptKey(payment, index), { ...found, status: found.status });
+    const receipt = receiptOf(found, attemptKey(payment, index));
+    if (receipt) return recordReceipt(receipt, log);
     const next = scheduleNextAsk(payment, answerOf(found), receiptTimeoutMs);
     await store.amend(next, payment);
     onChange(next, payment);
-  }
-
-  async function recordFound(
-    idempotency_key: string,
-    {
-      provider,
-      message_id,
-      status,
-      reason,
-      at,
-    }: MessageReport & { status: NonNullable<MessageReport['status']> },
-  ): Promise<void> {
-    // A time of the future would be refused, and the next answer would have it again.
-    const past = at !== undefined && Date.parse(at) <= Date.now() ? { at } : {};
-    await recordReceipt({ provider, message_id, idempotency_key, status, reason, ...past }, log);
   }
 
   function forbid(provider: Provider): void {
@@ -112,6 +97,17 @@ export function startReceiptAsks(options: ReceiptAsksOptions): ReceiptAsks {
       await running;
     },
   };
+}
+
+/**
+ * Undefined without an answer, or if the provider does not know yet. A time of the future is left out: it would be refused, and
+ * the next answer would have it again.
+ */
+function receiptOf(found: FoundMessage, idempotency_key: string): Receipt | undefined {
+  if (typeof found !== 'object' || found.status === null) return undefined;
+  const { at, status, ...report } = found;
+  const isPast = at !== undefined && Date.parse(at) <= Date.now();
+  return { ...report, status, idempotency_key, ...(isPast && { at }) };
 }
 
 function answerOf(found: FoundMessage): 'none' | 'unknown' | 'last' {

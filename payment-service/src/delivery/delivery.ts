@@ -23,8 +23,9 @@ export interface Delivery {
   round: Round;
   /**
    * Works on a claimed notification: asks the providers about attempts whose outcome is unknown, then tries again, unless one
-   * of them cannot answer yet, its phone is suppressed, it has expired, the policy holds it, or the process is stopping: then its claim is released,
-   * and it is due at once. It does not expire by a wall clock that was just set ahead.
+   * of them cannot answer yet, its phone is suppressed, it has expired, the policy holds it, or the process is stopping. A
+   * process that is stopping releases the claim, so that the notification is due at once. It does not expire by a wall clock that
+   * was just set ahead.
    *
    * @throws LeaseLost, StoreUnavailable
    */

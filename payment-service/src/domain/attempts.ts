@@ -81,10 +81,10 @@ function settledStatus(payment: Payment, attempts: Attempt[], outcome: Outcome):
   if (attempts.some(isUnderWay)) return { ...ended, notification_status: 'sent' };
   // A rejection is final, also if another attempt turns out not to have been sent.
   if (notification_status === 'failed') return { ...ended, notification_status, reason };
-  const { status } = consequencesOf(outcome);
   // A phone may still become known. A provider service reports it whose mode was not known before.
   if (reasonOf(outcome) === 'phone_unknown')
     return { ...ended, notification_status: 'held', reason: 'phone_unknown' };
+  const { status } = consequencesOf(outcome);
   if (status === 'failed') return { ...ended, notification_status: status, reason: reasonOf(outcome) };
   return { notification_status: 'pending', notification_service, reason: null, next_attempt_at };
 }

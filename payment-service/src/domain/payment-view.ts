@@ -87,8 +87,9 @@ export function viewAttempt(attempt: Attempt): AttemptView {
   const counts = deliveryOf(attempt);
   if (!counts) return { ...attempt, delivery: null };
   const { status, reason, at } = counts;
-  const isSeen = status === 'delivered' || status === 'not_sent';
-  return { ...attempt, delivery: { status: isSeen ? status : 'undelivered', reason, at } };
+  // What was filtered or refused did not arrive either.
+  const arrival = status === 'filtered' || status === 'refused' ? 'undelivered' : status;
+  return { ...attempt, delivery: { status: arrival, reason, at } };
 }
 
 /** Raw JSON for an amount of 16 digits, which would lose its last decimal as a double. */

@@ -4,6 +4,7 @@ import { isDelivered, isUnderWay, takenBy, untriedProviders } from './deliveries
 import { consequencesOfReceipt, type UndeliveredPolicy } from './outcome.ts';
 import { type Attempt, change, type Delivery, isOpen, type Payment } from './payment.ts';
 import { isExpired } from './retry-policy.ts';
+import { writeNow } from './time.ts';
 
 /** The history of an attempt is bounded, because a provider may contradict itself for ever. One place is kept for `delivered`. */
 const maxDeliveries = 20;
@@ -42,7 +43,7 @@ export function applyReceipt(
 const deliveryBy = ({ status, reason, at }: Receipt): Delivery => ({
   status,
   reason: status === 'delivered' ? null : (reason ?? status),
-  at: at ?? new Date().toISOString(),
+  at: at ?? writeNow(),
 });
 
 function isNews({ deliveries }: Attempt, { status, reason }: Delivery): boolean {
@@ -65,7 +66,7 @@ function statusAfter(payment: Payment, { status, reason }: Delivery, undelivered
   const failed: Status = { notification_status: 'failed', reason, next_attempt_at: null };
   const next = consequencesOfReceipt(status, undelivered);
   if (next !== 'pending' || !mayBeSentAgain(payment)) return failed;
-  return { notification_status: 'pending', reason: null, next_attempt_at: new Date().toISOString() };
+  return { notification_status: 'pending', reason: null, next_attempt_at: writeNow() };
 }
 
 /** By a provider that has not failed to deliver it, so that there is one crossing at most. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { deliveryOf } from './deliveries.ts';
 import { type Attempt, change, type Payment } from './payment.ts';
 import { newSuppressionId } from './payment-id.ts';
+import { writeNow } from './time.ts';
 
 /** A phone that gets no SMS, whichever provider would send it. There is one for a phone at most. */
 export const suppressionSchema = z.object({
@@ -28,7 +29,7 @@ export type Suppression = z.infer<typeof suppressionSchema>;
 export const newSuppression = (fields: Omit<Suppression, 'suppression_id' | 'created_at'>): Suppression => ({
   suppression_id: newSuppressionId(),
   ...fields,
-  created_at: new Date().toISOString(),
+  created_at: writeNow(),
 });
 
 /** The reason of a notification that failed because its phone is suppressed. */
