@@ -101,6 +101,13 @@ describe('the live trio behind a proxy', () => {
 
   test('given a proxy that wants another password, sends nothing, says so once, and keeps its secret', async () => {
     const { proxy, trio } = await startProxied();
+    // The checks at the start have ended, so that none is cut, which would be another line.
+    for (const service of ['aldeamo-service', 'twilio-service'] as const)
+      await eventually(
+        () => call<{ account: { state: string } }>('GET', `${trio.url(service)}/health`),
+        ({ body }) => body.account.state === 'ok',
+        10_000,
+      );
     proxy.answer(proxyAnswers.status(407));
     proxy.cut(); // a check may have left an idle tunnel
     const payments = trio.url('payment-service');
