@@ -145,7 +145,7 @@ describe.skipIf(without)(`PgBouncer${why}`, () => {
 
 async function firstSnapshot(url: string): Promise<Snapshot> {
   const end = new AbortController();
-  const { body } = await fetch(`${url}/events`, { signal: end.signal });
+  const { body } = await fetch(`${url}/live/events`, { signal: end.signal });
   let text = '';
   for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
     text += chunk;

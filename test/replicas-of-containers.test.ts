@@ -112,8 +112,10 @@ test('given 20 concurrent POSTs with one Idempotency-Key, POST /payments makes o
   expect(await messagesTo('once')).toBe(1);
 });
 
-test('GET /events sends its first event at once', async () => {
-  const { headers, body } = await fetch(`${replicas.url}/events`, { signal: AbortSignal.timeout(10_000) });
+test('GET /live/events sends its first event at once', async () => {
+  const { headers, body } = await fetch(`${replicas.url}/live/events`, {
+    signal: AbortSignal.timeout(10_000),
+  });
   expect(headers.get('content-type')).toMatch('text/event-stream');
   const reader = (body as ReadableStream<Uint8Array>).getReader();
   expect(new TextDecoder().decode((await reader.read()).value)).toMatch(/^data: \{/);

@@ -291,7 +291,7 @@ test(`given ${due} due notifications, three replicas send each once`, { timeout:
 /** Reads the events of a replica. */
 async function watch(url: string) {
   const end = new AbortController();
-  const { body } = await fetch(`${url}/events`, { signal: end.signal });
+  const { body } = await fetch(`${url}/live/events`, { signal: end.signal });
   const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   async function next(): Promise<Snapshot> {

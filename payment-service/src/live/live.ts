@@ -1,12 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'service-kit/http/types.ts';
-import { registerEvents } from './events-route.ts';
 import { registerLivePageFiles } from './page-files.ts';
 import type { RecentAttempts } from './recent-attempts.ts';
 import type { SandboxControls } from './sandbox-controls.ts';
 import { registerSandboxControls } from './sandbox-route.ts';
 import { type SnapshotSources, takeSnapshot } from './snapshot.ts';
 import { createSnapshotFeed } from './snapshot-feed.ts';
+import { registerSnapshots } from './snapshots-route.ts';
 
 /** The sandboxes can be changed through their own services, too, so their settings are read again after this time. */
 const settingsMaxAgeMs = 2000;
@@ -16,7 +16,7 @@ export interface LiveViewSources {
   sandboxControls: SandboxControls;
 }
 
-/** Registers the files, the events and the sandbox controls of the live page. Closes the controls with the server. */
+/** Registers the files, the snapshots and the sandbox controls of the live page. Closes the controls with the server. */
 export async function registerLiveView(
   server: Server,
   { log, ...sources }: SnapshotSources & LiveViewSources & { log: FastifyBaseLogger },
@@ -34,7 +34,7 @@ export async function registerLiveView(
     log,
   });
   await registerLivePageFiles(server);
-  registerEvents(server, feed);
+  registerSnapshots(server, feed);
   registerSandboxControls(server, sandboxControls);
   server.addHook('onClose', sandboxControls.close);
 }

@@ -102,7 +102,7 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
       'GET /suppressions/:suppression_id': ['admin'],
       'DELETE /suppressions/:suppression_id': ['admin'],
       'POST /opt-outs': ['service'],
-      'GET /events': ['client', 'admin'],
+      'GET /live/events': ['client', 'admin'],
       'GET /live/:file': 'anyone',
       'GET /live/uplot/:file': 'anyone',
       'GET /live/eventsource-parser/:file': 'anyone',

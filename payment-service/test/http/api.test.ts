@@ -225,7 +225,7 @@ test('GET /openapi.json documents every route with its status codes', async () =
     'GET /suppressions/{suppression_id}': '200,404,503',
     'DELETE /suppressions/{suppression_id}': '204,404,503',
     'POST /opt-outs': '204,400,503',
-    'GET /events': '200,503',
+    'GET /live/events': '200,503',
     'GET /health': '200',
     'GET /health/live': '200',
     'GET /health/ready': '200,503',

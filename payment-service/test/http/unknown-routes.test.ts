@@ -47,7 +47,7 @@ test('given a query field that it does not have, each route is a 400 that names 
 
 test.each([
   ['POST', '/live/main.js', 'GET, HEAD'],
-  ['PUT', '/events', 'GET, HEAD'],
+  ['PUT', '/live/events', 'GET, HEAD'],
   ['DELETE', '/payments', 'GET, HEAD, POST'],
   ['PATCH', '/customers/1', 'DELETE, GET, HEAD, PUT'],
   ['GET', '/receipts', 'POST'],

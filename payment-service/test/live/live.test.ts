@@ -56,7 +56,7 @@ describe('the live page', () => {
   });
 });
 
-describe('GET /events', () => {
+describe('GET /live/events', () => {
   test('streams payments, circuits and recent attempts, without texts and phones', async () => {
     const { app, clients } = await build();
     clients.Aldeamo.answer = async () => refused;
@@ -107,7 +107,7 @@ describe('GET /events', () => {
     const idle = connect((app.server.address() as AddressInfo).port, '127.0.0.1').pause();
     onTestFinished(() => void idle.destroy());
     const arrived = once(app.server, 'request');
-    idle.write('GET /events HTTP/1.1\r\nhost: x\r\n\r\n');
+    idle.write('GET /live/events HTTP/1.1\r\nhost: x\r\n\r\n');
     await arrived;
     await app.close();
     expect((await snapshots.next()).done).toBe(true);
@@ -196,7 +196,7 @@ describe('POST /sandbox/:provider', () => {
 /** Watches over a real connection. The snapshots end with the stream. */
 async function watch(app: Server, status = 200) {
   if (!app.server.listening) await app.listen({ host: '127.0.0.1', port: 0 });
-  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/events`;
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/live/events`;
   const request = httpRequest(url, { agent: false }).end();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   onTestFinished(() => void response.destroy());

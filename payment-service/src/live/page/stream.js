@@ -47,7 +47,7 @@ async function readEvents(onSnapshot) {
   const giveUp = () => silence.abort();
   let timer = setTimeout(giveUp, silenceMs);
   try {
-    const { status, body } = await request('/events', { signal: silence.signal });
+    const { status, body } = await request('/live/events', { signal: silence.signal });
     if (status !== 200 || !body) return status;
     const parser = createParser({ onEvent: ({ data }) => onSnapshot(JSON.parse(data)) });
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();

@@ -7,9 +7,9 @@ import type { SnapshotFeed } from './snapshot-feed.ts';
 /** The limit of watchers, because each of them takes time from the payments. */
 const maxWatchers = 100;
 
-export function registerEvents(server: Server, feed: SnapshotFeed): void {
+export function registerSnapshots(server: Server, feed: SnapshotFeed): void {
   server.get(
-    '/events',
+    '/live/events',
     {
       config: { access: ['client', 'admin'] },
       schema: {
