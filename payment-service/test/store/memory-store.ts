@@ -153,7 +153,8 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
     amend: write((payment, before) => {
       if (askedProvider(before)) throw new LeaseLost(payment.payment_id);
       const stored = findCurrent(before);
-      if (stored.due !== dueAt(before, leaseMs)) throw new LeaseLost(payment.payment_id);
+      if (stored.due !== dueAt(before, leaseMs) || stored.payment.updated_at !== before.updated_at)
+        throw new LeaseLost(payment.payment_id);
       put(stored, { ...payment, fence: before.fence + 1 });
       learn(payment, before);
     }),

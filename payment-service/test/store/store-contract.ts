@@ -628,6 +628,18 @@ export function describeStore(
           expect(await store.find(payment.payment_id)).toStrictEqual(before);
         });
 
+        test('given a notification that was read after the claim of a retry, whose attempt has ended since, throws LeaseLost', async () => {
+          const failed = paymentNumber(1, { notification_status: 'failed', updated_at: at(-1) });
+          await store.insert(failed);
+          const claim = await store.claim(failed);
+          const read = (await store.find(failed.payment_id)) as Payment;
+          const attempts = everyAttempt.slice(0, 1);
+          const sent = { ...claim, notification_status: 'sent' as const, updated_at: at(0), attempts };
+          await store.update(sent, undefined, claim);
+          await expect(store.amend(amended(read), read)).rejects.toBeInstanceOf(LeaseLost);
+          expect(await store.find(failed.payment_id)).toStrictEqual(sent);
+        });
+
         test('given an unknown payment, throws LeaseLost', async () => {
           const payment = paymentNumber(1);
           await expect(store.amend(payment, payment)).rejects.toBeInstanceOf(LeaseLost);

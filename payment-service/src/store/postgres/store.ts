@@ -146,7 +146,8 @@ export async function openPostgresStore({
     async amend(payment, before) {
       const { payment_id } = payment;
       if (askedProvider(before)) throw new LeaseLost(payment_id);
-      const amendment = { payment, ...dueOf(payment), was_due_at: scheduledAt(before), before };
+      const was = { was_due_at: scheduledAt(before), was_updated_at: before.updated_at };
+      const amendment = { payment, ...dueOf(payment), ...was, before };
       const isCurrent = await inOrder(payment_id, () => write(() => amendAll(amendment)));
       if (!isCurrent) throw new LeaseLost(payment_id);
     },

@@ -29,11 +29,12 @@ export interface Update extends Due {
   before: Payment | undefined;
 }
 
-/** An update of a payment that was due at `was_due_at`. */
+/** An update of a payment that was due at `was_due_at`, and was updated last at `was_updated_at`. */
 export interface Amendment extends Due {
   payment: Payment;
   before: Payment;
   was_due_at: string | null;
+  was_updated_at: string | null;
 }
 
 /** What became of a payment in a statement. */
@@ -48,7 +49,7 @@ const changes = { payment_id: 'text', fence: 'integer', ...changingColumns, leas
 const updates = rowsOf({ ...changes, answer_status: 'integer', answer_body: 'text' });
 const updatedAttempts = rowsOf(attemptColumns, updates.count + 1);
 const learned = rowsOf(suppressionColumns, updates.count + updatedAttempts.count + 1);
-const amendments = rowsOf({ ...changes, was_due_at: 'timestamptz' });
+const amendments = rowsOf({ ...changes, was_due_at: 'timestamptz', was_updated_at: 'timestamptz' });
 const amendedAttempts = rowsOf(attemptColumns, amendments.count + 1);
 const learnedByAmendment = rowsOf(suppressionColumns, amendments.count + amendedAttempts.count + 1);
 
@@ -164,6 +165,7 @@ const amendText = `
     WHERE payments.payment_id = ANY (${amendments.parameter('payment_id')})
       AND payments.payment_id = given.payment_id AND payments.fence = given.fence
       AND payments.due_at IS NOT DISTINCT FROM given.was_due_at
+      AND payments.updated_at IS NOT DISTINCT FROM given.was_updated_at
     RETURNING payments.payment_id
   ), put_attempts AS (${putAttempts(amendedAttempts.sql)}
   ), opted_out AS (${putOptOuts(learnedByAmendment)}
@@ -235,9 +237,9 @@ export function prepareWrites(database: Database) {
         text: amendText,
         values: [
           ...amendments.values(
-            given.map(({ payment, due_at, lease_ms, was_due_at }) => ({
+            given.map(({ payment, due_at, lease_ms, was_due_at, was_updated_at }) => ({
               ...payment,
-              ...{ due_at, lease_ms, was_due_at },
+              ...{ due_at, lease_ms, was_due_at, was_updated_at },
             })),
           ),
           ...amendedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),

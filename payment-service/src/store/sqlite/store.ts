@@ -69,7 +69,8 @@ export async function openSqliteStore({
       if (askedProvider(before)) throw new LeaseLost(payment_id);
       const values = updateValues(payment, dueAt(payment, leaseMs));
       const learned = learnedOptOut(payment, before);
-      const isCurrent = await writer.write('amend', values, dueAt(before, leaseMs), learned);
+      const was = { due_at: dueAt(before, leaseMs), updated_at: before.updated_at };
+      const isCurrent = await writer.write('amend', values, was, learned);
       if (!isCurrent) throw new LeaseLost(payment_id);
     },
 

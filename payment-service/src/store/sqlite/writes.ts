@@ -30,7 +30,7 @@ export function prepareWrites(db: DatabaseSync) {
 
   const amendPayment = db.prepare(
     `UPDATE payments SET (${changingNames.join(', ')}, fence) = (${marks(changingNames)}, fence + 1)
-     WHERE payment_id = ? AND fence = ? AND due_at IS ?`,
+     WHERE payment_id = ? AND fence = ? AND due_at IS ? AND updated_at IS ?`,
   );
 
   // Skips leased payments (`due_at` is set). Raising the fencing token rejects writers that hold an older copy.
@@ -80,9 +80,16 @@ export function prepareWrites(db: DatabaseSync) {
       return 'updated';
     },
 
-    /** Returns false, and writes nothing, if the fencing token is another one, or the payment is not due at that time. */
-    amend(changed: Values, was_due_at: number | null, learned: Suppression | undefined): boolean {
-      if (amendPayment.run(...changed, was_due_at).changes === 0) return false;
+    /**
+     * Returns false, and writes nothing, if the fencing token is another one, or the payment is not due, or was not updated last, at
+     * the given times: an attempt of a retry by hand leaves the fencing token and the due time as they are.
+     */
+    amend(
+      changed: Values,
+      was: Pick<Payment, 'updated_at'> & { due_at: number | null },
+      learned: Suppression | undefined,
+    ): boolean {
+      if (amendPayment.run(...changed, was.due_at, was.updated_at).changes === 0) return false;
       if (learned) suppressions.putSuppression(learned);
       return true;
     },
