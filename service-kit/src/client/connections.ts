@@ -1,6 +1,7 @@
+import type { LookupFunction } from 'node:net';
 import { buildConnector, Pool } from 'undici';
 import { type ConnectError, connectErrorOf } from './connect-error.ts';
-import { longestBody } from './content-encoding.ts';
+import { longestBody as longestBodyByDefault } from './content-encoding.ts';
 import { buildTunnelConnector, type HttpProxy } from './tunnel.ts';
 
 /**
@@ -20,6 +21,10 @@ interface ConnectionsOptions {
   /** The limit of connections. */
   limit: number;
   connectTimeoutMs: number;
+  /** The limit of the body of an answer in bytes. */
+  longestBody?: number | undefined;
+  /** Resolves names for connections without a proxy; the system's by default. */
+  lookup?: LookupFunction | undefined;
   /** The proxy through which all connections are opened; none by default. */
   proxy?: HttpProxy | undefined;
   /** Called with each connection that cannot be opened. */
@@ -43,11 +48,12 @@ export interface Connections {
 }
 
 export function openConnections(options: ConnectionsOptions): Connections {
-  const { origin, limit, connectTimeoutMs, proxy, onConnectError } = options;
+  const { origin, limit, connectTimeoutMs, lookup, proxy, onConnectError } = options;
+  const { longestBody = longestBodyByDefault } = options;
   // HTTP/1.1 alone: with one request a connection it is certain whether this one was written before it broke.
   const connect = proxy
     ? buildTunnelConnector(proxy, connectTimeoutMs * tunnelShare)
-    : buildConnector({ timeout: connectTimeoutMs, allowH2: false });
+    : buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...(lookup && { lookup }) });
   let isOpening = false;
 
   function openPool(): Pool {

@@ -8,7 +8,7 @@ import { decodeBody } from './content-encoding.ts';
 export interface Progress {
   /** Set when the request begins to be written to a connection: from then on it may have been received. */
   begun: boolean;
-  /** Set before the exchange fails in the body of an answer whose status says that the request was not done: what came of it. */
+  /** Set before the exchange fails in the body of an answer: what came of it. */
   cut?: Answer;
 }
 
@@ -50,7 +50,7 @@ export function exchange(
     body: textOf(decodeBody(Buffer.concat(chunks), contentEncoding), contentType),
   });
   function fail(error: unknown): void {
-    if (status >= 300) progress.cut = received();
+    if (status >= 200) progress.cut = received();
     reject(error);
   }
 

@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import { SpanKind } from '@opentelemetry/api';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Outcome } from '../contract/notification.ts';
@@ -24,6 +25,10 @@ export interface HttpClientOptions {
   maxConcurrency: number;
   /** Read anew for each request. */
   headers?: () => Record<string, string>;
+  /** The limit of the body of an answer in bytes; 1 MB by default. */
+  longestBody?: number;
+  /** Resolves the name for each connection that no proxy opens; the system's by default. */
+  lookup?: LookupFunction;
   /** The proxy for an https:// URL; none by default. */
   proxy?: ProxyOptions | undefined;
   /** Gets a line for a fault of TLS or of the proxy, which a person has to correct. */
@@ -37,6 +42,9 @@ export interface HttpRequest {
   body?: string;
 }
 
+/** What is known of an answer without its body, or why none came. */
+export type StatusAnswer = Pick<Answer, 'status' | 'retryAfter'> | { status: undefined; reason: string };
+
 export interface HttpClient {
   /**
    * Makes one request that may send an SMS, and returns its outcome. Every failure is an outcome; it never rejects. Of an answer
@@ -48,6 +56,11 @@ export interface HttpClient {
    * sends there are; a 17th at the same time may wait for one, within its deadline.
    */
   call(request: HttpRequest): Promise<Answer>;
+  /**
+   * As `call`, for a request of whose answer the status counts. It never rejects: a body that is too long, breaks off or stalls until
+   * the deadline leaves the status as it is.
+   */
+  callForStatus(request: HttpRequest): Promise<StatusAnswer>;
   close(): Promise<void>;
 }
 
@@ -57,6 +70,8 @@ export function createHttpClient({
   timeoutMs,
   maxConcurrency,
   headers = () => ({}),
+  longestBody,
+  lookup,
   proxy: proxyOptions,
   log,
 }: HttpClientOptions): HttpClient {
@@ -66,6 +81,8 @@ export function createHttpClient({
     origin,
     limit: maxConcurrency + 16, // 16 beside the sends, for `call`
     connectTimeoutMs: timeoutMs,
+    longestBody,
+    lookup,
     proxy,
     onConnectError: createConnectLog({ host, proxy: proxy?.url.host, log }),
   });
@@ -85,9 +102,8 @@ export function createHttpClient({
       if (sending >= maxConcurrency) return overloaded;
       sending += 1;
       const progress: Progress = { begun: false };
-      const orCut = (error: unknown) => progress.cut ?? Promise.reject(error);
       try {
-        return read(await call(request, progress).catch(orCut));
+        return read(await call(request, progress).catch(orCut(progress, 300)));
       } catch (error) {
         return outcomeOfError(error, progress.begun);
       } finally {
@@ -95,9 +111,24 @@ export function createHttpClient({
       }
     },
     call: (request) => call(request),
+    async callForStatus(request) {
+      const progress: Progress = { begun: false };
+      try {
+        const { status, retryAfter } = await call(request, progress).catch(orCut(progress, 200));
+        return { status, retryAfter };
+      } catch (error) {
+        return { status: undefined, reason: outcomeOfError(error, progress.begun).reason };
+      }
+    },
     close: connections.close,
   };
 }
+
+/** For a call that failed: what came of its answer, if the status is this or a higher one. */
+const orCut =
+  (progress: Progress, from: number) =>
+  (error: unknown): Answer | Promise<never> =>
+    progress.cut && progress.cut.status >= from ? progress.cut : Promise.reject(error);
 
 function proxyWithHeaders(url: URL | undefined): HttpProxy | undefined {
   if (!url) return undefined;
