@@ -53,6 +53,15 @@ export const suppressionColumns = {
   created_at: 'timestamptz',
 } as const;
 
+/** Without the place in the feed, which the database gives. */
+export const eventColumns = {
+  event_id: 'text',
+  payment_id: 'text',
+  type: 'text',
+  data: 'text',
+  created_at: 'timestamptz',
+} as const;
+
 export const attemptColumns = {
   payment_id: 'text',
   number: 'integer',

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type { FastifyBaseLogger } from 'fastify';
 import { takeFromOthers } from 'service-kit/private-files.ts';
+import type { EventRecording } from './events.ts';
 import { openSqliteStore } from './sqlite/store.ts';
 import type { FaultObserver, Store, UnreadableObserver } from './store.ts';
 
@@ -10,21 +11,23 @@ export interface OpenStoreOptions {
   leaseMs: number;
   /** The name of this process among the replicas on a PostgreSQL. Default: that of the host. */
   replicaName?: string | undefined;
+  /** Default: off. */
+  events?: EventRecording;
   log: FastifyBaseLogger;
   onUnreadable: UnreadableObserver;
 }
 
 /** The store of one process at `file:` and a path, or that of several replicas at a `postgres://` URL. */
 export async function openStore(url: string, options: OpenStoreOptions): Promise<Store> {
-  const { leaseMs, log, replicaName } = options;
+  const { leaseMs, log, replicaName, events } = options;
   const onUnreadable = nameOnce(log, options.onUnreadable);
   if (url.startsWith(file)) {
     const path = url.slice(file.length);
     closeToOthers(path, log);
-    return openSqliteStore({ path, leaseMs, onUnreadable, onFault: logFaults(log) });
+    return openSqliteStore({ path, leaseMs, events, onUnreadable, onFault: logFaults(log) });
   }
   const { openPostgresStore } = await import('./postgres/store.ts'); // imported here, so that SQLite does not load pg
-  return openPostgresStore({ url, leaseMs, log, replicaName, onUnreadable });
+  return openPostgresStore({ url, leaseMs, events, log, replicaName, onUnreadable });
 }
 
 /** For a database of an earlier release, whose files others could read. */

@@ -1,5 +1,6 @@
 import { isDefect } from 'service-kit/telemetry/outage.ts';
 import type { Payment } from '../domain/payment.ts';
+import type { EventStore } from './events.ts';
 import type { SuppressionStore } from './suppressions.ts';
 
 /** The store cannot be read or written now. The operation had no effect, unless this is a CommitUnknown. */
@@ -119,7 +120,7 @@ export interface RecipientTake {
  * While an attempt runs, its payment is leased to the worker that runs it: no other worker can claim it until the lease has
  * expired.
  */
-export interface Store extends SuppressionStore {
+export interface Store extends SuppressionStore, EventStore {
   /**
    * Inserts a new payment unless the record's key is known. A payment without a phone gets its customer's. If the phone is
    * suppressed, the notification is inserted as one that failed for it without an attempt, and the key without an answer.
@@ -128,7 +129,7 @@ export interface Store extends SuppressionStore {
   /**
    * Updates a payment's notification, and stores the answer for its key, if it has one and no answer yet. An attempt that is
    * the same object in `before`, which is what was stored last, need not be written again. An opt-out that has become known
-   * since is stored as a suppression.
+   * since is stored as a suppression. Its events are those of the change since `before`; without it, those of a new payment.
    *
    * @throws LeaseLost
    * @throws RecipientSuppressed if an attempt was begun and the phone is suppressed
@@ -165,7 +166,8 @@ export interface Store extends SuppressionStore {
   /**
    * Has up to `limit` notifications become due within `longestWaitMs` and a lease that are due later than in `longestWaitMs`, or
    * leased for longer than a lease; returns how many. They were written by a clock that was ahead. Held ones stay due at their
-   * expiry.
+   * expiry. So do up to `limit` deliveries of events that are due later than in `longestWebhookWaitMs` become due now; they are not
+   * counted.
    */
   bringForward(longestWaitMs: number, limit: number): Promise<number>;
   /**

@@ -7,12 +7,21 @@ import { createLogger } from 'service-kit/http/start.ts';
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { eventually } from '../../../test/eventually.ts';
 import { createDatabase } from '../../../test/postgres-server.ts';
+import { change, type Payment } from '../../src/domain/payment.ts';
 import { copySqliteToPostgres } from '../../src/store/copy/sqlite-to-postgres.ts';
+import type { EventRecording } from '../../src/store/events.ts';
 import { openPostgresStore } from '../../src/store/postgres/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { build, paymentOf, post } from '../fixture.ts';
-import { type FormerName, formerReleases, growPostgres, growSqlite, idOf } from './grown-store.ts';
+import {
+  type FormerName,
+  formerReleases,
+  growPostgres,
+  growSqlite,
+  idOf,
+  releasesWithoutEvents,
+} from './grown-store.ts';
 import { everything } from './store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'grown-store-'));
@@ -24,39 +33,56 @@ const newDatabase = () => createDatabase(inject('postgresPort'));
 
 type Release = (typeof formerReleases)[number];
 
-const ways: [name: string, open: (release: Release) => Promise<Store>][] = [
+const ways: [name: string, open: (release: Release, events: EventRecording) => Promise<Store>][] = [
   [
     'a SQLite file',
-    async (release) => {
+    async (release, events) => {
       const path = newPath();
       growSqlite(path, release);
-      return openSqliteStore({ path, leaseMs });
+      return openSqliteStore({ path, leaseMs, events });
     },
   ],
   [
     'a PostgreSQL database',
-    async (release) => {
+    async (release, events) => {
       const url = await newDatabase();
       await growPostgres(url, release);
-      return openPostgresStore({ url, leaseMs, log });
+      return openPostgresStore({ url, leaseMs, events, log });
     },
   ],
   [
     'a copy to PostgreSQL of a SQLite file',
-    async (release) => {
+    async (release, events) => {
       const path = newPath();
       growSqlite(path, release);
       const url = await newDatabase();
       await copySqliteToPostgres({ path, url });
-      return openPostgresStore({ url, leaseMs, log });
+      return openPostgresStore({ url, leaseMs, events, log });
     },
   ],
 ];
-const stores = formerReleases.flatMap((release) =>
-  ways.map(([name, open]) => [`${name} ${release.name}`, () => open(release)] as const),
+const storesOf = (releases: Release[], events: EventRecording) =>
+  releases.flatMap((release) =>
+    ways.map(([name, open]) => [`${name} ${release.name}`, () => open(release, events)] as const),
+  );
+
+test.each(storesOf(releasesWithoutEvents, 'webhooks'))(
+  'given %s, records what becomes of its payments from then on, and nothing of before',
+  { timeout: 20_000 },
+  async (_name, open) => {
+    const store = await open();
+    expect(await store.readEvents({ after: undefined, limit: 10 })).toMatchObject({ events: [] });
+    expect(await store.countWebhooks()).toEqual({ pending: 0, dead: 0, oldest_at: null });
+    const payment_id = idOf('sent');
+    const before = (await store.find(payment_id)) as Payment;
+    await store.amend(change(before, { notification_status: 'delivered' }), before);
+    const type = 'payment.notification.delivered';
+    expect(await store.claimWebhooks(10, leaseMs)).toMatchObject([{ payment_id, type }]);
+    await store.close();
+  },
 );
 
-describe.each(stores)('given %s', { timeout: 20_000 }, (_name, open) => {
+describe.each(storesOf(formerReleases, 'off'))('given %s', { timeout: 20_000 }, (_name, open) => {
   /** The app with that store, whose outbox runs. */
   async function start() {
     const store = await open();

@@ -3,6 +3,7 @@ import { askedProvider } from '../../src/domain/attempts.ts';
 import { isOpen, type Payment } from '../../src/domain/payment.ts';
 import { dueAt } from '../../src/domain/retry-policy.ts';
 import { learnedOptOut, type Suppression, suppressNew } from '../../src/domain/suppression.ts';
+import type { EventRecording } from '../../src/store/events.ts';
 import {
   type Claimed,
   type IdempotencyRecord,
@@ -13,6 +14,7 @@ import {
   StoreUnavailable,
 } from '../../src/store/store.ts';
 import { pageOf } from '../../src/store/suppressions.ts';
+import { createMemoryEvents } from './memory-events.ts';
 
 export interface MemoryStore extends Store {
   /** Rejects writes, as a database does that another connection has locked or whose disk is full. */
@@ -32,6 +34,11 @@ interface StoredKey {
   created: number;
 }
 
+interface MemoryStoreOptions {
+  leaseMs: number;
+  events?: EventRecording;
+}
+
 /** Taken at once, so that a test which fakes it stops no write. */
 const nextTurn = promisify(setImmediate);
 
@@ -40,7 +47,8 @@ const nextTurn = promisify(setImmediate);
  * or a network. A write takes effect in a later turn of the event loop, so that a caller which does not await it is found out.
  * Arguments and results are copies, as a database's are.
  */
-export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore {
+export function createMemoryStore({ leaseMs, events: recording = 'off' }: MemoryStoreOptions): MemoryStore {
+  const events = createMemoryEvents(recording);
   const payments = new Map<string, StoredPayment>();
   const keys = new Map<string, StoredKey>();
   const phones = new Map<string, string>();
@@ -134,6 +142,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       const suppressed = isSuppressed(given);
       const inserted = suppressed ? suppressNew(given) : given;
       payments.set(payment.payment_id, { payment: inserted, due: dueAt(inserted, leaseMs) });
+      events.record(inserted, undefined);
       if (record)
         keys.set(record.key, {
           record: suppressed ? { ...record, answer: null } : record,
@@ -148,6 +157,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
       const record = findRecord(payment.payment_id);
       if (record && answer) record.answer ??= answer;
       learn(payment, before);
+      events.record(payment, before);
     }),
 
     amend: write((payment, before) => {
@@ -157,6 +167,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
         throw new LeaseLost(payment.payment_id);
       put(stored, { ...payment, fence: before.fence + 1 });
       learn(payment, before);
+      events.record(payment, before);
     }),
 
     storeAnswer: write((paymentId, answer) => {
@@ -235,6 +246,7 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
         .slice(0, limit);
       for (const stored of late)
         stored.due = isScheduled(stored) ? Math.min(latest, leasedUntil) : leasedUntil;
+      events.bringForward(limit);
       return late.length;
     }),
 
@@ -311,6 +323,15 @@ export function createMemoryStore({ leaseMs }: { leaseMs: number }): MemoryStore
     }),
     deleteSuppression: write((id) => suppressions.delete(findSuppression(id)?.phone ?? '')),
     liftOptOut: write((phone) => suppressions.get(phone)?.source === 'opt_out' && suppressions.delete(phone)),
+
+    readEvents: read(events.read),
+    deleteEvents: write(events.delete),
+    claimWebhooks: write(events.claim),
+    settleWebhooks: write(events.settle),
+    listWebhooks: read(events.list),
+    replayWebhook: write(events.replay),
+    replayDeadWebhooks: write(events.replayDead),
+    countWebhooks: read(events.count),
 
     countHeld: read(() => {
       const counts: Record<string, number> = {};

@@ -1,11 +1,13 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { idSchema, reasonSchema } from 'service-kit/contract/notification.ts';
-import { attemptColumns, keyColumns, paymentColumns, suppressionColumns } from '../columns.ts';
+import { attemptColumns, eventColumns, keyColumns, paymentColumns, suppressionColumns } from '../columns.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
 interface CopiedTable {
   name: string;
+  /** What is read of SQLite. Default: the table of this name. */
+  source?: string;
   /** The PostgreSQL types by column. */
   columns: Record<string, string>;
   /** Converts a row of SQLite to one of PostgreSQL. */
@@ -63,6 +65,22 @@ export const copiedGroups: CopiedGroup[] = [
     tables: [{ name: 'suppressions', columns: suppressionColumns, convert: (row) => row }],
   },
   {
+    key: 'event_id',
+    tables: [
+      {
+        name: 'events',
+        // They keep their places, so that a reader of the feed goes on with the cursor that it has.
+        source: "(SELECT '0' AS transaction_id, * FROM events)",
+        columns: {
+          ...eventColumns,
+          ...{ transaction_id: 'xid8', number: 'bigint', delivery_status: 'text', tries: 'integer' },
+          ...{ reason: 'text', tried_at: 'timestamptz', due_at: 'timestamptz' },
+        },
+        convert: (row) => ({ ...row, due_at: timeOf(row.due_at) }),
+      },
+    ],
+  },
+  {
     key: 'day',
     tables: [
       {
@@ -83,6 +101,16 @@ export const copiedGroups: CopiedGroup[] = [
     ],
   },
 ];
+
+/**
+ * Has PostgreSQL number its events after the highest number that SQLite has given, also if that event has been deleted since. Run
+ * after the copy, in the target; the parameter is what `highestNumberSql` returns of the source.
+ */
+export const continueNumbersSql = `
+  SELECT setval('events_number_seq', $1::bigint)
+  WHERE $1::bigint > coalesce(pg_sequence_last_value('events_number_seq'), 0)`;
+export const highestNumberSql =
+  "SELECT coalesce(max(seq), 0) AS number FROM sqlite_sequence WHERE name = 'events'";
 
 const timeOf = (ms: SQLOutputValue | undefined) =>
   typeof ms === 'number' ? new Date(ms).toISOString() : null;

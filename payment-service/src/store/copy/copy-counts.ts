@@ -26,6 +26,8 @@ const counted = {
   'attempts running': 'SELECT count(*) FROM attempts WHERE outcome IS NULL',
   idempotency_keys: 'SELECT count(*) FROM idempotency_keys',
   suppressions: 'SELECT count(*) FROM suppressions',
+  events: 'SELECT count(*) FROM events',
+  'events pending': "SELECT count(*) FROM events WHERE delivery_status = 'pending'",
   sms_days: 'SELECT count(*) FROM sms_days',
   sms_recipient_hours: 'SELECT count(*) FROM sms_recipient_hours',
   millions: `SELECT coalesce(sum(amount_minor / ${part}), 0) FROM payments`,

@@ -7,7 +7,7 @@ import { openSession } from 'service-kit/postgres/session.ts';
 import { takeFromOthers } from 'service-kit/private-files.ts';
 import { schema } from '../postgres/schema.ts';
 import { migrateSqlite } from '../sqlite/migrate.ts';
-import { type CopiedGroup, copiedGroups } from './copied-tables.ts';
+import { type CopiedGroup, continueNumbersSql, copiedGroups, highestNumberSql } from './copied-tables.ts';
 import { type Count, type CountsRow, compareCounts, countSql } from './copy-counts.ts';
 import { refuseUnreadable } from './unreadable-rows.ts';
 
@@ -64,6 +64,8 @@ export async function copySqliteToPostgres({
   const begun: [CopiedGroup, Copied][] = [];
   for (const group of copiedGroups) begun.push([group, await findCopied(group)]);
   for (const [group, copied] of begun) await copy(group, copied);
+  const { number } = source.prepare(highestNumberSql).get() as { number: number };
+  await target.query(continueNumbersSql, [number]);
   const [counts] = await target.query<CountsRow>(countSql);
   return compareCounts(source.prepare(countSql).get() as CountsRow, counts as CountsRow);
 
@@ -81,10 +83,10 @@ export async function copySqliteToPostgres({
 
   async function copy({ key, tables }: CopiedGroup, { count, last }: Copied): Promise<void> {
     const [{ name: table }] = tables;
-    const inserts = tables.map(({ name, columns, convert }) => {
+    const inserts = tables.map(({ name, source: from = name, columns, convert }) => {
       const given = rowsOf(columns);
       const names = given.names.join(', ');
-      const select = source.prepare(`SELECT ${names} FROM ${name} WHERE ${key} > ? AND ${key} <= ?`);
+      const select = source.prepare(`SELECT ${names} FROM ${from} WHERE ${key} > ? AND ${key} <= ?`);
       return {
         text: `INSERT INTO ${name} (${names}) SELECT ${names} FROM ${given.sql}`,
         values: (after: string, upTo: string) => given.values(select.all(after, upTo).map(convert)),

@@ -5,9 +5,11 @@ import type { PaymentQuery } from '../store.ts';
 import type { HeldRow } from '../stored-payments.ts';
 import { allowanceStatements } from './allowance-statements.ts';
 import { customerStatements } from './customer-statements.ts';
+import { eventStatements } from './event-statements.ts';
 import { keyStatements } from './key-statements.ts';
 import type { Query } from './query.ts';
 import { isSuppressed, suppressionStatements } from './suppression-statements.ts';
+import { webhookStatements } from './webhook-statements.ts';
 
 /** Without `due_at`, which is not part of a payment. */
 const selectedColumns = Object.keys(paymentColumns).filter((name) => name !== 'due_at');
@@ -43,6 +45,8 @@ export function prepareStatements(database: Database) {
     ...customerStatements(query),
     ...allowanceStatements(query),
     ...suppressionStatements(query),
+    ...eventStatements(query),
+    ...webhookStatements(query),
     find: (ids: string[]) =>
       query<PaymentRow>('find', `${selectPayments()} WHERE payment_id = ANY ($1)`, [ids]),
 

@@ -8,6 +8,7 @@ import { askedProvider } from '../../domain/attempts.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { suppressedReason } from '../../domain/suppression.ts';
+import type { EventRecording } from '../events.ts';
 import {
   CommitUnknown,
   type IdempotencyRecord,
@@ -27,6 +28,7 @@ import {
   reportTo,
   sortRows,
 } from '../stored-payments.ts';
+import { bringEventsToPresent } from './event-statements.ts';
 import { isText } from './query.ts';
 import { schema } from './schema.ts';
 import { type ClaimedRow, type PaymentRow, prepareStatements } from './statements.ts';
@@ -38,6 +40,8 @@ export interface PostgresStoreOptions {
   leaseMs: number;
   /** By which the database records this replica. Default: that of the host. */
   replicaName?: string | undefined;
+  /** Default: off. */
+  events?: EventRecording | undefined;
   log: FastifyBaseLogger;
   onUnreadable?: UnreadableObserver;
 }
@@ -51,6 +55,7 @@ export async function openPostgresStore({
   url,
   leaseMs,
   replicaName = hostname(),
+  events = 'off',
   log,
   onUnreadable = () => {},
 }: PostgresStoreOptions): Promise<Store> {
@@ -58,7 +63,13 @@ export async function openPostgresStore({
   const replica = { id: randomUUID(), name: replicaName, leaseMs };
   const database = await openDatabase(url, { schema, replica, log });
   const statements = prepareStatements(database);
-  const writes = prepareWrites(database);
+  const writes = prepareWrites(database, events);
+  try {
+    if (await statements.hasEventsOfFuture()) await bringEventsToPresent(url);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
   const inOrder = createWriteOrder();
   const scheduledAt = (payment: Payment) => {
     const at = dueAt(payment, leaseMs);
@@ -180,7 +191,10 @@ export async function openPostgresStore({
       }),
 
     bringForward: (longestWaitMs, limit) =>
-      write(() => statements.bringForward(longestWaitMs, limit, leaseMs)),
+      write(async () => {
+        await statements.bringWebhooksForward(limit);
+        return statements.bringForward(longestWaitMs, limit, leaseMs);
+      }),
 
     claimAsks: (limit) => write(async () => sorted(await statements.claimAsks(limit, leaseMs)).payments),
 
@@ -209,6 +223,14 @@ export async function openPostgresStore({
     listSuppressions: (query) => read(() => statements.listSuppressions(query)),
     deleteSuppression: (id) => write(() => statements.deleteSuppression(id)),
     liftOptOut: (phone) => write(() => statements.liftOptOut(phone)),
+    readEvents: (query) => read(() => statements.readEvents(query)),
+    deleteEvents: (before, limit) => write(() => statements.deleteEvents(new Date(before), limit)),
+    claimWebhooks: (limit, leaseMs) => write(() => statements.claimWebhooks(limit, leaseMs)),
+    settleWebhooks: (settlements) => write(() => statements.settleWebhooks(settlements)),
+    listWebhooks: (query) => read(() => statements.listWebhooks(query)),
+    replayWebhook: (id) => write(() => statements.replayWebhook(id)),
+    replayDeadWebhooks: (since, limit) => write(() => statements.replayDeadWebhooks(new Date(since), limit)),
+    countWebhooks: () => read(statements.countWebhooks),
     countHeld: () => read(async () => countsOf(await statements.countHeld())),
 
     check: () =>

@@ -9,7 +9,9 @@ import {
   paymentColumns,
   suppressionColumns,
 } from '../columns.ts';
+import type { EventRecording } from '../events.ts';
 import type { IdempotencyRecord, StoredAnswer } from '../store.ts';
+import { recordingOf } from './event-recording.ts';
 import { isSuppressed } from './suppression-statements.ts';
 
 /** When the outbox claims a payment: at this time, or when its lease expires. Null if it never does. */
@@ -80,7 +82,7 @@ const attemptColumnNames = newAttempts.names.join(', ');
  * A payment without a phone gets its customer's. Keys are inserted in their order, so that two replicas which insert the same
  * keys cannot deadlock.
  */
-const insertText = `
+const insertText = (recorded: string) => `
   WITH addressed AS MATERIALIZED (
     SELECT given.*, recipient, ${isSuppressed('recipient')} AS suppressed
     FROM ${newPayments.sql} LEFT JOIN customers
@@ -104,7 +106,7 @@ const insertText = `
     INSERT INTO attempts (${attemptColumnNames})
     SELECT ${attemptColumnNames} FROM ${newAttempts.sql}
     WHERE payment_id NOT IN (SELECT payment_id FROM refused) AND payment_id NOT IN (SELECT payment_id FROM suppressed)
-  )
+  )${recorded}
   SELECT payment_id, phone, payment_id IN (SELECT payment_id FROM suppressed) AS suppressed FROM new_payments`;
 
 const changedColumns = Object.keys(changingColumns)
@@ -137,7 +139,7 @@ const putOptOuts = ({ names, sql }: typeof learned) => `
     ON CONFLICT (phone) DO NOTHING`;
 
 /** A payment that has a lease has begun an attempt: it is not updated if its phone is suppressed. */
-const updateText = `
+const updateText = (recorded: string) => `
   WITH suppressed AS MATERIALIZED (
     SELECT payment_id FROM ${updates.sql} WHERE lease_ms IS NOT NULL AND ${isSuppressed('given.phone')}
   ), updated AS (
@@ -155,10 +157,10 @@ const updateText = `
       AND idempotency_keys.payment_id = updated.payment_id AND updated.answer_status IS NOT NULL
       AND idempotency_keys.answer_status IS NULL
   ), opted_out AS (${putOptOuts(learned)}
-  )
+  )${recorded}
   SELECT payment_id, false AS suppressed FROM updated UNION ALL SELECT payment_id, true FROM suppressed`;
 
-const amendText = `
+const amendText = (recorded: string) => `
   WITH updated AS (
     UPDATE payments SET ${changedColumns}, fence = payments.fence + 1
     FROM ${amendments.sql}
@@ -169,7 +171,7 @@ const amendText = `
     RETURNING payments.payment_id
   ), put_attempts AS (${putAttempts(amendedAttempts.sql)}
   ), opted_out AS (${putOptOuts(learnedByAmendment)}
-  )
+  )${recorded}
   SELECT payment_id FROM updated`;
 
 /** The rows of the attempts that differ from `before`: earlier ones are not written again. */
@@ -186,8 +188,23 @@ const optOutsOf = (given: Pick<Update, 'payment' | 'before'>[]) =>
 /** Null if there are none, so that most attempts take no space for them. */
 const jsonOf = (deliveries: Delivery[]) => (deliveries.length > 0 ? JSON.stringify(deliveries) : null);
 
-/** The two statements that a payment costs, and the one of its receipt; each takes many payments. */
-export function prepareWrites(database: Database) {
+const countOf = (...rows: { count: number }[]) => rows.reduce((sum, { count }) => sum + count, 0);
+const newWritten = 'SELECT payment_id, payment_id IN (SELECT payment_id FROM suppressed) FROM new_payments';
+const updateWritten = 'SELECT payment_id, false FROM updated';
+
+/** The two statements that a payment costs, and the one of its receipt; each takes many payments, and records their events. */
+export function prepareWrites(database: Database, recording: EventRecording) {
+  const recordingFrom = (written: string, ...before: { count: number }[]) =>
+    recordingOf(recording, countOf(...before) + 1, written);
+  const newEvents = recordingFrom(newWritten, newPayments, newKeys, newAttempts);
+  const events = recordingFrom(updateWritten, updates, updatedAttempts, learned);
+  const amendedEvents = recordingFrom(updateWritten, amendments, amendedAttempts, learnedByAmendment);
+  const texts = {
+    insert: insertText(newEvents.sql),
+    update: updateText(events.sql),
+    amend: amendText(amendedEvents.sql),
+  };
+
   return {
     /** Returns the payments that were inserted because their key was not known, each with its phone and whether it is suppressed. */
     async insert(inserts: Insert[]): Promise<(Pick<Payment, 'payment_id' | 'phone'> & Written)[]> {
@@ -201,11 +218,12 @@ export function prepareWrites(database: Database) {
       });
       return database.query({
         name: 'insert',
-        text: insertText,
+        text: texts.insert,
         values: [
           ...newPayments.values(payments),
           ...newKeys.values(keys),
           ...newAttempts.values(inserts.flatMap(({ payment }) => attemptRows(payment))),
+          ...newEvents.ofNew(inserts),
         ],
       });
     },
@@ -221,11 +239,12 @@ export function prepareWrites(database: Database) {
       }));
       return database.query({
         name: 'update',
-        text: updateText,
+        text: texts.update,
         values: [
           ...updates.values(rows),
           ...updatedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),
           ...learned.values(optOutsOf(given)),
+          ...events.ofChanged(given),
         ],
       });
     },
@@ -234,7 +253,7 @@ export function prepareWrites(database: Database) {
     async amend(given: Amendment[]): Promise<string[]> {
       const amended = await database.query<Pick<Payment, 'payment_id'>>({
         name: 'amend',
-        text: amendText,
+        text: texts.amend,
         values: [
           ...amendments.values(
             given.map(({ payment, due_at, lease_ms, was_due_at, was_updated_at }) => ({
@@ -244,6 +263,7 @@ export function prepareWrites(database: Database) {
           ),
           ...amendedAttempts.values(given.flatMap(({ payment, before }) => attemptRows(payment, before))),
           ...learnedByAmendment.values(optOutsOf(given)),
+          ...amendedEvents.ofChanged(given),
         ],
       });
       return amended.map(({ payment_id }) => payment_id);

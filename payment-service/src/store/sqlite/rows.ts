@@ -50,6 +50,10 @@ export function paymentOf(row: PaymentRow): Payment | undefined {
   }
 }
 
+/** The payment of the values of an INSERT; undefined if they are none. */
+export const paymentOfValues = (values: Values): Payment | undefined =>
+  paymentOf(Object.fromEntries(paymentNames.map((name, index) => [name, values[index]])) as PaymentRow);
+
 export const changingNames = [...Object.keys(changingColumns), 'attempts'];
 const changingValues = (payment: Payment, due_at: number | null): Values => [
   payment.phone,

@@ -1,6 +1,7 @@
 import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { learnedOptOut } from '../../domain/suppression.ts';
+import { type EventRecording, longestWebhookWaitMs } from '../events.ts';
 import {
   type FaultObserver,
   LeaseLost,
@@ -10,6 +11,8 @@ import {
   type UnreadableObserver,
 } from '../store.ts';
 import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
+import { eventRows } from './event-rows.ts';
+import { eventStore } from './event-store.ts';
 import { openReader } from './reads.ts';
 import { paymentOf, paymentValues, updateValues } from './rows.ts';
 import { suppressionStore } from './suppression-store.ts';
@@ -21,6 +24,8 @@ const emptyLogEveryMs = 60_000;
 export interface SqliteStoreOptions {
   path: string;
   leaseMs: number;
+  /** Default: off. */
+  events?: EventRecording | undefined;
   onUnreadable?: UnreadableObserver;
   onFault?: FaultObserver;
 }
@@ -34,11 +39,13 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore({
   path,
   leaseMs,
+  events: recording = 'off',
   onUnreadable = () => {},
   onFault = () => {},
 }: SqliteStoreOptions): Promise<Store> {
+  const rowsOfEvents = eventRows(recording);
   const reported = reportTo(onUnreadable);
-  const writer = await startSqliteWriter({ path, now: Date.now() }, onFault);
+  const writer = await startSqliteWriter({ path, now: Date.now(), events: recording }, onFault);
   const reader = await read(() => openReader(path)).catch(async (error) => {
     await writer.close();
     throw error;
@@ -48,8 +55,10 @@ export async function openSqliteStore({
   let logEmptiedAt = Number.NEGATIVE_INFINITY;
 
   return {
-    insert: (payment, record) =>
-      writer.write('insert', paymentValues(payment, dueAt(payment, leaseMs)), record, Date.now()),
+    insert(payment, record) {
+      const values = paymentValues(payment, dueAt(payment, leaseMs));
+      return writer.write('insert', values, record, Date.now(), ...rowsOfEvents(payment, undefined));
+    },
 
     async update(payment, answer, before) {
       const { payment_id } = payment;
@@ -59,6 +68,7 @@ export async function openSqliteStore({
         answer && { payment_id, ...answer },
         askedProvider(payment) ? payment.phone : null,
         learnedOptOut(payment, before),
+        ...rowsOfEvents(payment, before),
       );
       if (result === 'suppressed') throw new RecipientSuppressed(payment);
       if (result === 'lease_lost') throw new LeaseLost(payment_id);
@@ -69,8 +79,9 @@ export async function openSqliteStore({
       if (askedProvider(before)) throw new LeaseLost(payment_id);
       const values = updateValues(payment, dueAt(payment, leaseMs));
       const learned = learnedOptOut(payment, before);
+      const events = rowsOfEvents(payment, before);
       const was = { due_at: dueAt(before, leaseMs), updated_at: before.updated_at };
-      const isCurrent = await writer.write('amend', values, was, learned);
+      const isCurrent = await writer.write('amend', values, was, learned, ...events);
       if (!isCurrent) throw new LeaseLost(payment_id);
     },
 
@@ -97,7 +108,11 @@ export async function openSqliteStore({
 
     async bringForward(longestWaitMs, limit) {
       const now = Date.now();
-      return writer.write('bringForward', now + longestWaitMs, limit, now + leaseMs);
+      const [count] = await Promise.all([
+        writer.write('bringForward', now + longestWaitMs, limit, now + leaseMs),
+        writer.write('bringWebhooksForward', now, now + longestWebhookWaitMs, limit),
+      ]);
+      return count;
     },
 
     async claimAsks(limit) {
@@ -137,6 +152,7 @@ export async function openSqliteStore({
     },
 
     ...suppressionStore(writer, reader, read),
+    ...eventStore(writer, reader, read),
     countHeld: () => read(reader.countHeld),
     check: () => writer.write('touch'),
 

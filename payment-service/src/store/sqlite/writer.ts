@@ -1,6 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
+import type { EventRecording } from '../events.ts';
 import { checkWritable } from './check-writable.ts';
 import { watchDamage } from './damage.ts';
+import { eventRows } from './event-rows.ts';
 import { commitGroup, type WriteResult } from './group-commit.ts';
 import { migrateSqlite } from './migrate.ts';
 import { prepareRehearsal } from './rehearsal.ts';
@@ -17,6 +19,8 @@ export interface WriterOptions {
   path: string;
   /** When the leases of an earlier process end, in ms since the epoch. */
   now: number;
+  /** Default: off. */
+  events?: EventRecording;
 }
 
 /** The results of a group, and what is wrong with the files of the database. */
@@ -38,7 +42,7 @@ export interface Writer {
 }
 
 /** Opens the database for writing, creates it if there is none, and migrates its schema. It blocks its thread. */
-export function openWriter({ path, now }: WriterOptions): Writer {
+export function openWriter({ path, now, events = 'off' }: WriterOptions): Writer {
   checkWritable(path);
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
@@ -47,12 +51,13 @@ export function openWriter({ path, now }: WriterOptions): Writer {
     // may remain in the gap of a page that was split, until a VACUUM; that blocks every write, so the operator runs it.
     db.exec('PRAGMA secure_delete = ON');
     migrateSqlite(db);
-    const writes = prepareWrites(db);
+    const rowsOfEvents = eventRows(events);
+    const writes = prepareWrites(db, rowsOfEvents);
     const emptyLog = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
     // Only one process uses the database, so that every lease is of a process that has ended.
     writes.endLeases(now);
     const carryOut = ({ name, args }: Write) => (writes[name] as (...args: unknown[]) => unknown)(...args);
-    const damage = watchDamage(prepareRehearsal(db, writes));
+    const damage = watchDamage(prepareRehearsal(db, writes, rowsOfEvents));
     const findFault = watchFiles(path);
     return {
       commit(group) {

@@ -1,29 +1,28 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
 import type { Suppression } from '../../domain/suppression.ts';
-import type { IdempotencyRecord, Inserted, StoredAnswer } from '../store.ts';
+import type { StoredAnswer } from '../store.ts';
 import { prepareAllowanceWrites } from './allowance-writes.ts';
 import { prepareClaims } from './claims.ts';
+import type { EventRows } from './event-rows.ts';
+import { prepareEventWrites, prepareRecordEvents } from './event-statements.ts';
 import { prepareKeyWrites } from './key-writes.ts';
-import { changingNames, paymentNames, preparePhone, suppressValues, type Values } from './rows.ts';
+import { prepareInsert } from './payment-insert.ts';
+import { changingNames, type Values } from './rows.ts';
 import { prepareIsSuppressed, prepareSuppressionWrites } from './suppression-statements.ts';
+import { prepareSettlements } from './webhook-settlements.ts';
 
 /**
  * The writes, each within the caller's transaction. Arguments and results can be cloned, because they come from another thread
  * and go back to it. Times are ms since the epoch and arguments, so that the clock is read in one place.
  */
-export function prepareWrites(db: DatabaseSync) {
+export function prepareWrites(db: DatabaseSync, rowsOfEvents: EventRows = () => []) {
   const keys = prepareKeyWrites(db);
-  const findPhone = preparePhone(db);
   const isSuppressed = prepareIsSuppressed(db);
   const suppressions = prepareSuppressionWrites(db);
+  const recordEvents = prepareRecordEvents(db);
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
 
-  const insertPayment = db.prepare(
-    `INSERT INTO payments (${paymentNames.join(', ')}) VALUES (${marks(paymentNames)})`,
-  );
-  const customerAt = paymentNames.indexOf('customer_id');
-  const phoneAt = paymentNames.indexOf('phone');
   const updatePayment = db.prepare(
     `UPDATE payments SET (${changingNames.join(', ')}) = (${marks(changingNames)}) WHERE payment_id = ? AND fence = ?`,
   );
@@ -51,17 +50,7 @@ export function prepareWrites(db: DatabaseSync) {
   const deletePhone = db.prepare('DELETE FROM customers WHERE customer_id = ?');
 
   return {
-    /** Inserts the payment unless the key is known. */
-    insert(payment: Values, record: IdempotencyRecord | undefined, created_at: number): Inserted {
-      const known = record && keys.find(record.key);
-      if (known) return { known };
-      const phone = (payment[phoneAt] as string | null) ?? findPhone(payment[customerAt] as string) ?? null;
-      const isRefused = phone !== null && isSuppressed(phone);
-      const row = payment.with(phoneAt, phone);
-      insertPayment.run(...(isRefused ? suppressValues(row) : row));
-      if (record) keys.insert(isRefused ? { ...record, answer: null } : record, created_at);
-      return isRefused ? { phone, suppressed: true } : { phone };
-    },
+    insert: prepareInsert(db, { keys, isSuppressed, recordEvents }, rowsOfEvents),
 
     /**
      * Writes nothing if the fencing token is another one, or if an SMS to this recipient was begun and it is suppressed. `learned`
@@ -72,11 +61,13 @@ export function prepareWrites(db: DatabaseSync) {
       answer: (StoredAnswer & Pick<Payment, 'payment_id'>) | undefined,
       recipient: string | null = null,
       learned?: Suppression,
+      events?: Values[],
     ): 'updated' | 'lease_lost' | 'suppressed' {
       if (recipient !== null && isSuppressed(recipient)) return 'suppressed';
       if (updatePayment.run(...changed).changes === 0) return 'lease_lost';
       if (answer) keys.setAnswer(answer.payment_id, answer);
       if (learned) suppressions.putSuppression(learned);
+      recordEvents(events);
       return 'updated';
     },
 
@@ -88,9 +79,11 @@ export function prepareWrites(db: DatabaseSync) {
       changed: Values,
       was: Pick<Payment, 'updated_at'> & { due_at: number | null },
       learned: Suppression | undefined,
+      events?: Values[],
     ): boolean {
       if (amendPayment.run(...changed, was.due_at, was.updated_at).changes === 0) return false;
       if (learned) suppressions.putSuppression(learned);
+      recordEvents(events);
       return true;
     },
 
@@ -99,6 +92,8 @@ export function prepareWrites(db: DatabaseSync) {
     ...prepareClaims(db),
     ...prepareAllowanceWrites(db),
     ...suppressions,
+    ...prepareEventWrites(db),
+    ...prepareSettlements(db),
 
     putPhone: (customer_id: string, phone: string) => void putPhone.run({ customer_id, phone }),
     deletePhone: (customer_id: string): boolean => deletePhone.run(customer_id).changes > 0,

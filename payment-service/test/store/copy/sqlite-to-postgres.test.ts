@@ -176,6 +176,8 @@ describe('copySqliteToPostgres', () => {
       'attempts running': 1n,
       idempotency_keys: 3n,
       suppressions: 2n,
+      events: 0n,
+      'events pending': 0n,
       sms_days: 1n,
       sms_recipient_hours: 3n,
       'sum of amount_minor': BigInt(Number.MAX_SAFE_INTEGER) + 34n,
@@ -216,6 +218,7 @@ describe('copySqliteToPostgres', () => {
     const [path, url] = [await grow(), await newDatabase()];
     const db = new DatabaseSync(path);
     db.exec(`
+      DROP TABLE events;
       DROP TABLE suppressions;
       DROP TABLE sms_days;
       DROP TABLE sms_recipient_hours;

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { createLogger } from 'service-kit/http/start.ts';
-import { expect, inject, onTestFinished, test } from 'vitest';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../../../../test/postgres-server.ts';
 import { flushCounters, recordPrepared, rowsRead, scansOf } from '../../../../test/prepared-plans.ts';
 import { newSuppression } from '../../../src/domain/suppression.ts';
@@ -8,10 +8,11 @@ import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { everything, paymentNumber, recordOf } from '../store-contract.ts';
 
+const log = createLogger({ level: 'silent' });
 const payments = 50_000;
 const tables = [
   ...['payments', 'attempts', 'idempotency_keys', 'customers', 'suppressions'],
-  ...['sms_days', 'sms_recipient_hours'],
+  ...['sms_days', 'sms_recipient_hours', 'events'],
 ];
 
 /** PostgreSQL plans a prepared statement anew for its first five executions. */
@@ -31,6 +32,15 @@ const load = `
   INSERT INTO customers (customer_id, phone) SELECT 'customer-' || n, '+573000000000' FROM generate_series(1, ${payments}) AS n;
   INSERT INTO suppressions (suppression_id, phone, source, reason, created_at)
   SELECT 'sup_old' || n, '+59' || n, 'opt_out', 'STOP', now() FROM generate_series(1, 5000) AS n;
+  INSERT INTO events (event_id, payment_id, type, data, created_at, delivery_status, due_at)
+  SELECT 'evt_old' || n, 'old_' || n, 'payment.notification.sent', '{}', now(), 'delivered', NULL
+  FROM generate_series(1, ${payments}) AS n;
+  INSERT INTO events (event_id, payment_id, type, data, created_at, delivery_status, due_at)
+  SELECT 'evt_due' || n, 'old_' || n, 'payment.notification.sent', '{}', now(), 'pending', now() + n * interval '1 day'
+  FROM generate_series(1, 100) AS n;
+  INSERT INTO events (event_id, payment_id, type, data, created_at, delivery_status, tries)
+  SELECT 'evt_dead' || n, 'old_' || n, 'payment.notification.sent', '{}', now() - interval '1 day', 'dead', 8
+  FROM generate_series(1, 100) AS n;
   INSERT INTO sms_days (day, segments, latest_block) SELECT 'day-' || n, 1, 1 FROM generate_series(1, ${payments}) AS n;
   INSERT INTO sms_recipient_hours (hour, phone, segments)
   SELECT '2026-03-01T11', '+57' || n, 1 FROM generate_series(1, ${payments}) AS n`;
@@ -46,7 +56,7 @@ test.each([
   async (_, before) => {
     const url = await createDatabase(inject('postgresPort'));
     const prepared = recordPrepared();
-    const store = await openPostgresStore({ url, leaseMs: 60_000, log: createLogger({ level: 'silent' }) });
+    const store = await openPostgresStore({ url, leaseMs: 60_000, events: 'webhooks', log });
     onTestFinished(() => store.close());
     const client = new pg.Client(url);
     await client.connect();
@@ -63,12 +73,21 @@ test.each([
     for (const [name, statement] of prepared) found[name] = await scansOf(name, statement);
     const scans = Object.entries(found).flatMap(([name, of]) => of.map((scan) => `${name}: ${scan}`));
     expect(scans.filter((scan) => /Seq Scan|Bitmap/.test(scan))).toEqual([]);
-    // Only a page of all payments or suppressions has no condition: it reads the index in its order up to the limit.
+    // Only a page has no condition, which reads an index in its order up to the limit, or what reads all that is pending or dead.
     expect(scans.filter((scan) => scan.endsWith('without a condition'))).toEqual([
       'page : Index Scan on payments without a condition',
       'list_suppressions: Index Scan on suppressions without a condition',
+      'list_webhooks all: Index Scan on events without a condition',
+      'list_webhooks pending: Index Scan on events without a condition',
+      'list_webhooks pending after: Index Scan on events without a condition',
+      'list_webhooks delivered: Index Scan on events without a condition',
+      'list_webhooks dead: Index Scan on events without a condition',
+      'count_webhooks: Index Only Scan on events without a condition',
+      'count_webhooks: Index Scan on events without a condition',
+      'replay_dead_webhooks: Index Scan on events without a condition',
+      'delete_events: Index Scan on events without a condition',
     ]);
-    expect(prepared.size).toBeGreaterThanOrEqual(39);
+    expect(prepared.size).toBeGreaterThanOrEqual(56);
 
     await flushCounters(prepared);
     const read = await rowsRead(client, tables);
@@ -79,6 +98,63 @@ test.each([
     expect(now.idx - read.idx).toBeLessThan(3000); // eight pages of a hundred payments, with their attempts
   },
 );
+
+describe('given a replica that began on an empty table and 100 000 deliveries of events that are pending', () => {
+  /** Two events each of 50 000 payments, the first of them due at `first`, and then one of another payment. */
+  const loadPending = (first: string) => `
+    INSERT INTO events (event_id, payment_id, type, data, created_at, delivery_status, tries, due_at)
+    SELECT 'evt_' || lpad(n::text, 8, '0'), 'old_' || n / 2, 'payment.notification.sent', '{}', now(), 'pending', 1,
+           CASE n % 2 WHEN 0 THEN ${first} ELSE now() - interval '1 hour' END + n * interval '1 ms'
+    FROM generate_series(2, 100001) AS n;
+    INSERT INTO events (event_id, payment_id, type, data, created_at, delivery_status, due_at)
+    SELECT 'evt_last', 'pmt_last', 'payment.notification.sent', '{}', now(), 'pending', now() - interval '1 minute'`;
+
+  async function openLoaded(first: string) {
+    const url = await createDatabase(inject('postgresPort'));
+    const prepared = recordPrepared();
+    const store = await openPostgresStore({ url, leaseMs: 60_000, events: 'webhooks', log });
+    onTestFinished(() => store.close());
+    for (let number = 0; number < executions; number += 1) await useEvents(store, number);
+    const client = new pg.Client(url);
+    await client.connect();
+    onTestFinished(() => client.end());
+    await client.query(loadPending(first));
+    return {
+      store,
+      rowsOf: async (use: () => Promise<unknown>) => {
+        await flushCounters(prepared);
+        const before = await rowsRead(client, ['events']);
+        await use();
+        await flushCounters(prepared);
+        const after = await rowsRead(client, ['events']);
+        expect(after.seq - before.seq).toBe(0);
+        return after.idx - before.idx;
+      },
+    };
+  }
+  const claim = async (store: Store) => {
+    const claimed = await store.claimWebhooks(10, 60_000);
+    return claimed.map(({ event_id }) => ({ event_id, tries: 1, status: 'delivered' as const }));
+  };
+
+  test('a claim reads few of them, and so does the end of their tries', async () => {
+    const { store, rowsOf } = await openLoaded("now() - interval '1 hour'");
+    const read = await rowsOf(async () => {
+      const claimed = await claim(store);
+      expect(claimed).toHaveLength(10);
+      await store.settleWebhooks(claimed);
+    });
+    expect(read).toBeLessThan(300);
+  });
+
+  test('those whose payment has an earlier one that waits are read by one claim, and not by the next', {
+    timeout: 60_000,
+  }, async () => {
+    const { store, rowsOf } = await openLoaded("now() + interval '1 hour'");
+    expect((await claim(store)).map(({ event_id }) => event_id)).toEqual(['evt_last']);
+    expect(await rowsOf(() => claim(store))).toBeLessThan(10);
+  });
+});
 
 const suppressionOf = (phone: string) =>
   newSuppression({ phone, source: 'opt_out', reason: 'STOP', provider: 'Twilio', payment_id: null });
@@ -127,5 +203,24 @@ async function useEverything(store: Store, number: number): Promise<void> {
   await store.takeOfRecipient({ hour: '2026-03-01T12', phone: `+57300000000${number}`, cap: 9, segments: 1 });
   await store.deleteCounts({ day: '2026-01-01', hour: '2026-01-01T12' }, 10);
   await store.countHeld();
+  await useEvents(store, number);
   await store.check();
+}
+
+async function useEvents(store: Store, number: number): Promise<void> {
+  await store.insert(paymentNumber(1000 + number, { notification_status: 'held', reason: 'phone_unknown' }));
+  const page = await store.readEvents({ after: undefined, limit: 10 });
+  await store.readEvents({ after: page?.position, limit: 10 });
+  const ids = (await store.claimWebhooks(10, 60_000)).map(({ event_id }) => event_id);
+  const dead = { tries: 0, status: 'dead', reason: 'http_404' } as const;
+  await store.settleWebhooks(ids.map((event_id) => ({ ...dead, event_id })));
+  const [event_id = ''] = ids;
+  for (const status of [undefined, 'pending', 'delivered', 'dead'] as const) {
+    await store.listWebhooks({ status, limit: 10, starting_after: undefined });
+    await store.listWebhooks({ status, limit: 10, starting_after: event_id });
+  }
+  await store.countWebhooks();
+  await store.replayWebhook(event_id);
+  await store.replayDeadWebhooks(Date.now() - 60_000, 10);
+  await store.deleteEvents(Date.now() - 60_000, 10);
 }

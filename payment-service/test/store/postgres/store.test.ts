@@ -8,8 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinishe
 import { startTcpProxy } from '../../../../test/doubles/tcp-proxy.ts';
 import { createDatabase, type PostgresServer, startPostgres } from '../../../../test/postgres-server.ts';
 import type { Attempt, Payment } from '../../../src/domain/payment.ts';
+import type { EventRecording } from '../../../src/store/events.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { describeEvents } from '../event-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -33,20 +35,22 @@ beforeAll(async () => {
     ALTER DATABASE ${new URL(url).pathname.slice(1)} SET search_path = public, fake, pg_catalog`);
 });
 afterAll(() => shared.client.end());
-async function openEmpty(leaseMs: number): Promise<Store> {
-  const store = await openPostgresStore({ url: shared.url, leaseMs, log });
+async function openEmpty(leaseMs: number, events: EventRecording = 'off'): Promise<Store> {
+  const store = await openPostgresStore({ url: shared.url, leaseMs, events, log });
   await shared.client.query(
-    'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours',
+    'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours, events',
   );
   return store;
 }
 
 describeSuppressions('PostgreSQL', openEmpty);
-describeStore('PostgreSQL', openEmpty, async (now) => {
+async function setClock(now: number | undefined): Promise<void> {
   await shared.client.query('DELETE FROM fake.clock');
   if (now !== undefined)
     await shared.client.query('INSERT INTO fake.clock VALUES ($1)', [new Date(now).toISOString()]);
-});
+}
+describeStore('PostgreSQL', openEmpty, setClock);
+describeEvents('PostgreSQL', openEmpty, setClock);
 
 async function open(url: string): Promise<Store> {
   const store = await openPostgresStore({ url, leaseMs, log });
@@ -78,7 +82,7 @@ describe('the schema', () => {
     for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
     const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions ORDER BY owner');
     expect(rows).toEqual([
-      { owner: 'payment-service', version: 7, runs_beside: 6 },
+      { owner: 'payment-service', version: 8, runs_beside: 6 },
       { owner: 'replicas', version: 1, runs_beside: 0 },
     ]);
   });

@@ -25,6 +25,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Payment } from '../../../src/domain/payment.ts';
+import type { EventRecording } from '../../../src/store/events.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, type FaultObserver, type Store, StoreUnavailable } from '../../../src/store/store.ts';
@@ -36,9 +37,9 @@ const leaseMs = 10_000;
 const newPath = () => join(directory, randomUUID(), 'payments.db');
 
 /** A store that is closed at the end of the test, unless the test has closed it. */
-async function open(path: string) {
+async function open(path: string, events: EventRecording = 'off') {
   const fault = vi.fn<FaultObserver>();
-  const opened = await openSqliteStore({ path, leaseMs, onFault: fault });
+  const opened = await openSqliteStore({ path, leaseMs, events, onFault: fault });
   const closing = () => opened.close();
   let close: typeof closing | undefined = closing;
   const store: Store = {
@@ -174,10 +175,10 @@ describe('given damaged pages', () => {
   const customer_id = '123';
 
   /** A store whose trees have several pages each, all in the database file. */
-  async function openGrown(): Promise<{ path: string; store: Store }> {
+  async function openGrown(events: EventRecording = 'webhooks'): Promise<{ path: string; store: Store }> {
     const path = newPath();
-    const first = await openSqliteStore({ path, leaseMs });
-    const all = Array.from({ length: 400 }, (_, number) =>
+    const first = await openSqliteStore({ path, leaseMs, events: 'webhooks' });
+    const all = Array.from({ length: 800 }, (_, number) =>
       paymentNumber(number, {
         customer_id,
         notification_status: number % 2 ? 'sent' : 'pending',
@@ -187,7 +188,7 @@ describe('given damaged pages', () => {
     );
     await Promise.all(all.map((payment, number) => first.insert(payment, recordOf(`${number}`, payment))));
     await first.close();
-    const { store } = await open(path);
+    const { store } = await open(path, events);
     await store.check();
     const db = new DatabaseSync(path, { timeout: 5000 });
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
@@ -219,6 +220,10 @@ describe('given damaged pages', () => {
     ['payments_due', 0],
     ['idempotency_keys_by_payment', 0],
     ['idempotency_keys_by_age', 0],
+    ['events', 0],
+    ['sqlite_autoindex_events_1', 0],
+    ['events_due', 0],
+    ['events_pending', 0],
   ])('the last of %s, with %i in each byte: the check fails as a payment does', async (name, byte) => {
     const { path, store } = await openGrown();
     const leaves = leavesOf(path, name);
@@ -234,6 +239,13 @@ describe('given damaged pages', () => {
     const sent: Payment = { ...payment, notification_status: 'sent' };
     const writing = store.insert(payment, recordOf('new', payment)).then(() => store.update(sent));
     expect(await refusalOf(writing)).toMatch(/malformed/);
+  });
+
+  test('the events, and none are recorded any more: the check succeeds as a payment does', async () => {
+    const { path, store } = await openGrown('off');
+    for (const leaf of leavesOf(path, 'events')) damage(path, leaf, 0);
+    await store.check();
+    await store.insert(paymentNumber(1000, { notification_status: 'held' }));
   });
 
   test('a page that a key has met, and a rehearsal does not meet: the check fails from then on', async () => {
@@ -253,7 +265,7 @@ describe('given damaged pages', () => {
     await expect(store.find(paymentNumber(7).payment_id)).rejects.toBeInstanceOf(StoreUnavailable);
   });
 
-  test('and none: the check leaves no payment, no key, and as much in the log as a version that is set', async () => {
+  test('and none: the check leaves no payment, no key, no event, and as much in the log as a version that is set', async () => {
     const { path, store } = await openGrown();
     const before = [await store.list(everything), await store.backlog()];
     await store.check();
@@ -263,7 +275,11 @@ describe('given damaged pages', () => {
     expect(readFileSync(`${path}-wal`).length).toBe(length + 24 + 4096);
     expect([await store.list(everything), await store.backlog()]).toEqual(before);
     using db = new DatabaseSync(path, { readOnly: true });
-    expect(db.prepare('SELECT count(*) AS count FROM idempotency_keys').get()).toMatchObject({ count: 400 });
+    expect(db.prepare('SELECT count(*) AS count FROM idempotency_keys').get()).toMatchObject({ count: 800 });
+    expect(db.prepare('SELECT count(*) AS count, max(number) AS number FROM events').get()).toMatchObject({
+      count: 400,
+      number: 400,
+    });
   });
 });
 

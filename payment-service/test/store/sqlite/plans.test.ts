@@ -98,6 +98,65 @@ test('counts of recipients that are old are found by their hour', () => {
   expect(plan?.join()).not.toMatch(/SCAN sms|TEMP B-TREE/);
 });
 
+const stepsTo = (prepareSome: (db: DatabaseSync) => unknown, like: RegExp) =>
+  plansOf(prepareSome, like)[0]?.join();
+
+test('webhook deliveries that are due are found by their due time, and the first of their payment by it', () => {
+  const steps = stepsTo(prepareWrites, /UPDATE events SET due_at = :leased_until/);
+  expect(steps).toMatch(/SEARCH due USING (COVERING )?INDEX events_due \(due_at<\?\)/);
+  expect(steps).toMatch(/SEARCH events USING COVERING INDEX events_pending \(payment_id=\?\)/);
+  expect(steps).not.toMatch(/SCAN|TEMP B-TREE/);
+});
+
+test('what is written about the events of a payment reads no events of other payments', () => {
+  const like = /(INTO|UPDATE) events.* payment_id = (:payment_id|\?2)/s;
+  const plans = plansOf(prepareWrites, like).map((plan) => plan.join());
+  expect(plans).toHaveLength(3);
+  for (const steps of plans) {
+    expect(steps).toMatch(/events USING (COVERING )?INDEX events_pending \(payment_id=\?/);
+    expect(steps).not.toMatch(/SCAN (?!CONSTANT)|TEMP B-TREE/);
+  }
+});
+
+test('tries end by the id of their event', () => {
+  const plans = plansOf(prepareWrites, /UPDATE events.* WHERE event_id = /s);
+  expect(plans).toEqual(Array(5).fill(['SEARCH events USING INDEX sqlite_autoindex_events_1 (event_id=?)']));
+});
+
+test('events that are old are found at the beginning of the feed', () => {
+  const steps = stepsTo(prepareWrites, /DELETE FROM events/);
+  expect(steps).toMatch(/SEARCH events USING INTEGER PRIMARY KEY \(rowid=\?\),LIST SUBQUERY 1,SCAN events$/); // up to its limit
+});
+
+test('dead letters since a time are found by their age, without a sort', () => {
+  const steps = stepsTo(prepareWrites, /delivery_status = 'dead' AND created_at >= /);
+  expect(steps).toMatch(/SEARCH events USING COVERING INDEX events_dead \(created_at>\?\)/);
+  expect(steps).not.toMatch(/SCAN|TEMP B-TREE/);
+});
+
+test('the feed is read from its place on', () => {
+  expect(plansOf(prepareReads, /FROM events WHERE number > /)).toEqual([
+    ['SEARCH events USING INTEGER PRIMARY KEY (rowid>?)'],
+  ]);
+});
+
+test.each([
+  ['pending', 'events_due'],
+  ['dead', 'events_dead'],
+])('webhook deliveries that are %s are listed without a read of the others', (status, index) => {
+  const steps = stepsTo(prepareReads, new RegExp(`INDEXED BY .*delivery_status = '${status}'`, 's'));
+  expect(steps).toMatch(new RegExp(`SCAN events USING COVERING INDEX ${index}`));
+  expect(steps).toMatch(/SEARCH events USING INTEGER PRIMARY KEY \(rowid=\?\)/);
+});
+
+test('webhook deliveries are counted without a read of those that were delivered', () => {
+  const steps = stepsTo(prepareReads, /count\(\*\) AS pending/);
+  expect(steps).toMatch(/SCAN events USING COVERING INDEX events_due/);
+  expect(steps).toMatch(/SCAN events USING COVERING INDEX events_dead/);
+  expect(steps).toMatch(/SEARCH events USING INTEGER PRIMARY KEY \(rowid=\?\)/);
+  expect(steps).not.toMatch(/SCAN events(?! USING COVERING)/);
+});
+
 const planOfPage = (filter: Partial<PaymentQuery>) =>
   plansOf((db) => preparePage(db)({ ...everything, ...filter }))[0];
 

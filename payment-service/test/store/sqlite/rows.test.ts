@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import type { PaymentEvent } from '../../../src/domain/events.ts';
 import type { Payment } from '../../../src/domain/payment.ts';
+import { eventValues, insertedNames } from '../../../src/store/sqlite/event-rows.ts';
 import { changingNames, paymentNames, paymentValues, updateValues } from '../../../src/store/sqlite/rows.ts';
 
 /** A payment each of whose fields has its own name as its value. */
@@ -12,4 +14,8 @@ const due_at = 'due_at' as unknown as number;
 test('the values of a row are in the order of its columns', () => {
   expect(paymentValues(payment, due_at)).toEqual(inJson(paymentNames));
   expect(updateValues(payment, due_at)).toEqual([...inJson(changingNames), 'payment_id', 'fence']);
+  const names = Object.fromEntries(insertedNames.map((name) => [name, name])) as unknown as PaymentEvent;
+  expect(eventValues(names, due_at)).toEqual(
+    insertedNames.map((name) => (name === 'delivery_status' ? 'pending' : name)),
+  );
 });

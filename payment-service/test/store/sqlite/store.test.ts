@@ -13,6 +13,7 @@ import { commitGroup } from '../../../src/store/sqlite/group-commit.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { describeEvents } from '../event-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -23,6 +24,7 @@ const newPath = () => join(directory, `${randomUUID()}.db`);
 
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeEvents('SQLite', (leaseMs, events) => openSqliteStore({ path: newPath(), leaseMs, events }));
 
 describe('durability of the SQLite store', () => {
   test('a stored payment is found after the file is reopened', async () => {
@@ -315,10 +317,10 @@ describe('opening a SQLite store', () => {
     // Counts the migrations that create tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
     write(path);
-    expect(applied()).toBe(5);
+    expect(applied()).toBe(6);
     write(path);
-    expect(applied()).toBe(5);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 13 });
+    expect(applied()).toBe(6);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 14 });
   });
 
   test('given a database of a newer release, throws, and leaves it unchanged', async () => {
@@ -326,7 +328,7 @@ describe('opening a SQLite store', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release supports versions up to 13.',
+      'The database has schema version 99; this release supports versions up to 14.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
