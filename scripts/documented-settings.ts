@@ -42,7 +42,7 @@ const ofStarters: Omit<Setting, 'follows' | 'relation' | 'secret'>[] = [
     defaults: [],
     form: 'a path',
     description:
-      'The file of this machine that docker compose mounts, as NODE_EXTRA_CA_CERTS of the two provider services. The user node of the container has to be allowed to read it.',
+      'The file of this machine that docker compose mounts, as NODE_EXTRA_CA_CERTS of the three services. The user node of the container has to be allowed to read it.',
   },
 ];
 
@@ -94,8 +94,14 @@ function describe(name: string, property: Property): Setting {
     defaults: [],
     follows: property.default === '',
     form: form ?? (values ? alternatives.format(values) : 'text'),
-    relation: settingRelations.find((each) => each.name === name)?.must,
+    relation: relationOf(name),
     description,
     secret: property.secret === true,
   };
 }
+
+const relationOf = (name: string): string | undefined =>
+  settingRelations
+    .filter((each) => each.name === name)
+    .map(({ must }) => must)
+    .join(', ') || undefined;

@@ -16,6 +16,7 @@ const sections: [title: string, names: RegExp][] = [
   ['Calls to the providers', /^(PROVIDER|GATEWAY)_|_PROXY$|^(NODE|CONTAINER)_EXTRA|^ALLOW_MIXED_MODES$/],
   ['Circuit breakers', /^CIRCUIT_/],
   ['Retries and deliveries of a notification', /^(NOTIFICATION|UNKNOWN|UNDELIVERED|RECEIPT|OUTBOX)_/],
+  ['Events and webhooks', /^(EVENTS|WEBHOOK)(_|$)/],
   ['Where SMS may go, and how many', /^(ALLOWED_COUNTRIES|MAX_SMS_)/],
   ['Texts and phones', /^(SMS_|DEFAULT_COUNTRY)/],
   ['Sandboxes', /_(LATENCY_MS|FAILURE_RATE|DELIVERY_MS|LEDGER_FILE)$/],

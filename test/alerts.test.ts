@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { aldeamo, aldeamoPackage, startAldeamoUpstream } from './doubles/aldeamo-upstream.ts';
+import { startMerchant } from './doubles/merchant.ts';
 import { startTwilioUpstream, twilio } from './doubles/twilio-upstream.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
@@ -118,7 +119,12 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
 
   // Alone, because the services of the other tests would slow it down.
   test('given healthy services under load, no alert fires', { timeout }, async () => {
-    await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '20', TWILIO_LATENCY_MS: '20' });
+    await using merchant = await startMerchant();
+    await using trio = await startProcesses({
+      ...merchant.settings,
+      ALDEAMO_LATENCY_MS: '20',
+      TWILIO_LATENCY_MS: '20',
+    });
     await using prometheus = await start(trio);
     await using _load = startLoad(() => payOnce(trio), 50);
     await untilTargetsAreFound(prometheus, 3);
@@ -302,6 +308,34 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     await untilFiring(prometheus, 'PaymentsUnreadable');
     await writeFile(clock, '3600000');
     await untilFiring(prometheus, 'ClockSet');
+  });
+
+  test.concurrent('given a webhook endpoint that fails and then wants nothing more, and an event whose tries have ended, their alerts fire', {
+    timeout,
+  }, async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'alerts-'));
+    const database = join(folder.path, 'payments.db');
+    await using merchant = await startMerchant();
+    merchant.answering = () => 'error';
+    await using trio = await startProcesses({
+      ...merchant.settings,
+      DATABASE_URL: `file:${database}`,
+    });
+    await using prometheus = await start(trio);
+    await using _load = startLoad(() => payOnce(trio));
+    await untilFiring(prometheus, 'WebhooksLate');
+    {
+      using db = new DatabaseSync(database, { timeout: 5000 });
+      db.exec(
+        "UPDATE events SET delivery_status = 'dead', reason = 'http_500', due_at = NULL WHERE number = (SELECT min(number) FROM events)",
+      );
+    }
+    await untilFiring(prometheus, 'WebhookDeadLetters');
+    // The next probe of an open circuit may be a minute away; a process that starts begins with a closed one.
+    merchant.answering = () => 'gone';
+    await trio.kill('payment-service');
+    await trio.start('payment-service');
+    await untilFiring(prometheus, 'WebhookEndpointStopped');
   });
 
   test('each alert was provoked above', async () => {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { startMerchant } from './doubles/merchant.ts';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
 import { scanForLeaks } from './leaks.ts';
@@ -20,7 +21,12 @@ test.skipIf(without)(
   `Prometheus counts the payments, evaluates each alert, and has samples for each panel${why}`,
   { timeout: 60_000 },
   async () => {
-    await using trio = await startProcesses({ ALDEAMO_LATENCY_MS: '5', TWILIO_LATENCY_MS: '5' });
+    await using merchant = await startMerchant();
+    await using trio = await startProcesses({
+      ...merchant.settings,
+      ALDEAMO_LATENCY_MS: '5',
+      TWILIO_LATENCY_MS: '5',
+    });
     await using prometheus = await startPrometheus(trio);
     const payments = trio.url('payment-service');
     const ask = async (query: string) =>
@@ -50,6 +56,17 @@ test.skipIf(without)(
     expect(await ask('paysms_circuit_state{provider="Aldeamo"} == 1')).toEqual([['Aldeamo', 1]]);
     expect(await ask('paysms_circuit_state{provider="Aldeamo",state="open"}')).toEqual([['Aldeamo', 1]]);
     expect(await ask('paysms_notification_backlog')).toEqual([['', 0]]);
+    await eventually(
+      () => ask('paysms_webhook_tries_total{result="delivered"}'),
+      ([delivered]) => delivered?.[1] === 10,
+      10_000,
+    );
+    expect(await ask('paysms_webhook_endpoint_state{state="closed"}')).toEqual([['closed', 1]]);
+    await eventually(
+      () => ask('paysms_webhook_backlog'),
+      ([backlog]) => backlog?.[1] === 0,
+      10_000,
+    );
     await eventually(
       async () => JSON.stringify((await ask('paysms_gateway_sends_total{outcome="accepted"}')).sort()),
       (sends) => sends === JSON.stringify(accepted),

@@ -1,9 +1,9 @@
+import { wrongWayOut } from 'service-kit/client/way-out-settings.ts';
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
 import { followHost, milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
 import { wrongPassword } from 'service-kit/postgres/database-settings.ts';
 import { credential } from 'service-kit/provider/credential-settings.ts';
 import { deliveryMs, providerSettings } from 'service-kit/provider/settings.ts';
-import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
 
 export const aldeamoConfigSchema = z

@@ -14,6 +14,7 @@ import { createDelivery } from './delivery/delivery.ts';
 import type { Notifier } from './delivery/notifier.ts';
 import { type OutboxOptions, startOutbox } from './delivery/outbox.ts';
 import { createNotificationRetry } from './delivery/retry-notification.ts';
+import { toStoreProblem } from './delivery/store-unavailable.ts';
 import type { PaymentObserver } from './domain/payment.ts';
 import { longestWaitMs, type RetryPolicy } from './domain/retry-policy.ts';
 import { parseWithAmountAsText } from './http/amount-as-text.ts';
@@ -26,7 +27,6 @@ import type { RequestRules } from './http/payment-request.ts';
 import { registerPayments } from './http/payments.ts';
 import { registerReceipts } from './http/receipts.ts';
 import { registerNotificationRetry } from './http/retry-notification-route.ts';
-import { toStoreProblem } from './http/store-unavailable.ts';
 import { registerSuppressions } from './http/suppressions.ts';
 import { type LiveViewSources, registerLiveView } from './live/live.ts';
 import { createLivePage } from './live/page-files.ts';
@@ -38,7 +38,9 @@ import { countPayments } from './metrics/payments.ts';
 import { exportCircuits, exportModes } from './metrics/providers.ts';
 import { countReceipts } from './metrics/receipts.ts';
 import { exportStore } from './metrics/store.ts';
+import { countWebhookTries, exportWebhooks } from './metrics/webhooks.ts';
 import type { Store } from './store/store.ts';
+import { type EventOptions, registerMerchantEvents } from './webhooks/merchant-events.ts';
 
 export interface Dependencies {
   store: Store;
@@ -50,6 +52,8 @@ export interface Dependencies {
   /** Those that the notifier has as well. */
   bounds: Bounds;
   rules: RequestRules;
+  /** What is recorded of the changes of payments, and delivered to the merchant. */
+  events: EventOptions;
   outbox: Pick<OutboxOptions, 'concurrency' | 'ratePerSecond' | 'keyRetentionMs' | 'paymentRetentionMs'>;
   /** The registry of GET /metrics. The metrics of payments, circuits and store are added to it. */
   metrics: Registry;
@@ -85,7 +89,19 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   exportModes(metrics, notifier.report);
   exportStore(metrics, store);
   exportClock(metrics, clock);
-  const observers = [countPayments(metrics), countReceipts(metrics), measureObjectives(metrics)];
+  const events = registerMerchantEvents(server, {
+    ...dependencies.events,
+    store,
+    observe: countWebhookTries(metrics, dependencies.events.webhooks?.timeoutMs),
+    log: logger,
+  });
+  exportWebhooks(metrics, store, events.report);
+  const observers = [
+    countPayments(metrics),
+    countReceipts(metrics),
+    measureObjectives(metrics),
+    events.onChange,
+  ];
   const storeView = createStoreView(store);
   const replica = dependencies.replica.name;
   const replicas = createReplicas({
@@ -123,6 +139,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
 
   const outbox = startOutbox({
     ...dependencies.outbox,
+    eventRetentionMs: dependencies.events.retentionMs,
     longestWaitMs: longestWaitMs(policy),
     store,
     delivery,
@@ -141,9 +158,10 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   server.stopping.addEventListener('abort', () => {
     void outbox.stop();
     void asks.stop();
+    void events.stop();
   });
   server.addHook('onClose', async () => {
-    await Promise.all([outbox.stop(), asks.stop()]);
+    await Promise.all([outbox.stop(), asks.stop(), events.stop()]);
     await delivery.drain();
     await notifier.close();
     await replicas.close();

@@ -15,6 +15,7 @@ import type { RetryPolicy } from './domain/retry-policy.ts';
 import type { RequestRules } from './http/payment-request.ts';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './providers/circuit-breaker.ts';
 import { settingRelations } from './setting-relations.ts';
+import { webhookSettings, wrongWebhooks } from './webhooks/webhook-settings.ts';
 
 export const paymentConfigSchema = z
   .object({
@@ -150,10 +151,12 @@ export const paymentConfigSchema = z
     PAYMENT_RETENTION_MS: wholeNumber({ min: 0, max: 315_576_000_000 })
       .default(0)
       .describe('How long after the payment its text and phone are redacted, up to ten years. 0: never.'),
+    ...webhookSettings(),
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN']));
     issues.push(...wrongDatabase(value));
+    issues.push(...wrongWebhooks(value));
     for (const { name, must, isBroken } of settingRelations)
       if (isBroken(value)) issues.push({ code: 'custom', path: [name], message: must, input: value[name] });
   })

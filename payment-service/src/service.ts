@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { trustExtraAuthorities } from 'service-kit/client/extra-authorities.ts';
 import { createHttpClient } from 'service-kit/client/http-client.ts';
 import { accessOptions } from 'service-kit/http/access-settings.ts';
 import { serviceHeaders } from 'service-kit/http/credentials.ts';
@@ -27,6 +28,8 @@ import { createProviderClient } from './providers/provider-client.ts';
 import { createProviderModes } from './providers/provider-modes.ts';
 import { openStore } from './store/open-store.ts';
 import { createReopeningStore } from './store/reopening-store.ts';
+import { createEndpoint } from './webhooks/endpoint.ts';
+import { endpointOptions, recordingOf } from './webhooks/webhook-settings.ts';
 
 /** payment-service, put together from its configuration. */
 export const paymentService: Service<typeof paymentConfigSchema> = {
@@ -34,12 +37,15 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
   configSchema: paymentConfigSchema,
   leaseMs: (config) => config.NOTIFICATION_LEASE_MS,
   build: async (config, logger, metrics) => {
+    trustExtraAuthorities(config.NODE_EXTRA_CA_CERTS);
     const limits = {
       timeoutMs: config.PROVIDER_TIMEOUT_MS,
       maxConcurrency: config.PROVIDER_MAX_CONCURRENCY,
       headers: serviceHeaders(config.SERVICE_TOKEN),
     };
     const databaseUrl = storeUrl(config);
+    const recording = recordingOf(config);
+    const webhook = endpointOptions(config);
     const policy = retryPolicy(config);
     const leaseMs = config.NOTIFICATION_LEASE_MS;
     const onUnreadable = countUnreadable(metrics);
@@ -57,6 +63,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
           leaseMs,
           log: logger,
           replicaName: config.REPLICA_NAME,
+          events: recording,
           onUnreadable,
         });
         await recallLive(opened, modes).catch((err: unknown) =>
@@ -107,6 +114,15 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       clock,
       bounds,
       rules: requestRules(config),
+      events: {
+        recording,
+        retentionMs: config.EVENTS_RETENTION_MS,
+        webhooks: webhook && {
+          endpoint: createEndpoint({ ...webhook, log: logger }),
+          concurrency: webhook.concurrency,
+          timeoutMs: webhook.timeoutMs,
+        },
+      },
       outbox: {
         concurrency: config.OUTBOX_CONCURRENCY,
         ratePerSecond: config.OUTBOX_RATE_PER_SECOND,

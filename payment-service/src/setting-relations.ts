@@ -14,6 +14,8 @@ interface Values {
   NOTIFICATION_TTL_MS: number;
   IDEMPOTENCY_RETENTION_MS: number;
   PAYMENT_RETENTION_MS: number;
+  WEBHOOK_URL?: string | undefined;
+  EVENTS_RETENTION_MS: number;
 }
 
 /**
@@ -63,5 +65,17 @@ export const settingRelations: { name: Name; must: string; isBroken(value: Value
     isBroken: (value) =>
       value.PAYMENT_RETENTION_MS > 0 &&
       value.PAYMENT_RETENTION_MS < Math.max(value.NOTIFICATION_TTL_MS, value.IDEMPOTENCY_RETENTION_MS),
+  },
+  {
+    // Tries have three seconds to end, and what became of them is recorded after that.
+    name: 'STOP_TIMEOUT_MS',
+    must: 'must be more than 5000 with WEBHOOK_URL',
+    isBroken: (value) => value.WEBHOOK_URL !== undefined && value.STOP_TIMEOUT_MS <= 5000,
+  },
+  {
+    // Two days: the tries of a delivery take up to 31 hours, and what remains is to replay a dead letter.
+    name: 'EVENTS_RETENTION_MS',
+    must: 'must be at least 172800000 with WEBHOOK_URL',
+    isBroken: (value) => value.WEBHOOK_URL !== undefined && value.EVENTS_RETENTION_MS < 172_800_000,
   },
 ];

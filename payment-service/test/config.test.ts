@@ -342,8 +342,14 @@ test.each([
   expect(passed.sort()).toEqual(expected.sort());
 });
 
-test('docker-compose.yml mounts no file that the shell has for other programs', () => {
-  const compose = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
+test.each([
+  'docker-compose.yml',
+  'docker-compose.scale.yml',
+])('%s mounts the certificates for payment-service, and no file that the shell has for other programs', (file) => {
+  const compose = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  expect(compose.split('\n  payment-service:\n')[1]?.split(/\n {2}\S/)[0]).toContain(
+    '/certificates/extra.pem',
+  );
   const mounted = [...compose.matchAll(/^ *source: \W+(\w+)/gm)].map(([, variable]) => variable);
   expect(mounted).toEqual(['CONTAINER_EXTRA_CA_CERTS']);
 });
@@ -358,14 +364,19 @@ describe('a way out that the shell has for other programs', () => {
       TWILIO_FROM: '+15005550006',
     },
   };
+  const webhooks = {
+    WEBHOOK_URL: 'https://shop.example/payments',
+    WEBHOOK_SECRETS: `whsec_${Buffer.alloc(32, 'k').toString('base64')}`,
+  };
 
   test.each([
-    ['Aldeamo', aldeamoConfigSchema, live.Aldeamo],
-    ['Twilio', twilioConfigSchema, live.Twilio],
-  ])('does not keep the sandbox of %s from starting, but a live service', (_provider, schema, credentials) => {
+    ['the sandbox of Aldeamo from starting, but a live service', aldeamoConfigSchema, live.Aldeamo],
+    ['the sandbox of Twilio from starting, but a live service', twilioConfigSchema, live.Twilio],
+    ['payment-service from starting, but one with webhooks', paymentConfigSchema, webhooks],
+  ])('does not keep %s', (_service, schema, credentials) => {
     const readWith = (env: Record<string, string>) => readConfiguration(schema as z.ZodType, env);
     expect(readWith(wayOut)).toMatchObject(wayOut);
-    expect(readWith(credentials)).toMatchObject(credentials);
+    expect(() => readWith(credentials)).not.toThrow();
     const refused = () => readWith({ ...credentials, ...wayOut });
     expect(refused).toThrow(/HTTPS_PROXY: must be an http:\/\/ or https:\/\/ URL/);
     expect(refused).toThrow(/NODE_EXTRA_CA_CERTS: must be a file with certificates/);

@@ -26,7 +26,9 @@ import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 import type { ProviderReport } from '../src/providers/circuit-report.ts';
 import type { FoundMessage, QueriedOutcome } from '../src/providers/provider-answer.ts';
 import type { ProviderState } from '../src/providers/provider-client.ts';
+import type { EventRecording } from '../src/store/events.ts';
 import type { Store } from '../src/store/store.ts';
+import type { Endpoint } from '../src/webhooks/endpoint.ts';
 import { createMemoryStore } from './store/memory-store.ts';
 
 export const body = { amount: 100, customer_id: '123' };
@@ -111,6 +113,10 @@ export interface FixtureOptions {
   bounds?: Partial<BoundsOptions>;
   /** In place of the one in memory, which is returned. The app closes it. */
   store?: Store;
+  /** What is recorded, and for how long, in ms. */
+  events?: { recording: EventRecording; retentionMs?: number };
+  /** The answers of the merchant's endpoint. Without it there is none. */
+  webhook?: Endpoint['post'];
 }
 
 export const day = 86_400_000;
@@ -135,6 +141,8 @@ export async function build({
   access = { credentials: [] },
   bounds: boundsOptions = {},
   store: given,
+  events: { recording, retentionMs = 30 * day } = { recording: 'off' },
+  webhook,
 }: FixtureOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger(
@@ -143,7 +151,7 @@ export async function build({
   );
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
-  const memory = createMemoryStore({ leaseMs: 15_000 });
+  const memory = createMemoryStore({ leaseMs: 15_000, events: recording });
   const store: Store = given ?? memory;
   const policy: RetryPolicy = {
     baseMs: day,
@@ -175,6 +183,7 @@ export async function build({
     clock,
     bounds,
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, maxTtlSeconds: 86_400, ...rules },
+    events: { recording, retentionMs, webhooks: webhook && webhooksOf(webhook) },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,
     deadlineMs: 3000,
@@ -192,6 +201,12 @@ export async function build({
   });
   return { app, store: memory, clients, sandboxes, calls, lines };
 }
+
+const webhooksOf = (post: Endpoint['post']) => ({
+  endpoint: { host: 'shop.example', post, close: async () => {} },
+  concurrency: 32,
+  timeoutMs: 15_000,
+});
 
 /** Delays a provider's calls until `letGo`, which ends all of them with the same outcome. */
 export function hold(client: ReturnType<typeof fakeClient>) {

@@ -1,8 +1,8 @@
+import { wrongWayOut } from 'service-kit/client/way-out-settings.ts';
 import { wrongCredentials } from 'service-kit/http/access-settings.ts';
 import { followHost, milliseconds, missing, serviceUrl, share } from 'service-kit/http/configuration.ts';
 import { wrongPassword } from 'service-kit/postgres/database-settings.ts';
 import { deliveryMs, providerSettings } from 'service-kit/provider/settings.ts';
-import { wrongWayOut } from 'service-kit/provider/way-out-settings.ts';
 import { z } from 'zod';
 import { apiKeySecret, authToken, sender, sid } from './account-settings.ts';
 import { isTwilioItself, publicUrl, whyNotPublic } from './public-url.ts';

@@ -25,6 +25,8 @@ export interface OutboxOptions {
   keyRetentionMs: number;
   /** How long text and phone of a payment are stored, in ms; 0: for ever. */
   paymentRetentionMs: number;
+  /** How long an event is in the feed, in ms. */
+  eventRetentionMs: number;
   /** No notification is due later than this, in ms. */
   longestWaitMs: number;
   clock: Pick<ClockWatch, 'mayExpire'>;
@@ -40,6 +42,7 @@ const deletedAtATime = 1000;
 const broughtForwardAtATime = 1000;
 const bringForwardEveryMs = 60_000;
 const deleteCountsEveryMs = 60_000;
+const deleteEventsEveryMs = 60_000;
 /** Counts of days are kept for a week, because they are few, and the clock may be set back. */
 const countedDaysMs = 7 * dayMs;
 /** Counts of recipients have phones, and are deleted an hour after their own. */
@@ -47,7 +50,7 @@ const countedHoursMs = hourMs;
 
 export function startOutbox(options: OutboxOptions): Outbox {
   const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, paymentRetentionMs } = options;
-  const { longestWaitMs, clock, log } = options;
+  const { eventRetentionMs, longestWaitMs, clock, log } = options;
   const perTick = (ratePerSecond * tickMs) / 1000;
   /** Tokens of the rate limiter. Unused whole tokens are dropped; the fraction is carried over. */
   let tokens = 0;
@@ -55,6 +58,8 @@ export function startOutbox(options: OutboxOptions): Outbox {
   let broughtForwardAt = Number.NEGATIVE_INFINITY;
   /** When no old counts were left, in ms since the epoch. */
   let countsDeletedAt = Number.NEGATIVE_INFINITY;
+  /** When no old events were left, in ms since the epoch. */
+  let eventsDeletedAt = Number.NEGATIVE_INFINITY;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
   const pause = (ms: number) => delay(ms, undefined, { signal: stopping.signal }).catch(() => {});
@@ -106,10 +111,18 @@ export function startOutbox(options: OutboxOptions): Outbox {
   async function deleteOld(): Promise<number> {
     const now = Date.now();
     if (!clock.mayExpire()) return 0; // after `now` was read, because the clock may be set between the two
-    const counts = await deleteCounts(now);
+    const deleted = (await deleteCounts(now)) + (await deleteEvents(now));
     const keys = await store.deleteKeys(now - keyRetentionMs, deletedAtATime);
-    if (paymentRetentionMs === 0) return counts + keys;
-    return counts + keys + (await store.redact(now - paymentRetentionMs, deletedAtATime));
+    if (paymentRetentionMs === 0) return deleted + keys;
+    return deleted + keys + (await store.redact(now - paymentRetentionMs, deletedAtATime));
+  }
+
+  /** Looks once a minute, also while none are recorded: they may have been. Goes on until none is old. */
+  async function deleteEvents(now: number): Promise<number> {
+    if (now >= eventsDeletedAt && now - eventsDeletedAt < deleteEventsEveryMs) return 0;
+    const count = await store.deleteEvents(now - eventRetentionMs, deletedAtATime);
+    if (count === 0) eventsDeletedAt = now;
+    return count;
   }
 
   /** Looks once a minute, also while there is no limit: there may have been one. */

@@ -6,10 +6,10 @@ import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Created } from '../delivery/begin-payment.ts';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
+import { unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { formerPaymentRequestSchema, paymentRequestSchema, type RequestRules } from './payment-request.ts';
 import { readPreferences } from './prefer.ts';
-import { unreadablePaymentResponse } from './store-unavailable.ts';
 
 export function registerPaymentCreation(
   server: Server,

@@ -3,9 +3,9 @@ import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/p
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import { setPhone } from '../delivery/set-phone.ts';
+import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
 import type { Store } from '../store/store.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
-import { storeUnavailableResponse } from './store-unavailable.ts';
 
 const paramsSchema = z.object({ customer_id: customerIdSchema });
 const customerSchema = z.object({ customer_id: customerIdSchema, phone: phoneSchema });

@@ -2,9 +2,9 @@ import { optOutSchema } from 'service-kit/contract/notification.ts';
 import { badRequestResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
 import { newSuppression } from '../domain/suppression.ts';
 import type { Store } from '../store/store.ts';
-import { storeUnavailableResponse } from './store-unavailable.ts';
 
 /** For the provider services, which forward the STOP and START of recipients. */
 export function registerOptOuts(server: Server, store: Store): void {

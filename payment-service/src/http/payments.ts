@@ -2,11 +2,11 @@ import { customerIdSchema } from 'service-kit/contract/notification.ts';
 import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { storeUnavailableResponse, unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
+import { pageLimitSchema } from '../domain/page-limit.ts';
 import { notificationStatusSchema } from '../domain/payment.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import type { Store } from '../store/store.ts';
-import { pageLimitSchema } from './page-limit.ts';
-import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
 
 const querySchema = z.strictObject({
   limit: pageLimitSchema,

@@ -3,7 +3,7 @@ import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { RecordReceipt } from '../delivery/apply-receipt.ts';
-import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
+import { storeUnavailableResponse, unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
 
 /** For the provider services, which forward the delivery receipts of their providers. */
 export function registerReceipts(server: Server, recordReceipt: RecordReceipt): void {

@@ -2,9 +2,9 @@ import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { RetryNotification } from '../delivery/retry-notification.ts';
+import { storeUnavailableResponse, unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
-import { storeUnavailableResponse, unreadablePaymentResponse } from './store-unavailable.ts';
 
 export function registerNotificationRetry(
   server: Server,

@@ -1,11 +1,11 @@
 import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { pageLimitSchema } from '../domain/page-limit.ts';
 import { newSuppression, type Suppression, suppressionSchema } from '../domain/suppression.ts';
 import type { Store } from '../store/store.ts';
-import { pageLimitSchema } from './page-limit.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
-import { storeUnavailableResponse } from './store-unavailable.ts';
 
 const { phone: _, ...fields } = suppressionSchema.shape;
 

@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { heldReasons } from '../domain/bounds.ts';
 import type { Store, UnreadableObserver } from '../store/store.ts';
+import { createAge, oncePerScrape } from './scrape.ts';
 
 /** Counts the reads, the outbox's included, that met a payment which cannot be read: one a lease for each that is due. */
 export function countUnreadable(registry: Registry): UnreadableObserver {
@@ -18,18 +19,7 @@ export function countUnreadable(registry: Registry): UnreadableObserver {
  */
 export function exportStore(registry: Registry, store: Pick<Store, 'check' | 'backlog' | 'countHeld'>): void {
   const registers = [registry];
-  // Both gauges of a scrape are collected at the same time, and share one query.
-  let query: ReturnType<Store['backlog']> | undefined;
-  const backlog = async () => {
-    try {
-      query ??= store.backlog();
-      return await query;
-    } catch {
-      return undefined;
-    } finally {
-      query = undefined;
-    }
-  };
+  const backlog = oncePerScrape(() => store.backlog());
   new Gauge({
     name: 'paysms_store_up',
     help: '1 if the store accepts a durable write; 0 if it does not, so that payments are refused',
@@ -80,15 +70,4 @@ function exportHeld(registry: Registry, store: Pick<Store, 'countHeld'>): void {
       if (held) for (const reason of heldReasons) this.set({ reason }, held[reason] ?? 0);
     },
   });
-}
-
-/** The age of what was made at a wall time, in ms; no less than since it was first asked for, also by a clock that was set back. */
-function createAge(): (at: string | null) => number {
-  let of: string | null = null;
-  let since = 0;
-  return (at) => {
-    if (at !== of) since = performance.now();
-    of = at;
-    return at === null ? 0 : Math.max(Date.now() - Date.parse(at), performance.now() - since);
-  };
 }

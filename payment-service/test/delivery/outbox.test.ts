@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Delivery } from '../../src/delivery/delivery.ts';
 import { type Outbox, type OutboxOptions, startOutbox } from '../../src/delivery/outbox.ts';
 import type { Payment } from '../../src/domain/payment.ts';
+import type { EventRecording } from '../../src/store/events.ts';
 import { LeaseLost, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { paymentNumber, recordOf } from '../store/store-contract.ts';
@@ -38,8 +39,8 @@ async function work(): Promise<void> {
   }
 }
 
-async function setUp({ leaseMs = hour } = {}) {
-  const store = createMemoryStore({ leaseMs });
+async function setUp({ leaseMs = hour, events }: { leaseMs?: number; events?: EventRecording } = {}) {
+  const store = createMemoryStore({ leaseMs, ...(events && { events }) });
   open = store;
   const logged: { level: string; err?: unknown; message: string }[] = [];
   const logger = (level: string) => (line: { err?: unknown }, message: string) =>
@@ -76,6 +77,7 @@ async function setUp({ leaseMs = hour } = {}) {
       ratePerSecond: 100,
       keyRetentionMs: hour,
       paymentRetentionMs: 0,
+      eventRetentionMs: 30 * 24 * hour,
       longestWaitMs: 2 * hour,
       clock: { mayExpire: () => true },
       log: log as unknown as FastifyBaseLogger,
@@ -415,6 +417,54 @@ describe('the outbox, given payments with text and phone', () => {
     start({ paymentRetentionMs: 0 });
     await pass(1000);
     expect(await isRedacted(store, 1)).toBe(false);
+  });
+});
+
+describe('the outbox, given events', () => {
+  const record = (store: Store, number: number) =>
+    store.insert(
+      paymentNumber(number, {
+        updated_at: new Date().toISOString(),
+        ...{ notification_status: 'held', reason: 'phone_unknown' },
+      }),
+    );
+  const idsOf = async (store: Store) => {
+    const page = await store.readEvents({ after: undefined, limit: 5000 });
+    return page?.events.map(({ payment_id }) => payment_id);
+  };
+
+  test('deletes them after their retention, and not before, and looks for them once a minute', async () => {
+    const { store, start } = await setUp({ events: 'feed' });
+    await record(store, 1);
+    await pass(10_000);
+    const deleteEvents = vi.spyOn(store, 'deleteEvents');
+    start({ eventRetentionMs: 120_000 });
+    await pass(40_000);
+    await record(store, 2);
+    await pass(69_000);
+    expect(await idsOf(store)).toHaveLength(2);
+    await pass(30_000);
+    expect(await idsOf(store)).toEqual([paymentNumber(2).payment_id]);
+    expect(deleteEvents).toHaveBeenCalledTimes(4); // at the start, after one minute, and twice after two
+  });
+
+  test('deletes all that are old, even 2500', async () => {
+    const { store, start } = await setUp({ events: 'feed' });
+    await Promise.all(Array.from({ length: 2500 }, (_, at) => record(store, at + 1)));
+    vi.setSystemTime(now + 2 * hour);
+    await record(store, 3000);
+    start({ eventRetentionMs: hour });
+    await pass(1500);
+    expect(await idsOf(store)).toEqual([paymentNumber(3000).payment_id]);
+  });
+
+  test('deletes none by a clock that was set ahead', async () => {
+    const { store, start } = await setUp({ events: 'feed' });
+    await record(store, 1);
+    vi.setSystemTime(now + 2 * hour);
+    start({ eventRetentionMs: hour, clock: { mayExpire: () => false } });
+    await pass(2000);
+    expect(await idsOf(store)).toHaveLength(1);
   });
 });
 

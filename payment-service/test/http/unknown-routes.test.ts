@@ -20,6 +20,7 @@ const bodies: Record<string, unknown> = {
   'post /suppressions/search': { phone },
   'post /opt-outs': { provider: 'Twilio', phone, keyword: 'stop', message_id: 'SM1' },
   'post /sandbox/{provider}': {},
+  'post /webhook-deliveries/replay': { since: '2026-01-01T00:00:00Z' },
 };
 
 test('given a query field that it does not have, each route is a 400 that names it, and changes nothing', async () => {
@@ -48,6 +49,8 @@ test('given a query field that it does not have, each route is a 400 that names 
 test.each([
   ['POST', '/live/main.js', 'GET, HEAD'],
   ['PUT', '/live/events', 'GET, HEAD'],
+  ['DELETE', '/events', 'GET, HEAD'],
+  ['GET', '/webhook-deliveries/replay', 'POST'],
   ['DELETE', '/payments', 'GET, HEAD, POST'],
   ['PATCH', '/customers/1', 'DELETE, GET, HEAD, PUT'],
   ['GET', '/receipts', 'POST'],

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
+import { wayOutSettings } from '../client/way-out-settings.ts';
 import type { Provider } from '../contract/notification.ts';
 import { accessSettings } from '../http/access-settings.ts';
 import { milliseconds, neighbourUrl, serviceSettings, wholeNumber } from '../http/configuration.ts';
 import { databasePassword, postgresUrl } from '../postgres/database-settings.ts';
-import { wayOutSettings } from './way-out-settings.ts';
 
 /** The environment variables of every provider service. */
 export const providerSettings = ({ port }: { port: number }) => ({

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { Registry } from 'prom-client';
 import type { z } from 'zod';
 import { trustExtraAuthorities } from '../client/extra-authorities.ts';
+import { proxyOptions } from '../client/way-out-settings.ts';
 import type { Provider } from '../contract/notification.ts';
 import { accessOptions } from '../http/access-settings.ts';
 import { startService } from '../http/start.ts';
@@ -16,7 +17,6 @@ import { createReceiptForwarder } from './receipts/receipt-forwarder.ts';
 import { createReceiptPush } from './receipts/receipt-push.ts';
 import { createSandbox, type Sandbox, type SandboxOptions } from './sandbox/sandbox.ts';
 import type { ProviderConfig } from './settings.ts';
-import { proxyOptions } from './way-out-settings.ts';
 
 /** What differs between two providers. */
 export interface ProviderService<Config extends ProviderConfig> {

@@ -40,7 +40,7 @@ const admin = 'admin-key-0123456789';
 const service = 'service-token-0123456789';
 const others = { API_KEYS: 'shop:shop-key-0123456789', SERVICE_TOKEN: service };
 
-test('the keys, the passwords, the tokens, and the URLs that may have a password, are secrets', () => {
+test('the keys, the passwords, the tokens, and the URLs that may have a password or are one, are secrets', () => {
   const all = [paymentConfigSchema, aldeamoConfigSchema, twilioConfigSchema].flatMap(secretsOf);
   expect([...new Set(all)].sort()).toEqual([
     'ADMIN_API_KEY',
@@ -56,6 +56,8 @@ test('the keys, the passwords, the tokens, and the URLs that may have a password
     'TWILIO_API_KEY_SECRET',
     'TWILIO_AUTH_TOKEN',
     'TWILIO_AUTH_TOKEN_SECONDARY',
+    'WEBHOOK_SECRETS',
+    'WEBHOOK_URL',
   ]);
 });
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { hasCertificates } from '../client/extra-authorities.ts';
-import type { ProxyOptions } from '../client/proxy.ts';
+import { hasCertificates } from './extra-authorities.ts';
+import type { ProxyOptions } from './proxy.ts';
 
 /**
- * The environment variables of the way to the provider's API. What they hold is checked by `wrongWayOut`, and only if the service is
- * live: a shell may have them for other programs, and a sandbox makes no use of them.
+ * The environment variables of the way to the Internet: to a provider's API, and to the merchant's webhook endpoint. What they hold is
+ * checked by `wrongWayOut`, and only in a service that calls out: a shell may have them for other programs, and a sandbox makes no use
+ * of them.
  */
 export const wayOutSettings = () => ({
   HTTPS_PROXY: z
@@ -13,7 +14,7 @@ export const wayOutSettings = () => ({
     .meta({ form: 'an http:// or https:// URL without a path, perhaps with user:password@' })
     .optional()
     .describe(
-      "Live only: the HTTP proxy for calls to the provider's API, if that has an https:// URL. The calls between the services, to a database and to the collector never go through it. Here https_proxy counts, too, and before it.",
+      'Live, or with WEBHOOK_URL, only: the HTTP proxy for calls to the APIs of the providers and to WEBHOOK_URL, if they have an https:// URL. The calls between the services, to a database and to the collector never go through it. Here https_proxy counts, too, and before it.',
     )
     .meta({ secret: true }),
   NO_PROXY: z
@@ -21,7 +22,7 @@ export const wayOutSettings = () => ({
     .meta({ form: 'hosts, subnets or *: a,b' })
     .optional()
     .describe(
-      'Live only: the hosts that are called without HTTPS_PROXY. A name stands for its subdomains, too. Here no_proxy counts, too, and before it.',
+      'Live, or with WEBHOOK_URL, only: the hosts that are called without HTTPS_PROXY. A name stands for its subdomains, too. Here no_proxy counts, too, and before it.',
     ),
   NODE_EXTRA_CA_CERTS: z
     .string()
@@ -52,7 +53,7 @@ const rules = z.object({
     .optional(),
 });
 
-/** The issues of the way out, for the check of a service that is live. Without the values, because a proxy's has a password. */
+/** The issues of the way out, for the check of a service that calls out. Without the values, because a proxy's has a password. */
 export const wrongWayOut = (config: WayOutConfig) =>
   (rules.safeParse(config).error?.issues ?? []).map(({ path, message }) => ({
     code: 'custom' as const,

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { createTestAuthority } from '../../../test/doubles/certificates.ts';
+import { proxyOptions, wayOutSettings, wrongWayOut } from '../../src/client/way-out-settings.ts';
 import { type ConfigurationError, readConfiguration } from '../../src/http/configuration.ts';
-import { proxyOptions, wayOutSettings, wrongWayOut } from '../../src/provider/way-out-settings.ts';
 
-/** As a service that is live checks them. */
+/** As a service that calls out checks them. */
 const schema = z
   .object(wayOutSettings())
   .check(({ value, issues }) => void issues.push(...wrongWayOut(value)));
