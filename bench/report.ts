@@ -10,6 +10,7 @@ import {
   soakTable,
   storeSizeTable,
   throughputTable,
+  webhooksTable,
 } from './tables.ts';
 
 /**
@@ -55,6 +56,7 @@ function blocksOf(
     ...block('footprint', footprintTable),
     ...block('memory', memoryTable),
     ...block('soak', soakTable),
+    ...block('webhooks', webhooksTable),
     ...block('store-size', storeSizeTable),
     ...block('store-size-postgres', storeSizeTable),
   };

@@ -9,6 +9,7 @@ import type { SlowDisk } from './slow-disk.ts';
 import type { Soak } from './soak.ts';
 import type { StoreSize } from './store-size.ts';
 import type { Measured } from './throughput.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** The results by part. Each has its machine and commit, because the parts can be of different runs. */
 export interface Results {
@@ -19,6 +20,7 @@ export interface Results {
   footprint: Part<Footprint[]>;
   memory: Part<Memory[]>;
   soak: Part<Soak>;
+  webhooks: Part<Webhooks>;
   'store-size': Part<StoreSize[]>;
   'store-size-postgres': Part<StoreSize[]>;
 }

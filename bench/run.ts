@@ -9,10 +9,11 @@ import { soak } from './soak.ts';
 import { measurePostgresSize, measureStoreSize } from './store-size.ts';
 import { systems } from './systems.ts';
 import { measureThroughput } from './throughput.ts';
+import { measureWebhooks } from './webhooks.ts';
 
 /**
  * `npm run bench`: measures, writes bench/results.json, and from it the tables and the chart of the documents. The longest parts
- * run only when they are named: `npm run bench -- memory soak store-size`. Nothing else should run on the machine during
+ * run only when they are named: `npm run bench -- memory soak store-size webhooks`. Nothing else should run on the machine during
  * the run.
  */
 
@@ -34,6 +35,7 @@ const parts: { [Name in keyof Results]: () => Promise<Results[Name]['data']> } =
   footprint: measureFootprint,
   memory: measureMemory,
   soak,
+  webhooks: measureWebhooks,
   'store-size': () => measureStoreSize([10_000, 100_000, 1_000_000, 10_000_000]),
   'store-size-postgres': () => measurePostgresSize([10_000, 100_000, 1_000_000]),
 };

@@ -6,6 +6,7 @@ import type { Soak } from './soak.ts';
 import type { Spread } from './spread.ts';
 import type { StoreSize } from './store-size.ts';
 import type { Measured } from './throughput.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** The results as Markdown tables. */
 
@@ -102,6 +103,26 @@ export const soakTable = ({ minutes }: Soak) =>
       descriptors,
       resources,
     ]),
+  );
+
+export const webhooksTable = ({ perSecond, deadBesideLive, half, drain }: Webhooks) =>
+  table(
+    ['events', 'figure'],
+    [
+      ['payments/s without events', spread(perSecond.off)],
+      ['payments/s, each event delivered', spread(perSecond.live)],
+      ['payments/s, the endpoint dead', spread(perSecond.dead)],
+      ['the endpoint dead beside live', spread(deadBesideLive, percent)],
+      [
+        `after 15 s at ${whole(half.perSecond)} payments/s, the last event was delivered after`,
+        `${whole(half.deliveredAfterMs)} ms`,
+      ],
+      [`a backlog of ${drain.events} drained in`, `${whole(drain.seconds)} s`],
+      [
+        'MB under load before, and at most while it drained',
+        `${whole(drain.beforeMb)}, ${whole(drain.mostMb)}`,
+      ],
+    ],
   );
 
 /** One row per operation, so that its growth with the store can be read along the row. */

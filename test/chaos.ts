@@ -5,6 +5,15 @@ import type { SandboxSettings } from 'service-kit/contract/sandbox-settings.ts';
 import { createDice } from 'service-kit/provider/sandbox/faults.ts';
 import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
 import type { PaymentView } from '../payment-service/src/domain/payment-view.ts';
+import {
+  countEvents,
+  deliverTheRest,
+  followFeed,
+  readFeed,
+  resumeWebhooks,
+  rollAnswering,
+} from './chaos-events.ts';
+import type { Merchant } from './doubles/merchant.ts';
 import { eventually } from './eventually.ts';
 import { call } from './http.ts';
 import type { ReplicaName, Trio } from './trio.ts';
@@ -30,6 +39,8 @@ export interface ChaosOptions {
   seed: number;
   /** The replicas of payment-service. Each request goes to a random one. */
   paymentServices: readonly ReplicaName[];
+  /** Its endpoint fails in every way while payments are made. */
+  merchant: Merchant;
 }
 
 /** The result of a run. The first three must be equal: each payment that was answered 2xx is stored and has come to its end. */
@@ -48,6 +59,8 @@ export type Figures = Record<string, number> & {
   'may arrive twice, and not flagged': number;
   'flagged as possible duplicates': number;
   'delivered by a ledger, and not on record': number;
+  /** The receipt that says so was lost with its sandbox, or by its faults, and that of another SMS, or an earlier one, ended it. */
+  'delivered by a ledger, and failed by a receipt': number;
   'delivered on record, and by no ledger': number;
   'replays that differ from the first answer': number;
 };
@@ -66,7 +79,7 @@ interface First {
  * clients received, what a replay of each key returns, what is in the store, and what is in the providers' own ledgers.
  */
 export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): Promise<Figures> {
-  const { payments, incidents, width, seed, paymentServices } = options;
+  const { payments, incidents, width, seed, paymentServices, merchant } = options;
   const roll = createDice(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(roll() * from.length)] as T;
   const anyUrl = () => trio.url(pick(paymentServices));
@@ -104,12 +117,15 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
 
   // So that the first payments meet a fault: the later ones of a short run may all find an open circuit, and call no provider.
   await setSandbox(trio, 'aldeamo-service', { ...defaultSandboxSettings, cut_after_rate: 0.5 });
+  merchant.answering = () => rollAnswering(roll);
+  const feed = followFeed(anyUrl);
   const faults = varyFaults();
   await Promise.all(Array.from({ length: width }, payInSequence));
   await incident;
   flowing = false;
   await faults;
   for (const service of providerServices) await setSandbox(trio, service, defaultSandboxSettings);
+  merchant.answering = () => 'well';
 
   const url = trio.url(paymentServices[0] ?? 'payment-service');
   for (const status of ['pending', 'sent', 'pending'])
@@ -118,9 +134,13 @@ export async function runChaos(trio: Trio<ReplicaName>, options: ChaosOptions): 
       ({ body }) => body.data.length === 0,
       120_000,
     );
+  for (const service of paymentServices) await resumeWebhooks(trio.url(service));
+  await deliverTheRest(url);
+  const stored = await listAll(url);
   const answered = new Set(answers.map(({ body }) => body.payment_id));
   return {
-    ...count(answered, await listAll(url), await readLedgers(trio)),
+    ...count(answered, stored, await readLedgers(trio)),
+    ...countEvents(merchant, await readFeed(url), await feed.stop(), stored),
     'replays that differ from the first answer': await countOtherReplays(answers, anyUrl),
     ...Object.fromEntries(happened),
   };
@@ -238,6 +258,8 @@ function count(answered: Set<string>, stored: PaymentView[], ledger: Ledger) {
     );
   const hasNotArrived = ({ notification }: PaymentView) =>
     notification.attempts.some(({ deliveries }) => deliveries.some(({ status }) => status !== 'delivered'));
+  const isFailedByReceipt = ({ notification_status, notification }: PaymentView) =>
+    notification_status === 'failed' && notification.attempts.some(({ delivery }) => delivery !== null);
   const isFailover = (payment: PaymentView) =>
     new Set(payment.notification.attempts.flatMap(({ delivery, provider }) => (delivery ? [provider] : [])))
       .size > 1;
@@ -265,7 +287,10 @@ function count(answered: Set<string>, stored: PaymentView[], ledger: Ledger) {
     ).length,
     'flagged as possible duplicates': stored.filter(({ possible_duplicate }) => possible_duplicate).length,
     'delivered by a ledger, and not on record': stored.filter(
-      (payment) => isDeliveredByLedger(payment) && !isDelivered(payment),
+      (payment) => isDeliveredByLedger(payment) && !isDelivered(payment) && !isFailedByReceipt(payment),
+    ).length,
+    'delivered by a ledger, and failed by a receipt': stored.filter(
+      (payment) => isDeliveredByLedger(payment) && isFailedByReceipt(payment),
     ).length,
     'delivered on record, and by no ledger': stored.filter(
       (payment) => isDelivered(payment) && !isDeliveredByLedger(payment),
