@@ -95,7 +95,7 @@ test.skipIf(without)(
 
 test.skipIf(without)(
   `promtool accepts the configurations and the alerts of ops/${why}`,
-  { timeout: 120_000 },
+  { timeout: 300_000 }, // it computes for a minute, and for several where other tests run at the same time
   async () => {
     await using copy = await copyConfiguration();
     const folder = copy.path;
