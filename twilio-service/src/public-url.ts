@@ -1,4 +1,5 @@
-import { BlockList, isIPv4 } from 'node:net';
+import { isIPv4 } from 'node:net';
+import { isPublicAddress } from 'service-kit/client/address.ts';
 import { z } from 'zod';
 
 /** The address at which Twilio calls twilio-service. */
@@ -28,7 +29,7 @@ export function whyNotPublic(url: string): string | undefined {
 }
 
 function whatOfHost(host: string): string | undefined {
-  if (isIPv4(host)) return notPublic.check(host) ? 'a loopback, private or reserved address' : undefined;
+  if (isIPv4(host)) return isPublicAddress(host) ? undefined : 'a loopback, private or reserved address';
   if (/(^|\.)localhost$/.test(host)) return 'localhost';
   if (host.includes('_')) return 'a name with _';
   if (!host.includes('.')) return host.startsWith('[') ? 'an IPv6 address' : 'a name without a dot';
@@ -39,22 +40,3 @@ function whatOfHost(host: string): string | undefined {
 
 /** RFC 2606, 6761, 6762 and 8375; `internal` is reserved since 2024. */
 const reservedName = /(^|\.)(example(\.(com|net|org))?|test|invalid|local|internal|home\.arpa)$/;
-
-/** https://www.iana.org/assignments/iana-ipv4-special-registry */
-const notPublic = new BlockList();
-for (const [network, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const)
-  notPublic.addSubnet(network, prefix);

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isLoopbackAddress, isPublicAddress } from './address.ts';
+import { isLoopbackAddress, isPublicAddress } from 'service-kit/client/address.ts';
 
 /** The host of a URL: an address without brackets, or a name. */
 const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '');

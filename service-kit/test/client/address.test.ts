@@ -1,7 +1,7 @@
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isPublicAddress } from '../../src/webhooks/address.ts';
+import { isPublicAddress } from '../../src/client/address.ts';
 
 /** The first and the last address of each range that is not public, and what is next to them if that is public. */
 const ranges: [range: string, first: string, last: string, adjacent: string[]][] = [
