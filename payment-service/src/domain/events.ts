@@ -45,13 +45,17 @@ export interface PaymentEvent {
   created_at: string;
 }
 
+/** Whether its notification status is another one than before. A new payment, which was undefined, is pending at first. */
+export const hasNewStatus = ({ notification_status }: Payment, before: Payment | undefined): boolean =>
+  notification_status !== (before?.notification_status ?? 'pending');
+
 /**
  * The events of a change, in their order: of a payment that was `before` when it was stored last; a new one was undefined. That it
  * is pending at first is no event, because the response to its request says so.
  */
 export function eventsOf(payment: Payment, before: Payment | undefined): PaymentEvent[] {
   const { payment_id, notification_status, attempts } = payment;
-  const isChanged = notification_status !== (before?.notification_status ?? 'pending');
+  const isChanged = hasNewStatus(payment, before);
   const mayBeTwice = isPossibleDuplicate(attempts) && !(before && isPossibleDuplicate(before.attempts));
   if (!isChanged && !mayBeTwice) return [];
   const created_at = payment.updated_at ?? payment.created_at;

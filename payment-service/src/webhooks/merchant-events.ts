@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'service-kit/http/types.ts';
+import { hasNewStatus } from '../domain/events.ts';
 import type { PaymentObserver } from '../domain/payment.ts';
 import type { EventRecording } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
@@ -37,8 +38,8 @@ export function registerMerchantEvents(server: Server, sources: Sources): Mercha
   registerEvents(server, sources);
   registerWebhookDeliveries(server, sources.store, webhooks);
   return {
-    onChange({ notification_status }, before) {
-      if (notification_status !== (before?.notification_status ?? 'pending')) webhooks?.wake();
+    onChange(payment, before) {
+      if (hasNewStatus(payment, before)) webhooks?.wake();
     },
     report: webhooks?.report,
     async stop() {
