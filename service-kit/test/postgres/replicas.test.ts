@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { expect, inject, onTestFinished, test, vi } from 'vitest';
+import { connectTo } from '../../../test/connect-to-postgres.ts';
 import { startTcpProxy } from '../../../test/doubles/tcp-proxy.ts';
 import { createDatabase } from '../../../test/postgres-server.ts';
 import { createLogger } from '../../src/http/start.ts';
@@ -35,13 +36,6 @@ async function start(url: string, schema: Schema, leaseMs = 60_000, lines: strin
     if (close.mock.calls.length === 0) await close();
   });
   return { ...database, close };
-}
-
-async function connectTo(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
 }
 
 const versionsIn = async (url: string) =>

@@ -11,6 +11,7 @@ import pg from 'pg';
 import { createLogger } from 'service-kit/http/start.ts';
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { afterAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { connectTo } from '../../../../test/connect-to-postgres.ts';
 import { createDatabase } from '../../../../test/postgres-server.ts';
 import type { Attempt, Payment } from '../../../src/domain/payment.ts';
 import { newSuppression } from '../../../src/domain/suppression.ts';
@@ -134,13 +135,6 @@ async function open(url: string): Promise<Store> {
   const store = await openPostgresStore({ url, leaseMs, log });
   onTestFinished(() => store.close());
   return store;
-}
-
-async function connectTo(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
 }
 
 async function paymentsOf(store: Store): Promise<Payment[] | undefined> {

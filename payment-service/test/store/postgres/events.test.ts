@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { createLogger } from 'service-kit/http/start.ts';
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { connectTo } from '../../../../test/connect-to-postgres.ts';
 import { createDatabase } from '../../../../test/postgres-server.ts';
 import type { Payment } from '../../../src/domain/payment.ts';
 import type { EventPosition, EventRecording } from '../../../src/store/events.ts';
@@ -17,13 +18,6 @@ async function open(url: string, events: EventRecording = 'feed'): Promise<Store
   const store = await openPostgresStore({ url, leaseMs, events, log });
   onTestFinished(() => store.close());
   return store;
-}
-
-async function connectTo(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
 }
 
 /** Two replicas on one database, and a connection to it. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { createLogger } from 'service-kit/http/start.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { connectTo } from '../../../../test/connect-to-postgres.ts';
 import { startTcpProxy } from '../../../../test/doubles/tcp-proxy.ts';
 import { createDatabase, type PostgresServer, startPostgres } from '../../../../test/postgres-server.ts';
 import type { Attempt, Payment } from '../../../src/domain/payment.ts';
@@ -62,14 +63,6 @@ async function open(url: string): Promise<Store> {
 async function openReplicas(count: number): Promise<Store[]> {
   const url = await newDatabase();
   return Promise.all(Array.from({ length: count }, () => open(url)));
-}
-
-async function connectTo(url: string): Promise<pg.Client> {
-  const client = new pg.Client(url);
-  client.on('error', () => {}); // its server may end before it
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
 }
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
