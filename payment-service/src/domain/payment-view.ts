@@ -31,7 +31,7 @@ export const paymentViewSchema = z.object({
   customer_id: stored.customer_id,
   client: stored.client,
   reference: stored.reference,
-  metadata: metadataSchema,
+  metadata: z.record(z.string(), z.string()).meta({ ...metadataSchema.meta() }),
   notification_service: stored.notification_service,
   notification_status: stored.notification_status,
   possible_duplicate: z.boolean().meta({

@@ -54,3 +54,7 @@ export const providerReportSchema = circuitReportSchema.extend({
     .meta({ description: 'The account at the provider, as its service knows it; null for a sandbox' }),
 });
 export type ProviderReport = z.infer<typeof providerReportSchema>;
+
+export const circuitsSchema = z
+  .object({ Aldeamo: providerReportSchema, Twilio: providerReportSchema })
+  .meta({ description: "Each provider's circuit" });
