@@ -29,13 +29,21 @@ export function registerInboundWebhook(
       config: { access: 'anyone', acceptsAnyQuery: true },
       schema: {
         tags: ['webhooks'],
+        operationId: 'receiveInboundMessage',
         summary: "Receive a recipient's SMS from Twilio, signed with X-Twilio-Signature",
         description:
           'An opt-out (STOP, BAJA …) or its end (START, ALTA …) is forwarded; any other SMS is not.',
+        reads: {
+          form: z.looseObject({
+            MessageSid: z.string().meta({ example: 'SM0123456789abcdef0123456789abcdef' }),
+            From: z.string().meta({ example: '+573001234567' }),
+            Body: z.string().meta({ example: 'BAJA' }),
+          }),
+        },
         response: {
           200: {
             description: 'An empty TwiML document',
-            content: { 'text/xml': { schema: z.string() } },
+            content: { 'text/xml': { schema: z.string().meta({ example: noReply }) } },
           },
           403: problemResponse('The signature is missing or wrong'),
           503: problemResponse('payment-service cannot be reached, or refuses SERVICE_TOKEN'),

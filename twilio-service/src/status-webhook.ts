@@ -28,7 +28,21 @@ export function registerStatusWebhook(
       config: { access: 'anyone', acceptsAnyQuery: true },
       schema: {
         tags: ['webhooks'],
+        operationId: 'receiveStatusCallback',
         summary: "Receive Twilio's status callback, signed with X-Twilio-Signature",
+        reads: {
+          querystring: z.object({
+            key: z.string().meta({
+              description: 'The key of the attempt, as Twilio got it with the SMS',
+              example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d-1',
+            }),
+          }),
+          form: z.looseObject({
+            MessageSid: z.string().meta({ example: 'SM0123456789abcdef0123456789abcdef' }),
+            MessageStatus: z.string().meta({ example: 'delivered' }),
+            ErrorCode: z.string().optional(),
+          }),
+        },
         response: {
           204: z.undefined().meta({
             description:

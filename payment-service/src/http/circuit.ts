@@ -4,14 +4,20 @@ import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 
+const operations = [
+  ['/force-recovery', 'forceRecovery'],
+  ['/reset-circuit', 'resetCircuit'],
+] as const;
+
 /** Two paths of one operation, because scripts use both. It closes the circuit only if the provider is healthy. */
 export function registerCircuit(server: Server, notifier: Notifier): void {
-  for (const path of ['/force-recovery', '/reset-circuit']) {
+  for (const [path, operationId] of operations) {
     server.post(
       path,
       {
         config: { access: ['admin'] },
         schema: {
+          operationId,
           tags: ['circuit'],
           summary: 'Check Aldeamo now, and close its circuit if it is healthy',
           response: {

@@ -8,7 +8,9 @@ import type { Store } from '../store/store.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
 
 const paramsSchema = z.object({ customer_id: customerIdSchema });
-const customerSchema = z.object({ customer_id: customerIdSchema, phone: phoneSchema });
+const customerSchema = z
+  .object({ customer_id: customerIdSchema, phone: phoneSchema })
+  .meta({ id: 'Customer' });
 const notFound = problemResponse('No phone is stored for this customer');
 
 const failures = { 400: badRequestResponse, 503: storeUnavailableResponse };
@@ -24,6 +26,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
       config: { access: ['client', 'admin'] },
       schema: {
         tags,
+        operationId: 'setCustomerPhone',
         summary: "Set a customer's phone; notifications that are held without one are sent",
         params: paramsSchema,
         body: z.strictObject({ phone: phoneRequestSchema(rules) }),
@@ -42,6 +45,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
       config: { access: ['client', 'admin'] },
       schema: {
         tags,
+        operationId: 'getCustomer',
         summary: "Get a customer's phone",
         params: paramsSchema,
         response: { 200: customerSchema, 404: notFound, ...failures },
@@ -60,6 +64,7 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
       config: { access: ['client', 'admin'] },
       schema: {
         tags,
+        operationId: 'deleteCustomer',
         summary: "Delete a customer's phone",
         params: paramsSchema,
         response: { 204: z.undefined(), 404: notFound, ...failures },

@@ -20,16 +20,19 @@ export function registerHealthReport(
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'getHealth',
         summary: 'Get the status, the active provider and the state of the circuits',
         response: {
-          200: healthSchema.extend({
-            version: versionSchema,
-            current_notification_service: providerSchema
-              .nullable()
-              .meta({ description: 'The provider of the next notification; null if none is available' }),
-            circuit_breaker: providerReportSchema.meta({ description: "Aldeamo's circuit" }),
-            fallback_circuit_breaker: providerReportSchema.meta({ description: "Twilio's circuit" }),
-          }),
+          200: healthSchema
+            .extend({
+              version: versionSchema,
+              current_notification_service: providerSchema
+                .nullable()
+                .meta({ description: 'The provider of the next notification; null if none is available' }),
+              circuit_breaker: providerReportSchema.meta({ description: "Aldeamo's circuit" }),
+              fallback_circuit_breaker: providerReportSchema.meta({ description: "Twilio's circuit" }),
+            })
+            .meta({ id: 'Health' }),
         },
       },
     },

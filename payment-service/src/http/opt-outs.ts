@@ -14,6 +14,7 @@ export function registerOptOuts(server: Server, store: Store): void {
       config: { access: ['service'] },
       schema: {
         tags: ['suppressions'],
+        operationId: 'recordOptOut',
         summary: "Record a recipient's STOP, or lift it by a START",
         description:
           'Idempotent. A START lifts an opt-out, whichever provider reported it, and not what an admin has set.',

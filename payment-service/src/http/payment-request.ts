@@ -120,4 +120,5 @@ export const paymentRequestSchema = (rules: RequestRules, currencies: readonly s
         phone: phone ?? null,
         ttl_seconds,
       };
-    });
+    })
+    .meta({ id: 'PaymentRequest' });

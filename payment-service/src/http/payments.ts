@@ -26,6 +26,7 @@ export function registerPayments(server: Server, store: Store): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
+        operationId: 'getPayment',
         summary: 'Get a payment, with the attempts to notify its customer in order',
         params: z.object({ payment_id: z.string() }),
         response: {
@@ -49,10 +50,13 @@ export function registerPayments(server: Server, store: Store): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
+        operationId: 'listPayments',
         summary: 'List payments, newest first',
         querystring: querySchema,
         response: {
-          200: z.object({ data: z.array(paymentViewSchema), has_more: z.boolean() }),
+          200: z
+            .object({ data: z.array(paymentViewSchema), has_more: z.boolean() })
+            .meta({ id: 'PaymentList' }),
           400: badRequestResponse,
           503: storeUnavailableResponse,
         },

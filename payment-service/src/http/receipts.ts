@@ -13,6 +13,7 @@ export function registerReceipts(server: Server, recordReceipt: RecordReceipt): 
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'recordReceipt',
         summary: 'Record a delivery receipt: what became of an accepted SMS',
         description:
           'Idempotent: a receipt that was recorded before changes nothing. `delivered` counts, in whatever order receipts arrive.',

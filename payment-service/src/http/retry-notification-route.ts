@@ -17,6 +17,7 @@ export function registerNotificationRetry(
       config: { access: ['admin'] },
       schema: {
         tags: ['payments'],
+        operationId: 'retryNotification',
         summary: 'Retry a notification that has failed, is held, or waits for a bound',
         description: 'A recipient that a provider has rejected is retried only with another `phone`.',
         params: z.object({ payment_id: z.string() }),

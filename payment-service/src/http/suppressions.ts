@@ -1,3 +1,4 @@
+import { jsonResponse } from 'service-kit/http/openapi-responses.ts';
 import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
@@ -10,10 +11,12 @@ import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
 const { phone: _, ...fields } = suppressionSchema.shape;
 
 /** A suppression as an admin sees it, who finds the phone's by a search for it. */
-const suppressionViewSchema = z.object({
-  ...fields,
-  phone_last4: z.string().meta({ description: 'The last four digits of the phone', example: '4567' }),
-});
+const suppressionViewSchema = z
+  .object({
+    ...fields,
+    phone_last4: z.string().meta({ description: 'The last four digits of the phone', example: '4567' }),
+  })
+  .meta({ id: 'Suppression' });
 
 const viewSuppression = ({ phone, ...shown }: Suppression): z.infer<typeof suppressionViewSchema> => ({
   ...shown,
@@ -26,6 +29,13 @@ const reasonSchema = z
   .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control or invisible characters')
   .regex(/\S/, 'must not be blank')
   .meta({ description: 'Why the phone gets no SMS, in your own words', example: 'asked us by letter' });
+
+const headers = {
+  location: z.string().meta({
+    description: 'The path of the suppression',
+    example: '/suppressions/sup_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',
+  }),
+};
 
 const paramsSchema = z.object({ suppression_id: z.string() });
 const notFound = problemResponse('There is no suppression with this id');
@@ -44,10 +54,18 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
       config,
       schema: {
         tags,
+        operationId: 'createSuppression',
         summary: 'Suppress a phone: it gets no SMS until an admin deletes the suppression',
         description: 'Replaces an opt-out of the phone, so that no START lifts it.',
         body: z.strictObject({ phone: phoneRequestSchema(rules), reason: reasonSchema }),
-        response: { 200: suppressionViewSchema, 201: suppressionViewSchema, ...failures },
+        response: {
+          200: jsonResponse(suppressionViewSchema, {
+            description: 'The phone was suppressed before',
+            headers,
+          }),
+          201: jsonResponse(suppressionViewSchema, { headers }),
+          ...failures,
+        },
       },
     },
     async ({ body: { phone, reason }, log }, reply) => {
@@ -66,6 +84,7 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
       config,
       schema: {
         tags,
+        operationId: 'deleteSuppression',
         summary: 'Delete a suppression: its phone gets SMS again',
         params: paramsSchema,
         response: { 204: z.undefined(), 404: notFound, 503: storeUnavailableResponse },
@@ -86,6 +105,7 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
       config,
       schema: {
         tags,
+        operationId: 'searchSuppressions',
         summary: 'Find the suppression of a phone',
         body: z.strictObject({ phone: phoneRequestSchema(rules) }),
         response: { 200: z.object({ data: z.array(suppressionViewSchema) }), ...failures },
@@ -103,6 +123,7 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
       config,
       schema: {
         tags,
+        operationId: 'listSuppressions',
         summary: 'List suppressions, newest first',
         querystring: z.strictObject({
           limit: pageLimitSchema,
@@ -112,7 +133,9 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
             .meta({ description: 'The id of the suppression after which the page starts' }),
         }),
         response: {
-          200: z.object({ data: z.array(suppressionViewSchema), has_more: z.boolean() }),
+          200: z
+            .object({ data: z.array(suppressionViewSchema), has_more: z.boolean() })
+            .meta({ id: 'SuppressionList' }),
           ...failures,
         },
       },
@@ -131,6 +154,7 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
       config,
       schema: {
         tags,
+        operationId: 'getSuppression',
         summary: 'Get a suppression',
         params: paramsSchema,
         response: { 200: suppressionViewSchema, 404: notFound, 503: storeUnavailableResponse },

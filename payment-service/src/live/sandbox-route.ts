@@ -1,5 +1,5 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
-import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
+import { sandboxChangesSchema, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
 import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
@@ -13,9 +13,10 @@ export function registerSandboxControls(server: Server, controls: Pick<SandboxCo
       config: { access: ['admin'] },
       schema: {
         tags: ['live'],
+        operationId: 'changeSandboxSettings',
         summary: "Change the given settings of the provider's sandbox; the others stay unchanged",
         params: z.object({ provider: providerSchema }),
-        body: sandboxSettingsSchema.partial(),
+        body: sandboxChangesSchema,
         response: {
           200: sandboxSettingsSchema,
           400: badRequestResponse,

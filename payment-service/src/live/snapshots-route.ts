@@ -14,6 +14,7 @@ export function registerSnapshots(server: Server, feed: SnapshotFeed): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['live'],
+        operationId: 'streamSnapshots',
         summary: 'Stream the state of the service as server-sent events',
         description:
           'Each event is a complete snapshot, so earlier events are not needed. There are at most two events a second, and at least one every 15 seconds.',

@@ -8,11 +8,16 @@ import type { EventPosition, EventRecording, EventStore } from '../store/events.
 import { beginning, type EventCursor, readCursor, writeCursor } from './event-cursor.ts';
 import { bodyOf } from './message.ts';
 
-const pageSchema = z.object({
-  data: z.array(eventSchema).meta({ description: 'Oldest first' }),
-  cursor: z.string().meta({ description: 'To pass as `after`. A page without events has one, too' }),
-  has_more: z.boolean(),
-});
+const pageSchema = z
+  .object({
+    data: z.array(eventSchema).meta({ description: 'Oldest first' }),
+    cursor: z.string().meta({
+      description: 'To pass as `after`. A page without events has one, too',
+      example: 'MS4wLjE3LjE3Njk4Nzg4MDAwMDA',
+    }),
+    has_more: z.boolean(),
+  })
+  .meta({ id: 'EventList' });
 
 const querySchema = z.strictObject({
   after: z
@@ -51,6 +56,7 @@ export function registerEvents(server: Server, { store, recording, retentionMs }
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['events'],
+        operationId: 'listEvents',
         summary: 'Follow what becomes of payments, oldest first',
         description:
           'Each event is returned once if each `cursor` is passed on, whatever happens meanwhile. Events are kept for EVENTS_RETENTION_MS.',

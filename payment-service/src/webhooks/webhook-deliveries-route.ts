@@ -9,24 +9,27 @@ import type { Webhooks } from './worker.ts';
 
 const time = z.iso.datetime();
 
-const deliverySchema = z.object({
-  event_id: z.string().meta({ example: 'evt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
-  type: eventTypeSchema,
-  payment_id: z.string(),
-  status: z.enum(['pending', 'delivered', 'dead']).meta({
-    description: '`dead`: all tries have failed, and none follows unless it is replayed',
-  }),
-  tries: z.number().int().meta({ description: 'Tries that have ended' }),
-  reason: z.string().nullable().meta({
-    description: 'Why the last try failed; null if none has, or it was delivered',
-    example: 'http_500',
-  }),
-  tried_at: time.nullable().meta({ description: 'When the last try ended' }),
-  next_try_at: time.nullable().meta({
-    description: 'Not before this time, if it is pending. Events of one payment are delivered in their order',
-  }),
-  created_at: time.meta({ description: 'When the event was recorded' }),
-}) satisfies z.ZodType<WebhookDelivery>;
+const deliverySchema = z
+  .object({
+    event_id: z.string().meta({ example: 'evt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
+    type: eventTypeSchema,
+    payment_id: z.string().meta({ example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
+    status: z.enum(['pending', 'delivered', 'dead']).meta({
+      description: '`dead`: all tries have failed, and none follows unless it is replayed',
+    }),
+    tries: z.number().int().meta({ description: 'Tries that have ended' }),
+    reason: z.string().nullable().meta({
+      description: 'Why the last try failed; null if none has, or it was delivered',
+      example: 'http_500',
+    }),
+    tried_at: time.nullable().meta({ description: 'When the last try ended' }),
+    next_try_at: time.nullable().meta({
+      description:
+        'Not before this time, if it is pending. Events of one payment are delivered in their order',
+    }),
+    created_at: time.meta({ description: 'When the event was recorded' }),
+  })
+  .meta({ id: 'WebhookDelivery' }) satisfies z.ZodType<WebhookDelivery>;
 
 const querySchema = z.strictObject({
   status: deliverySchema.shape.status.optional(),
@@ -65,10 +68,13 @@ export function registerWebhookDeliveries(
       config,
       schema: {
         tags,
+        operationId: 'listWebhookDeliveries',
         summary: 'List the deliveries of events to the webhook endpoint, newest first',
         querystring: querySchema,
         response: {
-          200: z.object({ data: z.array(deliverySchema), has_more: z.boolean() }),
+          200: z
+            .object({ data: z.array(deliverySchema), has_more: z.boolean() })
+            .meta({ id: 'WebhookDeliveryList' }),
           400: badRequestResponse,
           409: off,
           503: storeUnavailableResponse,
@@ -89,6 +95,7 @@ export function registerWebhookDeliveries(
       config,
       schema: {
         tags,
+        operationId: 'replayWebhookDelivery',
         summary: 'Deliver an event again, whatever became of it, from its first try on',
         params: z.object({ event_id: z.string() }),
         response: {
@@ -115,6 +122,7 @@ export function registerWebhookDeliveries(
       config,
       schema: {
         tags,
+        operationId: 'replayDeadWebhookDeliveries',
         summary: 'Deliver the events again whose tries have all failed',
         body: z.strictObject({ since: sinceSchema }),
         response: {

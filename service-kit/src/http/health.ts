@@ -13,6 +13,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'checkLive',
         summary: 'Check whether the process is running',
         response: { 200: z.object({ status: z.literal('live') }) },
       },
@@ -25,6 +26,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'checkReady',
         summary: 'Check whether the service is ready',
         response: {
           200: z.object({ status: z.literal('ready') }),

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 
-const fieldErrorSchema = z.object({ path: z.string(), message: z.string() });
+const fieldErrorSchema = z.object({ path: z.string(), message: z.string() }).meta({ id: 'FieldError' });
 export type FieldError = z.infer<typeof fieldErrorSchema>;
 
 /** RFC 9457. `errors` names each field of a bad request. */
@@ -13,7 +13,7 @@ export const problemSchema = z
     detail: z.string(),
     errors: z.array(fieldErrorSchema).optional(),
   })
-  .meta({ description: 'A problem document (RFC 9457)' });
+  .meta({ id: 'Problem', description: 'A problem document (RFC 9457)' });
 
 type ProblemDocument = z.infer<typeof problemSchema>;
 

@@ -59,6 +59,12 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
     title: `${provider} service`,
     greeting: `Servicio de ${provider}`,
     description: `Sends notifications through ${provider}.`,
+    tags: {
+      notifications: 'Sending one SMS, and what became of it. For payment-service.',
+      webhooks: `The requests of ${provider}, by which it reports on SMS, and passes on those of recipients.`,
+      health: 'Whether the service and its provider can do their work.',
+      sandbox: 'The imitation of the provider: its faults, its delays, and what it has accepted.',
+    },
     version,
     logger,
     metrics,

@@ -27,6 +27,7 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'getHealth',
         summary: 'Get the state of the service',
         response: {
           200: z.object({
@@ -61,6 +62,7 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
       config: { access: ['service'] },
       schema: {
         tags: ['health'],
+        operationId: 'checkUpstream',
         summary: `Check whether ${provider}'s API is healthy`,
         response: {
           200: z.object({

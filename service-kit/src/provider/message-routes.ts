@@ -25,6 +25,7 @@ export function registerMessageRoutes(
       config: { access: ['service', 'admin'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'getMessage',
         summary: `Ask ${provider} what became of an SMS that it accepted`,
         params: z.object({ message_id: idSchema }),
         response: {

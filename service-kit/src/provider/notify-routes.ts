@@ -40,6 +40,7 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'sendNotification',
         summary: `Send one SMS through ${provider}`,
         description:
           'The same `Idempotency-Key` returns the first response for 24 hours. While the first request is still running, a repetition waits for its response.',
@@ -77,6 +78,7 @@ function registerCancelRoute(
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'cancelNotification',
         summary:
           'Cancel the POST /notify with this Idempotency-Key, or return its outcome if it has already arrived',
         description:

@@ -141,13 +141,13 @@ test('no response may be framed, sniffed, cached, or run anything in a browser',
   }
 });
 
-test('OpenAPI marks the routes that need a key', async () => {
+test('OpenAPI names the roles, one of which the key of a route must have', async () => {
   const { server } = await build();
   await server.ready();
   const { paths, components } = (await server.inject({ url: '/openapi.json' })).json();
-  expect(components.securitySchemes).toEqual({ key: { type: 'http', scheme: 'bearer' } });
-  expect(paths['/things'].get.security).toEqual([{ key: [] }]);
-  expect(paths['/public'].get.security).toBeUndefined();
+  expect(components.securitySchemes).toMatchObject({ key: { type: 'http', scheme: 'bearer' } });
+  expect(paths['/things'].get.security).toEqual([{ key: ['client'] }, { key: ['admin'] }]);
+  expect(paths['/public'].get.security).toEqual([]);
 });
 
 describe('the settings', () => {
