@@ -106,7 +106,7 @@ export function createBounds(options: BoundsOptions): Bounds {
 
   async function admitBounded(begun: Payment, before: Payment): Promise<Payment> {
     try {
-      const phone = begun.phone ?? (await store.findPhone(begun.customer_id)) ?? null;
+      const phone = begun.phone ?? (await store.findPhone(begun)) ?? null;
       const reason = await findReason({ ...begun, phone });
       if (!reason) return { ...begun, phone };
       const pauseMs = modeAt(begun) === null ? askAgainMs : waitMs[reason]();

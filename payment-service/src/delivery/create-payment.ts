@@ -225,6 +225,12 @@ const recordOf = (
  */
 function fingerprintOf(request: PaymentRequest): string {
   const { amount_minor, currency, customer_id, message, phone, ttl_seconds } = request;
-  const later = ttl_seconds === undefined ? [] : [{ ttl_seconds }];
-  return hash('sha256', JSON.stringify([amount_minor, currency, customer_id, message, phone, ...later]));
+  const { reference, metadata } = request;
+  const later = {
+    ...(ttl_seconds !== undefined && { ttl_seconds }),
+    ...(reference && { reference }),
+    ...(metadata && Object.keys(metadata).length > 0 && { metadata: Object.entries(metadata).sort() }),
+  };
+  const added = Object.keys(later).length > 0 ? [later] : [];
+  return hash('sha256', JSON.stringify([amount_minor, currency, customer_id, message, phone, ...added]));
 }

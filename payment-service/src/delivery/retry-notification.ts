@@ -41,7 +41,7 @@ export function createNotificationRetry({
     if (payment.message === null) {
       throw new Problem(409, 'message-forgotten', 'The text was redacted: there is nothing to send.');
     }
-    const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment.customer_id)) ?? null;
+    const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment)) ?? null;
     const isFinal = (known: Payment) => isRejected(known) && phone === known.phone;
     if (isFinal(payment)) {
       throw new Problem(409, 'recipient-rejected', 'The recipient was rejected. Provide another phone.');

@@ -1,4 +1,4 @@
-import type { Store } from '../store/store.ts';
+import type { Customer, Store } from '../store/store.ts';
 
 const releasedAtATime = 1000;
 
@@ -10,9 +10,9 @@ const releasedAtATime = 1000;
  */
 export async function setPhone(
   store: Pick<Store, 'putPhone' | 'releaseHeld'>,
-  customerId: string,
+  customer: Customer,
   phone: string,
 ): Promise<void> {
-  await store.putPhone(customerId, phone);
-  while ((await store.releaseHeld(customerId, releasedAtATime)) === releasedAtATime);
+  await store.putPhone(customer, phone);
+  while ((await store.releaseHeld(customer, releasedAtATime)) === releasedAtATime);
 }

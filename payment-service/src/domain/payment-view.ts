@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { deliveredAt, deliveryOf, isPossibleDuplicate, sentAt } from './deliveries.ts';
+import { metadataSchema } from './merchant-data.ts';
 import { formatAmount } from './money.ts';
 import { type Attempt, attemptSchema, type Payment, paymentSchema } from './payment.ts';
 import { paymentExample } from './payment-example.ts';
@@ -33,8 +34,12 @@ export const paymentViewSchema = z
     payment_id: stored.payment_id,
     status: z.literal('completed'),
     amount: z.number().meta({ example: 100.5 }),
+    amount_minor: stored.amount_minor,
     currency: stored.currency,
     customer_id: stored.customer_id,
+    client: stored.client,
+    reference: stored.reference,
+    metadata: metadataSchema,
     notification_service: stored.notification_service,
     notification_status: stored.notification_status,
     possible_duplicate: z.boolean().meta({
@@ -71,8 +76,12 @@ export function viewPayment(payment: Payment): PaymentView {
     payment_id: payment.payment_id,
     status: 'completed',
     amount: numberOf(formatAmount(payment.amount_minor, payment.currency)),
+    amount_minor: payment.amount_minor,
     currency: payment.currency,
     customer_id: payment.customer_id,
+    client: payment.client,
+    reference: payment.reference,
+    metadata: payment.metadata ?? {},
     notification_service: payment.notification_service,
     notification_status: payment.notification_status,
     possible_duplicate: isPossibleDuplicate(payment.attempts),

@@ -2,6 +2,7 @@ import { modeSchema } from 'service-kit/contract/mode.ts';
 import { phoneSchema, providerSchema, receiptStatusSchema } from 'service-kit/contract/notification.ts';
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
+import { metadataSchema, referenceSchema } from './merchant-data.ts';
 import { writeMoney } from './money.ts';
 import { newPaymentId } from './payment-id.ts';
 import { writeNow, writeTime } from './time.ts';
@@ -50,10 +51,20 @@ export type Attempt = z.infer<typeof attemptSchema>;
 /** A payment and its notification, as stored. Clients get the view of it: payment-view.ts. */
 export const paymentSchema = z.object({
   payment_id: z.string().meta({ example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
-  amount_minor: z.number().int().nonnegative(),
+  amount_minor: z.number().int().nonnegative().meta({
+    description: "The amount in the currency's minor unit, such as centavos",
+    example: 10050,
+  }),
   currency: z.string().meta({ example: 'COP' }),
   /** No rule of requests, because an earlier release may have accepted what is refused now, such as an id that shows nothing. */
   customer_id: z.string().min(1).meta({ description: "The customer's id", example: '123' }),
+  client: z.string().nullable().default(null).meta({
+    description:
+      'The name of the key that the payment was made with; null without keys, and for a payment of an earlier release',
+    example: 'portal',
+  }),
+  reference: referenceSchema.nullable().default(null),
+  metadata: metadataSchema.nullable().default(null),
   phone: phoneSchema.nullable(),
   message: z.string().nullable().meta({ description: 'null once PAYMENT_RETENTION_MS has passed' }),
   encoding: z.enum(['GSM-7', 'UCS-2']).meta({ description: 'The encoding of the SMS' }),
@@ -93,7 +104,8 @@ export type Payment = z.infer<typeof paymentSchema>;
 export type PaymentObserver = (payment: Payment, before: Payment | undefined) => void;
 
 export interface PaymentRequest
-  extends Pick<Payment, 'amount_minor' | 'currency' | 'customer_id' | 'phone' | 'message'> {
+  extends Pick<Payment, 'amount_minor' | 'currency' | 'customer_id' | 'phone' | 'message'>,
+    Partial<Pick<Payment, 'client' | 'reference' | 'metadata'>> {
   /** How long its notification is worth sending; undefined if the client does not say. */
   ttl_seconds?: number | undefined;
 }
@@ -105,6 +117,7 @@ export function newPayment(
   { traceparent, request_id }: Pick<Payment, 'traceparent' | 'request_id'>,
 ): Payment {
   const { amount_minor, currency, customer_id, phone, ttl_seconds } = request;
+  const { client = null, reference = null, metadata = null } = request;
   const now = Date.now();
   const created_at = writeTime(now);
   const message =
@@ -115,6 +128,9 @@ export function newPayment(
     amount_minor,
     currency,
     customer_id,
+    client,
+    reference,
+    metadata,
     phone,
     message,
     encoding,

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { Created } from '../delivery/begin-payment.ts';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
 import { unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
+import type { PaymentRequest } from '../domain/payment.ts';
 import { paymentExample, pendingPaymentExample } from '../domain/payment-example.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { formerPaymentRequestSchema, paymentRequestSchema, type RequestRules } from './payment-request.ts';
@@ -39,7 +40,7 @@ export function registerPaymentCreation(
     const header = idempotencyKeySchema.safeParse(headers['idempotency-key']);
     const request = formerSchema.safeParse(body);
     if (!header.success || !request.success) return undefined;
-    return creation.findCreated(request.data, scopedKey(header.data, credential));
+    return creation.findCreated(madeBy(credential, request.data), scopedKey(header.data, credential));
   }
 
   server.post(
@@ -91,7 +92,7 @@ export function registerPaymentCreation(
       const create = respondAsync && waitMs === undefined ? creation.createDurable : creation.createNotified;
       const created = validationError
         ? await replayFormer(request)
-        : await create(body, key && scopedKey(key, credential), log, waitMs);
+        : await create(madeBy(credential, body), key && scopedKey(key, credential), log, waitMs);
       if (!created) throw validationError;
       const { payment_id, answer, replayed } = created;
       reply.header('location', `/payments/${payment_id}`);
@@ -104,6 +105,11 @@ export function registerPaymentCreation(
     },
   );
 }
+
+const madeBy = (client: Credential | undefined, request: PaymentRequest): PaymentRequest => ({
+  ...request,
+  client: client?.name ?? null,
+});
 
 /** Keys are scoped to their client, so that the same key of two clients means two payments. */
 const scopedKey = (key: string, client: Credential | undefined) => (client ? `${client.name}:${key}` : key);

@@ -1,10 +1,11 @@
 import { customerIdSchema, phoneSchema } from 'service-kit/contract/notification.ts';
+import type { Credential } from 'service-kit/http/credentials.ts';
 import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import { setPhone } from '../delivery/set-phone.ts';
 import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
-import type { Store } from '../store/store.ts';
+import type { Customer, Store } from '../store/store.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
 
 const paramsSchema = z.object({ customer_id: customerIdSchema });
@@ -33,8 +34,8 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         response: { 200: customerSchema, ...failures },
       },
     },
-    async ({ params: { customer_id }, body: { phone } }) => {
-      await setPhone(store, customer_id, phone);
+    async ({ params: { customer_id }, body: { phone }, credential }) => {
+      await setPhone(store, customerOf(credential, customer_id), phone);
       return { customer_id, phone };
     },
   );
@@ -51,8 +52,8 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         response: { 200: customerSchema, 404: notFound, ...failures },
       },
     },
-    async ({ params: { customer_id } }) => {
-      const phone = await store.findPhone(customer_id);
+    async ({ params: { customer_id }, credential }) => {
+      const phone = await store.findPhone(customerOf(credential, customer_id));
       if (phone === undefined) throw customerNotFound();
       return { customer_id, phone };
     },
@@ -70,12 +71,17 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         response: { 204: z.undefined(), 404: notFound, ...failures },
       },
     },
-    async ({ params: { customer_id } }, reply) => {
-      if (!(await store.deletePhone(customer_id))) throw customerNotFound();
+    async ({ params: { customer_id }, credential }, reply) => {
+      if (!(await store.deletePhone(customerOf(credential, customer_id)))) throw customerNotFound();
       return reply.code(204).send();
     },
   );
 }
+
+const customerOf = (client: Credential | undefined, customer_id: string): Customer => ({
+  client: client?.name ?? null,
+  customer_id,
+});
 
 const customerNotFound = () =>
   new Problem(404, 'customer-not-found', 'No phone is stored for this customer.');

@@ -3,7 +3,7 @@ interface JSON {
   /** `source` is the text of a primitive as it was written; undefined for objects and arrays. */
   parse(
     text: string,
-    reviver: (key: string, value: unknown, context: { source: string | undefined }) => unknown,
+    reviver: (this: unknown, key: string, value: unknown, context: { source: string | undefined }) => unknown,
   ): unknown;
   /** Returns a value that JSON.stringify writes as this text. */
   rawJSON(text: string): object;

@@ -4,6 +4,7 @@ import { measureText } from 'service-kit/contract/sms-text.ts';
 import { transliterate } from 'service-kit/contract/transliteration.ts';
 import { z } from 'zod';
 import { currencyCodes, currencyError, decimalsOf } from '../domain/currencies.ts';
+import { metadataSchema, referenceSchema } from '../domain/merchant-data.ts';
 import { amountError, parseAmount } from '../domain/money.ts';
 
 /** Validation settings of an operator. */
@@ -87,6 +88,8 @@ export const paymentRequestSchema = (rules: RequestRules, currencies: readonly s
         .optional(),
       currency: z.enum(currencies, { error: ({ input }) => currencyError(input) }).default('COP'),
       phone: phoneRequestSchema(rules).optional(),
+      reference: referenceSchema.optional(),
+      metadata: metadataSchema.optional(),
       ttl_seconds: z
         .int('must be a whole number of seconds')
         .min(1, 'must be at least 1')
@@ -106,19 +109,19 @@ export const paymentRequestSchema = (rules: RequestRules, currencies: readonly s
       },
       { when: ({ value, issues }) => issues.length > 0 && amountSchema.safeParse(value).success },
     )
-    .transform(({ amount, customer_id, message, currency, phone, ttl_seconds }, context) => {
-      const minor = parseAmount(amount, currency);
+    .transform(({ amount, message, phone, reference, metadata, ...request }, context) => {
+      const minor = parseAmount(amount, request.currency);
       if (typeof minor === 'string') {
         context.issues.push({ code: 'custom', path: ['amount'], message: minor, input: amount });
         return z.NEVER;
       }
       return {
+        ...request,
         amount_minor: minor,
-        currency,
-        customer_id,
         message: message ?? null,
         phone: phone ?? null,
-        ttl_seconds,
+        reference: reference ?? null,
+        metadata: metadata ?? null,
       };
     })
     .meta({ id: 'PaymentRequest' });

@@ -16,14 +16,21 @@ export const changingColumns = {
   updated_at: 'timestamptz',
   ask_at: 'timestamptz',
   asks: 'integer',
+  possible_duplicate: 'boolean',
   due_at: 'timestamptz',
 } as const;
+
+/** Columns of a payment's row that are no part of the payment: the store computes them from it. */
+export const computedColumns = ['possible_duplicate', 'due_at'];
 
 export const paymentColumns = {
   payment_id: 'text',
   amount_minor: 'bigint',
   currency: 'text',
   customer_id: 'text',
+  client: 'text',
+  reference: 'text',
+  metadata: 'json',
   message: 'text',
   encoding: 'text',
   segments: 'integer',
@@ -33,6 +40,9 @@ export const paymentColumns = {
   request_id: 'text',
   ...changingColumns,
 } as const;
+
+/** `client` is the owner: '' where clients are not isolated. */
+export const customerColumns = { client: 'text', customer_id: 'text', phone: 'text' } as const;
 
 export const keyColumns = {
   key: 'text',

@@ -13,21 +13,26 @@ export interface OpenStoreOptions {
   replicaName?: string | undefined;
   /** Default: off. */
   events?: EventRecording;
+  /** Default: false. */
+  clientsIsolated?: boolean;
   log: FastifyBaseLogger;
   onUnreadable: UnreadableObserver;
 }
 
 /** The store of one process at `file:` and a path, or that of several replicas at a `postgres://` URL. */
 export async function openStore(url: string, options: OpenStoreOptions): Promise<Store> {
-  const { leaseMs, log, replicaName, events } = options;
+  const { leaseMs, log, replicaName, events, clientsIsolated } = options;
   const onUnreadable = nameOnce(log, options.onUnreadable);
   if (url.startsWith(file)) {
     const path = url.slice(file.length);
     closeToOthers(path, log);
-    return openSqliteStore({ path, leaseMs, events, onUnreadable, onFault: logFaults(log) });
+    return openSqliteStore({
+      ...{ path, leaseMs, events, clientsIsolated, onUnreadable },
+      onFault: logFaults(log),
+    });
   }
   const { openPostgresStore } = await import('./postgres/store.ts'); // imported here, so that SQLite does not load pg
-  return openPostgresStore({ url, leaseMs, events, log, replicaName, onUnreadable });
+  return openPostgresStore({ url, leaseMs, events, clientsIsolated, log, replicaName, onUnreadable });
 }
 
 /** For a database of an earlier release, whose files others could read. */

@@ -73,6 +73,9 @@ export interface Claimed extends Payment {
   suppressed?: true;
 }
 
+/** Whose phone it is: of a customer of this client where clients are isolated. A payment is one. */
+export type Customer = Pick<Payment, 'customer_id' | 'client'>;
+
 export interface PaymentQuery {
   limit: number;
   /** The id of the payment after which the page starts. */
@@ -116,6 +119,7 @@ export interface RecipientTake {
 /**
  * Stores payments, and claims notifications that are due. Every write is durable when its promise resolves: it survives a
  * crash of the process and of the machine. Every method throws StoreUnavailable; those that write throw CommitUnknown, too.
+ * Where clients are isolated, each has customers of its own.
  *
  * While an attempt runs, its payment is leased to the worker that runs it: no other worker can claim it until the lease has
  * expired.
@@ -149,15 +153,15 @@ export interface Store extends SuppressionStore, EventStore {
   /** Newest first, without those that cannot be read; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
   backlog(): Promise<Backlog>;
-  putPhone(customerId: string, phone: string): Promise<void>;
-  findPhone(customerId: string): Promise<string | undefined>;
+  putPhone(customer: Customer, phone: string): Promise<void>;
+  findPhone(customer: Customer): Promise<string | undefined>;
   /**
    * Has up to `limit` of the customer's notifications become due now that are held because no phone was known, also those that a
    * worker looks at; returns how many.
    */
-  releaseHeld(customerId: string, limit: number): Promise<number>;
+  releaseHeld(customer: Customer, limit: number): Promise<number>;
   /** Returns whether there was one. */
-  deletePhone(customerId: string): Promise<boolean>;
+  deletePhone(customer: Customer): Promise<boolean>;
   /**
    * Leases to the caller the notifications that have been due the longest, in any order. Those whose payment cannot be read
    * are left to their lease, so that the others have their turn.

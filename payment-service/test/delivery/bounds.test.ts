@@ -14,6 +14,7 @@ import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { noBounds, upstreamHealth } from '../fixture.ts';
+import { customer } from '../store/customer.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 
 const start = Date.parse('2026-03-01T12:10:00.000Z');
@@ -234,14 +235,14 @@ describe('a phone of a country that is not allowed', () => {
 describe('a payment without a phone of its own', () => {
   test("is bound by its customer's", async () => {
     const { store, pay, payDurable, calls, found } = setUp();
-    await store.putPhone('1', abroad);
+    await store.putPhone(customer('1'), abroad);
     const paid = await pay({ phone: null, customer_id: '1' });
     expect(paid).toMatchObject(heldUntil('country_not_allowed', longestWait));
     expect((await found(paid.payment_id)).phone).toBe(abroad);
     expect(await payDurable({ phone: null, customer_id: '1' })).toMatchObject(
       heldUntil('country_not_allowed', longestWait),
     );
-    await store.putPhone('1', phone);
+    await store.putPhone(customer('1'), phone);
     expect(await pay({ phone: null, customer_id: '1' })).toMatchObject(sent);
     expect(calls).toHaveLength(1);
   });
@@ -260,7 +261,7 @@ describe('a payment without a phone of its own', () => {
       });
     expect(calls).toEqual([]);
     expect(take).not.toHaveBeenCalled();
-    await setPhone(store, '1', phone);
+    await setPhone(store, customer('1'), phone);
     await turn();
     expect(await Promise.all(payments.map(({ payment_id }) => found(payment_id)))).toMatchObject([
       { notification_status: 'sent', phone, reason: null, attempts: [{ phone_last4: phone.slice(-4) }] },
@@ -272,7 +273,7 @@ describe('a payment without a phone of its own', () => {
     const { pay, turn, found, calls, store } = setUp();
     const { payment_id } = await pay({ phone: null, customer_id: '1' });
     const { payment_id: second } = await pay({ phone: null, customer_id: '2' });
-    await store.putPhone('2', phone); // by a process that ended before it released the notification
+    await store.putPhone(customer('2'), phone); // by a process that ended before it released the notification
     pass(15 * minute);
     await turn();
     expect(await found(second)).toMatchObject({ notification_status: 'sent' });
@@ -295,7 +296,7 @@ describe('a payment without a phone of its own', () => {
       reason: 'phone_unknown',
     });
     unknown.answers.Aldeamo = { outcome: 'accepted', message_id: 'AL2' };
-    await setPhone(unknown.store, '1', phone);
+    await setPhone(unknown.store, customer('1'), phone);
     await unknown.turn();
     expect(await unknown.found(payment_id)).toMatchObject({ notification_status: 'sent' });
   });
@@ -305,7 +306,7 @@ describe('a payment without a phone of its own', () => {
     const { pay, calls, found } = setUp({ store, unknown: ['Aldeamo', 'Twilio'] });
     const insert = store.insert.bind(store);
     vi.spyOn(store, 'insert').mockImplementationOnce(async (...args) => {
-      await store.putPhone('1', abroad);
+      await store.putPhone(customer('1'), abroad);
       return insert(...args);
     });
     const { payment_id } = await pay({ phone: null, customer_id: '1' });

@@ -5,6 +5,7 @@ import { type Outbox, type OutboxOptions, startOutbox } from '../../src/delivery
 import type { Payment } from '../../src/domain/payment.ts';
 import type { EventRecording } from '../../src/store/events.ts';
 import { LeaseLost, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { customer } from '../store/customer.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { paymentNumber, recordOf } from '../store/store-contract.ts';
 
@@ -34,7 +35,7 @@ async function pass(ms: number): Promise<void> {
 /** Waits for a write that changes nothing, because the store ends its operations in order. */
 async function work(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) {
-    await open.deletePhone('unknown');
+    await open.deletePhone(customer('unknown'));
     await new Promise(setImmediate);
   }
 }

@@ -5,6 +5,7 @@ import type { Payment } from '../../src/domain/payment.ts';
 import { newSuppression } from '../../src/domain/suppression.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { build, hold, keyed, paymentOf, post, refused } from '../fixture.ts';
+import { customer } from '../store/customer.ts';
 import { paymentNumber } from '../store/store-contract.ts';
 
 const phone = '+573001234567';
@@ -56,7 +57,7 @@ describe('a payment to a suppressed phone', () => {
 
   test("is suppressed by its customer's phone, too", async () => {
     const { app, store, calls } = await build();
-    await store.putPhone('1', phone);
+    await store.putPhone(customer('1'), phone);
     await suppressPhone(store);
     const response = await app.inject(post({ amount: 100, customer_id: '1' }));
     expect(paymentOf(response)).toMatchObject({ ...ended, notification: { reason: 'suppressed' } });

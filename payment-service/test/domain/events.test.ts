@@ -97,6 +97,10 @@ test("an event's data is the payment at the time, without its text, its phone an
   expect(data).toEqual({
     payment_id: created.payment_id,
     status: 'completed',
+    amount_minor: 10050,
+    client: null,
+    reference: null,
+    metadata: {},
     amount: 100.5,
     currency: 'COP',
     customer_id: '123',

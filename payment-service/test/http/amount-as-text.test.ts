@@ -59,8 +59,9 @@ test.each([
 });
 
 test.each([
-  ['[{"amount":1}]', [{ amount: '1' }]],
-  ['{"payment":{"amount":1.50}}', { payment: { amount: '1.50' } }],
-])('given an amount at any depth (%s), returns its text', (text, value) => {
+  ['[{"amount":1}]', [{ amount: 1 }]],
+  ['{"amount":2.50,"metadata":{"amount":1.50}}', { amount: '2.50', metadata: { amount: 1.5 } }],
+  ['{"":{"amount":1.50},"amount":"2"}', { '': { amount: 1.5 }, amount: '2' }],
+])('given an amount that is not that of the request (%s), returns the number', (text, value) => {
   expect(parseWithAmountAsText(text)).toStrictEqual(value);
 });

@@ -18,6 +18,10 @@ describe('POST /payments', () => {
     expect(payment).toEqual({
       payment_id: expect.stringMatching(/^pmt_[0-9a-f]{32}$/),
       status: 'completed',
+      amount_minor: 10000,
+      client: null,
+      reference: null,
+      metadata: {},
       amount: 100,
       currency: 'COP',
       customer_id: '123',

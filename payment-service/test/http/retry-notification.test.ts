@@ -106,7 +106,7 @@ describe('POST /payments/{id}/notification/retry', () => {
   test("sends to the payment's own phone, not to the customer's", async () => {
     const { app, store, calls } = await build();
     await store.insert({ ...expired, phone });
-    await store.putPhone(expired.customer_id, '+573009999999');
+    await store.putPhone(expired, '+573009999999');
     await app.inject(retry(expired.payment_id));
     expect(calls).toMatchObject([{ request: { phone } }]);
   });

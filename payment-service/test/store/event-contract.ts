@@ -13,6 +13,7 @@ import type {
   WebhookStatus,
 } from '../../src/store/events.ts';
 import { LeaseLost, RecipientSuppressed, type Store } from '../../src/store/store.ts';
+import { customer } from './customer.ts';
 import { paymentNumber, recordOf } from './store-contract.ts';
 
 const leaseMs = 10_000;
@@ -159,7 +160,7 @@ export function describeEvents(
       ['its own phone', { phone }],
       ["its customer's phone", { customer_id: 'ana' }],
     ])('given a new payment and a suppression of %s, records that it failed, instead of what it was to be', async (_, fields) => {
-      await store.putPhone('ana', phone);
+      await store.putPhone(customer('ana'), phone);
       await store.putSuppression(optOut());
       const payment = startAttempt(paymentNumber(1, fields), 'Aldeamo');
       await store.insert(payment);

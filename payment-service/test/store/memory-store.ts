@@ -4,8 +4,10 @@ import { isOpen, type Payment } from '../../src/domain/payment.ts';
 import { dueAt } from '../../src/domain/retry-policy.ts';
 import { learnedOptOut, type Suppression, suppressNew } from '../../src/domain/suppression.ts';
 import type { EventRecording } from '../../src/store/events.ts';
+import { ownersWhere } from '../../src/store/owner.ts';
 import {
   type Claimed,
+  type Customer,
   type IdempotencyRecord,
   LeaseLost,
   type PaymentQuery,
@@ -37,6 +39,7 @@ interface StoredKey {
 interface MemoryStoreOptions {
   leaseMs: number;
   events?: EventRecording;
+  clientsIsolated?: boolean;
 }
 
 /** Taken at once, so that a test which fakes it stops no write. */
@@ -47,8 +50,14 @@ const nextTurn = promisify(setImmediate);
  * or a network. A write takes effect in a later turn of the event loop, so that a caller which does not await it is found out.
  * Arguments and results are copies, as a database's are.
  */
-export function createMemoryStore({ leaseMs, events: recording = 'off' }: MemoryStoreOptions): MemoryStore {
+export function createMemoryStore({
+  leaseMs,
+  events: recording = 'off',
+  clientsIsolated = false,
+}: MemoryStoreOptions): MemoryStore {
   const events = createMemoryEvents(recording);
+  const ownerOf = ownersWhere(clientsIsolated);
+  const ofCustomer = ({ client, customer_id }: Customer) => `${ownerOf(client)}\n${customer_id}`;
   const payments = new Map<string, StoredPayment>();
   const keys = new Map<string, StoredKey>();
   const phones = new Map<string, string>();
@@ -112,11 +121,11 @@ export function createMemoryStore({ leaseMs, events: recording = 'off' }: Memory
   /** Only what an update may change is changed. */
   function put(stored: StoredPayment, payment: Payment): void {
     const { amount_minor, currency, customer_id, message, encoding, segments } = stored.payment;
-    const { created_at, traceparent, request_id } = stored.payment;
+    const { client, reference, metadata, created_at, traceparent, request_id } = stored.payment;
     stored.payment = {
       ...payment,
       ...{ amount_minor, currency, customer_id, message, encoding, segments },
-      ...{ created_at, traceparent, request_id },
+      ...{ client, reference, metadata, created_at, traceparent, request_id },
     };
     stored.due = dueAt(payment, leaseMs);
   }
@@ -137,7 +146,7 @@ export function createMemoryStore({ leaseMs, events: recording = 'off' }: Memory
       const known = record && keys.get(record.key)?.record;
       if (known) return { known };
       if (payments.has(payment.payment_id)) throw new StoreUnavailable('the payment exists');
-      const phone = payment.phone ?? phones.get(payment.customer_id) ?? null;
+      const phone = payment.phone ?? phones.get(ofCustomer(payment)) ?? null;
       const given = { ...payment, phone };
       const suppressed = isSuppressed(given);
       const inserted = suppressed ? suppressNew(given) : given;
@@ -197,9 +206,9 @@ export function createMemoryStore({ leaseMs, events: recording = 'off' }: Memory
       return { size: pending.length, oldest_at: pending.at(-1)?.created_at ?? null };
     }),
 
-    putPhone: write((customerId, phone) => void phones.set(customerId, phone)),
-    findPhone: read((customerId) => phones.get(customerId)),
-    deletePhone: write((customerId) => phones.delete(customerId)),
+    putPhone: write((customer, phone) => void phones.set(ofCustomer(customer), phone)),
+    findPhone: read((customer) => phones.get(ofCustomer(customer))),
+    deletePhone: write((customer) => phones.delete(ofCustomer(customer))),
 
     claimDue: write((limit) =>
       [...payments.values()]
@@ -220,9 +229,11 @@ export function createMemoryStore({ leaseMs, events: recording = 'off' }: Memory
         }),
     ),
 
-    releaseHeld: write((customerId, limit) => {
+    releaseHeld: write(({ client, customer_id }, limit) => {
+      const owner = ownerOf(client);
       const held = [...payments.values()]
-        .filter(({ payment, due }) => payment.customer_id === customerId && Number(due) > Date.now())
+        .filter(({ payment, due }) => payment.customer_id === customer_id && Number(due) > Date.now())
+        .filter(({ payment }) => owner === '' || payment.client === owner)
         .filter(
           ({ payment: { notification_status, reason } }) =>
             notification_status === 'held' && reason === 'phone_unknown',

@@ -13,6 +13,7 @@ import {
   type StoredAnswer,
   StoreUnavailable,
 } from '../../src/store/store.ts';
+import { customer } from './customer.ts';
 
 const leaseMs = 10_000;
 
@@ -36,17 +37,17 @@ export function describeStore(
 
     describe('phones of customers', () => {
       test('are stored, replaced and deleted without a change to those of other customers', async () => {
-        expect(await store.findPhone('1')).toBeUndefined();
-        expect(await store.deletePhone('1')).toBe(false);
-        await store.putPhone('1', '+573001234567');
-        await store.putPhone('2', '+573009999999');
-        await store.putPhone('1', '+573007777777');
-        expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([
+        expect(await store.findPhone(customer('1'))).toBeUndefined();
+        expect(await store.deletePhone(customer('1'))).toBe(false);
+        await store.putPhone(customer('1'), '+573001234567');
+        await store.putPhone(customer('2'), '+573009999999');
+        await store.putPhone(customer('1'), '+573007777777');
+        expect([await store.findPhone(customer('1')), await store.findPhone(customer('2'))]).toEqual([
           '+573007777777',
           '+573009999999',
         ]);
-        expect(await store.deletePhone('1')).toBe(true);
-        expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([
+        expect(await store.deletePhone(customer('1'))).toBe(true);
+        expect([await store.findPhone(customer('1')), await store.findPhone(customer('2'))]).toEqual([
           undefined,
           '+573009999999',
         ]);
@@ -54,7 +55,7 @@ export function describeStore(
     });
 
     test("insert stores a payment with its own phone, else with its customer's, else with none", async () => {
-      await store.putPhone('1', '+573001234567');
+      await store.putPhone(customer('1'), '+573001234567');
       const own = '+573009999999';
       const given = [
         paymentNumber(1, { customer_id: '1' }),
@@ -672,16 +673,16 @@ export function describeStore(
             scheduled(7, 60_000, { customer_id: '7' }),
           ];
           for (const payment of [held(1), held(2), held(3), ...others]) await store.insert(payment);
-          expect(await store.releaseHeld('7', 2)).toBe(2);
-          expect(await store.releaseHeld('7', 2)).toBe(1);
-          expect(await store.releaseHeld('7', 2)).toBe(0);
+          expect(await store.releaseHeld(customer('7'), 2)).toBe(2);
+          expect(await store.releaseHeld(customer('7'), 2)).toBe(1);
+          expect(await store.releaseHeld(customer('7'), 2)).toBe(0);
           expect((await claimed()).toSorted()).toEqual([1, 2, 3]);
         });
 
         test('takes it from a worker that looks at it, so that it is not held again', async () => {
           await store.insert(held(1, { next_attempt_at: at(-1) }));
           const [looked] = await store.claimDue(1);
-          expect(await store.releaseHeld('7', 10)).toBe(1);
+          expect(await store.releaseHeld(customer('7'), 10)).toBe(1);
           await expect(store.update(looked as Payment)).rejects.toBeInstanceOf(LeaseLost);
           const [next] = await store.claimDue(1);
           expect(next).toMatchObject({ payment_id: held(1).payment_id, next_attempt_at: at(0) });
@@ -1117,6 +1118,9 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     amount_minor: number,
     currency: 'COP',
     customer_id: '123',
+    client: null,
+    reference: null,
+    metadata: null,
     phone: null,
     message: 'Pago recibido',
     encoding: 'GSM-7',

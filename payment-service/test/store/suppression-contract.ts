@@ -4,6 +4,7 @@ import type { Payment } from '../../src/domain/payment.ts';
 import { applyReceipt } from '../../src/domain/receipts.ts';
 import { newSuppression, type Suppression, suppress, suppressNew } from '../../src/domain/suppression.ts';
 import { LeaseLost, RecipientSuppressed, type Store } from '../../src/store/store.ts';
+import { customer } from './customer.ts';
 import { paymentNumber, recordOf } from './store-contract.ts';
 
 const phone = '+573001234567';
@@ -110,7 +111,7 @@ export function describeSuppressions(name: string, open: (leaseMs: number) => St
         ["the payment's own", { phone }],
         ["its customer's", { phone: null, customer_id: 'ana' }],
       ])('%s, writes that the notification failed for it, without an attempt', async (_, fields) => {
-        await store.putPhone('ana', phone);
+        await store.putPhone(customer('ana'), phone);
         await store.putSuppression(optOut());
         const begun = startAttempt(paymentNumber(1, fields), 'Aldeamo');
         expect(await store.insert(begun)).toEqual({ phone, suppressed: true });
@@ -303,14 +304,14 @@ export function describeSuppressions(name: string, open: (leaseMs: number) => St
     });
 
     test('outlive the phone of the customer and the redaction of the payment', async () => {
-      await store.putPhone('ana', phone);
+      await store.putPhone(customer('ana'), phone);
       await store.putSuppression(optOut());
       const payment = startAttempt(paymentNumber(1, { customer_id: 'ana', created_at: past }), 'Aldeamo');
       await store.insert(payment);
-      await store.deletePhone('ana');
+      await store.deletePhone(customer('ana'));
       expect(await store.redact(Date.now(), 10)).toBe(1);
       expect(await suppressionOf(phone)).toBeDefined();
-      await store.putPhone('ana', phone);
+      await store.putPhone(customer('ana'), phone);
       expect(await store.insert(attemptTo(2, { phone: null, customer_id: 'ana' }))).toEqual({
         phone,
         suppressed: true,

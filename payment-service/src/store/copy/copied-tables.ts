@@ -1,6 +1,13 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { idSchema, reasonSchema } from 'service-kit/contract/notification.ts';
-import { attemptColumns, eventColumns, keyColumns, paymentColumns, suppressionColumns } from '../columns.ts';
+import {
+  attemptColumns,
+  customerColumns,
+  eventColumns,
+  keyColumns,
+  paymentColumns,
+  suppressionColumns,
+} from '../columns.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -11,7 +18,7 @@ interface CopiedTable {
   /** The PostgreSQL types by column. */
   columns: Record<string, string>;
   /** Converts a row of SQLite to one of PostgreSQL. */
-  convert(row: Row): Row;
+  convert(row: Row): Record<string, SQLOutputValue | boolean>;
 }
 
 /** Tables that are copied together by one key, an expression of text: it is unique in the first, the others refer to it. */
@@ -23,8 +30,8 @@ export interface CopiedGroup {
 /** Ordered by foreign keys: a group comes after those that it refers to. */
 export const copiedGroups: CopiedGroup[] = [
   {
-    key: 'customer_id',
-    tables: [{ name: 'customers', columns: { customer_id: 'text', phone: 'text' }, convert: (row) => row }],
+    key: "customer_id || '\n' || client",
+    tables: [{ name: 'customers', columns: customerColumns, convert: (row) => row }],
   },
   {
     key: 'payment_id',
@@ -36,6 +43,7 @@ export const copiedGroups: CopiedGroup[] = [
           ...row,
           message: row.message || null,
           reason: asRead(reasonSchema, row.reason),
+          possible_duplicate: row.possible_duplicate === 1,
           due_at: timeOf(row.due_at),
         }),
       },

@@ -1,24 +1,34 @@
+import type { OwnerOf } from '../owner.ts';
+import type { Customer } from '../store.ts';
 import type { Query } from './query.ts';
 
 /** The statements about customers. */
-export const customerStatements = (query: Query) => ({
-  findCustomers: (customerIds: string[]) =>
-    query<{ customer_id: string; phone: string }>(
+export const customerStatements = (query: Query, ownerOf: OwnerOf) => ({
+  /** What `findCustomers` finds a customer by. The name of a client has no line break. */
+  keyOf: ({ client, customer_id }: Customer) => `${ownerOf(client)}\n${customer_id}`,
+
+  findCustomers: (keys: string[]) =>
+    query<{ key: string; phone: string }>(
       'find_customers',
-      'SELECT customer_id, phone FROM customers WHERE customer_id = ANY ($1)',
-      [customerIds],
+      `SELECT client || E'\\n' || customer_id AS key, phone
+       FROM customers JOIN unnest($1::text[], $2::text[]) AS given (owner, id)
+         ON client = given.owner AND customer_id = given.id AND customer_id = ANY ($2)`,
+      [
+        keys.map((key) => key.slice(0, key.indexOf('\n'))),
+        keys.map((key) => key.slice(key.indexOf('\n') + 1)),
+      ],
     ),
 
-  putPhone: (customerId: string, phone: string) =>
+  putPhone: ({ client, customer_id }: Customer, phone: string) =>
     query(
       'put_phone',
-      `INSERT INTO customers (customer_id, phone) VALUES ($1, $2)
-       ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`,
-      [customerId, phone],
+      `INSERT INTO customers (client, customer_id, phone) VALUES ($1, $2, $3)
+       ON CONFLICT (customer_id, client) DO UPDATE SET phone = excluded.phone`,
+      [ownerOf(client), customer_id, phone],
     ),
 
   /** The fencing token is raised, so that a worker which found no phone does not hold it again. */
-  releaseHeld: async (customerId: string, limit: number) =>
+  releaseHeld: async ({ client, customer_id }: Customer, limit: number) =>
     (
       await query(
         'release_held',
@@ -27,14 +37,20 @@ export const customerStatements = (query: Query) => ({
          WHERE payment_id = ANY (ARRAY (
            SELECT payment_id FROM payments
            WHERE notification_status = 'held' AND customer_id = $1 AND reason = 'phone_unknown' AND due_at > now()
+             AND ($3 = '' OR client = $3)
            ORDER BY payment_id LIMIT $2 FOR UPDATE
          ))
          RETURNING 1`,
-        [customerId, limit],
+        [customer_id, limit, ownerOf(client)],
       )
     ).length,
 
-  deletePhone: async (customerId: string) =>
-    (await query('delete_phone', 'DELETE FROM customers WHERE customer_id = $1 RETURNING 1', [customerId]))
-      .length > 0,
+  deletePhone: async ({ client, customer_id }: Customer) =>
+    (
+      await query(
+        'delete_phone',
+        'DELETE FROM customers WHERE client = $1 AND customer_id = $2 RETURNING 1',
+        [ownerOf(client), customer_id],
+      )
+    ).length > 0,
 });

@@ -1,6 +1,7 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../../domain/payment.ts';
-import { paymentColumns } from '../columns.ts';
+import { computedColumns, paymentColumns } from '../columns.ts';
+import type { OwnerOf } from '../owner.ts';
 import type { PaymentQuery } from '../store.ts';
 import type { HeldRow } from '../stored-payments.ts';
 import { allowanceStatements } from './allowance-statements.ts';
@@ -11,8 +12,7 @@ import type { Query } from './query.ts';
 import { isSuppressed, suppressionStatements } from './suppression-statements.ts';
 import { webhookStatements } from './webhook-statements.ts';
 
-/** Without `due_at`, which is not part of a payment. */
-const selectedColumns = Object.keys(paymentColumns).filter((name) => name !== 'due_at');
+const selectedColumns = Object.keys(paymentColumns).filter((name) => !computedColumns.includes(name));
 
 /** An expression for the text of a time. */
 const asIso = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
@@ -37,12 +37,12 @@ const isScheduled = '(next_attempt_at IS NOT NULL AND due_at = least(next_attemp
 const isHeld = '(next_attempt_at IS NULL AND due_at = expires_at)';
 
 /** The statements of the store. Those that take arrays serve many requests at once. */
-export function prepareStatements(database: Database) {
+export function prepareStatements(database: Database, ownerOf: OwnerOf) {
   const query: Query = (name, text, values) => database.query({ name, text, values });
 
   return {
     ...keyStatements(query),
-    ...customerStatements(query),
+    ...customerStatements(query, ownerOf),
     ...allowanceStatements(query),
     ...suppressionStatements(query),
     ...eventStatements(query),

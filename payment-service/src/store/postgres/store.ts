@@ -9,6 +9,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { suppressedReason } from '../../domain/suppression.ts';
 import type { EventRecording } from '../events.ts';
+import { ownersWhere } from '../owner.ts';
 import {
   CommitUnknown,
   type IdempotencyRecord,
@@ -42,6 +43,8 @@ export interface PostgresStoreOptions {
   replicaName?: string | undefined;
   /** Default: off. */
   events?: EventRecording | undefined;
+  /** Each client has customers of its own. Default: false. */
+  clientsIsolated?: boolean | undefined;
   log: FastifyBaseLogger;
   onUnreadable?: UnreadableObserver;
 }
@@ -56,14 +59,16 @@ export async function openPostgresStore({
   leaseMs,
   replicaName = hostname(),
   events = 'off',
+  clientsIsolated = false,
   log,
   onUnreadable = () => {},
 }: PostgresStoreOptions): Promise<Store> {
   const reported = reportTo(onUnreadable);
   const replica = { id: randomUUID(), name: replicaName, leaseMs };
   const database = await openDatabase(url, { schema, replica, log });
-  const statements = prepareStatements(database);
-  const writes = prepareWrites(database, events);
+  const ownerOf = ownersWhere(clientsIsolated);
+  const statements = prepareStatements(database, ownerOf);
+  const writes = prepareWrites(database, events, ownerOf);
   try {
     if (await statements.hasEventsOfFuture()) await bringEventsToPresent(url);
   } catch (error) {
@@ -98,7 +103,7 @@ export async function openPostgresStore({
     return amendments.map(({ payment }) => amended.has(payment.payment_id));
   });
   const findPayment = batchLookup(statements.find, ({ payment_id }) => payment_id);
-  const findCustomer = batchLookup(statements.findCustomers, ({ customer_id }) => customer_id);
+  const findCustomer = batchLookup(statements.findCustomers, ({ key }) => key);
 
   const findRow = async (id: string) => (isText(id) ? findPayment(id) : undefined);
   const sorted = (rows: PaymentRow[]) => reported(sortRows(rows));
@@ -180,10 +185,10 @@ export async function openPostgresStore({
       }),
 
     backlog: () => read(statements.backlog),
-    putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
-    findPhone: (customerId) => read(async () => (await findCustomer(customerId))?.phone),
-    releaseHeld: (customerId, limit) => write(() => statements.releaseHeld(customerId, limit)),
-    deletePhone: (customerId) => write(() => statements.deletePhone(customerId)),
+    putPhone: (customer, phone) => write(async () => void (await statements.putPhone(customer, phone))),
+    findPhone: (customer) => read(async () => (await findCustomer(statements.keyOf(customer)))?.phone),
+    releaseHeld: (customer, limit) => write(() => statements.releaseHeld(customer, limit)),
+    deletePhone: (customer) => write(() => statements.deletePhone(customer)),
     claimDue: (limit) =>
       write(async () => {
         if (clockFault) throw new StoreUnavailable(clockFault);

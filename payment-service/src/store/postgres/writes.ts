@@ -1,5 +1,6 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
+import { isPossibleDuplicate } from '../../domain/deliveries.ts';
 import type { Delivery, Payment } from '../../domain/payment.ts';
 import { learnedOptOut, suppressedReason } from '../../domain/suppression.ts';
 import {
@@ -10,6 +11,7 @@ import {
   suppressionColumns,
 } from '../columns.ts';
 import type { EventRecording } from '../events.ts';
+import type { OwnerOf } from '../owner.ts';
 import type { IdempotencyRecord, StoredAnswer } from '../store.ts';
 import { recordingOf } from './event-recording.ts';
 import { isSuppressed } from './suppression-statements.ts';
@@ -44,7 +46,7 @@ interface Written extends Pick<Payment, 'payment_id'> {
   suppressed: boolean;
 }
 
-const newPayments = rowsOf({ ...paymentColumns, lease_ms: 'integer' });
+const newPayments = rowsOf({ ...paymentColumns, owner: 'text', lease_ms: 'integer' });
 const newKeys = rowsOf(keyColumns, newPayments.count + 1);
 const newAttempts = rowsOf(attemptColumns, newPayments.count + newKeys.count + 1);
 const changes = { payment_id: 'text', fence: 'integer', ...changingColumns, lease_ms: 'integer' } as const;
@@ -86,7 +88,7 @@ const insertText = (recorded: string) => `
   WITH addressed AS MATERIALIZED (
     SELECT given.*, recipient, ${isSuppressed('recipient')} AS suppressed
     FROM ${newPayments.sql} LEFT JOIN customers
-      ON customers.customer_id = given.customer_id AND customers.customer_id = ANY (${newPayments.parameter('customer_id')})
+      ON customers.customer_id = given.customer_id AND customers.client = given.owner AND customers.customer_id = ANY (${newPayments.parameter('customer_id')})
     CROSS JOIN LATERAL (SELECT coalesce(given.phone, customers.phone) AS recipient) AS phones
   ), suppressed AS (
     SELECT payment_id FROM addressed WHERE suppressed
@@ -174,6 +176,13 @@ const amendText = (recorded: string) => `
   )${recorded}
   SELECT payment_id FROM updated`;
 
+/** With the columns that are computed, and its metadata as JSON. */
+const rowOf = (payment: Payment) => ({
+  ...payment,
+  metadata: payment.metadata && JSON.stringify(payment.metadata),
+  possible_duplicate: isPossibleDuplicate(payment.attempts),
+});
+
 /** The rows of the attempts that differ from `before`: earlier ones are not written again. */
 const attemptRows = ({ payment_id, attempts }: Payment, before?: Payment) =>
   attempts.flatMap((attempt, index) =>
@@ -193,7 +202,7 @@ const newWritten = 'SELECT payment_id, payment_id IN (SELECT payment_id FROM sup
 const updateWritten = 'SELECT payment_id, false FROM updated';
 
 /** The two statements that a payment costs, and the one of its receipt; each takes many payments, and records their events. */
-export function prepareWrites(database: Database, recording: EventRecording) {
+export function prepareWrites(database: Database, recording: EventRecording, ownerOf: OwnerOf) {
   const recordingFrom = (written: string, ...before: { count: number }[]) =>
     recordingOf(recording, countOf(...before) + 1, written);
   const newEvents = recordingFrom(newWritten, newPayments, newKeys, newAttempts);
@@ -209,7 +218,10 @@ export function prepareWrites(database: Database, recording: EventRecording) {
     /** Returns the payments that were inserted because their key was not known, each with its phone and whether it is suppressed. */
     async insert(inserts: Insert[]): Promise<(Pick<Payment, 'payment_id' | 'phone'> & Written)[]> {
       const now = new Date().toISOString();
-      const payments = inserts.map(({ payment, due_at, lease_ms }) => ({ ...payment, due_at, lease_ms }));
+      const payments = inserts.map(({ payment, due_at, lease_ms }) => ({
+        ...rowOf(payment),
+        ...{ owner: ownerOf(payment.client), due_at, lease_ms },
+      }));
       const keys = inserts.flatMap(({ payment: { payment_id }, record }) => {
         if (!record) return [];
         const { key, fingerprint, answer } = record;
@@ -231,7 +243,7 @@ export function prepareWrites(database: Database, recording: EventRecording) {
     /** Returns the payments that were updated because their fencing token was the payment's, and the `suppressed` ones that were not. */
     async update(given: Update[]): Promise<Written[]> {
       const rows = given.map(({ payment, due_at, lease_ms, answer }) => ({
-        ...payment,
+        ...rowOf(payment),
         due_at,
         lease_ms,
         answer_status: answer?.status ?? null,
@@ -257,7 +269,7 @@ export function prepareWrites(database: Database, recording: EventRecording) {
         values: [
           ...amendments.values(
             given.map(({ payment, due_at, lease_ms, was_due_at, was_updated_at }) => ({
-              ...payment,
+              ...rowOf(payment),
               ...{ due_at, lease_ms, was_due_at, was_updated_at },
             })),
           ),

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
+import type { OwnerOf } from '../owner.ts';
+import type { Customer } from '../store.ts';
 import { claimedOf, sortRows } from '../stored-payments.ts';
 import { type PaymentRow, paymentOf, prepareRows, selectedNames } from './rows.ts';
 
@@ -13,7 +15,7 @@ const claimedNames = `${selectedNames}, EXISTS (SELECT 1 FROM suppressions WHERE
 const claimedOfRow = (row: PaymentRow) => claimedOf(paymentOf(row), row.suppressed);
 
 /** The statements that lease notifications. Times are ms since the epoch. */
-export function prepareClaims(db: DatabaseSync) {
+export function prepareClaims(db: DatabaseSync, ownerOf: OwnerOf) {
   const endLeases = db.prepare(`
     UPDATE payments SET due_at = :now
     WHERE due_at > :now AND CASE WHEN json_valid(attempts) THEN
@@ -50,6 +52,7 @@ export function prepareClaims(db: DatabaseSync) {
     WHERE payment_id IN (
       SELECT payment_id FROM payments
       WHERE notification_status = 'held' AND customer_id = :customer_id AND reason = 'phone_unknown' AND due_at > :now
+        AND (:owner = '' OR client = :owner)
       ORDER BY payment_id LIMIT :limit
     )`);
   const claimAsks = prepareRows(
@@ -64,9 +67,9 @@ export function prepareClaims(db: DatabaseSync) {
     endLeases: (now: number) => void endLeases.run({ now }),
     claimDue: (now: number, limit: number, leased_until: number) =>
       sortRows(claimDue.all({ now, limit, leased_until }) as PaymentRow[], claimedOfRow),
-    releaseHeld(customer_id: string, now: number, limit: number): number {
+    releaseHeld({ client, customer_id }: Customer, now: number, limit: number): number {
       const at = new Date(now).toISOString();
-      return Number(releaseHeld.run({ customer_id, now, at, limit }).changes);
+      return Number(releaseHeld.run({ owner: ownerOf(client), customer_id, now, at, limit }).changes);
     },
     claimAsks(now: number, limit: number, leased_until: number) {
       const times = { now: new Date(now).toISOString(), leased_until: new Date(leased_until).toISOString() };

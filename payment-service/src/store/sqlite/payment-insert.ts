@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { OwnerOf } from '../owner.ts';
 import type { IdempotencyRecord, Inserted } from '../store.ts';
 import type { EventRows } from './event-rows.ts';
 import type { prepareRecordEvents } from './event-statements.ts';
@@ -18,12 +19,14 @@ export function prepareInsert(
   db: DatabaseSync,
   { keys, isSuppressed, recordEvents }: SharedStatements,
   rowsOfEvents: EventRows,
+  ownerOf: OwnerOf,
 ) {
   const findPhone = preparePhone(db);
   const insertPayment = db.prepare(
     `INSERT INTO payments (${paymentNames.join(', ')}) VALUES (${paymentNames.map(() => '?').join(', ')})`,
   );
   const customerAt = paymentNames.indexOf('customer_id');
+  const clientAt = paymentNames.indexOf('client');
   const phoneAt = paymentNames.indexOf('phone');
 
   function insertRow(
@@ -46,7 +49,9 @@ export function prepareInsert(
   ): Inserted => {
     const known = record && keys.find(record.key);
     if (known) return { known };
-    const phone = (payment[phoneAt] as string | null) ?? findPhone(payment[customerAt] as string) ?? null;
+    const owner = ownerOf(payment[clientAt] as string | null);
+    const phone =
+      (payment[phoneAt] as string | null) ?? findPhone(owner, payment[customerAt] as string) ?? null;
     const row = payment.with(phoneAt, phone);
     if (phone === null || !isSuppressed(phone)) {
       insertRow(row, record, created_at, events);

@@ -1,7 +1,8 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import { isPossibleDuplicate } from '../../domain/deliveries.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { suppressedReason } from '../../domain/suppression.ts';
-import { changingColumns, paymentColumns } from '../columns.ts';
+import { changingColumns, computedColumns, paymentColumns } from '../columns.ts';
 import { paymentOfRow } from '../stored-payments.ts';
 
 /**
@@ -11,13 +12,14 @@ import { paymentOfRow } from '../stored-payments.ts';
  */
 export type Values = SQLInputValue[];
 
-/** A row of a statement of `prepareRows`, without `due_at`, which is not part of a payment. */
+/** A row of a statement of `prepareRows`, without the computed columns. */
 export interface PaymentRow extends Record<string, SQLOutputValue> {
   payment_id: string;
   /** Empty if it was redacted: the column is NOT NULL. */
   message: string;
   /** As JSON. */
   attempts: string;
+  metadata: string | null;
 }
 
 /**
@@ -43,10 +45,11 @@ export function paymentOf(row: PaymentRow): Payment | undefined {
       reopened: Number(reopened),
       fence: Number(fence),
       message: row.message || null,
+      metadata: row.metadata === null ? null : JSON.parse(row.metadata),
       attempts: JSON.parse(row.attempts),
     });
   } catch {
-    return undefined; // the attempts are no JSON
+    return undefined; // the attempts or the metadata are no JSON
   }
 }
 
@@ -67,6 +70,7 @@ const changingValues = (payment: Payment, due_at: number | null): Values => [
   payment.updated_at,
   payment.ask_at,
   payment.asks,
+  Number(isPossibleDuplicate(payment.attempts)),
   due_at,
   JSON.stringify(payment.attempts),
 ];
@@ -78,6 +82,9 @@ export const paymentValues = (payment: Payment, due_at: number | null): Values =
   payment.amount_minor,
   payment.currency,
   payment.customer_id,
+  payment.client,
+  payment.reference,
+  payment.metadata && JSON.stringify(payment.metadata),
   payment.message,
   payment.encoding,
   payment.segments,
@@ -107,9 +114,9 @@ export const suppressValues = (values: Values): Values =>
   suppressed.reduce((row, [index, value]) => row.with(index, value), values);
 
 /** The columns that a statement which returns payments selects. */
-export const selectedNames = paymentNames.filter((name) => name !== 'due_at').join(', ');
+export const selectedNames = paymentNames.filter((name) => !computedColumns.includes(name)).join(', ');
 
-export function preparePhone(db: DatabaseSync): (customer_id: string) => string | undefined {
-  const phone = db.prepare('SELECT phone FROM customers WHERE customer_id = ?');
-  return (customer_id) => (phone.get(customer_id) as { phone: string } | undefined)?.phone;
+export function preparePhone(db: DatabaseSync): (owner: string, customer_id: string) => string | undefined {
+  const phone = db.prepare('SELECT phone FROM customers WHERE client = ? AND customer_id = ?');
+  return (owner, customer_id) => (phone.get(owner, customer_id) as { phone: string } | undefined)?.phone;
 }

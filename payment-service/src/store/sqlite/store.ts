@@ -2,7 +2,9 @@ import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { learnedOptOut } from '../../domain/suppression.ts';
 import { type EventRecording, longestWebhookWaitMs } from '../events.ts';
+import { ownersWhere } from '../owner.ts';
 import {
+  type Customer,
   type FaultObserver,
   LeaseLost,
   RecipientSuppressed,
@@ -26,6 +28,8 @@ export interface SqliteStoreOptions {
   leaseMs: number;
   /** Default: off. */
   events?: EventRecording | undefined;
+  /** Each client has customers of its own. Default: false. */
+  clientsIsolated?: boolean | undefined;
   onUnreadable?: UnreadableObserver;
   onFault?: FaultObserver;
 }
@@ -40,12 +44,17 @@ export async function openSqliteStore({
   path,
   leaseMs,
   events: recording = 'off',
+  clientsIsolated = false,
   onUnreadable = () => {},
   onFault = () => {},
 }: SqliteStoreOptions): Promise<Store> {
   const rowsOfEvents = eventRows(recording);
+  const ownerOf = ownersWhere(clientsIsolated);
   const reported = reportTo(onUnreadable);
-  const writer = await startSqliteWriter({ path, now: Date.now(), events: recording }, onFault);
+  const writer = await startSqliteWriter(
+    { path, now: Date.now(), events: recording, clientsIsolated },
+    onFault,
+  );
   const reader = await read(() => openReader(path)).catch(async (error) => {
     await writer.close();
     throw error;
@@ -96,10 +105,10 @@ export async function openSqliteStore({
     },
 
     backlog: () => read(reader.backlog),
-    putPhone: (customerId, phone) => writer.write('putPhone', customerId, phone),
-    findPhone: (customerId) => read(() => reader.findPhone(customerId)),
-    releaseHeld: (customerId, limit) => writer.write('releaseHeld', customerId, Date.now(), limit),
-    deletePhone: (customerId) => writer.write('deletePhone', customerId),
+    putPhone: (customer, phone) => writer.write('putPhone', customerOf(customer), phone),
+    findPhone: ({ client, customer_id }) => read(() => reader.findPhone(ownerOf(client), customer_id)),
+    releaseHeld: (customer, limit) => writer.write('releaseHeld', customerOf(customer), Date.now(), limit),
+    deletePhone: (customer) => writer.write('deletePhone', customerOf(customer)),
 
     async claimDue(limit) {
       const now = Date.now();
@@ -162,6 +171,9 @@ export async function openSqliteStore({
     },
   };
 }
+
+/** Not more than the writer's thread needs: a customer may be a whole payment. */
+const customerOf = ({ client, customer_id }: Customer): Customer => ({ client, customer_id });
 
 async function read<T>(operation: () => T): Promise<T> {
   try {

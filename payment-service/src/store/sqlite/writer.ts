@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { EventRecording } from '../events.ts';
+import { ownersWhere } from '../owner.ts';
 import { checkWritable } from './check-writable.ts';
 import { watchDamage } from './damage.ts';
 import { eventRows } from './event-rows.ts';
@@ -21,6 +22,8 @@ export interface WriterOptions {
   now: number;
   /** Default: off. */
   events?: EventRecording;
+  /** Default: false. */
+  clientsIsolated?: boolean;
 }
 
 /** The results of a group, and what is wrong with the files of the database. */
@@ -42,7 +45,7 @@ export interface Writer {
 }
 
 /** Opens the database for writing, creates it if there is none, and migrates its schema. It blocks its thread. */
-export function openWriter({ path, now, events = 'off' }: WriterOptions): Writer {
+export function openWriter({ path, now, events = 'off', clientsIsolated = false }: WriterOptions): Writer {
   checkWritable(path);
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
@@ -52,7 +55,7 @@ export function openWriter({ path, now, events = 'off' }: WriterOptions): Writer
     db.exec('PRAGMA secure_delete = ON');
     migrateSqlite(db);
     const rowsOfEvents = eventRows(events);
-    const writes = prepareWrites(db, rowsOfEvents);
+    const writes = prepareWrites(db, rowsOfEvents, ownersWhere(clientsIsolated));
     const emptyLog = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
     // Only one process uses the database, so that every lease is of a process that has ended.
     writes.endLeases(now);

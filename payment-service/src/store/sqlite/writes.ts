@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
 import type { Suppression } from '../../domain/suppression.ts';
-import type { StoredAnswer } from '../store.ts';
+import { type OwnerOf, ownersWhere } from '../owner.ts';
+import type { Customer, StoredAnswer } from '../store.ts';
 import { prepareAllowanceWrites } from './allowance-writes.ts';
 import { prepareClaims } from './claims.ts';
 import type { EventRows } from './event-rows.ts';
@@ -16,7 +17,11 @@ import { prepareSettlements } from './webhook-settlements.ts';
  * The writes, each within the caller's transaction. Arguments and results can be cloned, because they come from another thread
  * and go back to it. Times are ms since the epoch and arguments, so that the clock is read in one place.
  */
-export function prepareWrites(db: DatabaseSync, rowsOfEvents: EventRows = () => []) {
+export function prepareWrites(
+  db: DatabaseSync,
+  rowsOfEvents: EventRows = () => [],
+  ownerOf: OwnerOf = ownersWhere(false),
+) {
   const keys = prepareKeyWrites(db);
   const isSuppressed = prepareIsSuppressed(db);
   const suppressions = prepareSuppressionWrites(db);
@@ -45,12 +50,12 @@ export function prepareWrites(db: DatabaseSync, rowsOfEvents: EventRows = () => 
     )`);
 
   const putPhone = db.prepare(`
-    INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)
-    ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`);
-  const deletePhone = db.prepare('DELETE FROM customers WHERE customer_id = ?');
+    INSERT INTO customers (client, customer_id, phone) VALUES (:owner, :customer_id, :phone)
+    ON CONFLICT (customer_id, client) DO UPDATE SET phone = excluded.phone`);
+  const deletePhone = db.prepare('DELETE FROM customers WHERE client = ? AND customer_id = ?');
 
   return {
-    insert: prepareInsert(db, { keys, isSuppressed, recordEvents }, rowsOfEvents),
+    insert: prepareInsert(db, { keys, isSuppressed, recordEvents }, rowsOfEvents, ownerOf),
 
     /**
      * Writes nothing if the fencing token is another one, or if an SMS to this recipient was begun and it is suppressed. `learned`
@@ -89,14 +94,16 @@ export function prepareWrites(db: DatabaseSync, rowsOfEvents: EventRows = () => 
 
     storeAnswer: keys.storeAnswer,
     deleteKeys: keys.deleteOld,
-    ...prepareClaims(db),
+    ...prepareClaims(db, ownerOf),
     ...prepareAllowanceWrites(db),
     ...suppressions,
     ...prepareEventWrites(db),
     ...prepareSettlements(db),
 
-    putPhone: (customer_id: string, phone: string) => void putPhone.run({ customer_id, phone }),
-    deletePhone: (customer_id: string): boolean => deletePhone.run(customer_id).changes > 0,
+    putPhone: ({ client, customer_id }: Customer, phone: string) =>
+      void putPhone.run({ owner: ownerOf(client), customer_id, phone }),
+    deletePhone: ({ client, customer_id }: Customer): boolean =>
+      deletePhone.run(ownerOf(client), customer_id).changes > 0,
 
     redact: (before: number, limit: number) =>
       Number(redact.run({ before: new Date(before).toISOString(), limit }).changes),

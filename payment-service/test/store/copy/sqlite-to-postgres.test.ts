@@ -20,6 +20,7 @@ import { copySqliteToPostgres } from '../../../src/store/copy/sqlite-to-postgres
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { type IdempotencyRecord, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { customer } from '../customer.ts';
 import { everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sqlite-to-postgres-'));
@@ -122,7 +123,7 @@ const grown = (async () => {
   const store = await openSqliteStore({ path, leaseMs });
   const keys = new Map(records);
   for (const [index, payment] of payments.entries()) await store.insert(payment, keys.get(index + 1));
-  for (const [customer, phone] of Object.entries(phones)) await store.putPhone(customer, phone);
+  for (const [id, phone] of Object.entries(phones)) await store.putPhone(customer(id), phone);
   for (const each of suppressions) await store.putSuppression(each);
   expect(await store.takeOfDay({ day: '2026-03-01', cap: 1000, block: 10, needed: 1 })).toBe(10);
   for (const hour of hours) expect(await store.takeOfRecipient({ ...recipientTake, hour })).toBe(true);
@@ -181,8 +182,7 @@ describe('copySqliteToPostgres', () => {
     const found = await paymentsOf(store);
     expect(found).toStrictEqual(await paymentsAt(path));
     expect(found?.filter(({ message }) => message === null)).toMatchObject([{ fence: 2 }]);
-    for (const [customer, phone] of Object.entries(phones))
-      expect(await store.findPhone(customer)).toBe(phone);
+    for (const [id, phone] of Object.entries(phones)) expect(await store.findPhone(customer(id))).toBe(phone);
     for (const [, record] of records)
       expect(await store.insert(paymentNumber(99), { ...record, payment_id: 'other' })).toStrictEqual({
         known: record,
@@ -216,6 +216,19 @@ describe('copySqliteToPostgres', () => {
       DROP TABLE suppressions;
       DROP TABLE sms_days;
       DROP TABLE sms_recipient_hours;
+      DROP INDEX payments_by_reference;
+      DROP INDEX payments_by_reason;
+      DROP INDEX payments_maybe_twice;
+      DROP INDEX payments_by_twilio;
+      DROP INDEX payments_by_client;
+      ALTER TABLE payments DROP COLUMN client;
+      ALTER TABLE payments DROP COLUMN reference;
+      ALTER TABLE payments DROP COLUMN metadata;
+      ALTER TABLE payments DROP COLUMN possible_duplicate;
+      ALTER TABLE customers RENAME TO owned_customers;
+      CREATE TABLE customers (customer_id TEXT PRIMARY KEY, phone TEXT NOT NULL) STRICT, WITHOUT ROWID;
+      INSERT INTO customers SELECT customer_id, phone FROM owned_customers;
+      DROP TABLE owned_customers;
       DROP INDEX payments_held;
       DROP INDEX payments_to_ask;
       ALTER TABLE payments DROP COLUMN updated_at;
@@ -379,7 +392,7 @@ describe('a target with rows that the source lacks', () => {
     ['a newer payment', 'payments', (store) => store.insert(paymentNumber(9))],
     ['an older payment', 'payments', (store) => store.insert(paymentNumber(0))],
     ['a payment in between', 'payments', (store) => store.insert(paymentNumber(1, { payment_id: between }))],
-    ['a phone', 'customers', (store) => store.putPhone('bea', '+573001234567')],
+    ['a phone', 'customers', (store) => store.putPhone(customer('bea'), '+573001234567')],
   ])('given %s, is refused before anything is copied', async (_name, table, use) => {
     const [path, url] = [await grow(), await newDatabase()];
     await use(await open(url));

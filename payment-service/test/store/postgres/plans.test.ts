@@ -6,6 +6,7 @@ import { flushCounters, recordPrepared, rowsRead, scansOf } from '../../../../te
 import { newSuppression } from '../../../src/domain/suppression.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { customer } from '../customer.ts';
 import { everything, paymentNumber, recordOf } from '../store-contract.ts';
 
 const log = createLogger({ level: 'silent' });
@@ -182,12 +183,12 @@ async function useEverything(store: Store, number: number): Promise<void> {
   });
   await store.claimDue(50);
   await store.claimAsks(50);
-  await store.releaseHeld('customer-1', 10);
+  await store.releaseHeld(customer('customer-1'), 10);
   await store.bringForward(60_000, 10);
   await store.backlog();
-  await store.putPhone('customer-1', '+573001234567');
-  await store.findPhone('customer-1');
-  await store.deletePhone('customer-1');
+  await store.putPhone(customer('customer-1'), '+573001234567');
+  await store.findPhone(customer('customer-1'));
+  await store.deletePhone(customer('customer-1'));
   const { suppression } = await store.putSuppression(suppressionOf(`+4900000000${number}`));
   const { suppression_id, phone } = suppression;
   await store.putSuppression(suppressionOf(phone));

@@ -13,6 +13,7 @@ import { commitGroup } from '../../../src/store/sqlite/group-commit.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { customer } from '../customer.ts';
 import { describeEvents } from '../event-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
@@ -131,14 +132,17 @@ describe('the SQLite writer', () => {
     const { store } = await countCommits();
     const [first, second] = ['+573001234567', '+573009999999'];
     await Promise.all([
-      store.putPhone('1', first),
-      store.putPhone('1', second),
-      store.deletePhone('1'),
-      store.putPhone('1', first),
-      store.putPhone('2', first),
-      store.deletePhone('2'),
+      store.putPhone(customer('1'), first),
+      store.putPhone(customer('1'), second),
+      store.deletePhone(customer('1')),
+      store.putPhone(customer('1'), first),
+      store.putPhone(customer('2'), first),
+      store.deletePhone(customer('2')),
     ]);
-    expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([first, undefined]);
+    expect([await store.findPhone(customer('1')), await store.findPhone(customer('2'))]).toEqual([
+      first,
+      undefined,
+    ]);
   });
 });
 
@@ -317,10 +321,10 @@ describe('opening a SQLite store', () => {
     // Counts the migrations that create tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
     write(path);
-    expect(applied()).toBe(6);
+    expect(applied()).toBe(7);
     write(path);
-    expect(applied()).toBe(6);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 14 });
+    expect(applied()).toBe(7);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 15 });
   });
 
   test('given a database of a newer release, throws, and leaves it unchanged', async () => {
@@ -328,7 +332,7 @@ describe('opening a SQLite store', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release supports versions up to 14.',
+      'The database has schema version 99; this release supports versions up to 15.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -562,6 +566,9 @@ describe('migrations of a database of the first release', () => {
       updated_at: _updatedAt,
       ask_at: _askAt,
       asks: _asks,
+      client: _client,
+      reference: _reference,
+      metadata: _metadata,
       ...rest
     } of payments) {
       insertPayment.run(rest);
