@@ -12,7 +12,7 @@ export const paymentExample = {
   amount_minor: 10050,
   currency: 'COP',
   customer_id: '123',
-  client: 'shop',
+  client: 'portal',
   reference: 'order-1042',
   metadata: { shop: 'Chapinero' },
   notification_service: 'Twilio',
