@@ -26,7 +26,8 @@ export function createActions(payment: string, aldeamo: string, signal: AbortSig
     },
     read: (id: string) => call<PaymentView>('GET', `${payment}/payments/${id}`),
     circuit: async () =>
-      (await call<{ circuit_breaker: { state: string } }>('GET', `${payment}/health`)).circuit_breaker.state,
+      (await call<{ circuits: { Aldeamo: { state: string } } }>('GET', `${payment}/health`)).circuits.Aldeamo
+        .state,
     /** Those of Aldeamo that the demo changes. */
     async faults(): Promise<Faults> {
       const { failure_rate, undelivered_rate } = await call<SandboxSettings>('GET', `${aldeamo}/sandbox`);

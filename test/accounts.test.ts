@@ -34,11 +34,11 @@ async function start(
   let lastPhone = 3_001_000_000;
   const payOnce = async () => (await pay(payments, { customer_id: 'live', phone: `+57${++lastPhone}` })).body;
   const health = async () => {
-    const { body } = await call<Record<'circuit_breaker' | 'fallback_circuit_breaker', Circuit>>(
+    const { body } = await call<{ circuits: Record<'Aldeamo' | 'Twilio', Circuit> }>(
       'GET',
       `${payments}/health`,
     );
-    return { Aldeamo: body.circuit_breaker, Twilio: body.fallback_circuit_breaker };
+    return body.circuits;
   };
   /** The states that Aldeamo's circuit has entered. */
   const entered = async () => (await trio.logs('payment-service')).flatMap(({ circuit }) => circuit ?? []);

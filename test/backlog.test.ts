@@ -69,11 +69,11 @@ async function medianOfFresh(trio: Trio): Promise<number> {
 }
 
 async function circuitsOf(trio: Trio): Promise<string[]> {
-  const { body } = await call<Record<'circuit_breaker' | 'fallback_circuit_breaker', { state: string }>>(
+  const { body } = await call<{ circuits: Record<'Aldeamo' | 'Twilio', { state: string }> }>(
     'GET',
     `${trio.url('payment-service')}/health`,
   );
-  return [body.circuit_breaker.state, body.fallback_circuit_breaker.state];
+  return [body.circuits.Aldeamo.state, body.circuits.Twilio.state];
 }
 
 async function isPending(trio: Trio): Promise<boolean> {

@@ -27,17 +27,18 @@ const failAldeamo = (rate: number) =>
   call('POST', `${trio.url('aldeamo-service')}/toggle-failure?failure_rate=${rate}`);
 const health = async () =>
   (
-    await call<{ status: string; current_notification_service: string; circuit_breaker: CircuitReport }>(
-      'GET',
-      `${payments}/health`,
-    )
+    await call<{
+      status: string;
+      current_notification_service: string;
+      circuits: { Aldeamo: CircuitReport };
+    }>('GET', `${payments}/health`)
   ).body;
 const requestsOfAldeamo = async () =>
   (await call<{ requests: number }>('GET', `${trio.url('aldeamo-service')}/health`)).body.requests;
 const attemptsOf = ({ notification }: PaymentView) =>
   notification.attempts.map(({ provider, outcome, reason }) => [provider, outcome, reason]);
 const untilClosed = (withinMs: number) =>
-  eventually(health, ({ circuit_breaker }) => circuit_breaker.state === 'closed', withinMs);
+  eventually(health, ({ circuits }) => circuits.Aldeamo.state === 'closed', withinMs);
 
 /** Pays `count` times, `width` at a time. */
 async function payMany(count: number, width: number): Promise<PaymentView[]> {
@@ -81,8 +82,11 @@ describe('payment-service, given a failing Aldeamo,', () => {
     // No probe is near, which the next payment could be: the payments take as long on a slow machine.
     const open = await eventually(
       health,
-      ({ circuit_breaker: { state, next_probe_at } }) =>
-        state === 'open' && Date.parse(next_probe_at ?? '') - Date.now() > resetTimeoutMs / 2,
+      ({
+        circuits: {
+          Aldeamo: { state, next_probe_at },
+        },
+      }) => state === 'open' && Date.parse(next_probe_at ?? '') - Date.now() > resetTimeoutMs / 2,
       2 * resetTimeoutMs,
     );
     expect(open).toMatchObject({ status: 'degraded', current_notification_service: 'Twilio' });
@@ -99,14 +103,14 @@ describe('payment-service, given a failing Aldeamo,', () => {
   test('keeps the circuit open for the same reason while probes fail, and closes it without a payment once a probe succeeds', async () => {
     await failAldeamo(1);
     await payMany(3, 1);
-    const opened = (await health()).circuit_breaker;
+    const opened = (await health()).circuits.Aldeamo;
     const seen = { states: new Set<string>(), openings: new Set<string>(), statuses: new Set<string>() };
     const probes = 3;
     const end = performance.now() + probes * resetTimeoutMs;
     await eventually(
       async () => {
-        const { status, circuit_breaker } = await health();
-        const { state, since, reason } = circuit_breaker;
+        const { status, circuits } = await health();
+        const { state, since, reason } = circuits.Aldeamo;
         seen.states.add(state);
         seen.openings.add(`${since} ${reason}`);
         seen.statuses.add(status);
@@ -117,13 +121,13 @@ describe('payment-service, given a failing Aldeamo,', () => {
     expect([...seen.states]).not.toContain('closed');
     expect([...seen.openings]).toEqual([`${opened.since} ${opened.reason}`]);
     expect([...seen.statuses]).toEqual(['degraded']);
-    expect((await health()).circuit_breaker.last_check?.reason).toBe(
+    expect((await health()).circuits.Aldeamo.last_check?.reason).toBe(
       'the background check failed: sandbox_failure',
     );
 
     await failAldeamo(0);
     await untilClosed(resetTimeoutMs + 2000);
-    expect(await health()).toMatchObject({ status: 'healthy', circuit_breaker: { last_check: null } });
+    expect(await health()).toMatchObject({ status: 'healthy', circuits: { Aldeamo: { last_check: null } } });
     const [next] = await payMany(1, 1);
     expect(next?.notification_service).toBe('Aldeamo');
   });
@@ -132,11 +136,11 @@ describe('payment-service, given a failing Aldeamo,', () => {
     await failAldeamo(1);
     await payMany(3, 1);
     expect((await call('POST', `${payments}/force-recovery`)).status).toBe(503);
-    expect((await health()).circuit_breaker.state).not.toBe('closed');
+    expect((await health()).circuits.Aldeamo.state).not.toBe('closed');
 
     await failAldeamo(0);
     expect((await call('POST', `${payments}/reset-circuit`)).status).toBe(200);
-    expect((await health()).circuit_breaker.state).toBe('closed');
+    expect((await health()).circuits.Aldeamo.state).toBe('closed');
   });
 });
 

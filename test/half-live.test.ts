@@ -43,13 +43,12 @@ async function start(live: Live, settings: Record<string, string> = {}) {
 }
 
 interface Health {
-  circuit_breaker: { mode: string | null };
-  fallback_circuit_breaker: { mode: string | null; failures: number };
+  circuits: Record<'Aldeamo' | 'Twilio', { mode: string | null; failures: number }>;
 }
 const health = async () => (await call<Health>('GET', `${payments}/health`)).body;
 const modes = async () => {
-  const { circuit_breaker, fallback_circuit_breaker } = await health();
-  return { Aldeamo: circuit_breaker.mode, Twilio: fallback_circuit_breaker.mode };
+  const { Aldeamo, Twilio } = (await health()).circuits;
+  return { Aldeamo: Aldeamo.mode, Twilio: Twilio.mode };
 };
 const attemptsOf = ({ notification }: PaymentView) =>
   notification.attempts.map(({ provider, outcome, reason, mode }) => [provider, outcome, reason, mode]);
@@ -79,7 +78,7 @@ describe('given Aldeamo live and Twilio a sandbox', () => {
       ['Twilio', 'not_sent', 'sandbox_beside_live', 'sandbox'],
     ]);
     expect(payment.notification.next_attempt_at).not.toBeNull();
-    expect(await health()).toMatchObject({ fallback_circuit_breaker: { state: 'closed', failures: 0 } });
+    expect(await health()).toMatchObject({ circuits: { Twilio: { state: 'closed', failures: 0 } } });
 
     aldeamoApi.answerAll(aldeamo.accepted);
     const sent = await eventually(

@@ -56,10 +56,11 @@ const attemptsOf = ({ notification }: PaymentView) =>
 const timesSentTo = (phone: string) =>
   [...aldeamoApi.ledger, ...twilioApi.ledger].filter(({ to }) => to === phone).length;
 const isThrottled = async () => {
-  const { body } = await call<
-    Record<'circuit_breaker' | 'fallback_circuit_breaker', { throttled_until: string | null }>
-  >('GET', `${payments}/health`);
-  return Boolean(body.circuit_breaker.throttled_until ?? body.fallback_circuit_breaker.throttled_until);
+  const { body } = await call<{ circuits: Record<'Aldeamo' | 'Twilio', { throttled_until: string | null }> }>(
+    'GET',
+    `${payments}/health`,
+  );
+  return Boolean(body.circuits.Aldeamo.throttled_until ?? body.circuits.Twilio.throttled_until);
 };
 
 describe('the live trio', () => {
@@ -181,12 +182,8 @@ describe('the live trio', () => {
 
   describe('given an answer of Twilio that shows that every SMS is refused', () => {
     const circuit = async () =>
-      (
-        await call<Record<'fallback_circuit_breaker', { state: string; reason: string }>>(
-          'GET',
-          `${payments}/health`,
-        )
-      ).body.fallback_circuit_breaker;
+      (await call<{ circuits: { Twilio: { state: string; reason: string } } }>('GET', `${payments}/health`))
+        .body.circuits.Twilio;
     async function payByTwilio(answer: Parameters<typeof twilioApi.answerNext>[0]) {
       const phone = newPhone();
       aldeamoApi.answers.set(phone, aldeamo.refused('Sin ruta'));
@@ -242,8 +239,8 @@ describe('the live trio', () => {
 
   describe('given an answer that refuses the account', () => {
     const circuit = async () =>
-      (await call<Record<'circuit_breaker', { state: string; reason: string }>>('GET', `${payments}/health`))
-        .body.circuit_breaker;
+      (await call<{ circuits: { Aldeamo: { state: string; reason: string } } }>('GET', `${payments}/health`))
+        .body.circuits.Aldeamo;
     /** The account is refused until an SMS is accepted. */
     afterEach(async () => {
       await eventually(circuit, ({ state }) => state === 'half_open', 10_000);

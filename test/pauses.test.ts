@@ -38,8 +38,12 @@ beforeEach(() => {
 });
 
 const circuit = async () =>
-  (await call<{ circuit_breaker: Record<string, unknown> }>('GET', `${trio.url('payment-service')}/health`))
-    .body.circuit_breaker;
+  (
+    await call<{ circuits: { Aldeamo: Record<string, unknown> } }>(
+      'GET',
+      `${trio.url('payment-service')}/health`,
+    )
+  ).body.circuits.Aldeamo;
 
 /** Makes payments, stops the services while Aldeamo has the SMS, lets Aldeamo answer, and resumes the services later. */
 async function payDuringPause(count: number, paused: readonly ServiceName[], pauseMs: number) {

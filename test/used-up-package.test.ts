@@ -33,8 +33,8 @@ async function startTrio(available: number) {
     payOne: async () =>
       (await pay(payments, { customer_id: 'any', phone: `+57${++phone}` })).body as PaymentView,
     circuit: async () =>
-      (await call<Record<'circuit_breaker', { state: string; reason: string }>>('GET', `${payments}/health`))
-        .body.circuit_breaker,
+      (await call<{ circuits: { Aldeamo: { state: string; reason: string } } }>('GET', `${payments}/health`))
+        .body.circuits.Aldeamo,
     account: async () =>
       (
         await call<{ account: { state: string; reason: string | null; balance: number | null } }>(

@@ -23,7 +23,14 @@ export const referenceSchema = z
     example: 'order-1042',
   });
 
-export const metadataSchema = z
+/** Zod would leave it out without a word. */
+function refuseProto(metadata: unknown, { issues }: z.core.ParsePayload): unknown {
+  if (typeof metadata === 'object' && metadata !== null && Object.hasOwn(metadata, '__proto__'))
+    issues.push({ code: 'custom', path: ['__proto__'], message: 'must have another name', input: metadata });
+  return metadata;
+}
+
+const namesAndTexts = z
   .record(
     z
       .string()
@@ -35,8 +42,9 @@ export const metadataSchema = z
   .refine(
     (metadata) => Buffer.byteLength(Object.entries(metadata).flat().join('')) <= maxBytes,
     `must have at most ${maxBytes} bytes in its names and values together`,
-  )
-  .meta({
-    description: `What else the merchant wants to find with the payment: at most ${maxEntries} strings by name, ${maxBytes} bytes in all`,
-    example: { shop: 'Chapinero' },
-  });
+  );
+
+export const metadataSchema = z.preprocess(refuseProto, namesAndTexts).meta({
+  description: `What else the merchant wants to find with the payment: at most ${maxEntries} strings by name, ${maxBytes} bytes in all`,
+  example: { shop: 'Chapinero' },
+});

@@ -39,7 +39,7 @@ export const paymentViewSchema = z
     customer_id: stored.customer_id,
     client: stored.client,
     reference: stored.reference,
-    metadata: metadataSchema,
+    metadata: z.record(z.string(), z.string()).meta({ ...metadataSchema.meta() }),
     notification_service: stored.notification_service,
     notification_status: stored.notification_status,
     possible_duplicate: z.boolean().meta({

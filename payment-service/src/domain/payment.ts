@@ -63,8 +63,12 @@ export const paymentSchema = z.object({
       'The name of the key that the payment was made with; null without keys, and for a payment of an earlier release',
     example: 'portal',
   }),
-  reference: referenceSchema.nullable().default(null),
-  metadata: metadataSchema.nullable().default(null),
+  reference: z.string().nullable().default(null).meta({ ...referenceSchema.meta() }),
+  metadata: z
+    .record(z.string(), z.string())
+    .nullable()
+    .default(null)
+    .meta({ ...metadataSchema.meta() }),
   phone: phoneSchema.nullable(),
   message: z.string().nullable().meta({ description: 'null once PAYMENT_RETENTION_MS has passed' }),
   encoding: z.enum(['GSM-7', 'UCS-2']).meta({ description: 'The encoding of the SMS' }),

@@ -21,7 +21,7 @@ export function registerCircuit(server: Server, notifier: Notifier): void {
           tags: ['circuit'],
           summary: 'Check Aldeamo now, and close its circuit if it is healthy',
           response: {
-            200: z.object({ status: z.literal('closed'), circuit_breaker: providerReportSchema }),
+            200: z.object({ status: z.literal('closed'), circuit: providerReportSchema }),
             503: problemResponse('Aldeamo is not healthy; its circuit is unchanged'),
           },
         },
@@ -30,7 +30,7 @@ export function registerCircuit(server: Server, notifier: Notifier): void {
         if (!(await notifier.recover())) {
           throw new Problem(503, 'provider-unhealthy', 'Aldeamo is not healthy. Its circuit is unchanged.');
         }
-        return { status: 'closed' as const, circuit_breaker: notifier.report().Aldeamo };
+        return { status: 'closed' as const, circuit: notifier.report().Aldeamo };
       },
     );
   }

@@ -3,7 +3,7 @@ import { versionSchema } from 'service-kit/http/health.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { healthOf, healthSchema } from '../delivery/health.ts';
 import type { Notifier } from '../delivery/notifier.ts';
-import { providerReportSchema } from '../providers/circuit-report.ts';
+import { circuitsSchema } from '../providers/circuit-report.ts';
 import type { Store } from '../store/store.ts';
 
 /**
@@ -29,8 +29,7 @@ export function registerHealthReport(
               current_notification_service: providerSchema
                 .nullable()
                 .meta({ description: 'The provider of the next notification; null if none is available' }),
-              circuit_breaker: providerReportSchema.meta({ description: "Aldeamo's circuit" }),
-              fallback_circuit_breaker: providerReportSchema.meta({ description: "Twilio's circuit" }),
+              circuits: circuitsSchema,
             })
             .meta({ id: 'Health' }),
         },
@@ -46,8 +45,7 @@ export function registerHealthReport(
         ...healthOf(reports, isStoreAvailable),
         version,
         current_notification_service: notifier.current(),
-        circuit_breaker: reports.Aldeamo,
-        fallback_circuit_breaker: reports.Twilio,
+        circuits: reports,
       };
     },
   );

@@ -7,7 +7,7 @@ import { isPossibleDuplicate } from '../domain/deliveries.ts';
 import { formatAmount } from '../domain/money.ts';
 import { type Payment, paymentSchema } from '../domain/payment.ts';
 import { attemptViewSchema, viewAttempt } from '../domain/payment-view.ts';
-import { providerReportSchema } from '../providers/circuit-report.ts';
+import { circuitsSchema } from '../providers/circuit-report.ts';
 import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
 import { type Replicas, replicaSchema } from './replicas.ts';
 import type { SandboxControls } from './sandbox-controls.ts';
@@ -41,7 +41,7 @@ export const snapshotSchema = z
     replica: z.string().meta({ description: 'The replica that sent the snapshot', example: 'replica-1' }),
     status: healthSchema.shape.status,
     current_notification_service: providerSchema.nullable(),
-    circuits: ofEach(providerReportSchema),
+    circuits: circuitsSchema,
     replicas: z.array(replicaSchema).meta({ description: 'All replicas, this one included' }),
     recent: ofEach(z.array(recentBucketSchema)).meta({
       description: 'The calls of this process to each provider in the last five minutes',

@@ -56,3 +56,7 @@ export const providerReportSchema = circuitReportSchema
   })
   .meta({ id: 'Circuit', description: "A provider's circuit" });
 export type ProviderReport = z.infer<typeof providerReportSchema>;
+
+export const circuitsSchema = z
+  .object({ Aldeamo: providerReportSchema, Twilio: providerReportSchema })
+  .meta({ description: "Each provider's circuit" });

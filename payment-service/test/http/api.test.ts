@@ -69,8 +69,7 @@ describe('the circuit breaker', () => {
     .extend({
       version: z.literal('1.2.3'),
       current_notification_service: z.enum(['Aldeamo', 'Twilio']).nullable(),
-      circuit_breaker: reportSchema,
-      fallback_circuit_breaker: reportSchema,
+      circuits: z.strictObject({ Aldeamo: reportSchema, Twilio: reportSchema }),
     })
     .strict();
 
@@ -92,16 +91,18 @@ describe('the circuit breaker', () => {
       status: 'healthy',
       reasons: [],
       current_notification_service: 'Aldeamo',
-      circuit_breaker: { state: 'closed', consecutive_failures: 0, calls: 0, failures: 0 },
-      fallback_circuit_breaker: { state: 'closed' },
+      circuits: {
+        Aldeamo: { state: 'closed', consecutive_failures: 0, calls: 0, failures: 0 },
+        Twilio: { state: 'closed' },
+      },
     });
   });
 
   // A field that the schema lacked would be missing in /openapi.json, which is made from it.
   test('is reported by GET /health without a field that the schema lacks', async () => {
     const { app } = await build();
-    const { circuit_breaker } = (await app.inject('/health')).json();
-    expect(providerReportSchema.parse(circuit_breaker)).toEqual(circuit_breaker);
+    const { Aldeamo } = (await app.inject('/health')).json().circuits;
+    expect(providerReportSchema.parse(Aldeamo)).toEqual(Aldeamo);
   });
 
   test('given consecutive failures, opens, so that Twilio sends and Aldeamo is not called', async () => {
@@ -110,7 +111,7 @@ describe('the circuit breaker', () => {
       status: 'degraded',
       reasons: ['Aldeamo: circuit_open'],
       current_notification_service: 'Twilio',
-      circuit_breaker: { state: 'open', reason: expect.stringContaining('connection_refused') },
+      circuits: { Aldeamo: { state: 'open', reason: expect.stringContaining('connection_refused') } },
     });
     const payment = paymentOf(await app.inject(post(body)));
     expect(payment).toMatchObject({ notification_service: 'Twilio', notification_status: 'sent' });
@@ -133,7 +134,7 @@ describe('the circuit breaker', () => {
           status: 'degraded',
           reasons: ['Twilio: circuit_open', 'Twilio: account_refused'],
           current_notification_service: 'Aldeamo',
-          fallback_circuit_breaker: { reason: 'account_refused: credentials', account },
+          circuits: { Twilio: { reason: 'account_refused: credentials', account } },
         });
       },
       { timeout: 5000 },
@@ -174,8 +175,8 @@ describe('the circuit breaker', () => {
     const response = await app.inject({ method: 'POST', url });
     expect(response.statusCode).toBe(200);
     expect(
-      z.strictObject({ status: z.literal('closed'), circuit_breaker: reportSchema }).parse(response.json())
-        .circuit_breaker.state,
+      z.strictObject({ status: z.literal('closed'), circuit: reportSchema }).parse(response.json()).circuit
+        .state,
     ).toBe('closed');
     expect((await health()).current_notification_service).toBe('Aldeamo');
   });
@@ -190,7 +191,7 @@ describe('the circuit breaker', () => {
     expect(response.statusCode).toBe(503);
     expect(response.headers['content-type']).toBe(problemContentType);
     expect(problemSchema.parse(response.json()).type).toBe('urn:problem:provider-unhealthy');
-    expect((await health()).circuit_breaker).toMatchObject({
+    expect((await health()).circuits.Aldeamo).toMatchObject({
       state: 'open',
       reason: '3 failures in a row, the last: connection_refused',
       last_check: { reason: 'the check by hand failed: http_503' },

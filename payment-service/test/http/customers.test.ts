@@ -88,7 +88,7 @@ describe('the recipient of an SMS', () => {
       notification: { reason: 'phone_unknown' },
     });
     expect(calls.every(({ provider }) => provider === 'Aldeamo')).toBe(true);
-    expect((await app.inject('/health')).json().circuit_breaker).toMatchObject({
+    expect((await app.inject('/health')).json().circuits.Aldeamo).toMatchObject({
       state: 'closed',
       failures: 0,
     });

@@ -577,3 +577,48 @@ describe('ttl_seconds', () => {
     expect((await store.findKey('two'))?.fingerprint).toBe(hash('sha256', JSON.stringify(fields)));
   });
 });
+
+describe('reference and metadata', () => {
+  const given = { reference: 'order-1042', metadata: { shop: 'Chapinero', amount: '7' } };
+
+  test('are returned with the payment, and absent ones are null and empty', async () => {
+    const { app } = await build();
+    const { payment_id } = paymentOf(await app.inject(post({ ...body, ...given })));
+    expect((await app.inject(`/payments/${payment_id}`)).json()).toMatchObject(given);
+    expect(paymentOf(await app.inject(post(body)))).toMatchObject({ reference: null, metadata: {} });
+  });
+
+  test.each([
+    [{ reference: '' }, 'reference'],
+    [{ reference: null }, 'reference'],
+    [{ reference: 'x'.repeat(256) }, 'reference'],
+    [{ metadata: [] }, 'metadata'],
+    [{ metadata: { amount: 7 } }, 'metadata.amount'],
+    [{ metadata: { nested: { a: 'b' } } }, 'metadata.nested'],
+    [{ metadata: { a: 'x'.repeat(2048) } }, 'metadata'],
+  ])('given %j, responds 400 that names it', async (fields, path) => {
+    const { app, store } = await build();
+    const response = await app.inject(post({ ...body, ...fields }));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().errors).toMatchObject([{ path }]);
+    expect(store.recorded()).toEqual([]);
+  });
+
+  test('are part of what a key is compared by, in any order, and absent ones leave the fingerprint as it was', async () => {
+    const { app, store } = await build();
+    const paying = (fields: object, key = 'one') => {
+      const request = post({ ...body, ...fields });
+      return app.inject({ ...request, headers: { ...request.headers, 'idempotency-key': key } });
+    };
+    const first = await paying(given);
+    const reordered = { ...given, metadata: Object.fromEntries(Object.entries(given.metadata).reverse()) };
+    expect((await paying(reordered)).body).toBe(first.body);
+    for (const fields of [{}, { ...given, reference: 'order-1043' }, { reference: given.reference }])
+      expect((await paying(fields)).statusCode).toBe(422);
+
+    await paying({ metadata: {} }, 'two');
+    const fields = [10_000, 'COP', '123', null, null];
+    const fingerprint = hash('sha256', JSON.stringify(fields));
+    expect((await store.findKey('two'))?.fingerprint).toBe(fingerprint);
+  });
+});
