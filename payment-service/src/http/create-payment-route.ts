@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { idempotencyKeySchema } from 'service-kit/contract/notification.ts';
 import type { Credential } from 'service-kit/http/credentials.ts';
-import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Created } from '../delivery/begin-payment.ts';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
-import { unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblems } from '../delivery/problems.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { formerPaymentRequestSchema, paymentRequestSchema, type RequestRules } from './payment-request.ts';
 import { readPreferences } from './prefer.ts';
@@ -50,12 +50,14 @@ export function registerPaymentCreation(
         response: {
           201: paymentViewSchema,
           202: paymentViewSchema,
-          400: badRequestResponse,
-          409: problemResponse('The first request with this Idempotency-Key is still being handled'),
-          422: problemResponse('This Idempotency-Key was used for another payment before'),
-          500: unreadablePaymentResponse,
-          503: problemResponse(
-            'The store is unavailable. Unless `detail` says otherwise, this request has changed nothing; with an Idempotency-Key it can be repeated in any case',
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'idempotency-key-in-use',
+            'idempotency-key-reused',
+            'payment-unreadable',
+            'store-unavailable',
+            'outcome-not-recorded',
           ),
         },
       },

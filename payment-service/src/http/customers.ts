@@ -1,17 +1,16 @@
 import { customerIdSchema, phoneSchema } from 'service-kit/contract/notification.ts';
-import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { setPhone } from '../delivery/set-phone.ts';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
 import type { Store } from '../store/store.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
 
 const paramsSchema = z.object({ customer_id: customerIdSchema });
 const customerSchema = z.object({ customer_id: customerIdSchema, phone: phoneSchema });
-const notFound = problemResponse('No phone is stored for this customer');
-
-const failures = { 400: badRequestResponse, 503: storeUnavailableResponse };
+const failures = problemResponses(paymentProblems, 'invalid-request', 'store-unavailable');
+const notFound = problemResponses(paymentProblems, 'customer-not-found');
 
 /** The phones of customers, used for payments without one. */
 export function registerCustomers(server: Server, store: Store, rules: RequestRules): void {
@@ -27,11 +26,16 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         summary: "Set a customer's phone; notifications that are held without one are sent",
         params: paramsSchema,
         body: z.strictObject({ phone: phoneRequestSchema(rules) }),
-        response: { 200: customerSchema, ...failures },
+        response: {
+          200: customerSchema.meta({ description: 'The phone was replaced' }),
+          201: customerSchema.meta({ description: 'The customer had no phone before' }),
+          ...failures,
+        },
       },
     },
-    async ({ params: { customer_id }, body: { phone } }) => {
-      await setPhone(store, customer_id, phone);
+    async ({ params: { customer_id }, body: { phone } }, reply) => {
+      const isNew = await setPhone(store, customer_id, phone);
+      if (isNew) reply.code(201).header('location', `/customers/${encodeURIComponent(customer_id)}`);
       return { customer_id, phone };
     },
   );
@@ -44,12 +48,12 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         tags,
         summary: "Get a customer's phone",
         params: paramsSchema,
-        response: { 200: customerSchema, 404: notFound, ...failures },
+        response: { 200: customerSchema, ...notFound, ...failures },
       },
     },
     async ({ params: { customer_id } }) => {
       const phone = await store.findPhone(customer_id);
-      if (phone === undefined) throw customerNotFound();
+      if (phone === undefined) throw paymentProblem('customer-not-found');
       return { customer_id, phone };
     },
   );
@@ -62,15 +66,12 @@ export function registerCustomers(server: Server, store: Store, rules: RequestRu
         tags,
         summary: "Delete a customer's phone",
         params: paramsSchema,
-        response: { 204: z.undefined(), 404: notFound, ...failures },
+        response: { 204: z.undefined(), ...notFound, ...failures },
       },
     },
     async ({ params: { customer_id } }, reply) => {
-      if (!(await store.deletePhone(customer_id))) throw customerNotFound();
+      if (!(await store.deletePhone(customer_id))) throw paymentProblem('customer-not-found');
       return reply.code(204).send();
     },
   );
 }
-
-const customerNotFound = () =>
-  new Problem(404, 'customer-not-found', 'No phone is stored for this customer.');

@@ -1,7 +1,8 @@
-import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { invalidRequest } from 'service-kit/http/http-problems.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import { newSuppression, type Suppression, suppressionSchema } from '../domain/suppression.ts';
 import type { Store } from '../store/store.ts';
@@ -28,8 +29,8 @@ const reasonSchema = z
   .meta({ description: 'Why the phone gets no SMS, in your own words', example: 'asked us by letter' });
 
 const paramsSchema = z.object({ suppression_id: z.string() });
-const notFound = problemResponse('There is no suppression with this id');
-const failures = { 400: badRequestResponse, 503: storeUnavailableResponse };
+const failures = problemResponses(paymentProblems, 'invalid-request', 'store-unavailable');
+const failuresOfOne = problemResponses(paymentProblems, 'suppression-not-found', 'store-unavailable');
 
 const tags = ['suppressions'];
 const config = { access: ['admin' as const] };
@@ -68,11 +69,11 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
         tags,
         summary: 'Delete a suppression: its phone gets SMS again',
         params: paramsSchema,
-        response: { 204: z.undefined(), 404: notFound, 503: storeUnavailableResponse },
+        response: { 204: z.undefined(), ...failuresOfOne },
       },
     },
     async ({ params: { suppression_id }, log }, reply) => {
-      if (!(await store.deleteSuppression(suppression_id))) throw suppressionNotFound();
+      if (!(await store.deleteSuppression(suppression_id))) throw paymentProblem('suppression-not-found');
       log.info({ suppression_id }, 'suppression deleted');
       return reply.code(204).send();
     },
@@ -133,16 +134,13 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
         tags,
         summary: 'Get a suppression',
         params: paramsSchema,
-        response: { 200: suppressionViewSchema, 404: notFound, 503: storeUnavailableResponse },
+        response: { 200: suppressionViewSchema, ...failuresOfOne },
       },
     },
     async ({ params: { suppression_id } }) => {
       const suppression = await store.findSuppression({ suppression_id });
-      if (!suppression) throw suppressionNotFound();
+      if (!suppression) throw paymentProblem('suppression-not-found');
       return viewSuppression(suppression);
     },
   );
 }
-
-const suppressionNotFound = () =>
-  new Problem(404, 'suppression-not-found', 'There is no suppression with this id.');

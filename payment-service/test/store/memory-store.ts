@@ -197,7 +197,11 @@ export function createMemoryStore({ leaseMs, events: recording = 'off' }: Memory
       return { size: pending.length, oldest_at: pending.at(-1)?.created_at ?? null };
     }),
 
-    putPhone: write((customerId, phone) => void phones.set(customerId, phone)),
+    putPhone: write((customerId, phone) => {
+      const isNew = !phones.has(customerId);
+      phones.set(customerId, phone);
+      return isNew;
+    }),
     findPhone: read((customerId) => phones.get(customerId)),
     deletePhone: write((customerId) => phones.delete(customerId)),
 

@@ -38,9 +38,10 @@ export function describeStore(
       test('are stored, replaced and deleted without a change to those of other customers', async () => {
         expect(await store.findPhone('1')).toBeUndefined();
         expect(await store.deletePhone('1')).toBe(false);
-        await store.putPhone('1', '+573001234567');
-        await store.putPhone('2', '+573009999999');
-        await store.putPhone('1', '+573007777777');
+        expect(await store.putPhone('1', '+573001234567')).toBe(true);
+        expect(await store.putPhone('2', '+573009999999')).toBe(true);
+        expect(await store.putPhone('1', '+573007777777')).toBe(false);
+        expect(await store.putPhone('1', '+573007777777')).toBe(false);
         expect([await store.findPhone('1'), await store.findPhone('2')]).toEqual([
           '+573007777777',
           '+573009999999',
@@ -50,6 +51,7 @@ export function describeStore(
           undefined,
           '+573009999999',
         ]);
+        expect(await store.putPhone('1', '+573001234567')).toBe(true);
       });
     });
 

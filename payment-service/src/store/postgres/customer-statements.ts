@@ -9,13 +9,17 @@ export const customerStatements = (query: Query) => ({
       [customerIds],
     ),
 
-  putPhone: (customerId: string, phone: string) =>
-    query(
+  /** Returns whether the row is new: PostgreSQL sets `xmax` of a row that the conflict has locked. */
+  putPhone: async (customerId: string, phone: string) => {
+    const [row] = await query<{ is_new: boolean }>(
       'put_phone',
       `INSERT INTO customers (customer_id, phone) VALUES ($1, $2)
-       ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`,
+       ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone
+       RETURNING xmax = 0 AS is_new`,
       [customerId, phone],
-    ),
+    );
+    return row?.is_new === true;
+  },
 
   /** The fencing token is raised, so that a worker which found no phone does not hold it again. */
   releaseHeld: async (customerId: string, limit: number) =>

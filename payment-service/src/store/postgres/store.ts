@@ -180,7 +180,7 @@ export async function openPostgresStore({
       }),
 
     backlog: () => read(statements.backlog),
-    putPhone: (customerId, phone) => write(async () => void (await statements.putPhone(customerId, phone))),
+    putPhone: (customerId, phone) => write(() => statements.putPhone(customerId, phone)),
     findPhone: (customerId) => read(async () => (await findCustomer(customerId))?.phone),
     releaseHeld: (customerId, limit) => write(() => statements.releaseHeld(customerId, limit)),
     deletePhone: (customerId) => write(() => statements.deletePhone(customerId)),

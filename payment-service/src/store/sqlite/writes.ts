@@ -47,6 +47,7 @@ export function prepareWrites(db: DatabaseSync, rowsOfEvents: EventRows = () => 
   const putPhone = db.prepare(`
     INSERT INTO customers (customer_id, phone) VALUES (:customer_id, :phone)
     ON CONFLICT (customer_id) DO UPDATE SET phone = excluded.phone`);
+  const hasPhone = db.prepare('SELECT 1 FROM customers WHERE customer_id = ?');
   const deletePhone = db.prepare('DELETE FROM customers WHERE customer_id = ?');
 
   return {
@@ -95,7 +96,12 @@ export function prepareWrites(db: DatabaseSync, rowsOfEvents: EventRows = () => 
     ...prepareEventWrites(db),
     ...prepareSettlements(db),
 
-    putPhone: (customer_id: string, phone: string) => void putPhone.run({ customer_id, phone }),
+    /** Returns whether the customer had no phone before. */
+    putPhone: (customer_id: string, phone: string): boolean => {
+      const isNew = !hasPhone.get(customer_id);
+      putPhone.run({ customer_id, phone });
+      return isNew;
+    },
     deletePhone: (customer_id: string): boolean => deletePhone.run(customer_id).changes > 0,
 
     redact: (before: number, limit: number) =>

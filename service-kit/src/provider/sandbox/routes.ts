@@ -2,11 +2,14 @@ import { z } from 'zod';
 import { receiptStatusSchema } from '../../contract/notification.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
-import { badRequestResponse, invalidRequest } from '../../http/problem.ts';
+import { httpProblems, invalidRequest } from '../../http/http-problems.ts';
+import { problemResponses } from '../../http/problem.ts';
 import type { Server } from '../../http/types.ts';
 import { ends, receiptFaults } from './fate.ts';
 import { faults } from './faults.ts';
 import type { Sandbox } from './sandbox.ts';
+
+const badRequest = problemResponses(httpProblems, 'invalid-request');
 
 export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
   server.post(
@@ -19,7 +22,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
         querystring: z.strictObject({ failure_rate: share().meta({ example: '0.5' }) }),
         response: {
           200: z.object({ status: z.literal('updated'), failure_rate: z.number() }),
-          400: badRequestResponse,
+          ...badRequest,
         },
       },
     },
@@ -37,7 +40,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
         tags: ['sandbox'],
         summary: 'Change the given settings of the sandbox; the others stay unchanged',
         body: sandboxSettingsSchema.partial(),
-        response: { 200: sandboxSettingsSchema, 400: badRequestResponse },
+        response: { 200: sandboxSettingsSchema, ...badRequest },
       },
     },
     async ({ body }) => {
@@ -86,7 +89,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
               }),
             ),
           }),
-          400: badRequestResponse,
+          ...badRequest,
         },
       },
     },
