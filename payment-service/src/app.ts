@@ -13,6 +13,7 @@ import { createPaymentCreation } from './delivery/create-payment.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import type { Notifier } from './delivery/notifier.ts';
 import { type OutboxOptions, startOutbox } from './delivery/outbox.ts';
+import { paymentProblems } from './delivery/problems.ts';
 import { createNotificationRetry } from './delivery/retry-notification.ts';
 import { toStoreProblem } from './delivery/store-unavailable.ts';
 import type { PaymentObserver } from './domain/payment.ts';
@@ -97,6 +98,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     ...dependencies.access,
     ready: store.check,
     parseJson: parseWithAmountAsText,
+    problems: paymentProblems,
     translateError: toStoreProblem,
   });
   exportCircuits(metrics, notifier.report);

@@ -1,11 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type OptOut, optOutSchema } from 'service-kit/contract/notification.ts';
-import { Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import type { ReceiptForwarder } from 'service-kit/provider/receipts/receipt-forwarder.ts';
 import { z } from 'zod';
 import { keywordOf } from './opt-out-keyword.ts';
 import type { RequireSignature } from './signed-request.ts';
+import { twilioProblem, twilioProblems } from './twilio-problems.ts';
 
 interface InboundWebhookOptions {
   requireSignature: RequireSignature;
@@ -45,8 +46,7 @@ export function registerInboundWebhook(
             description: 'An empty TwiML document',
             content: { 'text/xml': { schema: z.string().meta({ example: noReply }) } },
           },
-          403: problemResponse('The signature is missing or wrong'),
-          503: problemResponse('payment-service cannot be reached, or refuses SERVICE_TOKEN'),
+          ...problemResponses(twilioProblems, 'signature-invalid', 'opt-out-not-forwarded'),
         },
       },
     },
@@ -81,6 +81,5 @@ async function forward(optOut: OptOut, forwarder: ReceiptForwarder, log: Fastify
   const fields = { provider, message_id, keyword, forwarding };
   if (forwarding === 'recorded') return log.info(fields, 'opt-out forwarded');
   log.error(fields, 'an opt-out could not be forwarded');
-  if (forwarding !== 'refused')
-    throw new Problem(503, 'opt-out-not-taken', 'payment-service cannot be reached. Retry later.');
+  if (forwarding !== 'refused') throw twilioProblem('opt-out-not-forwarded');
 }

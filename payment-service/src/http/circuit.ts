@@ -1,7 +1,8 @@
-import { Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Notifier } from '../delivery/notifier.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 
 const operations = [
@@ -22,14 +23,12 @@ export function registerCircuit(server: Server, notifier: Notifier): void {
           summary: 'Check Aldeamo now, and close its circuit if it is healthy',
           response: {
             200: z.object({ status: z.literal('closed'), circuit: providerReportSchema }),
-            503: problemResponse('Aldeamo is not healthy; its circuit is unchanged'),
+            ...problemResponses(paymentProblems, 'provider-unhealthy'),
           },
         },
       },
       async () => {
-        if (!(await notifier.recover())) {
-          throw new Problem(503, 'provider-unhealthy', 'Aldeamo is not healthy. Its circuit is unchanged.');
-        }
+        if (!(await notifier.recover())) throw paymentProblem('provider-unhealthy');
         return { status: 'closed' as const, circuit: notifier.report().Aldeamo };
       },
     );

@@ -2,12 +2,12 @@ import type { FastifyRequest } from 'fastify';
 import { idempotencyKeySchema } from 'service-kit/contract/notification.ts';
 import type { Credential } from 'service-kit/http/credentials.ts';
 import { jsonResponse } from 'service-kit/http/openapi-responses.ts';
-import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Created } from '../delivery/begin-payment.ts';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
-import { unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblems } from '../delivery/problems.ts';
 import type { PaymentRequest } from '../domain/payment.ts';
 import { paymentExample, pendingPaymentExample } from '../domain/payment-example.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
@@ -75,12 +75,14 @@ export function registerPaymentCreation(
             example: pendingPaymentExample,
             headers: { ...headers, 'preference-applied': preferenceApplied },
           }),
-          400: badRequestResponse,
-          409: problemResponse('The first request with this Idempotency-Key is still being handled'),
-          422: problemResponse('This Idempotency-Key was used for another payment before'),
-          500: unreadablePaymentResponse,
-          503: problemResponse(
-            'The store is unavailable. Unless `detail` says otherwise, this request has changed nothing; with an Idempotency-Key it can be repeated in any case',
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'idempotency-key-in-use',
+            'idempotency-key-reused',
+            'payment-unreadable',
+            'store-unavailable',
+            'outcome-not-recorded',
           ),
         },
       },

@@ -1,8 +1,9 @@
+import { invalidRequest } from 'service-kit/http/http-problems.ts';
 import { jsonResponse } from 'service-kit/http/openapi-responses.ts';
-import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import { newSuppression, type Suppression, suppressionSchema } from '../domain/suppression.ts';
 import type { Store } from '../store/store.ts';
@@ -38,8 +39,8 @@ const headers = {
 };
 
 const paramsSchema = z.object({ suppression_id: z.string() });
-const notFound = problemResponse('There is no suppression with this id');
-const failures = { 400: badRequestResponse, 503: storeUnavailableResponse };
+const failures = problemResponses(paymentProblems, 'invalid-request', 'store-unavailable');
+const failuresOfOne = problemResponses(paymentProblems, 'suppression-not-found', 'store-unavailable');
 
 const tags = ['suppressions'];
 const config = { access: ['admin' as const] };
@@ -87,11 +88,11 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
         operationId: 'deleteSuppression',
         summary: 'Delete a suppression: its phone gets SMS again',
         params: paramsSchema,
-        response: { 204: z.undefined(), 404: notFound, 503: storeUnavailableResponse },
+        response: { 204: z.undefined(), ...failuresOfOne },
       },
     },
     async ({ params: { suppression_id }, log }, reply) => {
-      if (!(await store.deleteSuppression(suppression_id))) throw suppressionNotFound();
+      if (!(await store.deleteSuppression(suppression_id))) throw paymentProblem('suppression-not-found');
       log.info({ suppression_id }, 'suppression deleted');
       return reply.code(204).send();
     },
@@ -157,16 +158,13 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
         operationId: 'getSuppression',
         summary: 'Get a suppression',
         params: paramsSchema,
-        response: { 200: suppressionViewSchema, 404: notFound, 503: storeUnavailableResponse },
+        response: { 200: suppressionViewSchema, ...failuresOfOne },
       },
     },
     async ({ params: { suppression_id } }) => {
       const suppression = await store.findSuppression({ suppression_id });
-      if (!suppression) throw suppressionNotFound();
+      if (!suppression) throw paymentProblem('suppression-not-found');
       return viewSuppression(suppression);
     },
   );
 }
-
-const suppressionNotFound = () =>
-  new Problem(404, 'suppression-not-found', 'There is no suppression with this id.');

@@ -1,8 +1,9 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
 import { sandboxChangesSchema, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
-import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { paymentProblems } from '../delivery/problems.ts';
 import type { SandboxControls } from './sandbox-controls.ts';
 
 /** For the live page, whose requests all go to this service. */
@@ -19,10 +20,13 @@ export function registerSandboxControls(server: Server, controls: Pick<SandboxCo
         body: sandboxChangesSchema,
         response: {
           200: sandboxSettingsSchema,
-          400: badRequestResponse,
-          404: problemResponse('The provider is live, so it has no sandbox'),
-          502: problemResponse("The provider's service returned an unexpected answer"),
-          503: problemResponse("The provider's service cannot be reached"),
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'sandbox-not-found',
+            'provider-answer-unexpected',
+            'provider-unreachable',
+          ),
         },
       },
     },

@@ -1,7 +1,8 @@
-import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { invalidRequest } from 'service-kit/http/http-problems.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { eventTypeSchema } from '../domain/events.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import type { EventStore, WebhookDelivery } from '../store/events.ts';
@@ -50,7 +51,7 @@ const sinceSchema = z.iso
 
 const replayedAtATime = 1000;
 
-const off = problemResponse('There is no webhook endpoint');
+const failures = problemResponses(paymentProblems, 'invalid-request', 'webhooks-off', 'store-unavailable');
 const tags = ['webhooks'];
 const config = { access: ['admin' as const] };
 
@@ -75,14 +76,12 @@ export function registerWebhookDeliveries(
           200: z
             .object({ data: z.array(deliverySchema), has_more: z.boolean() })
             .meta({ id: 'WebhookDeliveryList' }),
-          400: badRequestResponse,
-          409: off,
-          503: storeUnavailableResponse,
+          ...failures,
         },
       },
     },
     async ({ query: { status, limit, starting_after } }) => {
-      if (!webhooks) throw webhooksOff();
+      if (!webhooks) throw paymentProblem('webhooks-off');
       const page = await store.listWebhooks({ status, limit, starting_after });
       if (!page) throw invalidRequest([{ path: 'starting_after', message: 'must be the id of an event' }]);
       return { data: page.deliveries, has_more: page.has_more };
@@ -100,16 +99,19 @@ export function registerWebhookDeliveries(
         params: z.object({ event_id: z.string() }),
         response: {
           202: deliverySchema,
-          404: problemResponse('There is no delivery of an event with this id'),
-          409: off,
-          503: storeUnavailableResponse,
+          ...problemResponses(
+            paymentProblems,
+            'webhook-delivery-not-found',
+            'webhooks-off',
+            'store-unavailable',
+          ),
         },
       },
     },
     async ({ params: { event_id }, log }, reply) => {
-      if (!webhooks) throw webhooksOff();
+      if (!webhooks) throw paymentProblem('webhooks-off');
       const delivery = await store.replayWebhook(event_id);
-      if (!delivery) throw deliveryNotFound();
+      if (!delivery) throw paymentProblem('webhook-delivery-not-found');
       log.info({ event_id }, 'webhook delivery replayed');
       webhooks.resume();
       return reply.code(202).send(delivery);
@@ -127,14 +129,12 @@ export function registerWebhookDeliveries(
         body: z.strictObject({ since: sinceSchema }),
         response: {
           202: z.object({ replayed: z.number().int() }),
-          400: badRequestResponse,
-          409: off,
-          503: storeUnavailableResponse,
+          ...failures,
         },
       },
     },
     async ({ body: { since }, log }, reply) => {
-      if (!webhooks) throw webhooksOff();
+      if (!webhooks) throw paymentProblem('webhooks-off');
       const replayed = await replayDead(Date.parse(since));
       log.info({ since, replayed }, 'dead webhook deliveries replayed');
       webhooks.resume();
@@ -152,9 +152,3 @@ export function registerWebhookDeliveries(
     }
   }
 }
-
-const webhooksOff = () =>
-  new Problem(409, 'webhooks-off', 'There is no webhook endpoint. WEBHOOK_URL sets one.');
-
-const deliveryNotFound = () =>
-  new Problem(404, 'webhook-delivery-not-found', 'There is no delivery of an event with this id.');

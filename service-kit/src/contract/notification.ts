@@ -179,6 +179,8 @@ export const outcomeMembersSchema = z.object({
   no_outage: z.boolean().optional().catch(undefined),
   account_refused: z.boolean().optional().catch(undefined),
   mode: modeSchema.optional().catch(undefined),
+  /** Absent if the outcome is that of this request alone, which was refused, and in a problem of an earlier release. */
+  outcome_of: z.literal('notification').optional().catch(undefined),
 });
 
 /**

@@ -11,9 +11,11 @@ import { createClientErrorHandler, refuseConnect } from './client-errors.ts';
 import { limitConnections } from './connection-limit.ts';
 import { createErrorHandler } from './error-handling.ts';
 import { registerHealth } from './health.ts';
+import { httpProblems } from './http-problems.ts';
 import { leaveMalformedToUs, refuseMalformed } from './malformed-requests.ts';
 import { type DocumentOptions, registerDocument } from './openapi.ts';
-import type { Problem } from './problem.ts';
+import type { Problem, ProblemKinds } from './problem.ts';
+import { registerProblemPages } from './problem-pages.ts';
 import { type Page, registerRootRoute } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 import { registerSite, type SiteOptions } from './site.ts';
@@ -30,6 +32,8 @@ export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOpti
   logger: FastifyBaseLogger;
   /** Rejects while the service is not ready; `/health/ready` is 503 then. Default: always ready. */
   ready?: () => Promise<void>;
+  /** All that the service may respond with. Default: those of every server. */
+  problems?: ProblemKinds;
   /** Returns the problem of one of the service's own errors. */
   translateError?: (error: Error) => Problem | undefined;
   /** Parses a JSON body, or throws. Default: JSON.parse. */
@@ -93,5 +97,6 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   await registerDocument(server, options);
   registerRootRoute(server, options.greeting, options.page);
   registerHealth(server, options.ready);
+  registerProblemPages(server, options.title, options.problems ?? httpProblems);
   return server;
 }

@@ -6,11 +6,14 @@ import {
   sandboxSettingsSchema,
 } from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
-import { badRequestResponse, invalidRequest } from '../../http/problem.ts';
+import { httpProblems, invalidRequest } from '../../http/http-problems.ts';
+import { problemResponses } from '../../http/problem.ts';
 import type { Server } from '../../http/types.ts';
 import { ends, receiptFaults } from './fate.ts';
 import { faults } from './faults.ts';
 import type { Sandbox } from './sandbox.ts';
+
+const badRequest = problemResponses(httpProblems, 'invalid-request');
 
 const messageSchema = z
   .object({
@@ -39,7 +42,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
         }),
         response: {
           200: z.object({ status: z.literal('updated'), failure_rate: z.number() }),
-          400: badRequestResponse,
+          ...badRequest,
         },
       },
     },
@@ -58,7 +61,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
         operationId: 'changeSandboxSettings',
         summary: 'Change the given settings of the sandbox; the others stay unchanged',
         body: sandboxChangesSchema,
-        response: { 200: sandboxSettingsSchema, 400: badRequestResponse },
+        response: { 200: sandboxSettingsSchema, ...badRequest },
       },
     },
     async ({ body }) => {
@@ -98,7 +101,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
           200: z.object({
             data: z.array(messageSchema),
           }),
-          400: badRequestResponse,
+          ...badRequest,
         },
       },
     },
