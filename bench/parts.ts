@@ -68,10 +68,11 @@ test('outcome mapping', async ({ bench }) => {
     body: JSON.stringify(body),
   });
   const sent = answer(200, { provider: 'Aldeamo', status: 'sent', message_id: 'msg_1' });
-  const problem = answer(502, {
-    type: 'urn:problem:notification-not-sent',
-    title: 'Bad Gateway',
-    status: 502,
+  const problem = answer(503, {
+    type: '/problems/notification-not-sent',
+    title: 'Service Unavailable',
+    status: 503,
+    outcome_of: 'notification',
     detail: 'The SMS was not sent.',
     ...notSent,
   });

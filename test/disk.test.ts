@@ -36,7 +36,7 @@ test('given a full disk, POST /payments returns 503, logs the reason and sends n
   for (const { status, headers, body } of refused) {
     expect(status).toBe(503);
     expect(headers.get('retry-after')).toBe('1');
-    expect(body).toMatchObject({ type: 'urn:problem:store-unavailable' });
+    expect(body).toMatchObject({ type: '/problems/store-unavailable' });
   }
   expect(await sent(trio)).toBe(answers.length - refused.length);
   expect(await statusOf(trio, '/health/live')).toBe(200);
@@ -88,7 +88,7 @@ test('given a copy in the place of its database, payment-service answers 503 unt
   await copyFile(`${path}.moved`, path);
   for (let n = 0; n < 3; n += 1) {
     const { status, body } = await pay(service, { customer_id: 'disk' });
-    expect([status, body]).toMatchObject([503, { type: 'urn:problem:store-unavailable' }]);
+    expect([status, body]).toMatchObject([503, { type: '/problems/store-unavailable' }]);
   }
   expect(await statusOf(trio, '/health/ready')).toBe(503);
   expect(await statusOf(trio, '/health/live')).toBe(200);

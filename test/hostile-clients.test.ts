@@ -96,7 +96,7 @@ test('given garbage after a request, the HTTP server answers 400 and closes only
   );
   for (const answer of answers) {
     expect(answer).toContain('HTTP/1.1 400 ');
-    expect(answer).toContain('urn:problem:malformed-request');
+    expect(answer).toContain('/problems/malformed-request');
   }
   await expectPayments(10);
 });
@@ -106,7 +106,7 @@ test('given headers of 100 kB, the HTTP server answers 431', async () => {
   socket.write(`GET /health/live HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(100_000)}\r\n\r\n`);
   const answer = await text(socket);
   expect(answer).toMatch(/^HTTP\/1\.1 431 /);
-  expect(answer).toContain('urn:problem:headers-too-large');
+  expect(answer).toContain('/problems/headers-too-large');
   await expectPayments(10);
 });
 

@@ -431,7 +431,7 @@ describe.skipIf(withoutChromium)('a page of another site', () => {
     await page.goto(rebound);
     isRebound = true;
     const { reads, pays, changes } = await attack(page, rebound);
-    expect(JSON.parse(reads)).toMatchObject({ type: 'urn:problem:misdirected-request' });
+    expect(JSON.parse(reads)).toMatchObject({ type: '/problems/misdirected-request' });
     expect([pays, changes]).toEqual([false, [403, 421]]);
   });
 

@@ -90,7 +90,7 @@ describe.skipIf(without)(`PgBouncer${why}`, () => {
       amount: 1,
       customer_id: 'ana',
     });
-    expect([status, body.type]).toEqual([503, 'urn:problem:store-unavailable']);
+    expect([status, body.type]).toEqual([503, '/problems/store-unavailable']);
   });
 
   test('given TLS before it, a PgBouncer and then a PostgreSQL that restart under load interrupt payments, and each service recovers', async () => {

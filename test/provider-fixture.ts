@@ -3,9 +3,11 @@ import { readConfiguration } from 'service-kit/http/configuration.ts';
 import { createLogger } from 'service-kit/http/start.ts';
 import { createAccount } from 'service-kit/provider/account.ts';
 import type { Gateway, LiveGatewayOptions, Send } from 'service-kit/provider/gateway.ts';
+import { providerProblems } from 'service-kit/provider/provider-problems.ts';
 import type { ProviderConfig } from 'service-kit/provider/settings.ts';
 import { buildProvider, type ProviderService } from 'service-kit/provider/start-provider.ts';
 import { expect, onTestFinished } from 'vitest';
+import { requireKnownProblems } from './known-problems.ts';
 import { leaksIn, noteSecrets } from './leaks.ts';
 
 export const phone = '+573001234567';
@@ -61,6 +63,7 @@ export async function startApp<Config extends ProviderConfig>(
   const { log, ...logged } = createLog();
   const config = readConfiguration(service.configSchema, env);
   const app = await buildProvider(service, config, { logger: log, version: '0.0.0' });
+  requireKnownProblems(app, service.problems ?? providerProblems);
   onTestFinished(async () => {
     await app.close();
   });

@@ -58,7 +58,7 @@ test('given a primary that is read-only for a while, payments are refused with t
   await become(trio, 503);
   for (const name of services) await logged(trio, name, 'in a read-only transaction (25006)');
   const refused = await call('POST', `${payments}/payments`, { amount: 1, customer_id: 'ana' });
-  expect([refused.status, refused.body.type]).toEqual([503, 'urn:problem:store-unavailable']);
+  expect([refused.status, refused.body.type]).toEqual([503, '/problems/store-unavailable']);
   expect((await call('GET', `${payments}/payments/${body.payment_id}`)).body).toEqual(body);
   expect(await isStoreUp(trio)).toBe('0');
   const sms = { customer_id: 'ana', message: 'hola', phone: '+573001234567' };

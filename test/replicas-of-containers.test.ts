@@ -153,7 +153,7 @@ test('given a restart of PostgreSQL, POST /payments returns 503, and no accepted
     expect([status, headers.get('retry-after')]).toEqual([503, '1']);
     // The second where PostgreSQL has stopped between the payment and its outcome.
     expect(body).toMatchObject({
-      type: expect.stringMatching(/^urn:problem:(store-unavailable|outcome-not-recorded)$/),
+      type: expect.stringMatching(/^\/problems\/(store-unavailable|outcome-not-recorded)$/),
     });
   }
   expect(idsOf(await untilSent('restart'))).toEqual(idsOf(paid));
@@ -272,7 +272,7 @@ test("nginx's own errors are problem documents", async () => {
   const expectProblem = async (answer: Promise<Answer<unknown>>, status: number, name: string) => {
     const { headers, body } = await answer;
     expect(headers.get('content-type')).toBe('application/problem+json');
-    expect(body).toMatchObject({ type: `urn:problem:${name}`, status, detail: expect.any(String) });
+    expect(body).toMatchObject({ type: `/problems/${name}`, status, detail: expect.any(String) });
     return headers;
   };
   await expectProblem(call('GET', `${replicas.url}/metrics`), 404, 'not-found');

@@ -200,7 +200,7 @@ describe('three replicas of payment-service', () => {
       expect([status, headers.get('retry-after'), body.type]).toEqual([
         503,
         '1',
-        'urn:problem:store-unavailable',
+        '/problems/store-unavailable',
       ]);
     }
     await postgres.start();

@@ -98,6 +98,7 @@ const allowed: [file: string, source: string][] = [
   ['providers/z.ts', 'service-kit/client/answer.ts'],
   ['delivery/x.ts', '../store/store.ts'],
   ['delivery/y.ts', '../providers/circuit-breaker.ts'],
+  ['delivery/w.ts', 'service-kit/http/http-problems.ts'],
   ['delivery/z.ts', 'service-kit/http/problem.ts'],
   ['http/x.ts', '../delivery/delivery.ts'],
   ['http/y.ts', '../providers/circuit-report.ts'],
@@ -105,7 +106,7 @@ const allowed: [file: string, source: string][] = [
   ['live/z.ts', '../store/store.ts'],
   ['webhooks/w.ts', '../domain/events.ts'],
   ['webhooks/x.ts', '../store/events.ts'],
-  ['webhooks/y.ts', '../delivery/store-unavailable.ts'],
+  ['webhooks/y.ts', '../delivery/problems.ts'],
   ['webhooks/z.ts', 'service-kit/client/http-client.ts'],
   ['z.ts', './http/payments.ts'],
 ];

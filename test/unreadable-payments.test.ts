@@ -50,7 +50,7 @@ test('given one record that cannot be read, the other payments are sent and list
   ]);
   for (const { status, headers, body } of answers) {
     expect([status, headers.get('content-type')]).toEqual([500, 'application/problem+json']);
-    expect(body).toMatchObject({ type: 'urn:problem:payment-unreadable' });
+    expect(body).toMatchObject({ type: '/problems/payment-unreadable' });
   }
   const named = async () =>
     (await trio.logs('payment-service')).filter(

@@ -40,7 +40,7 @@ describe('with credentials', () => {
     const { app, upstream } = await startLiveApp();
     const { message_id } = (await app.inject(notify('a'))).json();
     const response = await app.inject(`/messages/${message_id}`);
-    expect(response.json()).toMatchObject({ status: 404, type: 'urn:problem:receipts-unavailable' });
+    expect(response.json()).toMatchObject({ status: 404, type: '/problems/receipts-unavailable' });
     expect(upstream.violations).toEqual([]);
   });
 

@@ -13,6 +13,7 @@ import { createPaymentCreation } from './delivery/create-payment.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import type { Notifier } from './delivery/notifier.ts';
 import { type OutboxOptions, startOutbox } from './delivery/outbox.ts';
+import { paymentProblems } from './delivery/problems.ts';
 import { createNotificationRetry } from './delivery/retry-notification.ts';
 import { toStoreProblem } from './delivery/store-unavailable.ts';
 import type { PaymentObserver } from './domain/payment.ts';
@@ -68,6 +69,19 @@ export interface Dependencies {
   version: string;
 }
 
+/** Of /openapi.json, from what each client needs to what only the other services call. */
+const tags = {
+  payments: 'Recording payments, each of which notifies its customer, and reading them.',
+  customers: 'The phones of customers, for payments without one.',
+  events: "What becomes of payments, for the merchant's backend.",
+  webhooks: 'The deliveries of events to WEBHOOK_URL.',
+  suppressions: 'The phones that get no SMS.',
+  circuit: 'The circuit breaker of the primary provider.',
+  live: 'What the live page shows and does.',
+  health: 'Whether the service and its providers can do their work.',
+  notifications: 'Delivery receipts. For the provider services.',
+};
+
 /** Builds the payment service. It owns the store and the notifier: it closes them when it closes. */
 export async function buildApp(dependencies: Dependencies): Promise<Server> {
   const { store, notifier, policy, clock, bounds, rules, metrics, logger, version } = dependencies;
@@ -76,6 +90,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     greeting: 'Servicio de Pagos',
     page: createLivePage(),
     description: 'Records payments and notifies their customers through Aldeamo or Twilio.',
+    tags,
     version,
     logger,
     metrics,
@@ -83,6 +98,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     ...dependencies.access,
     ready: store.check,
     parseJson: parseWithAmountAsText,
+    problems: paymentProblems,
     translateError: toStoreProblem,
   });
   exportCircuits(metrics, notifier.report);

@@ -10,11 +10,13 @@ import { createLogger } from 'service-kit/http/start.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
 import { expect, onTestFinished } from 'vitest';
+import { requireKnownProblems } from '../../test/known-problems.ts';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
 import { type BoundsOptions, createBounds } from '../src/delivery/bounds.ts';
 import { watchClock } from '../src/delivery/clock-watch.ts';
 import { createNotifier } from '../src/delivery/notifier.ts';
+import { paymentProblems } from '../src/delivery/problems.ts';
 import type { UndeliveredPolicy, UnknownOutcomePolicy } from '../src/domain/outcome.ts';
 import { type PaymentView, paymentViewSchema } from '../src/domain/payment-view.ts';
 import type { RetryPolicy } from '../src/domain/retry-policy.ts';
@@ -193,6 +195,7 @@ export async function build({
     logger,
     version: '1.2.3',
   });
+  requireKnownProblems(app, paymentProblems);
   onTestFinished(async () => {
     await app.close();
     for (const { request } of calls) noteSecrets(request);

@@ -29,6 +29,7 @@ export interface Operation {
 
 interface Document {
   paths: Record<string, Record<string, DocumentedOperation>>;
+  components: { schemas: Record<string, JsonSchema> };
 }
 
 interface DocumentedOperation {
@@ -51,9 +52,9 @@ const undocumented = [
 /** Every route of a service, read from its own OpenAPI document, so that a new route is tried without being listed here. */
 export async function operationsOf(url: string): Promise<Operation[]> {
   const { body } = await call<Document>('GET', `${url}/openapi.json`);
-  const documented = Object.entries(body.paths).flatMap(([path, methods]) =>
+  const documented = Object.entries(withoutReferences(body).paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { parameters = [], requestBody }]) => {
-      const schema = Object.values(requestBody?.content ?? {})[0]?.schema;
+      const schema = requestBody?.content['application/json']?.schema;
       return {
         method: method.toUpperCase(),
         path,
@@ -65,11 +66,19 @@ export async function operationsOf(url: string): Promise<Operation[]> {
   return [...documented, ...undocumented.map(undocumentedOperation)];
 }
 
+/** With the named schemas where a `$ref` stands for them. */
+function withoutReferences({ paths, components: { schemas } }: Document): Pick<Document, 'paths'> {
+  const resolve = (_key: string, value: unknown): unknown => {
+    const { $ref = '', ...beside } = (value ?? {}) as { $ref?: string };
+    const name = $ref.split('/').at(-1) ?? '';
+    return $ref.startsWith('#/components/schemas/') ? { ...schemas[name], ...beside } : value;
+  };
+  return JSON.parse(JSON.stringify({ paths }, resolve));
+}
+
 /** The example is half of all sends, which would be answered with a 5xx. */
 const withoutFaults = (parameter: Parameter): Parameter =>
-  parameter.name === 'failure_rate'
-    ? { ...parameter, schema: { ...parameter.schema, example: '0' } }
-    : parameter;
+  parameter.name === 'failure_rate' ? { ...parameter, example: 0 } : parameter;
 
 const undocumentedOperation = (path: string): Operation => ({
   method: 'GET',

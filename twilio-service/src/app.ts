@@ -2,11 +2,13 @@ import { createReceiptForwarder } from 'service-kit/provider/receipts/receipt-fo
 import type { ProviderService } from 'service-kit/provider/start-provider.ts';
 import { receiptSettings, type TwilioConfig, twilioAccount, twilioConfigSchema } from './config.ts';
 import { createTwilioGateway } from './twilio-gateway.ts';
+import { twilioProblems } from './twilio-problems.ts';
 import { registerTwilioWebhooks } from './twilio-webhooks.ts';
 
 export const twilioService: ProviderService<TwilioConfig> = {
   provider: 'Twilio',
   configSchema: twilioConfigSchema,
+  problems: twilioProblems,
   createGateway(config, options) {
     const account = twilioAccount(config);
     const { publicUrl } = receiptSettings(config) ?? {};

@@ -1,11 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type OptOut, optOutSchema } from 'service-kit/contract/notification.ts';
-import { Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import type { ReceiptForwarder } from 'service-kit/provider/receipts/receipt-forwarder.ts';
 import { z } from 'zod';
 import { keywordOf } from './opt-out-keyword.ts';
 import type { RequireSignature } from './signed-request.ts';
+import { twilioProblem, twilioProblems } from './twilio-problems.ts';
 
 interface InboundWebhookOptions {
   requireSignature: RequireSignature;
@@ -29,16 +30,23 @@ export function registerInboundWebhook(
       config: { access: 'anyone', acceptsAnyQuery: true },
       schema: {
         tags: ['webhooks'],
+        operationId: 'receiveInboundMessage',
         summary: "Receive a recipient's SMS from Twilio, signed with X-Twilio-Signature",
         description:
           'An opt-out (STOP, BAJA …) or its end (START, ALTA …) is forwarded; any other SMS is not.',
+        reads: {
+          form: z.looseObject({
+            MessageSid: z.string().meta({ example: 'SM0123456789abcdef0123456789abcdef' }),
+            From: z.string().meta({ example: '+573001234567' }),
+            Body: z.string().meta({ example: 'BAJA' }),
+          }),
+        },
         response: {
           200: {
             description: 'An empty TwiML document',
-            content: { 'text/xml': { schema: z.string() } },
+            content: { 'text/xml': { schema: z.string().meta({ example: noReply }) } },
           },
-          403: problemResponse('The signature is missing or wrong'),
-          503: problemResponse('payment-service cannot be reached, or refuses SERVICE_TOKEN'),
+          ...problemResponses(twilioProblems, 'signature-invalid', 'opt-out-not-forwarded'),
         },
       },
     },
@@ -73,6 +81,5 @@ async function forward(optOut: OptOut, forwarder: ReceiptForwarder, log: Fastify
   const fields = { provider, message_id, keyword, forwarding };
   if (forwarding === 'recorded') return log.info(fields, 'opt-out forwarded');
   log.error(fields, 'an opt-out could not be forwarded');
-  if (forwarding !== 'refused')
-    throw new Problem(503, 'opt-out-not-taken', 'payment-service cannot be reached. Retry later.');
+  if (forwarding !== 'refused') throw twilioProblem('opt-out-not-forwarded');
 }

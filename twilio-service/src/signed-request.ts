@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { Problem } from 'service-kit/http/problem.ts';
+import { twilioProblem } from './twilio-problems.ts';
 import { isSignedByTwilio, parseForm, type SignedForm } from './twilio-signature.ts';
 
 export interface SignatureOptions {
@@ -28,5 +28,5 @@ export const createRequireSignature =
     const matches = authTokens.map((token) => isSignedByTwilio(token, signature, signedUrl, form));
     if (matches.includes(true)) return { form: form.fields, query: new URLSearchParams(query) };
     log.warn({ provider: 'Twilio', path }, 'a callback without a valid signature was refused');
-    throw new Problem(403, 'signature-invalid', 'X-Twilio-Signature is missing or wrong.');
+    throw twilioProblem('signature-invalid');
   };

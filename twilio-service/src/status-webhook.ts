@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Receipt, receiptSchema } from 'service-kit/contract/notification.ts';
-import { Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import type { Account } from 'service-kit/provider/account.ts';
 import { logForwarding, type ReceiptForwarder } from 'service-kit/provider/receipts/receipt-forwarder.ts';
@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { RequireSignature, SignedRequest } from './signed-request.ts';
 import { codeSchema } from './twilio-errors.ts';
 import { statusPath } from './twilio-gateway.ts';
+import { twilioProblem, twilioProblems } from './twilio-problems.ts';
 import { readDelivery } from './twilio-receipts.ts';
 
 interface StatusWebhookOptions {
@@ -28,15 +29,32 @@ export function registerStatusWebhook(
       config: { access: 'anyone', acceptsAnyQuery: true },
       schema: {
         tags: ['webhooks'],
+        operationId: 'receiveStatusCallback',
         summary: "Receive Twilio's status callback, signed with X-Twilio-Signature",
+        reads: {
+          querystring: z.object({
+            key: z.string().meta({
+              description: 'The key of the attempt, as Twilio got it with the SMS',
+              example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d-1',
+            }),
+          }),
+          form: z.looseObject({
+            MessageSid: z.string().meta({ example: 'SM0123456789abcdef0123456789abcdef' }),
+            MessageStatus: z.string().meta({ example: 'delivered' }),
+            ErrorCode: z.string().optional(),
+          }),
+        },
         response: {
           204: z.undefined().meta({
             description:
               'The receipt was forwarded, none is needed, or payment-service refuses it, as it would again',
           }),
-          400: problemResponse('It names no message, or no key of an attempt'),
-          403: problemResponse('The signature is missing or wrong'),
-          503: problemResponse('payment-service cannot be reached, or refuses SERVICE_TOKEN'),
+          ...problemResponses(
+            twilioProblems,
+            'callback-incomplete',
+            'signature-invalid',
+            'receipt-not-forwarded',
+          ),
         },
       },
     },
@@ -54,7 +72,7 @@ async function forward(receipt: Receipt, forwarder: ReceiptForwarder, log: Fasti
   const forwarding = await forwarder.forward(receipt);
   logForwarding(log, receipt, forwarding);
   if (forwarding === 'unauthorized' || forwarding === 'unreachable')
-    throw new Problem(503, 'receipt-not-taken', 'payment-service cannot be reached. Retry later.');
+    throw twilioProblem('receipt-not-forwarded');
 }
 
 /**
@@ -80,5 +98,5 @@ function receiptOf(
   });
   if (data) return data;
   log.warn({ provider: 'Twilio', status }, 'a status callback without a message or a key was refused');
-  throw new Problem(400, 'callback-incomplete', 'MessageSid or the key of the attempt is missing.');
+  throw twilioProblem('callback-incomplete');
 }

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { requireNoCoding } from 'service-kit/http/body.ts';
-import { Problem } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import type { Account } from 'service-kit/provider/account.ts';
 import type { ReceiptForwarder } from 'service-kit/provider/receipts/receipt-forwarder.ts';
 import { registerInboundWebhook } from './inbound-webhook.ts';
 import { createRequireSignature, type SignatureOptions } from './signed-request.ts';
 import { registerStatusWebhook } from './status-webhook.ts';
+import { twilioProblem } from './twilio-problems.ts';
 import { parseForm } from './twilio-signature.ts';
 
 /** What Twilio calls. Its requests are forwarded to payment-service. */
@@ -39,6 +39,6 @@ function parseFormsOnly(scope: Server): void {
     },
   );
   scope.addContentTypeParser('*', async () => {
-    throw new Problem(415, 'unsupported-media-type', 'Send a form.');
+    throw twilioProblem('unsupported-media-type', { detail: 'Send a form.' });
   });
 }

@@ -283,7 +283,7 @@ describe('a callback that is not from Twilio', () => {
     });
     expect(response.statusCode).toBe(403);
     expect(response.headers['content-type']).toBe('application/problem+json');
-    expect(response.json()).toMatchObject({ type: 'urn:problem:signature-invalid' });
+    expect(response.json()).toMatchObject({ type: '/problems/signature-invalid' });
   });
 
   test.each([

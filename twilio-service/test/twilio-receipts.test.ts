@@ -194,11 +194,11 @@ describe('GET /messages/{message_id}', () => {
 
   test('given a key that may not read, is a 403; given an unknown message, a 404', async () => {
     const { upstream, get } = await startWithSent();
-    expect((await get(sid)).json()).toMatchObject({ status: 404, type: 'urn:problem:message-unknown' });
+    expect((await get(sid)).json()).toMatchObject({ status: 404, type: '/problems/message-not-found' });
     upstream.restrictedKeys.add(upstream.accountSid);
     expect((await get()).json()).toMatchObject({
       status: 403,
-      type: 'urn:problem:messages-forbidden',
+      type: '/problems/messages-forbidden',
       reason: 'twilio_70051',
     });
   });

@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Receipt } from 'service-kit/contract/notification.ts';
-import { Problem } from 'service-kit/http/problem.ts';
 import type { UndeliveredPolicy } from '../domain/outcome.ts';
 import type { Payment, PaymentObserver } from '../domain/payment.ts';
 import { applyReceipt } from '../domain/receipts.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
+import { paymentProblem } from './problems.ts';
 
 export interface ReceiptOptions {
   store: Pick<Store, 'find' | 'amend'>;
@@ -39,11 +39,11 @@ export function createRecordReceipt({ store, undelivered, onChange }: ReceiptOpt
 
   return async (receipt, log) => {
     if (Date.parse(receipt.at ?? '') > Date.now() + clockToleranceMs)
-      throw new Problem(400, 'receipt-of-the-future', '`at` is in the future.');
+      throw paymentProblem('receipt-of-the-future');
     for (let left = tries; left > 0; left -= 1) {
       const payment = await store.find(receipt.idempotency_key.replace(/-\d+$/, ''));
       const next = payment && applyReceipt(payment, receipt, undelivered);
-      if (!next) throw new Problem(404, 'attempt-not-found', 'There is no such attempt.');
+      if (!next) throw paymentProblem('attempt-not-found');
       if (next === payment) return;
       if (!(await amend(next, payment))) continue;
       onChange(next, payment);
@@ -52,8 +52,6 @@ export function createRecordReceipt({ store, undelivered, onChange }: ReceiptOpt
       log.info({ payment_id, provider, status, notification_status, reason }, 'receipt recorded');
       return;
     }
-    throw new Problem(409, 'notification-in-use', 'The notification is being handled. Retry soon.', {
-      headers: { 'retry-after': '1' },
-    });
+    throw paymentProblem('notification-in-use');
   };
 }

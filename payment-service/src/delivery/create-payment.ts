@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import { Problem } from 'service-kit/http/problem.ts';
 import { currentIds } from 'service-kit/telemetry/correlation.ts';
 import { askedProvider } from '../domain/attempts.ts';
 import { newPayment, type Payment, type PaymentObserver, type PaymentRequest } from '../domain/payment.ts';
@@ -13,6 +12,7 @@ import { type Created, createBegin } from './begin-payment.ts';
 import type { Bounds } from './bounds.ts';
 import type { Delivery } from './delivery.ts';
 import { logPayment } from './log-payment.ts';
+import { paymentProblem } from './problems.ts';
 
 /**
  * Records a payment, then has its customer notified. A provider in trouble never fails the payment. A request whose
@@ -88,7 +88,7 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
     const ended = await delivery.round(payment, log, idempotencyKey === undefined ? undefined : answerTo);
     // With a key, the first answer is the one that every replay gets, so it waits for the record. Without one it is never a
     // 503, because a client that repeats the request would pay twice.
-    if (!ended.isRecorded && idempotencyKey !== undefined) throw outcomeNotRecorded();
+    if (!ended.isRecorded && idempotencyKey !== undefined) throw paymentProblem('outcome-not-recorded');
     return ended.answer ?? answerTo(ended.payment);
   }
 
@@ -101,7 +101,7 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
   /** Stores the answer for the payment's key unless it has one, and returns the one that it has. */
   async function storeFirst(paymentId: string, answer: StoredAnswer): Promise<StoredAnswer> {
     return store.storeAnswer(paymentId, answer).catch((error: unknown) => {
-      throw error instanceof StoreUnavailable ? outcomeNotRecorded() : error;
+      throw error instanceof StoreUnavailable ? paymentProblem('outcome-not-recorded') : error;
     });
   }
 
@@ -161,13 +161,7 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
 
   async function replay(known: IdempotencyRecord, fingerprint: string | undefined): Promise<Created> {
     const { payment_id, answer } = known;
-    if (known.fingerprint !== fingerprint) {
-      throw new Problem(
-        422,
-        'idempotency-key-reused',
-        'This Idempotency-Key was used for another payment before.',
-      );
-    }
+    if (known.fingerprint !== fingerprint) throw paymentProblem('idempotency-key-reused');
     return { payment_id, answer: answer ?? (await lateAnswer(payment_id)), replayed: true };
   }
 
@@ -175,12 +169,7 @@ export function createPaymentCreation(options: PaymentCreationOptions): PaymentC
   async function lateAnswer(paymentId: string): Promise<StoredAnswer> {
     const payment = await store.find(paymentId);
     if (payment && !askedProvider(payment)) return store.storeAnswer(paymentId, answerOf(201, payment));
-    throw new Problem(
-      409,
-      'idempotency-key-in-use',
-      'The first request with this Idempotency-Key is still being handled.',
-      { headers: { 'retry-after': '1' } },
-    );
+    throw paymentProblem('idempotency-key-in-use');
   }
 
   return { createNotified, createDurable, findCreated };
@@ -197,14 +186,6 @@ async function within<T>(deadline: number | undefined, work: Promise<T>): Promis
     waiting.abort();
   }
 }
-
-const outcomeNotRecorded = () =>
-  new Problem(
-    503,
-    'outcome-not-recorded',
-    'The payment is recorded, but the outcome of its notification is not yet. Retry soon with the same Idempotency-Key.',
-    { headers: { 'retry-after': '1' } },
-  );
 
 const answerOf = (status: number, payment: Payment): StoredAnswer => ({
   status,

@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { Problem } from 'service-kit/http/problem.ts';
 import { isRefusal } from '../domain/deliveries.ts';
 import { change, type Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
 import type { Delivery } from './delivery.ts';
+import { paymentProblem } from './problems.ts';
 
 export interface NotificationRetryOptions {
   store: Store;
@@ -30,22 +30,18 @@ export function createNotificationRetry({
 }: NotificationRetryOptions): RetryNotification {
   async function refuseSuppressed(phone: string | null): Promise<void> {
     if (phone !== null && (await store.findSuppression({ phone })))
-      throw new Problem(409, 'recipient-suppressed', 'This phone gets no SMS. Provide another phone.');
+      throw paymentProblem('recipient-suppressed');
   }
 
   return async (paymentId, givenPhone, log) => {
     const payment = await store.find(paymentId);
-    if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
+    if (!payment) throw paymentProblem('payment-not-found');
     if (payment.notification_status !== 'failed' && payment.notification_status !== 'held')
-      throw new Problem(409, 'nothing-to-retry', 'The notification has not failed, and is not held.');
-    if (payment.message === null) {
-      throw new Problem(409, 'message-forgotten', 'The text was redacted: there is nothing to send.');
-    }
+      throw paymentProblem('nothing-to-retry');
+    if (payment.message === null) throw paymentProblem('message-redacted');
     const phone = givenPhone ?? payment.phone ?? (await store.findPhone(payment)) ?? null;
     const isFinal = (known: Payment) => isRejected(known) && phone === known.phone;
-    if (isFinal(payment)) {
-      throw new Problem(409, 'recipient-rejected', 'The recipient was rejected. Provide another phone.');
-    }
+    if (isFinal(payment)) throw paymentProblem('recipient-rejected');
     await refuseSuppressed(phone);
     // Checked again on what the providers answer: the rejection may become known only then.
     const reopen = (known: Payment): Payment | undefined =>
@@ -62,7 +58,7 @@ export function createNotificationRetry({
       return await delivery.retry(await store.claim(payment), reopen, log);
     } catch (error) {
       if (!(error instanceof LeaseLost)) throw error;
-      throw new Problem(409, 'nothing-to-retry', 'The notification is already being retried.');
+      throw paymentProblem('nothing-to-retry', { detail: 'The notification is already being retried.' });
     }
   };
 }

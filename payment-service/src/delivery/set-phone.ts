@@ -4,7 +4,7 @@ const releasedAtATime = 1000;
 
 /**
  * Stores the customer's phone, and has the notifications become due that waited for it: the outbox takes them at its rate. What a
- * crash leaves is found when it is looked at again, after the longest wait.
+ * crash leaves is found when it is looked at again, after the longest wait. Returns whether the customer had no phone before.
  *
  * @throws StoreUnavailable
  */
@@ -12,7 +12,8 @@ export async function setPhone(
   store: Pick<Store, 'putPhone' | 'releaseHeld'>,
   customer: Customer,
   phone: string,
-): Promise<void> {
-  await store.putPhone(customer, phone);
+): Promise<boolean> {
+  const isNew = await store.putPhone(customer, phone);
   while ((await store.releaseHeld(customer, releasedAtATime)) === releasedAtATime);
+  return isNew;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isPossibleDuplicate } from './deliveries.ts';
 import { notificationStatusSchema, type Payment } from './payment.ts';
+import { eventPaymentExample } from './payment-example.ts';
 import { newEventId } from './payment-id.ts';
 import { paymentViewSchema, viewPayment } from './payment-view.ts';
 
@@ -23,17 +24,21 @@ const {
 } = paymentViewSchema.shape.notification.shape;
 
 /** The payment without its text, its phone and its attempts, as it was when the event was recorded. */
-export const eventDataSchema = paymentViewSchema.extend({ notification: z.object(notification) });
+export const eventDataSchema = paymentViewSchema
+  .extend({ notification: z.object(notification) })
+  .meta({ id: 'EventPayment', example: eventPaymentExample });
 
-export const eventSchema = z.object({
-  id: z.string().meta({
-    description: 'The same in the feed and in each delivery (`webhook-id`)',
-    example: 'evt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',
-  }),
-  type: eventTypeSchema,
-  timestamp: z.iso.datetime().meta({ description: 'When it happened' }),
-  data: eventDataSchema,
-});
+export const eventSchema = z
+  .object({
+    id: z.string().meta({
+      description: 'The same in the feed and in each delivery (`webhook-id`)',
+      example: 'evt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',
+    }),
+    type: eventTypeSchema,
+    timestamp: z.iso.datetime().meta({ description: 'When it happened' }),
+    data: eventDataSchema,
+  })
+  .meta({ id: 'Event' });
 
 /** An event as it is stored. */
 export interface PaymentEvent {

@@ -8,7 +8,7 @@ export function limitSchema({ max, byDefault }: { max: number; byDefault: number
     .transform(Number)
     .refine((limit) => limit <= max, message)
     .default(byDefault)
-    .meta({ type: 'integer', minimum: 1, maximum: max });
+    .meta({ type: 'integer', minimum: 1, maximum: max, default: byDefault });
 }
 
 /** The `limit` of a list. */

@@ -3,63 +3,72 @@ import { deliveredAt, deliveryOf, isPossibleDuplicate, sentAt } from './deliveri
 import { metadataSchema } from './merchant-data.ts';
 import { formatAmount } from './money.ts';
 import { type Attempt, attemptSchema, type Payment, paymentSchema } from './payment.ts';
+import { paymentExample } from './payment-example.ts';
 
 const stored = paymentSchema.shape;
 
-export const attemptViewSchema = attemptSchema.extend({
-  delivery: z
-    .object({
-      status: z.enum(['delivered', 'undelivered', 'not_sent']),
-      reason: z.string().nullable(),
-      at: z.iso.datetime(),
-    })
-    .nullable()
-    .meta({
-      description:
-        'What became of the SMS: `delivered` if a receipt says so, else what the last one says; null if none came. One that was filtered or refused is `undelivered`',
-    }),
-});
+export const attemptViewSchema = attemptSchema
+  .extend({
+    delivery: z
+      .object({
+        status: z.enum(['delivered', 'undelivered', 'not_sent']),
+        reason: z.string().nullable(),
+        at: z.iso.datetime(),
+      })
+      .nullable()
+      .meta({
+        description:
+          'What became of the SMS: `delivered` if a receipt says so, else what the last one says; null if none came. One that was filtered or refused is `undelivered`',
+      }),
+  })
+  .meta({
+    id: 'Attempt',
+    description: 'One call to one provider',
+    example: paymentExample.notification.attempts.at(-1),
+  });
 type AttemptView = z.infer<typeof attemptViewSchema>;
 
 /** A payment as clients see it: its notification is nested, its amount is a decimal number, its phone is left out. */
-export const paymentViewSchema = z.object({
-  payment_id: stored.payment_id,
-  status: z.literal('completed'),
-  amount: z.number().meta({ example: 100.5 }),
-  amount_minor: stored.amount_minor,
-  currency: stored.currency,
-  customer_id: stored.customer_id,
-  client: stored.client,
-  reference: stored.reference,
-  metadata: z.record(z.string(), z.string()).meta({ ...metadataSchema.meta() }),
-  notification_service: stored.notification_service,
-  notification_status: stored.notification_status,
-  possible_duplicate: z.boolean().meta({
-    description:
-      'A provider accepted the SMS, and another attempt was accepted as well, or may have been: the customer may receive it twice',
-  }),
-  created_at: stored.created_at,
-  updated_at: z.iso.datetime(),
-  sent_at: z.iso
-    .datetime()
-    .nullable()
-    .meta({ description: 'When the provider of `notification_service` accepted the SMS' }),
-  delivered_at: z.iso
-    .datetime()
-    .nullable()
-    .meta({ description: 'When the SMS was delivered, by its receipt' }),
-  expires_at: stored.expires_at.meta({
-    description: 'When the notification fails if no provider has accepted it',
-  }),
-  notification: z.object({
-    message: stored.message,
-    encoding: stored.encoding,
-    segments: stored.segments,
-    reason: stored.reason,
-    attempts: z.array(attemptViewSchema),
-    next_attempt_at: stored.next_attempt_at,
-  }),
-});
+export const paymentViewSchema = z
+  .object({
+    payment_id: stored.payment_id,
+    status: z.literal('completed'),
+    amount: z.number().meta({ example: 100.5 }),
+    amount_minor: stored.amount_minor,
+    currency: stored.currency,
+    customer_id: stored.customer_id,
+    client: stored.client,
+    reference: stored.reference,
+    metadata: z.record(z.string(), z.string()).meta({ ...metadataSchema.meta() }),
+    notification_service: stored.notification_service,
+    notification_status: stored.notification_status,
+    possible_duplicate: z.boolean().meta({
+      description:
+        'A provider accepted the SMS, and another attempt was accepted as well, or may have been: the customer may receive it twice',
+    }),
+    created_at: stored.created_at,
+    updated_at: z.iso.datetime(),
+    sent_at: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'When the provider of `notification_service` accepted the SMS' }),
+    delivered_at: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'When the SMS was delivered, by its receipt' }),
+    expires_at: stored.expires_at.meta({
+      description: 'When the notification fails if no provider has accepted it',
+    }),
+    notification: z.object({
+      message: stored.message,
+      encoding: stored.encoding,
+      segments: stored.segments,
+      reason: stored.reason,
+      attempts: z.array(attemptViewSchema),
+      next_attempt_at: stored.next_attempt_at,
+    }),
+  })
+  .meta({ id: 'Payment', example: paymentExample });
 export type PaymentView = z.infer<typeof paymentViewSchema>;
 
 export function viewPayment(payment: Payment): PaymentView {

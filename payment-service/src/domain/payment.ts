@@ -8,14 +8,9 @@ import { newPaymentId } from './payment-id.ts';
 import { writeNow, writeTime } from './time.ts';
 
 /** `held`: nothing happens until something else does, which the reason names. */
-export const notificationStatusSchema = z.enum([
-  'pending',
-  'held',
-  'sent',
-  'delivered',
-  'failed',
-  'cancelled',
-]);
+export const notificationStatusSchema = z
+  .enum(['pending', 'held', 'sent', 'delivered', 'failed', 'cancelled'])
+  .meta({ id: 'NotificationStatus' });
 
 const deliverySchema = z.object({
   status: receiptStatusSchema,

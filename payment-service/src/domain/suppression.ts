@@ -21,6 +21,7 @@ export const suppressionSchema = z.object({
     .meta({ description: "The provider that reported the opt-out; null for an admin's" }),
   payment_id: z.string().nullable().meta({
     description: 'The payment from whose SMS the opt-out was learned; null if it was learned from none',
+    example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',
   }),
   created_at: z.iso.datetime(),
 });

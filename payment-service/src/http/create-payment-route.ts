@@ -1,16 +1,32 @@
 import type { FastifyRequest } from 'fastify';
 import { idempotencyKeySchema } from 'service-kit/contract/notification.ts';
 import type { Credential } from 'service-kit/http/credentials.ts';
-import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import { jsonResponse } from 'service-kit/http/openapi-responses.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { Created } from '../delivery/begin-payment.ts';
 import type { PaymentCreation } from '../delivery/create-payment.ts';
-import { unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblems } from '../delivery/problems.ts';
 import type { PaymentRequest } from '../domain/payment.ts';
+import { paymentExample, pendingPaymentExample } from '../domain/payment-example.ts';
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { formerPaymentRequestSchema, paymentRequestSchema, type RequestRules } from './payment-request.ts';
 import { readPreferences } from './prefer.ts';
+
+const headers = {
+  location: z
+    .string()
+    .meta({ description: 'The path of the payment', example: `/payments/${paymentExample.payment_id}` }),
+  'idempotent-replayed': z.literal('true').meta({
+    description: 'Only if the response is that of an earlier request with the same Idempotency-Key',
+  }),
+};
+
+const preferenceApplied = z.string().meta({
+  description: 'The preference of the request that was followed (RFC 7240)',
+  example: 'respond-async',
+});
 
 export function registerPaymentCreation(
   server: Server,
@@ -34,6 +50,7 @@ export function registerPaymentCreation(
       attachValidation: true,
       schema: {
         tags: ['payments'],
+        operationId: 'createPayment',
         summary: 'Record a payment and notify its customer',
         description:
           'Returns 201 once the payment is recorded and the providers have been tried, whatever the outcome: a failing provider never fails a payment.',
@@ -49,14 +66,23 @@ export function registerPaymentCreation(
         }),
         body: paymentRequestSchema(rules),
         response: {
-          201: paymentViewSchema,
-          202: paymentViewSchema,
-          400: badRequestResponse,
-          409: problemResponse('The first request with this Idempotency-Key is still being handled'),
-          422: problemResponse('This Idempotency-Key was used for another payment before'),
-          500: unreadablePaymentResponse,
-          503: problemResponse(
-            'The store is unavailable. Unless `detail` says otherwise, this request has changed nothing; with an Idempotency-Key it can be repeated in any case',
+          201: jsonResponse(paymentViewSchema, {
+            description: 'The payment is recorded, and the providers have been tried',
+            headers,
+          }),
+          202: jsonResponse(paymentViewSchema, {
+            description: 'The payment is recorded, and its customer is notified afterwards',
+            example: pendingPaymentExample,
+            headers: { ...headers, 'preference-applied': preferenceApplied },
+          }),
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'idempotency-key-in-use',
+            'idempotency-key-reused',
+            'payment-unreadable',
+            'store-unavailable',
+            'outcome-not-recorded',
           ),
         },
       },

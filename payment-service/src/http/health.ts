@@ -20,15 +20,18 @@ export function registerHealthReport(
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'getHealth',
         summary: 'Get the status, the active provider and the state of the circuits',
         response: {
-          200: healthSchema.extend({
-            version: versionSchema,
-            current_notification_service: providerSchema
-              .nullable()
-              .meta({ description: 'The provider of the next notification; null if none is available' }),
-            circuits: circuitsSchema,
-          }),
+          200: healthSchema
+            .extend({
+              version: versionSchema,
+              current_notification_service: providerSchema
+                .nullable()
+                .meta({ description: 'The provider of the next notification; null if none is available' }),
+              circuits: circuitsSchema,
+            })
+            .meta({ id: 'Health' }),
         },
       },
     },

@@ -1,8 +1,8 @@
 import { optOutSchema } from 'service-kit/contract/notification.ts';
-import { badRequestResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblems } from '../delivery/problems.ts';
 import { newSuppression } from '../domain/suppression.ts';
 import type { Store } from '../store/store.ts';
 
@@ -14,11 +14,15 @@ export function registerOptOuts(server: Server, store: Store): void {
       config: { access: ['service'] },
       schema: {
         tags: ['suppressions'],
+        operationId: 'recordOptOut',
         summary: "Record a recipient's STOP, or lift it by a START",
         description:
           'Idempotent. A START lifts an opt-out, whichever provider reported it, and not what an admin has set.',
         body: optOutSchema,
-        response: { 204: z.undefined(), 400: badRequestResponse, 503: storeUnavailableResponse },
+        response: {
+          204: z.undefined(),
+          ...problemResponses(paymentProblems, 'invalid-request', 'store-unavailable'),
+        },
       },
     },
     async ({ body: { provider, phone, keyword, message_id }, log }, reply) => {

@@ -123,4 +123,5 @@ export const paymentRequestSchema = (rules: RequestRules, currencies: readonly s
         reference: reference ?? null,
         metadata: metadata ?? null,
       };
-    });
+    })
+    .meta({ id: 'PaymentRequest' });

@@ -1,8 +1,9 @@
 import { customerIdSchema } from 'service-kit/contract/notification.ts';
-import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { invalidRequest } from 'service-kit/http/http-problems.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse, unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import { notificationStatusSchema } from '../domain/payment.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
@@ -26,19 +27,23 @@ export function registerPayments(server: Server, store: Store): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
+        operationId: 'getPayment',
         summary: 'Get a payment, with the attempts to notify its customer in order',
         params: z.object({ payment_id: z.string() }),
         response: {
           200: paymentViewSchema,
-          404: problemResponse('There is no payment with this id'),
-          500: unreadablePaymentResponse,
-          503: storeUnavailableResponse,
+          ...problemResponses(
+            paymentProblems,
+            'payment-not-found',
+            'payment-unreadable',
+            'store-unavailable',
+          ),
         },
       },
     },
     async ({ params }) => {
       const payment = await store.find(params.payment_id);
-      if (!payment) throw new Problem(404, 'payment-not-found', 'There is no payment with this id.');
+      if (!payment) throw paymentProblem('payment-not-found');
       return viewPayment(payment);
     },
   );
@@ -49,12 +54,14 @@ export function registerPayments(server: Server, store: Store): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['payments'],
+        operationId: 'listPayments',
         summary: 'List payments, newest first',
         querystring: querySchema,
         response: {
-          200: z.object({ data: z.array(paymentViewSchema), has_more: z.boolean() }),
-          400: badRequestResponse,
-          503: storeUnavailableResponse,
+          200: z
+            .object({ data: z.array(paymentViewSchema), has_more: z.boolean() })
+            .meta({ id: 'PaymentList' }),
+          ...problemResponses(paymentProblems, 'invalid-request', 'store-unavailable'),
         },
       },
     },

@@ -1,9 +1,9 @@
 import { receiptSchema } from 'service-kit/contract/notification.ts';
-import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import type { RecordReceipt } from '../delivery/apply-receipt.ts';
-import { storeUnavailableResponse, unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblems } from '../delivery/problems.ts';
 
 /** For the provider services, which forward the delivery receipts of their providers. */
 export function registerReceipts(server: Server, recordReceipt: RecordReceipt): void {
@@ -13,17 +13,22 @@ export function registerReceipts(server: Server, recordReceipt: RecordReceipt): 
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'recordReceipt',
         summary: 'Record a delivery receipt: what became of an accepted SMS',
         description:
           'Idempotent: a receipt that was recorded before changes nothing. `delivered` counts, in whatever order receipts arrive.',
         body: receiptSchema,
         response: {
           204: z.undefined(),
-          400: badRequestResponse,
-          404: problemResponse('There is no such attempt'),
-          409: problemResponse('The notification is being handled; see Retry-After'),
-          500: unreadablePaymentResponse,
-          503: storeUnavailableResponse,
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'receipt-of-the-future',
+            'attempt-not-found',
+            'notification-in-use',
+            'payment-unreadable',
+            'store-unavailable',
+          ),
         },
       },
     },

@@ -1,8 +1,8 @@
-import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { paymentProblems } from '../delivery/problems.ts';
 import type { RetryNotification } from '../delivery/retry-notification.ts';
-import { storeUnavailableResponse, unreadablePaymentResponse } from '../delivery/store-unavailable.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
 
@@ -17,17 +17,24 @@ export function registerNotificationRetry(
       config: { access: ['admin'] },
       schema: {
         tags: ['payments'],
+        operationId: 'retryNotification',
         summary: 'Retry a notification that has failed, is held, or waits for a bound',
         description: 'A recipient that a provider has rejected is retried only with another `phone`.',
         params: z.object({ payment_id: z.string() }),
         body: z.strictObject({ phone: phoneRequestSchema(rules).optional() }).nullish(),
         response: {
           200: paymentViewSchema,
-          400: badRequestResponse,
-          404: problemResponse('There is no payment with this id'),
-          409: problemResponse('There is nothing to retry, or the recipient was rejected'),
-          500: unreadablePaymentResponse,
-          503: storeUnavailableResponse,
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'payment-not-found',
+            'nothing-to-retry',
+            'message-redacted',
+            'recipient-rejected',
+            'recipient-suppressed',
+            'payment-unreadable',
+            'store-unavailable',
+          ),
         },
       },
     },

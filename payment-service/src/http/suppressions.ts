@@ -1,7 +1,9 @@
-import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { invalidRequest } from 'service-kit/http/http-problems.ts';
+import { jsonResponse } from 'service-kit/http/openapi-responses.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import { newSuppression, type Suppression, suppressionSchema } from '../domain/suppression.ts';
 import type { Store } from '../store/store.ts';
@@ -10,10 +12,12 @@ import { phoneRequestSchema, type RequestRules } from './payment-request.ts';
 const { phone: _, ...fields } = suppressionSchema.shape;
 
 /** A suppression as an admin sees it, who finds the phone's by a search for it. */
-const suppressionViewSchema = z.object({
-  ...fields,
-  phone_last4: z.string().meta({ description: 'The last four digits of the phone', example: '4567' }),
-});
+const suppressionViewSchema = z
+  .object({
+    ...fields,
+    phone_last4: z.string().meta({ description: 'The last four digits of the phone', example: '4567' }),
+  })
+  .meta({ id: 'Suppression' });
 
 const viewSuppression = ({ phone, ...shown }: Suppression): z.infer<typeof suppressionViewSchema> => ({
   ...shown,
@@ -27,9 +31,16 @@ const reasonSchema = z
   .regex(/\S/, 'must not be blank')
   .meta({ description: 'Why the phone gets no SMS, in your own words', example: 'asked us by letter' });
 
+const headers = {
+  location: z.string().meta({
+    description: 'The path of the suppression',
+    example: '/suppressions/sup_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',
+  }),
+};
+
 const paramsSchema = z.object({ suppression_id: z.string() });
-const notFound = problemResponse('There is no suppression with this id');
-const failures = { 400: badRequestResponse, 503: storeUnavailableResponse };
+const failures = problemResponses(paymentProblems, 'invalid-request', 'store-unavailable');
+const failuresOfOne = problemResponses(paymentProblems, 'suppression-not-found', 'store-unavailable');
 
 const tags = ['suppressions'];
 const config = { access: ['admin' as const] };
@@ -44,10 +55,18 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
       config,
       schema: {
         tags,
+        operationId: 'createSuppression',
         summary: 'Suppress a phone: it gets no SMS until an admin deletes the suppression',
         description: 'Replaces an opt-out of the phone, so that no START lifts it.',
         body: z.strictObject({ phone: phoneRequestSchema(rules), reason: reasonSchema }),
-        response: { 200: suppressionViewSchema, 201: suppressionViewSchema, ...failures },
+        response: {
+          200: jsonResponse(suppressionViewSchema, {
+            description: 'The phone was suppressed before',
+            headers,
+          }),
+          201: jsonResponse(suppressionViewSchema, { headers }),
+          ...failures,
+        },
       },
     },
     async ({ body: { phone, reason }, log }, reply) => {
@@ -66,13 +85,14 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
       config,
       schema: {
         tags,
+        operationId: 'deleteSuppression',
         summary: 'Delete a suppression: its phone gets SMS again',
         params: paramsSchema,
-        response: { 204: z.undefined(), 404: notFound, 503: storeUnavailableResponse },
+        response: { 204: z.undefined(), ...failuresOfOne },
       },
     },
     async ({ params: { suppression_id }, log }, reply) => {
-      if (!(await store.deleteSuppression(suppression_id))) throw suppressionNotFound();
+      if (!(await store.deleteSuppression(suppression_id))) throw paymentProblem('suppression-not-found');
       log.info({ suppression_id }, 'suppression deleted');
       return reply.code(204).send();
     },
@@ -86,6 +106,7 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
       config,
       schema: {
         tags,
+        operationId: 'searchSuppressions',
         summary: 'Find the suppression of a phone',
         body: z.strictObject({ phone: phoneRequestSchema(rules) }),
         response: { 200: z.object({ data: z.array(suppressionViewSchema) }), ...failures },
@@ -103,6 +124,7 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
       config,
       schema: {
         tags,
+        operationId: 'listSuppressions',
         summary: 'List suppressions, newest first',
         querystring: z.strictObject({
           limit: pageLimitSchema,
@@ -112,7 +134,9 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
             .meta({ description: 'The id of the suppression after which the page starts' }),
         }),
         response: {
-          200: z.object({ data: z.array(suppressionViewSchema), has_more: z.boolean() }),
+          200: z
+            .object({ data: z.array(suppressionViewSchema), has_more: z.boolean() })
+            .meta({ id: 'SuppressionList' }),
           ...failures,
         },
       },
@@ -131,18 +155,16 @@ function registerReads(server: Server, store: Store, rules: RequestRules): void 
       config,
       schema: {
         tags,
+        operationId: 'getSuppression',
         summary: 'Get a suppression',
         params: paramsSchema,
-        response: { 200: suppressionViewSchema, 404: notFound, 503: storeUnavailableResponse },
+        response: { 200: suppressionViewSchema, ...failuresOfOne },
       },
     },
     async ({ params: { suppression_id } }) => {
       const suppression = await store.findSuppression({ suppression_id });
-      if (!suppression) throw suppressionNotFound();
+      if (!suppression) throw paymentProblem('suppression-not-found');
       return viewSuppression(suppression);
     },
   );
 }
-
-const suppressionNotFound = () =>
-  new Problem(404, 'suppression-not-found', 'There is no suppression with this id.');

@@ -6,14 +6,16 @@ const bucketMs = 5000;
 const ringSize = 60;
 
 /** The calls to one provider that ended within 5 s. */
-export const recentBucketSchema = z.object({
-  from: z.iso.datetime(),
-  attempts: z.number().int(),
-  accepted: z.number().int(),
-  failed: z.number().int().meta({ description: '`not_sent` or `unknown`; a rejection is not a failure' }),
-  mean_ms: z.number().int(),
-  max_ms: z.number().int(),
-});
+export const recentBucketSchema = z
+  .object({
+    from: z.iso.datetime(),
+    attempts: z.number().int(),
+    accepted: z.number().int(),
+    failed: z.number().int().meta({ description: '`not_sent` or `unknown`; a rejection is not a failure' }),
+    mean_ms: z.number().int(),
+    max_ms: z.number().int(),
+  })
+  .meta({ id: 'RecentCalls', description: 'The calls of a few seconds to one provider' });
 type RecentBucket = z.infer<typeof recentBucketSchema>;
 
 export interface RecentAttempts extends Required<Pick<NotifierObserver, 'attemptEnded'>> {

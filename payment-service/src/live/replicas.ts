@@ -16,11 +16,13 @@ const expiryMs = 15_000;
 const circuitSchema = circuitReportSchema.pick({ state: true, since: true });
 
 /** The state of one replica. Each has circuits of its own. `current_notification_service` is its active provider. */
-export const replicaSchema = z.object({
-  name: z.string(),
-  current_notification_service: providerSchema.nullable(),
-  circuits: z.object({ Aldeamo: circuitSchema, Twilio: circuitSchema }),
-});
+export const replicaSchema = z
+  .object({
+    name: z.string().meta({ example: 'replica-1' }),
+    current_notification_service: providerSchema.nullable(),
+    circuits: z.object({ Aldeamo: circuitSchema, Twilio: circuitSchema }),
+  })
+  .meta({ id: 'Replica' });
 type Replica = z.infer<typeof replicaSchema>;
 
 const messageSchema = replicaSchema.extend({

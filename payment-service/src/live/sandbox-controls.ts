@@ -3,7 +3,9 @@ import type { HttpClient } from 'service-kit/client/http-client.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import { printable } from 'service-kit/contract/printable.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
-import { invalidRequest, Problem, problemSchema } from 'service-kit/http/problem.ts';
+import { invalidRequest } from 'service-kit/http/http-problems.ts';
+import { type Problem, problemSchema } from 'service-kit/http/problem.ts';
+import { paymentProblem } from '../delivery/problems.ts';
 
 /** Reads and changes the settings of the providers' sandboxes, for demonstrations of a failover. A live provider has none. */
 export interface SandboxControls {
@@ -46,7 +48,9 @@ export function createSandboxControls(
           body: JSON.stringify(changes),
         })
         .catch(() => {
-          throw new Problem(503, 'provider-unreachable', `The service of ${provider} cannot be reached.`);
+          throw paymentProblem('provider-unreachable', {
+            detail: `The service of ${provider} cannot be reached.`,
+          });
         });
       if (answer.status !== 200) throw problemOf(provider, answer);
       const settings = parseSettings(answer.body);
@@ -67,7 +71,8 @@ const mostErrors = 20;
 const parseSettings = (body: string) => sandboxSettingsSchema.safeParse(parseJson(body)).data ?? null;
 
 function problemOf(provider: Provider, { status, body }: Answer): Problem {
-  if (status === 404) return new Problem(404, 'no-sandbox', `${provider} is live, so it has no sandbox.`);
+  if (status === 404)
+    return paymentProblem('sandbox-not-found', { detail: `${provider} is live, so it has no sandbox.` });
   if (status !== 400) return unexpectedAnswer(provider);
   const errors = problemSchema
     .safeParse(parseJson(body))
@@ -77,4 +82,6 @@ function problemOf(provider: Provider, { status, body }: Answer): Problem {
 }
 
 const unexpectedAnswer = (provider: Provider) =>
-  new Problem(502, 'provider-answer', `The service of ${provider} returned an unexpected answer.`);
+  paymentProblem('provider-answer-unexpected', {
+    detail: `The service of ${provider} returned an unexpected answer.`,
+  });

@@ -1,8 +1,9 @@
 import { providerSchema } from 'service-kit/contract/notification.ts';
-import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
-import { badRequestResponse, problemResponse } from 'service-kit/http/problem.ts';
+import { sandboxChangesSchema, sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
+import { paymentProblems } from '../delivery/problems.ts';
 import type { SandboxControls } from './sandbox-controls.ts';
 
 /** For the live page, whose requests all go to this service. */
@@ -13,15 +14,19 @@ export function registerSandboxControls(server: Server, controls: Pick<SandboxCo
       config: { access: ['admin'] },
       schema: {
         tags: ['live'],
+        operationId: 'changeSandboxSettings',
         summary: "Change the given settings of the provider's sandbox; the others stay unchanged",
         params: z.object({ provider: providerSchema }),
-        body: sandboxSettingsSchema.partial(),
+        body: sandboxChangesSchema,
         response: {
           200: sandboxSettingsSchema,
-          400: badRequestResponse,
-          404: problemResponse('The provider is live, so it has no sandbox'),
-          502: problemResponse("The provider's service returned an unexpected answer"),
-          503: problemResponse("The provider's service cannot be reached"),
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'sandbox-not-found',
+            'provider-answer-unexpected',
+            'provider-unreachable',
+          ),
         },
       },
     },

@@ -30,33 +30,36 @@ const watchedPaymentSchema = paymentSchema
     attempts: z.array(attemptViewSchema),
     amount: z.string().meta({ description: 'A decimal number as text', example: '100.5' }),
     possible_duplicate: z.boolean(),
-  });
+  })
+  .meta({ id: 'WatchedPayment' });
 export type WatchedPayment = z.infer<typeof watchedPaymentSchema>;
 
 /** The state that the live page shows, at one moment. */
-export const snapshotSchema = z.object({
-  at: z.iso.datetime(),
-  replica: z.string().meta({ description: 'The replica that sent the snapshot' }),
-  status: healthSchema.shape.status,
-  current_notification_service: providerSchema.nullable(),
-  circuits: circuitsSchema,
-  replicas: z.array(replicaSchema).meta({ description: 'All replicas, this one included' }),
-  recent: ofEach(z.array(recentBucketSchema)).meta({
-    description: 'The calls of this process to each provider in the last five minutes',
-  }),
-  backlog: z
-    .object({ size: z.number().int(), oldest_at: z.iso.datetime().nullable() })
-    .nullable()
-    .meta({ description: 'The pending notifications; null while the store is unavailable' }),
-  payments: z
-    .array(watchedPaymentSchema)
-    .nullable()
-    .meta({ description: 'The latest payments, newest first; null while the store is unavailable' }),
-  // The settings of the sandbox controls. The field keeps its first name, because pages and services of two releases meet.
-  levers: ofEach(sandboxSettingsSchema.nullable()).meta({
-    description: 'The settings of the sandboxes; null if a provider is live, or cannot be reached',
-  }),
-});
+export const snapshotSchema = z
+  .object({
+    at: z.iso.datetime(),
+    replica: z.string().meta({ description: 'The replica that sent the snapshot', example: 'replica-1' }),
+    status: healthSchema.shape.status,
+    current_notification_service: providerSchema.nullable(),
+    circuits: circuitsSchema,
+    replicas: z.array(replicaSchema).meta({ description: 'All replicas, this one included' }),
+    recent: ofEach(z.array(recentBucketSchema)).meta({
+      description: 'The calls of this process to each provider in the last five minutes',
+    }),
+    backlog: z
+      .object({ size: z.number().int(), oldest_at: z.iso.datetime().nullable() })
+      .nullable()
+      .meta({ description: 'The pending notifications; null while the store is unavailable' }),
+    payments: z
+      .array(watchedPaymentSchema)
+      .nullable()
+      .meta({ description: 'The latest payments, newest first; null while the store is unavailable' }),
+    // The settings of the sandbox controls. The field keeps its first name, because pages and services of two releases meet.
+    levers: ofEach(sandboxSettingsSchema.nullable()).meta({
+      description: 'The settings of the sandboxes; null if a provider is live, or cannot be reached',
+    }),
+  })
+  .meta({ id: 'Snapshot', description: 'The state of the service at one moment' });
 export type Snapshot = z.infer<typeof snapshotSchema>;
 
 export interface SnapshotSources {

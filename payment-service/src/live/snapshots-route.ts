@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { snapshotSchema } from './snapshot.ts';
 import type { SnapshotFeed } from './snapshot-feed.ts';
 
@@ -14,6 +15,7 @@ export function registerSnapshots(server: Server, feed: SnapshotFeed): void {
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['live'],
+        operationId: 'streamSnapshots',
         summary: 'Stream the state of the service as server-sent events',
         description:
           'Each event is a complete snapshot, so earlier events are not needed. There are at most two events a second, and at least one every 15 seconds.',
@@ -22,16 +24,12 @@ export function registerSnapshots(server: Server, feed: SnapshotFeed): void {
             description: 'Unnamed events, whose data is a snapshot in JSON',
             content: { 'text/event-stream': { schema: snapshotSchema } },
           },
-          503: problemResponse('The limit of watchers is reached; see Retry-After'),
+          ...problemResponses(paymentProblems, 'too-many-watchers'),
         },
       },
     },
     async (_request, reply) => {
-      if (feed.watchers() >= maxWatchers) {
-        throw new Problem(503, 'too-many-watchers', 'The limit of watchers is reached. Retry later.', {
-          headers: { 'retry-after': '10' },
-        });
-      }
+      if (feed.watchers() >= maxWatchers) throw paymentProblem('too-many-watchers');
       const end = new AbortController();
       reply.raw.once('close', () => end.abort());
       const { stopping } = server;

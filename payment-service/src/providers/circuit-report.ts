@@ -41,18 +41,20 @@ export const circuitReportSchema = z.object({
 export type CircuitReport = z.infer<typeof circuitReportSchema>;
 
 /** A provider's circuit breaker, the pause that the provider asked for (Retry-After), which is not the breaker's, and its account. */
-export const providerReportSchema = circuitReportSchema.extend({
-  throttled_until: z.iso
-    .datetime()
-    .nullable()
-    .meta({ description: 'When the pause ends that the provider has asked for; null without one' }),
-  mode: modeSchema
-    .nullable()
-    .meta({ description: 'Whether its service sends for real; null until it has reported that' }),
-  account: accountReportSchema
-    .nullable()
-    .meta({ description: 'The account at the provider, as its service knows it; null for a sandbox' }),
-});
+export const providerReportSchema = circuitReportSchema
+  .extend({
+    throttled_until: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'When the pause ends that the provider has asked for; null without one' }),
+    mode: modeSchema
+      .nullable()
+      .meta({ description: 'Whether its service sends for real; null until it has reported that' }),
+    account: accountReportSchema
+      .nullable()
+      .meta({ description: 'The account at the provider, as its service knows it; null for a sandbox' }),
+  })
+  .meta({ id: 'Circuit', description: "A provider's circuit" });
 export type ProviderReport = z.infer<typeof providerReportSchema>;
 
 export const circuitsSchema = z

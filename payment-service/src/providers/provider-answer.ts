@@ -75,7 +75,8 @@ export function settledBy(provider: Provider, answer: Answer, attemptAgeMs: numb
       : undefined;
   }
   // Any other problem is about this request, such as that the service is stopping.
-  const hasOutcome = answer.status === 200 || outcomeSchema.safeParse(parseJson(answer.body)).success;
+  const members = outcomeMembersSchema.safeParse(parseJson(answer.body));
+  const hasOutcome = answer.status === 200 || members.data?.outcome_of === 'notification';
   if (!hasOutcome) return 'unanswered';
   const outcome = outcomeOfAnswer(provider, answer);
   if (outcome.outcome !== 'unknown') return outcome;
@@ -105,10 +106,6 @@ export function foundMessageOf(
 
 /** The provider service did not get to the outcome in time. Any other reason is the attempt's own, and final. */
 const reasonsOfTheQuery = new Set(['gateway_timeout', 'outcome_unavailable']);
-
-const outcomeSchema = outcomeMembersSchema.extend({
-  type: z.string().startsWith('urn:problem:notification-'),
-});
 
 /** Allows for two clocks that do not run at the same rate. */
 const marginMs = 1000;

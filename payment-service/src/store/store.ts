@@ -153,7 +153,8 @@ export interface Store extends SuppressionStore, EventStore {
   /** Newest first, without those that cannot be read; undefined if there is no payment `starting_after`. */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
   backlog(): Promise<Backlog>;
-  putPhone(customer: Customer, phone: string): Promise<void>;
+  /** Returns whether the customer had no phone before. */
+  putPhone(customer: Customer, phone: string): Promise<boolean>;
   findPhone(customer: Customer): Promise<string | undefined>;
   /**
    * Has up to `limit` of the customer's notifications become due now that are held because no phone was known, also those that a

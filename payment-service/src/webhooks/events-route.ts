@@ -1,18 +1,23 @@
-import { badRequestResponse, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { eventSchema, type PaymentEvent } from '../domain/events.ts';
 import { limitSchema } from '../domain/page-limit.ts';
 import type { EventPosition, EventRecording, EventStore } from '../store/events.ts';
 import { beginning, type EventCursor, readCursor, writeCursor } from './event-cursor.ts';
 import { bodyOf } from './message.ts';
 
-const pageSchema = z.object({
-  data: z.array(eventSchema).meta({ description: 'Oldest first' }),
-  cursor: z.string().meta({ description: 'To pass as `after`. A page without events has one, too' }),
-  has_more: z.boolean(),
-});
+const pageSchema = z
+  .object({
+    data: z.array(eventSchema).meta({ description: 'Oldest first' }),
+    cursor: z.string().meta({
+      description: 'To pass as `after`. A page without events has one, too',
+      example: 'MS4wLjE3LjE3Njk4Nzg4MDAwMDA',
+    }),
+    has_more: z.boolean(),
+  })
+  .meta({ id: 'EventList' });
 
 const querySchema = z.strictObject({
   after: z
@@ -51,24 +56,28 @@ export function registerEvents(server: Server, { store, recording, retentionMs }
       config: { access: ['client', 'admin'] },
       schema: {
         tags: ['events'],
+        operationId: 'listEvents',
         summary: 'Follow what becomes of payments, oldest first',
         description:
           'Each event is returned once if each `cursor` is passed on, whatever happens meanwhile. Events are kept for EVENTS_RETENTION_MS.',
         querystring: querySchema,
         response: {
           200: pageSchema,
-          400: badRequestResponse,
-          409: problemResponse('No events are recorded'),
-          410: problemResponse('Events after the cursor may have been deleted: begin again without `after`'),
-          503: storeUnavailableResponse,
+          ...problemResponses(
+            paymentProblems,
+            'invalid-request',
+            'events-off',
+            'cursor-expired',
+            'store-unavailable',
+          ),
         },
       },
     },
     async ({ query: { after, limit } }, reply) => {
-      if (recording === 'off') throw eventsOff();
+      if (recording === 'off') throw paymentProblem('events-off');
       const now = Date.now(); // before the read, because what is recorded during it may not be in the page
       const page = await store.readEvents({ after: after?.position, limit });
-      if (!page || (after && !(await isValid(after, now)))) throw cursorExpired();
+      if (!page || (after && !(await isValid(after, now)))) throw paymentProblem('cursor-expired');
       const { events, position = beginning, has_more } = page;
       const last = has_more && events.at(-1);
       const cursor = writeCursor({ position, at: last ? Date.parse(last.created_at) : now });
@@ -95,17 +104,3 @@ const isSame = (one: EventPosition | undefined, other: EventPosition) =>
   one?.transaction === other.transaction && one.number === other.number;
 
 const textOf = (event: PaymentEvent) => `{"id":"${event.event_id}",${bodyOf(event).slice(1)}`;
-
-const eventsOff = () =>
-  new Problem(
-    409,
-    'events-off',
-    'No events are recorded. EVENTS=true turns the feed on, and so does WEBHOOK_URL.',
-  );
-
-const cursorExpired = () =>
-  new Problem(
-    410,
-    'cursor-expired',
-    'Events after this cursor may have been deleted, or the database was restored. Begin again without `after`, and ignore the events whose `id` you know.',
-  );

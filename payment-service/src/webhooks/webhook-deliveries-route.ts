@@ -1,7 +1,8 @@
-import { badRequestResponse, invalidRequest, Problem, problemResponse } from 'service-kit/http/problem.ts';
+import { invalidRequest } from 'service-kit/http/http-problems.ts';
+import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
-import { storeUnavailableResponse } from '../delivery/store-unavailable.ts';
+import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { eventTypeSchema } from '../domain/events.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import type { EventStore, WebhookDelivery } from '../store/events.ts';
@@ -9,24 +10,27 @@ import type { Webhooks } from './worker.ts';
 
 const time = z.iso.datetime();
 
-const deliverySchema = z.object({
-  event_id: z.string().meta({ example: 'evt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
-  type: eventTypeSchema,
-  payment_id: z.string(),
-  status: z.enum(['pending', 'delivered', 'dead']).meta({
-    description: '`dead`: all tries have failed, and none follows unless it is replayed',
-  }),
-  tries: z.number().int().meta({ description: 'Tries that have ended' }),
-  reason: z.string().nullable().meta({
-    description: 'Why the last try failed; null if none has, or it was delivered',
-    example: 'http_500',
-  }),
-  tried_at: time.nullable().meta({ description: 'When the last try ended' }),
-  next_try_at: time.nullable().meta({
-    description: 'Not before this time, if it is pending. Events of one payment are delivered in their order',
-  }),
-  created_at: time.meta({ description: 'When the event was recorded' }),
-}) satisfies z.ZodType<WebhookDelivery>;
+const deliverySchema = z
+  .object({
+    event_id: z.string().meta({ example: 'evt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
+    type: eventTypeSchema,
+    payment_id: z.string().meta({ example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d' }),
+    status: z.enum(['pending', 'delivered', 'dead']).meta({
+      description: '`dead`: all tries have failed, and none follows unless it is replayed',
+    }),
+    tries: z.number().int().meta({ description: 'Tries that have ended' }),
+    reason: z.string().nullable().meta({
+      description: 'Why the last try failed; null if none has, or it was delivered',
+      example: 'http_500',
+    }),
+    tried_at: time.nullable().meta({ description: 'When the last try ended' }),
+    next_try_at: time.nullable().meta({
+      description:
+        'Not before this time, if it is pending. Events of one payment are delivered in their order',
+    }),
+    created_at: time.meta({ description: 'When the event was recorded' }),
+  })
+  .meta({ id: 'WebhookDelivery' }) satisfies z.ZodType<WebhookDelivery>;
 
 const querySchema = z.strictObject({
   status: deliverySchema.shape.status.optional(),
@@ -47,7 +51,7 @@ const sinceSchema = z.iso
 
 const replayedAtATime = 1000;
 
-const off = problemResponse('There is no webhook endpoint');
+const failures = problemResponses(paymentProblems, 'invalid-request', 'webhooks-off', 'store-unavailable');
 const tags = ['webhooks'];
 const config = { access: ['admin' as const] };
 
@@ -65,18 +69,19 @@ export function registerWebhookDeliveries(
       config,
       schema: {
         tags,
+        operationId: 'listWebhookDeliveries',
         summary: 'List the deliveries of events to the webhook endpoint, newest first',
         querystring: querySchema,
         response: {
-          200: z.object({ data: z.array(deliverySchema), has_more: z.boolean() }),
-          400: badRequestResponse,
-          409: off,
-          503: storeUnavailableResponse,
+          200: z
+            .object({ data: z.array(deliverySchema), has_more: z.boolean() })
+            .meta({ id: 'WebhookDeliveryList' }),
+          ...failures,
         },
       },
     },
     async ({ query: { status, limit, starting_after } }) => {
-      if (!webhooks) throw webhooksOff();
+      if (!webhooks) throw paymentProblem('webhooks-off');
       const page = await store.listWebhooks({ status, limit, starting_after });
       if (!page) throw invalidRequest([{ path: 'starting_after', message: 'must be the id of an event' }]);
       return { data: page.deliveries, has_more: page.has_more };
@@ -89,20 +94,24 @@ export function registerWebhookDeliveries(
       config,
       schema: {
         tags,
+        operationId: 'replayWebhookDelivery',
         summary: 'Deliver an event again, whatever became of it, from its first try on',
         params: z.object({ event_id: z.string() }),
         response: {
           202: deliverySchema,
-          404: problemResponse('There is no delivery of an event with this id'),
-          409: off,
-          503: storeUnavailableResponse,
+          ...problemResponses(
+            paymentProblems,
+            'webhook-delivery-not-found',
+            'webhooks-off',
+            'store-unavailable',
+          ),
         },
       },
     },
     async ({ params: { event_id }, log }, reply) => {
-      if (!webhooks) throw webhooksOff();
+      if (!webhooks) throw paymentProblem('webhooks-off');
       const delivery = await store.replayWebhook(event_id);
-      if (!delivery) throw deliveryNotFound();
+      if (!delivery) throw paymentProblem('webhook-delivery-not-found');
       log.info({ event_id }, 'webhook delivery replayed');
       webhooks.resume();
       return reply.code(202).send(delivery);
@@ -115,18 +124,17 @@ export function registerWebhookDeliveries(
       config,
       schema: {
         tags,
+        operationId: 'replayDeadWebhookDeliveries',
         summary: 'Deliver the events again whose tries have all failed',
         body: z.strictObject({ since: sinceSchema }),
         response: {
           202: z.object({ replayed: z.number().int() }),
-          400: badRequestResponse,
-          409: off,
-          503: storeUnavailableResponse,
+          ...failures,
         },
       },
     },
     async ({ body: { since }, log }, reply) => {
-      if (!webhooks) throw webhooksOff();
+      if (!webhooks) throw paymentProblem('webhooks-off');
       const replayed = await replayDead(Date.parse(since));
       log.info({ since, replayed }, 'dead webhook deliveries replayed');
       webhooks.resume();
@@ -144,9 +152,3 @@ export function registerWebhookDeliveries(
     }
   }
 }
-
-const webhooksOff = () =>
-  new Problem(409, 'webhooks-off', 'There is no webhook endpoint. WEBHOOK_URL sets one.');
-
-const deliveryNotFound = () =>
-  new Problem(404, 'webhook-delivery-not-found', 'There is no delivery of an event with this id.');

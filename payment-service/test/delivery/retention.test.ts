@@ -37,5 +37,5 @@ test('a retry by hand, given a redacted payment, is refused with 409', async () 
     payload: { phone: '+573007654321' },
   });
   expect(response.statusCode).toBe(409);
-  expect(response.json()).toMatchObject({ type: 'urn:problem:message-forgotten' });
+  expect(response.json()).toMatchObject({ type: '/problems/message-redacted' });
 });

@@ -255,7 +255,7 @@ describe('a retry by hand of a suppressed phone', () => {
     const { payment_id } = paymentOf(await app.inject(post(body)));
     for (const payload of [{}, { phone }]) {
       const response = await app.inject(retry(payment_id, payload));
-      expect([response.statusCode, response.json().type]).toEqual([409, 'urn:problem:recipient-suppressed']);
+      expect([response.statusCode, response.json().type]).toEqual([409, '/problems/recipient-suppressed']);
     }
     expect(calls).toEqual([]);
     const sent = await app.inject(retry(payment_id, { phone: other }));

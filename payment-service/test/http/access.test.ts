@@ -65,6 +65,7 @@ const everywhere: Record<string, Authorized> = {
   'GET /docs/yaml': 'anyone',
   'GET /docs/static/index.html': 'anyone',
   'GET /docs/static/swagger-initializer.js': 'anyone',
+  'GET /problems/:name': 'anyone',
   'GET /metrics': ['service', 'admin'],
 };
 const provider: Record<string, Authorized> = {
@@ -143,7 +144,7 @@ async function expectKeyRequired(app: Server, request: RouteRequest, authorized:
       continue;
     }
     expect(status, label).toBe(401);
-    expect(problem, label).toBe(request.method === 'HEAD' ? undefined : 'urn:problem:unauthorized');
+    expect(problem, label).toBe(request.method === 'HEAD' ? undefined : '/problems/unauthorized');
     expect(challenge, label).toMatch(/^Bearer/);
   }
 }
@@ -161,7 +162,7 @@ async function expectRolesAuthorized(
     const { status, problem, challenge } = await statusOf(app, request, `Bearer ${keys[key]}`);
     if (authorized === 'anyone' || authorized.includes(role)) {
       expect(status, label).not.toBe(401);
-      expect(problem, label).not.toBe('urn:problem:forbidden');
+      expect(problem, label).not.toBe('/problems/forbidden');
       continue;
     }
     const isAuthenticated = hasClientKeys || role !== 'client';

@@ -190,7 +190,7 @@ describe('the circuit breaker', () => {
     const response = await app.inject({ method: 'POST', url });
     expect(response.statusCode).toBe(503);
     expect(response.headers['content-type']).toBe(problemContentType);
-    expect(problemSchema.parse(response.json()).type).toBe('urn:problem:provider-unhealthy');
+    expect(problemSchema.parse(response.json()).type).toBe('/problems/provider-unhealthy');
     expect((await health()).circuits.Aldeamo).toMatchObject({
       state: 'open',
       reason: '3 failures in a row, the last: connection_refused',
@@ -219,7 +219,7 @@ test('GET /openapi.json documents every route with its status codes', async () =
     'GET /customers/{customer_id}': '200,400,404,503',
     'POST /receipts': '204,400,404,409,500,503',
     'POST /sandbox/{provider}': '200,400,404,502,503',
-    'PUT /customers/{customer_id}': '200,400,503',
+    'PUT /customers/{customer_id}': '200,201,400,503',
     'POST /suppressions': '200,201,400,503',
     'POST /suppressions/search': '200,400,503',
     'GET /suppressions': '200,400,503',
@@ -233,6 +233,7 @@ test('GET /openapi.json documents every route with its status codes', async () =
     'GET /live/events': '200,503',
     'GET /health': '200',
     'GET /health/live': '200',
+    'GET /problems/{name}': '200,404',
     'GET /health/ready': '200,503',
     'POST /payments': '201,202,400,409,422,500,503',
     'POST /payments/{payment_id}/notification/retry': '200,400,404,409,500,503',

@@ -19,8 +19,11 @@ describe('/customers/{customer_id}', () => {
   test('stores, returns, replaces and deletes a phone', async () => {
     const { app } = await build();
     expect((await app.inject(customer('GET', '1'))).statusCode).toBe(404);
-    expect((await app.inject(customer('PUT', '1', { phone }))).json()).toEqual({ customer_id: '1', phone });
-    await app.inject(customer('PUT', '1', { phone: '+573009999999' }));
+    const stored = await app.inject(customer('PUT', '1', { phone }));
+    expect([stored.statusCode, stored.headers.location]).toEqual([201, '/customers/1']);
+    expect(stored.json()).toEqual({ customer_id: '1', phone });
+    const replaced = await app.inject(customer('PUT', '1', { phone: '+573009999999' }));
+    expect([replaced.statusCode, replaced.headers.location]).toEqual([200, undefined]);
     expect((await app.inject(customer('GET', '1'))).json()).toEqual({
       customer_id: '1',
       phone: '+573009999999',
@@ -28,6 +31,7 @@ describe('/customers/{customer_id}', () => {
     const deleted = await app.inject(customer('DELETE', '1'));
     expect([deleted.statusCode, deleted.body]).toEqual([204, '']);
     expect((await app.inject(customer('DELETE', '1'))).statusCode).toBe(404);
+    expect((await app.inject(customer('PUT', '1', { phone }))).statusCode).toBe(201);
   });
 
   test.each([
@@ -37,7 +41,9 @@ describe('/customers/{customer_id}', () => {
     '%',
   ])('given the id %j, stores and returns its phone', async (id) => {
     const { app } = await build();
-    expect((await app.inject(customer('PUT', id, { phone }))).statusCode).toBe(200);
+    const { statusCode, headers } = await app.inject(customer('PUT', id, { phone }));
+    expect(statusCode).toBe(201);
+    expect((await app.inject(String(headers.location))).json()).toEqual({ customer_id: id, phone });
     expect((await app.inject(customer('GET', id))).json()).toEqual({ customer_id: id, phone });
   });
 

@@ -184,7 +184,7 @@ describe('Idempotency-Key', () => {
     const other = await app.inject(keyed('key-1', { ...whole, ...change }));
     expect(other.statusCode).toBe(422);
     expect(other.headers['content-type']).toBe(problemContentType);
-    expect(problemSchema.parse(other.json()).type).toBe('urn:problem:idempotency-key-reused');
+    expect(problemSchema.parse(other.json()).type).toBe('/problems/idempotency-key-reused');
     expect(replayed(other)).toBeUndefined();
     expect(calls).toHaveLength(1);
     expect((await store.list(everything))?.payments).toHaveLength(1);
@@ -199,7 +199,7 @@ describe('Idempotency-Key', () => {
     const meanwhile = await app.inject(keyed('key-1'));
     expect(meanwhile.statusCode).toBe(409);
     expect(meanwhile.headers['retry-after']).toBe('1');
-    expect(problemSchema.parse(meanwhile.json()).type).toBe('urn:problem:idempotency-key-in-use');
+    expect(problemSchema.parse(meanwhile.json()).type).toBe('/problems/idempotency-key-in-use');
     expect(replayed(meanwhile)).toBeUndefined();
     // Another body is a 422 even while the first request runs.
     expect((await app.inject(keyed('key-1', { ...body, amount: 1 }))).statusCode).toBe(422);
@@ -293,7 +293,7 @@ describe('Idempotency-Key', () => {
       expect([statusCode, headers['retry-after'], json().type]).toEqual([
         503,
         '1',
-        'urn:problem:outcome-not-recorded',
+        '/problems/outcome-not-recorded',
       ]);
     };
 
@@ -594,7 +594,7 @@ describe('Prefer: wait', () => {
     await called;
     await expect.poll(() => store.recorded()).toHaveLength(2);
     store.locked = true;
-    expect((await keyed).json().type).toBe('urn:problem:outcome-not-recorded');
+    expect((await keyed).json().type).toBe('/problems/outcome-not-recorded');
     expect((await unkeyed).statusCode).toBe(202);
     store.locked = false;
     letGo();

@@ -470,7 +470,7 @@ describe('the payment routes and the store', () => {
     expect(response.statusCode).toBe(503);
     expect(response.headers['content-type']).toBe(problemContentType);
     expect(response.headers['retry-after']).toBe('1');
-    expect(response.json().type).toBe('urn:problem:store-unavailable');
+    expect(response.json().type).toBe('/problems/store-unavailable');
     expect(response.body).not.toMatch(/locked|sqlite/i);
     expect((await app.inject('/health/ready')).statusCode).toBe(503);
     expect((await app.inject('/health/live')).statusCode).toBe(200);
@@ -487,7 +487,7 @@ describe('the payment routes and the store', () => {
     const response = await app.inject(post(body));
     expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1']);
     expect(response.json()).toMatchObject({
-      type: 'urn:problem:store-unavailable',
+      type: '/problems/store-unavailable',
       detail: expect.stringContaining('may have been recorded'),
     });
     expect(calls).toEqual([]);
@@ -499,7 +499,7 @@ describe('the payment routes and the store', () => {
     Object.assign(store, { find: down, list: down });
     for (const url of ['/payments', '/payments/pmt_x']) {
       const response = await app.inject(url);
-      expect([response.statusCode, response.json().type]).toEqual([503, 'urn:problem:store-unavailable']);
+      expect([response.statusCode, response.json().type]).toEqual([503, '/problems/store-unavailable']);
     }
   });
 

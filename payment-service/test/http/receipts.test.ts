@@ -70,7 +70,7 @@ test('POST /receipts, given a time of the future, responds 400 and changes nothi
   const { app, payment } = await sentByTwilio();
   const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
   const response = await app.inject(report(receipt(payment, 2, { at: inMinutes(6) })));
-  expect([response.statusCode, response.json().type]).toEqual([400, 'urn:problem:receipt-of-the-future']);
+  expect([response.statusCode, response.json().type]).toEqual([400, '/problems/receipt-of-the-future']);
   expect(await find(app, payment)).toEqual(payment);
   // The clocks of two hosts differ a little.
   expect((await app.inject(report(receipt(payment, 2, { at: inMinutes(4) })))).statusCode).toBe(204);
@@ -148,7 +148,7 @@ describe('a receipt that an accepted SMS did not arrive', () => {
     const { app, payment, calls } = await sentByTwilio();
     await app.inject(report(receipt(payment, 2, { status: 'refused', reason: 'twilio_30006' })));
     const before = calls.length;
-    expect((await app.inject(retry(payment))).json().type).toBe('urn:problem:recipient-rejected');
+    expect((await app.inject(retry(payment))).json().type).toBe('/problems/recipient-rejected');
     expect(calls).toHaveLength(before);
     expect((await app.inject(retry(payment, { phone: '+573007654321' }))).statusCode).toBe(200);
     expect(calls.length).toBeGreaterThan(before);

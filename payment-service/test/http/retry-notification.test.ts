@@ -39,7 +39,7 @@ describe('POST /payments/{id}/notification/retry', () => {
   test('given an unknown payment, responds 404', async () => {
     const { app } = await build();
     const response = await app.inject(retry('pmt_x'));
-    expect([response.statusCode, response.json().type]).toEqual([404, 'urn:problem:payment-not-found']);
+    expect([response.statusCode, response.json().type]).toEqual([404, '/problems/payment-not-found']);
   });
 
   test.each<[what: string, fields: Partial<Payment>]>([
@@ -54,7 +54,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     for (const payload of [undefined, { phone }]) {
       const response = await app.inject(retry(payment.payment_id, payload));
       expect(response.statusCode).toBe(409);
-      expect(problemSchema.parse(response.json()).type).toBe('urn:problem:nothing-to-retry');
+      expect(problemSchema.parse(response.json()).type).toBe('/problems/nothing-to-retry');
     }
     expect(await store.find(payment.payment_id)).toStrictEqual(payment);
     expect(calls).toEqual([]);
@@ -98,7 +98,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     const retried = paymentOf(await app.inject(retry(held.payment_id)));
     expect(retried).toMatchObject({ notification_status: 'failed', notification: { reason: 'opted_out' } });
     expect(calls).toEqual([]);
-    expect((await app.inject(retry(held.payment_id))).json().type).toBe('urn:problem:recipient-rejected');
+    expect((await app.inject(retry(held.payment_id))).json().type).toBe('/problems/recipient-rejected');
     expect((await app.inject(retry(held.payment_id, { phone }))).statusCode).toBe(200);
     expect(calls).toMatchObject([{ provider: 'Aldeamo', request: { phone } }]);
   });
@@ -161,7 +161,7 @@ describe('POST /payments/{id}/notification/retry', () => {
       const { app, store, calls, payment } = await buildRejected(given);
       const response = await app.inject(retry(payment.payment_id, payload));
       expect(response.statusCode).toBe(409);
-      expect(problemSchema.parse(response.json()).type).toBe('urn:problem:recipient-rejected');
+      expect(problemSchema.parse(response.json()).type).toBe('/problems/recipient-rejected');
       expect(calls).toEqual([]);
       expect((await store.find(payment.payment_id))?.notification_status).toBe('failed');
     });

@@ -73,7 +73,7 @@ describe('suppressions', () => {
     const response = await app.inject(request(method, '/suppressions/sup_x'));
     expect([response.statusCode, problemSchema.parse(response.json()).type]).toEqual([
       404,
-      'urn:problem:suppression-not-found',
+      '/problems/suppression-not-found',
     ]);
   });
 

@@ -119,7 +119,7 @@ describe('GET /live/events', () => {
     const { url } = await watch(app, 503);
     const refusal = await fetch(url);
     expect(refusal.headers.get('retry-after')).toBe('10');
-    expect(await refusal.json()).toMatchObject({ type: 'urn:problem:too-many-watchers' });
+    expect(await refusal.json()).toMatchObject({ type: '/problems/too-many-watchers' });
     watching[0]?.response.destroy();
     await vi.waitFor(() => watch(app));
   });
@@ -139,21 +139,21 @@ describe('POST /sandbox/:provider', () => {
   });
 
   test.each([
-    [404, { status: 404, body: '{}' }, 404, 'no-sandbox'],
+    [404, { status: 404, body: '{}' }, 404, 'sandbox-not-found'],
     [
       400,
       { status: 400, body: '{"type":"x","title":"","status":400,"detail":"no"}' },
       400,
       'invalid-request',
     ],
-    [500, { status: 500, body: 'secret' }, 502, 'provider-answer'],
-    ['garbage', { status: 200, body: '{"a":' }, 502, 'provider-answer'],
+    [500, { status: 500, body: 'secret' }, 502, 'provider-answer-unexpected'],
+    ['garbage', { status: 200, body: '{"a":' }, 502, 'provider-answer-unexpected'],
   ])('given the answer %s of the provider, responds with a problem of its own', async (_name, answer, status, name) => {
     const { app, sandboxes } = await build();
     sandboxes.Aldeamo.answer = async () => ({ retryAfter: undefined, ...answer });
     const response = await app.inject(set({ failure_rate: 1 }));
     expect(response.statusCode).toBe(status);
-    expect(response.json().type).toBe(`urn:problem:${name}`);
+    expect(response.json().type).toBe(`/problems/${name}`);
     expect(response.body).not.toContain('secret');
   });
 

@@ -662,11 +662,12 @@ describe('the status query of an attempt', () => {
   const ageMs = 3_600_000;
   const startedAt = Date.now() - ageMs;
   const unknownKey = (sinceMs: number) => ({
-    type: 'urn:problem:notification-unknown',
+    type: '/problems/notification-not-found',
     complete_for_ms: ageMs - sinceMs,
   });
   const problemOf = (outcome: string, reason: string, more = {}) => ({
-    type: `urn:problem:notification-${outcome.replace('_', '-')}`,
+    type: `/problems/notification-${outcome.replace('_', '-')}`,
+    outcome_of: 'notification',
     outcome,
     reason,
     ...more,
@@ -694,7 +695,7 @@ describe('the status query of an attempt', () => {
       'rejected, without a reason',
       {
         status: 422,
-        body: { type: 'urn:problem:notification-rejected', outcome: 'rejected', no_outage: 'yes' },
+        body: { outcome_of: 'notification', outcome: 'rejected', no_outage: 'yes' },
       },
       { outcome: 'rejected', reason: 'unspecified' },
     ],
@@ -745,7 +746,7 @@ describe('the status query of an attempt', () => {
     ['a service that restarted about then', { status: 404, body: unknownKey(-1000) }],
     [
       'a path that does not exist',
-      { status: 404, body: { type: 'urn:problem:not-found', title: 'Not Found' } },
+      { status: 404, body: { type: '/problems/not-found', title: 'Not Found' } },
     ],
     ['an older release', { status: 404, body: '<html>' }],
     ['an invalid time', { status: 404, body: { complete_for_ms: 'a day' } }],
@@ -767,21 +768,31 @@ describe('the status query of an attempt', () => {
     ],
     [
       'a service whose idempotency store does not respond',
-      { status: 503, body: { type: 'urn:problem:memory-unavailable' } },
+      { status: 503, body: { type: '/problems/idempotency-store-unavailable' } },
     ],
     ['200 with another provider', { status: 200, body: { ...goodReply, provider: 'Twilio' } }],
     ['200 with half a body', { status: 200, body: '{"provider": "Ald' }],
     ['200 with a problem', { status: 200, body: problemOf('not_sent', 'down') }],
     ['a bad gateway before it', { status: 502, body: '<html>' }],
-    ['a bad request', { status: 400, body: { type: 'urn:problem:invalid-request' } }],
-    ['a bug', { status: 500, body: { type: 'urn:problem:internal-error' } }],
+    ['a bad request', { status: 400, body: { type: '/problems/invalid-request' } }],
+    ['a bug', { status: 500, body: { type: '/problems/internal-error' } }],
     ['too many queries', { status: 429, headers: { 'retry-after': '7' }, body: '' }],
     // A stopping service responds not_sent about the query, not about the attempt.
     [
       'a service that is stopping',
-      { status: 503, body: { ...problemOf('not_sent', 'stopping'), type: 'urn:problem:stopping' } },
+      { status: 503, body: { type: '/problems/stopping', outcome: 'not_sent', reason: 'stopping' } },
     ],
-    ['an outcome without a problem type', { status: 503, body: { outcome: 'not_sent', reason: 'down' } }],
+    [
+      'an outcome of an earlier release, which does not say what it is of',
+      {
+        status: 503,
+        body: { type: 'urn:problem:notification-not-sent', outcome: 'not_sent', reason: 'down' },
+      },
+    ],
+    [
+      'an outcome of what this release does not know',
+      { status: 503, body: problemOf('not_sent', 'down', { outcome_of: 'query' }) },
+    ],
   ])('given %s, returns that it is unanswered', async (_what, answer) => {
     await expect(ask(answer)).resolves.toBe('unanswered');
   });

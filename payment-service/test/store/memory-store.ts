@@ -206,7 +206,11 @@ export function createMemoryStore({
       return { size: pending.length, oldest_at: pending.at(-1)?.created_at ?? null };
     }),
 
-    putPhone: write((customer, phone) => void phones.set(ofCustomer(customer), phone)),
+    putPhone: write((customer, phone) => {
+      const isNew = !phones.has(ofCustomer(customer));
+      phones.set(ofCustomer(customer), phone);
+      return isNew;
+    }),
     findPhone: read((customer) => phones.get(ofCustomer(customer))),
     deletePhone: write((customer) => phones.delete(ofCustomer(customer))),
 

@@ -39,9 +39,10 @@ export function describeStore(
       test('are stored, replaced and deleted without a change to those of other customers', async () => {
         expect(await store.findPhone(customer('1'))).toBeUndefined();
         expect(await store.deletePhone(customer('1'))).toBe(false);
-        await store.putPhone(customer('1'), '+573001234567');
-        await store.putPhone(customer('2'), '+573009999999');
-        await store.putPhone(customer('1'), '+573007777777');
+        expect(await store.putPhone(customer('1'), '+573001234567')).toBe(true);
+        expect(await store.putPhone(customer('2'), '+573009999999')).toBe(true);
+        expect(await store.putPhone(customer('1'), '+573007777777')).toBe(false);
+        expect(await store.putPhone(customer('1'), '+573007777777')).toBe(false);
         expect([await store.findPhone(customer('1')), await store.findPhone(customer('2'))]).toEqual([
           '+573007777777',
           '+573009999999',
@@ -51,6 +52,7 @@ export function describeStore(
           undefined,
           '+573009999999',
         ]);
+        expect(await store.putPhone(customer('1'), '+573001234567')).toBe(true);
       });
     });
 

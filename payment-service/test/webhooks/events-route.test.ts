@@ -136,7 +136,7 @@ describe('GET /events', () => {
     const { app } = await buildFeed();
     await pay(app);
     const after = writeCursor({ position: { transaction: '0', number: 9 }, at: Date.now() });
-    expect(await refusal(app, { after })).toMatchObject({ status: 410, type: 'urn:problem:cursor-expired' });
+    expect(await refusal(app, { after })).toMatchObject({ status: 410, type: '/problems/cursor-expired' });
   });
 
   test('given events that are not recorded, is a 409 that names the settings, whatever was recorded before', async () => {
@@ -144,7 +144,7 @@ describe('GET /events', () => {
     const readEvents = vi.spyOn(store, 'readEvents');
     expect(await refusal(app, {})).toEqual({
       status: 409,
-      type: 'urn:problem:events-off',
+      type: '/problems/events-off',
       detail: 'No events are recorded. EVENTS=true turns the feed on, and so does WEBHOOK_URL.',
       errors: undefined,
     });
@@ -189,7 +189,7 @@ describe('a cursor of GET /events', () => {
     expect(await deleteUntil(30 * day)).toBe(1);
     expect(await refusal(app, { after: cursor })).toEqual({
       status: 410,
-      type: 'urn:problem:cursor-expired',
+      type: '/problems/cursor-expired',
       detail:
         'Events after this cursor may have been deleted, or the database was restored. Begin again without `after`, and ignore the events whose `id` you know.',
       errors: undefined,

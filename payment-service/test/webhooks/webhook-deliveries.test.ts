@@ -172,7 +172,7 @@ describe('POST /webhook-deliveries/:event_id/replay', () => {
     const response = await replay(app, 'evt_x');
     expect([response.statusCode, problemSchema.parse(response.json()).type]).toEqual([
       404,
-      'urn:problem:webhook-delivery-not-found',
+      '/problems/webhook-delivery-not-found',
     ]);
   });
 });
@@ -239,7 +239,7 @@ test.each([
   for (const response of responses)
     expect(problemSchema.parse(response.json())).toMatchObject({
       status: 409,
-      type: 'urn:problem:webhooks-off',
+      type: '/problems/webhooks-off',
       detail: 'There is no webhook endpoint. WEBHOOK_URL sets one.',
     });
 });

@@ -5,18 +5,21 @@ import { reasonSchema } from './notification.ts';
 
 export const accountStates = ['unknown', 'ok', 'refused'] as const;
 
-export const accountReportSchema = z.object({
-  state: z.enum(accountStates).meta({
-    description:
-      '`refused`: the provider refuses every SMS until a person corrects the account, the sender or a setting. `unknown`: nothing was sent yet, and the check could not tell',
-  }),
-  reason: reasonSchema.nullable().meta({ description: 'Why it is refused', example: 'credentials' }),
-  since: z.iso.datetime().meta({ description: 'When it came into this state' }),
-  balance: z
-    .number()
-    .nullable()
-    .meta({ description: 'The SMS that are left, where the provider reports them' }),
-});
+export const accountReportSchema = z
+  .object({
+    state: z.enum(accountStates).meta({
+      description:
+        '`refused`: the provider refuses every SMS until a person corrects the account, the sender or a setting. `unknown`: nothing was sent yet, and the check could not tell',
+      example: 'refused',
+    }),
+    reason: reasonSchema.nullable().meta({ description: 'Why it is refused', example: 'credentials' }),
+    since: z.iso.datetime().meta({ description: 'When it came into this state' }),
+    balance: z
+      .number()
+      .nullable()
+      .meta({ description: 'The SMS that are left, where the provider reports them' }),
+  })
+  .meta({ id: 'Account' });
 export type AccountReport = z.infer<typeof accountReportSchema>;
 
 /**

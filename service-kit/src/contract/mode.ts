@@ -1,5 +1,5 @@
 import { z } from 'zod';
 
 /** Whether a provider service sends for real. */
-export const modeSchema = z.enum(['sandbox', 'live']);
+export const modeSchema = z.enum(['sandbox', 'live']).meta({ id: 'Mode' });
 export type Mode = z.infer<typeof modeSchema>;

@@ -6,7 +6,7 @@ import { printable } from './printable.ts';
 
 /** In the order in which they are tried. */
 export const providers = ['Aldeamo', 'Twilio'] as const;
-export const providerSchema = z.enum(providers);
+export const providerSchema = z.enum(providers).meta({ id: 'Provider' });
 export type Provider = z.infer<typeof providerSchema>;
 
 /**
@@ -44,19 +44,21 @@ export const phoneSchema = z
   .regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 number such as +573001234567')
   .meta({ description: "The customer's phone, E.164", example: '+573001234567' });
 
-export const notifyRequestSchema = z.strictObject({
-  message: messageSchema,
-  customer_id: customerIdSchema,
-  phone: phoneSchema.optional(),
-  ttl_seconds: z.number().int().positive().optional().meta({
-    description:
-      'How long the SMS is worth delivering. Not part of what an Idempotency-Key is compared by. Without it the provider decides',
-  }),
-  live_only: z.boolean().optional().meta({
-    description:
-      'true: a sandbox does not accept the SMS, because the other provider is live and the customer would get nothing. Not part of what an Idempotency-Key is compared by',
-  }),
-});
+export const notifyRequestSchema = z
+  .strictObject({
+    message: messageSchema,
+    customer_id: customerIdSchema,
+    phone: phoneSchema.optional(),
+    ttl_seconds: z.number().int().positive().optional().meta({
+      description:
+        'How long the SMS is worth delivering. Not part of what an Idempotency-Key is compared by. Without it the provider decides',
+    }),
+    live_only: z.boolean().optional().meta({
+      description:
+        'true: a sandbox does not accept the SMS, because the other provider is live and the customer would get nothing. Not part of what an Idempotency-Key is compared by',
+    }),
+  })
+  .meta({ id: 'NotifyRequest' });
 export type NotifyRequest = z.infer<typeof notifyRequestSchema>;
 
 /** A String of RFC 8941 section 3.3.3, whose only escapes are `\"` and `\\`. */
@@ -88,7 +90,10 @@ export const idSchema = z
   .string()
   .overwrite((id) => printable(id, 255))
   .min(1)
-  .meta({ description: 'Truncated to 255 characters; unprintable characters are replaced by U+FFFD' });
+  .meta({
+    description: 'Truncated to 255 characters; unprintable characters are replaced by U+FFFD',
+    example: 'SM0123456789abcdef',
+  });
 
 /** An id in an answer, which may be a number. Empty and 0 are none. */
 export const answeredIdSchema = z
@@ -104,6 +109,7 @@ export const reasonSchema = z
   .meta({
     description:
       'A short code such as connection_refused. Truncated to 200 characters; unprintable characters are replaced by U+FFFD',
+    example: 'connection_refused',
   });
 
 /** How what became of an accepted SMS is learned: the provider reports it (`push`), or answers when it is asked (`pull`). */
@@ -116,15 +122,17 @@ const receiptWaysSchema = z.array(receiptWaySchema).optional().catch(undefined).
     'How receipts of this SMS arrive: none if it is empty. Older provider services do not report it',
 });
 
-export const notifyReplySchema = z.object({
-  provider: providerSchema,
-  status: z.literal('sent'),
-  message_id: idSchema,
-  receipts: receiptWaysSchema,
-  mode: modeSchema
-    .optional()
-    .meta({ description: '`sandbox`: nothing was sent for real. Older provider services do not report it' }),
-});
+export const notifyReplySchema = z
+  .object({
+    provider: providerSchema,
+    status: z.literal('sent'),
+    message_id: idSchema,
+    receipts: receiptWaysSchema,
+    mode: modeSchema.optional().meta({
+      description: '`sandbox`: nothing was sent for real. Older provider services do not report it',
+    }),
+  })
+  .meta({ id: 'NotifyReply' });
 
 /**
  * The outcome of one call to one provider. Only `accepted` has a message id; the others have a reason.
@@ -171,6 +179,8 @@ export const outcomeMembersSchema = z.object({
   no_outage: z.boolean().optional().catch(undefined),
   account_refused: z.boolean().optional().catch(undefined),
   mode: modeSchema.optional().catch(undefined),
+  /** Absent if the outcome is that of this request alone, which was refused, and in a problem of an earlier release. */
+  outcome_of: z.literal('notification').optional().catch(undefined),
 });
 
 /**
@@ -183,7 +193,9 @@ export const unknownKeySchema = z.object({ complete_for_ms: z.number().int().non
  * What became of an accepted SMS. `not_sent`: it certainly was not, so that another provider may send it. `undelivered`: for want
  * of the handset or the network. `filtered`: for its text or its sender. `refused`: the recipient, or the recipient's number.
  */
-export const receiptStatusSchema = z.enum(['delivered', 'not_sent', 'undelivered', 'filtered', 'refused']);
+export const receiptStatusSchema = z
+  .enum(['delivered', 'not_sent', 'undelivered', 'filtered', 'refused'])
+  .meta({ id: 'ReceiptStatus' });
 export type ReceiptStatus = z.infer<typeof receiptStatusSchema>;
 
 const reportedAt = z.iso
@@ -197,12 +209,12 @@ export const receiptSchema = z
     provider: providerSchema,
     message_id: idSchema,
     /** The key of the attempt, which the report contains. */
-    idempotency_key: idSchema,
+    idempotency_key: idSchema.meta({ example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d-1' }),
     status: receiptStatusSchema,
-    reason: reasonSchema.nullable(),
+    reason: reasonSchema.nullable().meta({ example: null }),
     at: reportedAt,
   })
-  .meta({ description: 'A delivery receipt' });
+  .meta({ id: 'Receipt', description: 'A delivery receipt' });
 export type Receipt = z.infer<typeof receiptSchema>;
 
 /** A recipient's message to the sender of an SMS, by which they forbid further ones, or allow them again. */
@@ -214,15 +226,17 @@ export const optOutSchema = z
     /** The id that the provider gave the recipient's message. */
     message_id: idSchema,
   })
-  .meta({ description: "A recipient's STOP or START" });
+  .meta({ id: 'OptOut', description: "A recipient's STOP or START" });
 export type OptOut = z.infer<typeof optOutSchema>;
 
 /** The answer of a provider service that is asked what became of an SMS. */
-export const messageReportSchema = z.object({
-  provider: providerSchema,
-  message_id: idSchema,
-  status: receiptStatusSchema.nullable().meta({ description: 'null: the provider does not know it yet' }),
-  reason: reasonSchema.nullable(),
-  at: reportedAt,
-});
+export const messageReportSchema = z
+  .object({
+    provider: providerSchema,
+    message_id: idSchema,
+    status: receiptStatusSchema.nullable().meta({ description: 'null: the provider does not know it yet' }),
+    reason: reasonSchema.nullable().meta({ example: null }),
+    at: reportedAt,
+  })
+  .meta({ id: 'MessageReport' });
 export type MessageReport = z.infer<typeof messageReportSchema>;

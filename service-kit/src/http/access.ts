@@ -2,7 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import { currentCorrelation } from '../telemetry/correlation.ts';
 import { type Credential, findCredential } from './credentials.ts';
-import { Problem } from './problem.ts';
+import { httpProblem } from './http-problems.ts';
 import type { Access, Server } from './types.ts';
 
 export interface AccessOptions extends RateLimitOptions {
@@ -23,7 +23,7 @@ export function registerAccess(server: Server, { credentials }: AccessOptions): 
     const access = accessTo(request);
     if (access === 'anyone') return done();
     request.credential = authenticate(request, credentials);
-    if (!access.includes(request.credential.role)) throw forbidden();
+    if (!access.includes(request.credential.role)) throw httpProblem('forbidden');
     const correlation = currentCorrelation();
     if (correlation) correlation.client = request.credential.name;
     done();
@@ -51,7 +51,8 @@ export async function registerRateLimit(
     if (access === 'anyone' || !access.includes('client') || request.credential?.role === 'admin') return;
     const limit = await takeToken(request);
     if (limit.isAllowed || !limit.isExceeded) return;
-    throw new Problem(429, 'too-many-requests', `More than ${max} requests in a minute. Retry later.`, {
+    throw httpProblem('too-many-requests', {
+      detail: `More than ${max} requests in a minute. Retry later.`,
       headers: { 'retry-after': String(limit.ttlInSeconds) },
     });
   });
@@ -63,19 +64,11 @@ const accessTo = ({ is404, routeOptions }: FastifyRequest): Access =>
 
 function authenticate({ headers }: FastifyRequest, credentials: readonly Credential[]): Credential {
   const [, key] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? [];
-  if (key === undefined) {
-    throw new Problem(401, 'unauthorized', 'A key is required: Authorization: Bearer <key>.', {
-      headers: { 'www-authenticate': 'Bearer' },
-    });
-  }
+  if (key === undefined) throw httpProblem('unauthorized');
   const credential = findCredential(credentials, key);
   if (credential) return credential;
-  throw new Problem(401, 'unauthorized', 'The key is unknown.', {
+  throw httpProblem('unauthorized', {
+    detail: 'The key is unknown.',
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
   });
 }
-
-const forbidden = () =>
-  new Problem(403, 'forbidden', 'The key does not allow this request.', {
-    headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
-  });

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
-import { Problem } from './problem.ts';
+import { httpProblem } from './http-problems.ts';
 import { repeatedName } from './repeated-name.ts';
 import type { Server } from './types.ts';
 
@@ -28,7 +28,7 @@ export function parseJsonOnly(server: Server, parse: (text: string) => unknown):
   );
   // Of any type: `curl -X POST -d ''` says that it sends a form.
   server.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => {
-    if (body.length > 0) throw unsupportedType();
+    if (body.length > 0) throw httpProblem('unsupported-media-type');
   });
 }
 
@@ -36,7 +36,8 @@ export function parseJsonOnly(server: Server, parse: (text: string) => unknown):
 export function requireNoCoding(headers: IncomingHttpHeaders): void {
   const { 'content-encoding': encoding, 'transfer-encoding': transfer } = headers;
   if (encoding !== undefined && /[^,\s]/.test(encoding.replace(/\bidentity\b/gi, ''))) {
-    throw new Problem(415, 'unsupported-media-type', 'Send the body without Content-Encoding.', {
+    throw httpProblem('unsupported-media-type', {
+      detail: 'Send the body without Content-Encoding.',
       headers: { 'accept-encoding': 'identity' }, // RFC 9110 section 12.5.3
     });
   }
@@ -44,16 +45,13 @@ export function requireNoCoding(headers: IncomingHttpHeaders): void {
     throw malformed('The only supported Transfer-Encoding is chunked.');
 }
 
-const unsupportedType = () =>
-  new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
-
 function requireUtf8(contentType = ''): void {
   if (!contentType.includes(';')) return;
   const charsets = contentType.matchAll(/;\s*charset\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]*)/gi);
   for (const [, charset = ''] of charsets) {
     // US-ASCII is a part of UTF-8.
     if (!/^("?)(?:utf-?8|us-ascii)\1$/i.test(charset))
-      throw new Problem(415, 'unsupported-media-type', 'Send the body in UTF-8.');
+      throw httpProblem('unsupported-media-type', { detail: 'Send the body in UTF-8.' });
   }
 }
 
@@ -79,4 +77,4 @@ function parseOrRefuse(text: string, parse: (text: string) => unknown) {
   }
 }
 
-const malformed = (detail: string) => new Problem(400, 'malformed-request', detail);
+const malformed = (detail: string) => httpProblem('malformed-request', { detail });

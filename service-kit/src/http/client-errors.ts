@@ -1,7 +1,8 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Connection, Connections } from './client-connections.ts';
-import { Problem, problemContentType } from './problem.ts';
+import { httpProblem } from './http-problems.ts';
+import { type Problem, problemContentType } from './problem.ts';
 
 /** In ms. How long a client may take to read a refusal and to hang up. */
 const readingTimeMs = 1000;
@@ -10,7 +11,8 @@ const readingTimeMs = 1000;
 export function refuseConnect(server: HttpServer, connections: Connections): void {
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    const problem = new Problem(405, 'method-not-allowed', 'This server is not a proxy.', {
+    const problem = httpProblem('method-not-allowed', {
+      detail: 'This server is not a proxy.',
       headers: { allow: '' },
     });
     refuseInTurn(connections.of(socket), problem);
@@ -36,11 +38,9 @@ export const createClientErrorHandler =
   };
 
 function problemOf({ code }: { code?: string }): Problem {
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return new Problem(431, 'headers-too-large', 'The headers exceed the limit.');
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return new Problem(408, 'request-timeout', 'The request did not arrive in time.');
-  return new Problem(400, 'malformed-request', 'This is not a valid HTTP request.');
+  if (code === 'HPE_HEADER_OVERFLOW') return httpProblem('headers-too-large');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return httpProblem('request-timeout');
+  return httpProblem('malformed-request', { detail: 'This is not a valid HTTP request.' });
 }
 
 function refuseInTurn(connection: Connection, problem: Problem): void {

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { isOutage } from '../telemetry/outage.ts';
-import { type FieldError, invalidRequest, Problem, problemContentType } from './problem.ts';
+import { httpProblem, invalidRequest } from './http-problems.ts';
+import { type FieldError, Problem, problemContentType } from './problem.ts';
 import './validation-messages.ts';
 
 /** The problem of any error of a handler or of Fastify. An unexpected one is logged, and not described to the client. */
@@ -11,24 +12,23 @@ function problemOfError(error: FastifyError | Problem, request: FastifyRequest):
   const statusCode = error.code?.startsWith('FST_') || isOfAFile(error) ? (error.statusCode ?? 500) : 500;
   switch (statusCode) {
     case 400:
-      return new Problem(400, 'malformed-request', detailOf[error.code] ?? 'The request cannot be parsed.');
+      return httpProblem('malformed-request', detailsOf[error.code]);
     case 413:
-      return new Problem(413, 'body-too-large', 'The body exceeds the limit.');
+      return httpProblem('body-too-large');
     case 414:
-      return new Problem(414, 'path-too-long', 'A part of the path is too long.');
+      return httpProblem('path-too-long');
     case 415:
-      return new Problem(415, 'unsupported-media-type', 'Send the body as Content-Type: application/json.');
+      return httpProblem('unsupported-media-type');
     case 416:
-      return new Problem(416, 'range-not-satisfiable', 'The file does not have this range.');
+      return httpProblem('range-not-satisfiable');
     default:
-      if (statusCode >= 400 && statusCode < 500)
-        return new Problem(statusCode, 'refused', 'The request cannot be carried out.');
-      return new Problem(500, 'internal-error', 'An internal error occurred. It has been logged.');
+      if (statusCode >= 400 && statusCode < 500) return httpProblem('refused', { status: statusCode });
+      return httpProblem('internal-error');
   }
 }
 
-const detailOf: Record<string, string> = {
-  FST_ERR_BAD_URL: 'The percent-escapes of the path are not UTF-8.',
+const detailsOf: Record<string, { detail: string }> = {
+  FST_ERR_BAD_URL: { detail: 'The percent-escapes of the path are not UTF-8.' },
 };
 
 /** An error of http-errors, with which @fastify/static refuses a request for a file. */
@@ -90,7 +90,7 @@ function logFailure({ log }: FastifyRequest, err: Error): void {
   else log.error({ err }, 'request failed');
 }
 
-const incomplete = new Problem(400, 'malformed-request', 'The request is incomplete.');
+const incomplete = httpProblem('malformed-request', { detail: 'The request is incomplete.' });
 
 type ErrorHandler = (
   error: FastifyError | Problem,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { Problem, problemResponse } from './problem.ts';
+import { httpProblem, httpProblems } from './http-problems.ts';
+import { problemResponses } from './problem.ts';
 import type { Server } from './types.ts';
 
 /** Of GET /health. */
@@ -13,6 +14,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'checkLive',
         summary: 'Check whether the process is running',
         response: { 200: z.object({ status: z.literal('live') }) },
       },
@@ -25,10 +27,11 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'checkReady',
         summary: 'Check whether the service is ready',
         response: {
           200: z.object({ status: z.literal('ready') }),
-          503: problemResponse('The service is not ready, or it is stopping'),
+          ...problemResponses(httpProblems, 'not-ready', 'stopping'),
         },
       },
     },
@@ -37,7 +40,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
         await ready();
       } catch (error) {
         request.log.warn({ err: error }, 'not ready');
-        throw new Problem(503, 'not-ready', 'The service is not ready.');
+        throw httpProblem('not-ready');
       }
       return { status: 'ready' as const };
     },

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Problem } from './problem.ts';
+import { httpProblem } from './http-problems.ts';
 import type { Server } from './types.ts';
 
 /** Options of Node.js that leave these requests to us, because it would answer without a body, or take the first of two lines. */
@@ -50,10 +50,8 @@ function requireSingleLines({ headers, rawHeaders }: IncomingMessage): void {
 }
 
 function requireNoExpectation({ headers: { expect } }: IncomingMessage): void {
-  if (expect === undefined || expect.toLowerCase() === '100-continue') return;
-  throw new Problem(417, 'expectation-failed', 'The only supported expectation is 100-continue.', {
-    headers: { connection: 'close' }, // the body may follow, or not
-  });
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue')
+    throw httpProblem('expectation-failed');
 }
 
 const isPath = (url = '') => url.startsWith('/');
@@ -79,4 +77,4 @@ function isWellFormed(url: string): boolean {
   }
 }
 
-const malformed = (detail: string) => new Problem(400, 'malformed-request', detail);
+const malformed = (detail: string) => httpProblem('malformed-request', { detail });

@@ -1,4 +1,5 @@
-import { Problem } from './problem.ts';
+import { httpProblem } from './http-problems.ts';
+import type { Problem } from './problem.ts';
 
 type Refusal = 'stopping' | 'overloaded';
 
@@ -7,14 +8,6 @@ export interface RefusalOptions {
   refusalMembers?: (reason: Refusal) => Record<string, unknown>;
 }
 
-const details: Record<Refusal, string> = {
-  stopping: 'The service is stopping. Retry later.',
-  overloaded: 'The concurrency limit is reached. Retry later.',
-};
-
 /** Nothing of the request has been done. */
 export const refusal = (reason: Refusal, { refusalMembers }: RefusalOptions): Problem =>
-  new Problem(503, reason, details[reason], {
-    ...refusalMembers?.(reason),
-    headers: { 'retry-after': '1' },
-  });
+  httpProblem(reason, refusalMembers?.(reason));

@@ -13,8 +13,12 @@ export function registerRootRoute(server: Server, message: string, page?: Page):
     {
       config: { access: 'anyone' },
       schema: {
+        tags: ['health'],
+        operationId: 'getServiceName',
         summary: 'Get the name of the service',
-        response: { 200: z.object({ message: z.string(), status: z.literal('online') }) },
+        response: {
+          200: z.object({ message: z.string().meta({ example: message }), status: z.literal('online') }),
+        },
       },
     },
     async ({ headers }, reply) => {

@@ -1,8 +1,5 @@
-import { STATUS_CODES } from 'node:http';
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
-import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Registry } from 'prom-client';
 import { registerMetrics } from '../telemetry/metrics.ts';
 import { registerCorrelation } from '../telemetry/request-correlation.ts';
@@ -14,8 +11,11 @@ import { createClientErrorHandler, refuseConnect } from './client-errors.ts';
 import { limitConnections } from './connection-limit.ts';
 import { createErrorHandler } from './error-handling.ts';
 import { registerHealth } from './health.ts';
+import { httpProblems } from './http-problems.ts';
 import { leaveMalformedToUs, refuseMalformed } from './malformed-requests.ts';
-import type { Problem } from './problem.ts';
+import { type DocumentOptions, registerDocument } from './openapi.ts';
+import type { Problem, ProblemKinds } from './problem.ts';
+import { registerProblemPages } from './problem-pages.ts';
 import { type Page, registerRootRoute } from './root-route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 import { registerSite, type SiteOptions } from './site.ts';
@@ -24,17 +24,16 @@ import type { Server } from './types.ts';
 import { refuseUnknownQuery } from './unknown-query.ts';
 import { collectRoutes, refuseUnknownRoutes } from './unknown-routes.ts';
 
-export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOptions {
-  title: string;
+export interface ServerOptions extends AccessOptions, AdmissionOptions, SiteOptions, DocumentOptions {
   /** The `message` of GET /. */
   greeting: string;
   /** The response of GET / to a client that prefers HTML. Default: JSON. */
   page?: Page;
-  description: string;
-  version: string;
   logger: FastifyBaseLogger;
   /** Rejects while the service is not ready; `/health/ready` is 503 then. Default: always ready. */
   ready?: () => Promise<void>;
+  /** All that the service may respond with. Default: those of every server. */
+  problems?: ProblemKinds;
   /** Returns the problem of one of the service's own errors. */
   translateError?: (error: Error) => Problem | undefined;
   /** Parses a JSON body, or throws. Default: JSON.parse. */
@@ -95,47 +94,9 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   registerAdmission(server, options);
   await registerRateLimit(server, options);
   refuseUnknownRoutes(server, methodsOf);
-  await registerDocs(server, options);
+  await registerDocument(server, options);
   registerRootRoute(server, options.greeting, options.page);
   registerHealth(server, options.ready);
+  registerProblemPages(server, options.title, options.problems ?? httpProblems);
   return server;
 }
-
-async function registerDocs(server: Server, { title, description, version }: ServerOptions): Promise<void> {
-  await server.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title, description, version },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-    },
-    transform: (document) => {
-      const { schema: given, url } = jsonSchemaTransform(document);
-      const schema = describeResponses(given ?? {}); // undefined for a route without one
-      const access = document.route.config?.access ?? ['admin'];
-      return { schema: access === 'anyone' ? schema : { ...schema, security: [{ key: [] }] }, url };
-    },
-  });
-  await server.register(async (docs: Server) => {
-    docs.addHook('onRoute', (route) => {
-      route.config = { ...route.config, access: 'anyone' };
-    });
-    await docs.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy });
-  });
-  server.get('/openapi.json', { config: { access: 'anyone' }, schema: { hide: true } }, async () =>
-    server.swagger(),
-  );
-}
-
-/** Gives each response that has no description the name of its status, because OpenAPI requires a description. */
-function describeResponses<Schema extends { response?: unknown }>(schema: Schema): Schema {
-  const responses = Object.entries((schema.response ?? {}) as Record<string, { description?: string }>);
-  const described = responses.map(([status, response]) => {
-    const description = response.description ?? STATUS_CODES[status];
-    return [status, { ...response, 'x-response-description': description }];
-  });
-  return described.length > 0 ? { ...schema, response: Object.fromEntries(described) } : schema;
-}
-
-/** For Swagger UI, whose styles are inline. */
-const docsPolicy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { Problem } from './problem.ts';
+import { httpProblem } from './http-problems.ts';
 import type { Server } from './types.ts';
 
 export interface SiteOptions {
@@ -33,10 +33,10 @@ export function registerSite(
     // The target has the same one, or none (refuseMalformed); without one it is HTTP/1.0, which no browser speaks.
     const authority = request.headers.host ?? '';
     if (authority !== lastOwn && credentials.length === 0) {
-      if (!isOwnHost(authority, own)) throw misdirected();
+      if (!isOwnHost(authority, own)) throw httpProblem('misdirected-request');
       lastOwn = authority;
     }
-    if (!isSafe(request.method) && isForeign(request, authority, names)) throw crossSite();
+    if (!isSafe(request.method) && isForeign(request, authority, names)) throw httpProblem('cross-site');
     done();
   });
 }
@@ -86,13 +86,3 @@ function isOwnOrigin(origin: string, authority: string, publicHosts: ReadonlySet
     publicHosts.has(from.hostname.replace(/\.$/, '')) && (from.port === '' || from.port === (to?.port ?? ''))
   );
 }
-
-const misdirected = () =>
-  new Problem(
-    421,
-    'misdirected-request',
-    'Without keys, this service does not accept this host name. Add it to ALLOWED_HOSTS, or set keys.',
-  );
-
-const crossSite = () =>
-  new Problem(403, 'cross-site', 'Web pages of other origins are not allowed to change anything.');

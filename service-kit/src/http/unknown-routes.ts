@@ -1,7 +1,8 @@
 import { METHODS } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import { Problem } from './problem.ts';
+import { httpProblem } from './http-problems.ts';
+import type { Problem } from './problem.ts';
 import type { Server } from './types.ts';
 
 /** Returns the methods that a path has. */
@@ -40,11 +41,14 @@ function unknownRoute(request: FastifyRequest, methodsOf: MethodsOf): Problem {
   const path = pathOf(request);
   const allow = path === '*' ? '' : methodsOf(path).join(', ');
   return allow
-    ? new Problem(405, 'method-not-allowed', `This path supports only ${allow}.`, { headers: { allow } })
+    ? httpProblem('method-not-allowed', {
+        detail: `This path supports only ${allow}.`,
+        headers: { allow },
+      })
     : notFound(request);
 }
 
 const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] ?? '';
 
 const notFound = (request: FastifyRequest) =>
-  new Problem(404, 'not-found', `There is no ${request.method} ${pathOf(request)} here.`);
+  httpProblem('not-found', { detail: `There is no ${request.method} ${pathOf(request)} here.` });

@@ -5,6 +5,7 @@ import type { Mode } from '../contract/mode.ts';
 import type { Provider } from '../contract/notification.ts';
 import type { AccessOptions } from '../http/access.ts';
 import type { AdmissionOptions } from '../http/admission.ts';
+import type { ProblemKinds } from '../http/problem.ts';
 import { buildServer } from '../http/server.ts';
 import type { SiteOptions } from '../http/site.ts';
 import type { Server } from '../http/types.ts';
@@ -18,6 +19,7 @@ import { idempotencyStoreProblem } from './idempotency/store-unavailable.ts';
 import { registerMessageRoutes } from './message-routes.ts';
 import { exportAccount, exportReceipts, measureSends } from './metrics.ts';
 import { registerNotifyRoutes } from './notify-routes.ts';
+import { providerProblems } from './provider-problems.ts';
 import { registerFaultInjection } from './sandbox/fault-injection.ts';
 import { registerSandboxRoutes } from './sandbox/routes.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
@@ -35,6 +37,8 @@ export interface ProviderAppOptions {
   gatewayTimeoutMs: number;
   access: AccessOptions & AdmissionOptions & SiteOptions;
   logger: FastifyBaseLogger;
+  /** All that the service may respond with. Default: those of every provider service. */
+  problems?: ProblemKinds | undefined;
   /** The database of the idempotency store that replicas share. Default: a store in this process's memory. */
   sendsDatabaseUrl?: string | undefined;
   /** Gets the metrics of the sends and the requests, and is what GET /metrics returns. Default: a new one. */
@@ -59,6 +63,12 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
     title: `${provider} service`,
     greeting: `Servicio de ${provider}`,
     description: `Sends notifications through ${provider}.`,
+    tags: {
+      notifications: 'Sending one SMS, and what became of it. For payment-service.',
+      webhooks: `The requests of ${provider}, by which it reports on SMS, and passes on those of recipients.`,
+      health: 'Whether the service and its provider can do their work.',
+      sandbox: 'The imitation of the provider: its faults, its delays, and what it has accepted.',
+    },
     version,
     logger,
     metrics,
@@ -69,6 +79,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
     }),
     ready: async () => store.ready?.(),
     longestWaitMs: gatewayTimeoutMs / 10, // payment-service's deadline is a fifth longer than the gateway's
+    problems: options.problems ?? providerProblems,
     translateError: idempotencyStoreProblem,
     ...options.access,
   });

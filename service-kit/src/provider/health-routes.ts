@@ -3,9 +3,10 @@ import { accountReportSchema, type UpstreamHealth } from '../contract/account.ts
 import { type Mode, modeSchema } from '../contract/mode.ts';
 import { type Provider, providerSchema, reasonSchema } from '../contract/notification.ts';
 import { versionSchema } from '../http/health.ts';
-import { Problem, problemResponse } from '../http/problem.ts';
+import { problemResponses } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
 import type { Account } from './account.ts';
+import { providerProblem, providerProblems } from './provider-problems.ts';
 
 interface ProviderHealthOptions {
   provider: Provider;
@@ -27,6 +28,7 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
       config: { access: 'anyone' },
       schema: {
         tags: ['health'],
+        operationId: 'getHealth',
         summary: 'Get the state of the service',
         response: {
           200: z.object({
@@ -61,6 +63,7 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
       config: { access: ['service'] },
       schema: {
         tags: ['health'],
+        operationId: 'checkUpstream',
         summary: `Check whether ${provider}'s API is healthy`,
         response: {
           200: z.object({
@@ -69,19 +72,19 @@ export function registerProviderHealth(server: Server, options: ProviderHealthOp
             }),
             reason: reasonSchema.optional(),
           }),
-          503: problemResponse('The API is unhealthy, does not answer, or refuses the account; see `reason`'),
+          ...problemResponses(providerProblems, 'upstream-unhealthy'),
         },
       },
     },
     async () => {
       const { status, reason, account_refused } = await upstreamHealth();
       if (status !== 'unhealthy' && !account_refused) return { status, ...(reason !== null && { reason }) };
-      throw new Problem(
-        503,
-        'upstream-unhealthy',
-        account_refused ? `${provider} refuses the account.` : `${provider}'s API is unhealthy.`,
-        { reason, account_refused, only_a_send_can_tell: status === 'unknown' },
-      );
+      throw providerProblem('upstream-unhealthy', {
+        detail: account_refused ? `${provider} refuses the account.` : `${provider}'s API is unhealthy.`,
+        reason,
+        account_refused,
+        only_a_send_can_tell: status === 'unknown',
+      });
     },
   );
 }

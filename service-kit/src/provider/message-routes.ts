@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { idSchema, messageReportSchema, type Provider } from '../contract/notification.ts';
 import { withDeadline } from '../deadline.ts';
-import { Problem, problemResponse } from '../http/problem.ts';
+import { type Problem, problemResponses } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
 import type { Found, Gateway } from './gateway.ts';
 import { gatewayTimeout } from './outcome-reply.ts';
+import { providerProblem, providerProblems } from './provider-problems.ts';
 
 interface MessageRoutesOptions {
   provider: Provider;
@@ -25,22 +26,27 @@ export function registerMessageRoutes(
       config: { access: ['service', 'admin'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'getMessage',
         summary: `Ask ${provider} what became of an SMS that it accepted`,
         params: z.object({ message_id: idSchema }),
         response: {
           200: messageReportSchema,
-          403: problemResponse('The provider refuses to be asked, whatever the message; see `reason`'),
-          404: problemResponse(
-            '`message-unknown`: the provider has no such message. `receipts-unavailable`: it cannot be asked',
+          ...problemResponses(
+            providerProblems,
+            'messages-forbidden',
+            'message-not-found',
+            'receipts-unavailable',
+            'message-unanswered',
+            'message-timeout',
           ),
-          502: problemResponse('The provider gave no answer that can be read; see `reason`'),
-          504: problemResponse('The provider did not answer in time'),
         },
       },
     },
     async ({ params: { message_id }, log }) => {
       if (!gateway.find)
-        throw new Problem(404, 'receipts-unavailable', `${provider} cannot be asked what became of an SMS.`);
+        throw providerProblem('receipts-unavailable', {
+          detail: `${provider} cannot be asked what became of an SMS.`,
+        });
       const started = performance.now();
       const answer = await withDeadline(gatewayTimeoutMs, gateway.find(message_id), () => late);
       const duration_ms = Math.round(performance.now() - started);
@@ -55,15 +61,18 @@ export function registerMessageRoutes(
 function problemOf(provider: Provider, answer: Exclude<Found, { found: 'report' }>): Problem {
   switch (answer.found) {
     case 'unknown_message':
-      return new Problem(404, 'message-unknown', `${provider} has no message with this id.`);
+      return providerProblem('message-not-found', { detail: `${provider} has no message with this id.` });
     case 'forbidden':
-      return new Problem(403, 'messages-forbidden', `${provider} refuses to be asked.`, {
+      return providerProblem('messages-forbidden', {
+        detail: `${provider} refuses to be asked.`,
         reason: answer.reason,
       });
     case 'unanswered': {
       const { reason } = answer;
       const isLate = reason === late.reason || reason === 'deadline_passed';
-      return new Problem(isLate ? 504 : 502, 'message-unanswered', `${provider} did not answer.`, { reason });
+      return isLate
+        ? providerProblem('message-timeout', { detail: `${provider} did not answer in time.`, reason })
+        : providerProblem('message-unanswered', { detail: `${provider} did not answer.`, reason });
     }
   }
 }

@@ -7,11 +7,12 @@ import {
   type Provider,
 } from '../contract/notification.ts';
 import { withDeadline } from '../deadline.ts';
-import { badRequestResponse, Problem, problemResponse } from '../http/problem.ts';
+import { problemResponses } from '../http/problem.ts';
 import type { Server } from '../http/types.ts';
 import type { Gateway } from './gateway.ts';
 import type { IdempotencyStore } from './idempotency/store.ts';
 import { gatewayTimeout, replyTo } from './outcome-reply.ts';
+import { providerProblem, providerProblems } from './provider-problems.ts';
 
 interface NotifyRoutesOptions {
   provider: Provider;
@@ -23,14 +24,15 @@ interface NotifyRoutesOptions {
   onRequest: () => void;
 }
 
-const notSentResponses = {
-  400: badRequestResponse,
-  422: problemResponse('`rejected`: the provider does not send to this recipient'),
-  429: problemResponse('`not_sent`: the provider is throttling; see Retry-After'),
-  502: problemResponse('`unknown`: the SMS may have been sent'),
-  503: problemResponse('`not_sent`: the SMS was not sent'),
-  504: problemResponse('`unknown`: the provider did not answer in time'),
-};
+const notSent = [
+  'invalid-request',
+  'notification-rejected',
+  'notification-throttled',
+  'notification-unknown',
+  'notification-not-sent',
+  'idempotency-store-unavailable',
+  'notification-timeout',
+] as const;
 
 export function registerNotifyRoutes(server: Server, options: NotifyRoutesOptions): void {
   const { provider, mode, store, gateway, gatewayTimeoutMs, onRequest } = options;
@@ -40,6 +42,7 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'sendNotification',
         summary: `Send one SMS through ${provider}`,
         description:
           'The same `Idempotency-Key` returns the first response for 24 hours. While the first request is still running, a repetition waits for its response.',
@@ -47,8 +50,7 @@ export function registerNotifyRoutes(server: Server, options: NotifyRoutesOption
         body: notifyRequestSchema,
         response: {
           200: notifyReplySchema,
-          409: problemResponse('The key was used with another body before'),
-          ...notSentResponses,
+          ...problemResponses(providerProblems, 'idempotency-key-reused', ...notSent),
         },
       },
     },
@@ -77,6 +79,7 @@ function registerCancelRoute(
       config: { access: ['service'] },
       schema: {
         tags: ['notifications'],
+        operationId: 'cancelNotification',
         summary:
           'Cancel the POST /notify with this Idempotency-Key, or return its outcome if it has already arrived',
         description:
@@ -84,8 +87,7 @@ function registerCancelRoute(
         headers: z.object({ 'idempotency-key': idempotencyKeySchema }),
         response: {
           200: notifyReplySchema,
-          404: problemResponse('The key is unknown; see `complete_for_ms`'),
-          ...notSentResponses,
+          ...problemResponses(providerProblems, 'notification-not-found', ...notSent),
         },
       },
     },
@@ -93,9 +95,7 @@ function registerCancelRoute(
       const cancelling = store.cancel(headers['idempotency-key']);
       const outcome = await withDeadline(gatewayTimeoutMs, cancelling, () => gatewayTimeout);
       if (outcome) return replyTo(provider, outcome, gateway.receipts);
-      throw new Problem(404, 'notification-unknown', 'No request with this Idempotency-Key is known.', {
-        complete_for_ms: await store.completeForMs(),
-      });
+      throw providerProblem('notification-not-found', { complete_for_ms: await store.completeForMs() });
     },
   );
 }

@@ -1,5 +1,6 @@
 import type { Outcome, Provider, ReceiptWay } from '../contract/notification.ts';
-import { Problem } from '../http/problem.ts';
+import type { Problem } from '../http/problem.ts';
+import { providerProblem } from './provider-problems.ts';
 
 type NotAccepted = Exclude<Outcome, { outcome: 'accepted' }>;
 
@@ -16,32 +17,21 @@ export function replyTo(provider: Provider, outcome: Outcome, receipts: readonly
   return { provider, status: 'sent' as const, message_id, receipts: [...receipts], ...(mode && { mode }) };
 }
 
-/** The outcome and the reason are members of the problem document. */
+/** The outcome, the reason and that the outcome is the notification's are members of the problem document. */
 export function problemOfOutcome(outcome: NotAccepted): Problem {
   const { retry_after_ms, ...members } = { retry_after_ms: undefined, ...outcome };
   const headers: Record<string, string> =
     retry_after_ms === undefined ? {} : { 'retry-after': String(Math.ceil(retry_after_ms / 1000)) };
-  const status = statusOf(outcome);
-  return new Problem(status, `notification-${outcome.outcome.replace('_', '-')}`, details[outcome.outcome], {
-    ...members,
-    headers,
-  });
+  return providerProblem(nameOf(outcome), { ...members, outcome_of: 'notification', headers });
 }
 
-function statusOf(outcome: NotAccepted): number {
+function nameOf(outcome: NotAccepted) {
   switch (outcome.outcome) {
     case 'rejected':
-      return 422;
+      return 'notification-rejected';
     case 'not_sent':
-      return outcome.retry_after_ms === undefined ? 503 : 429;
+      return outcome.retry_after_ms === undefined ? 'notification-not-sent' : 'notification-throttled';
     case 'unknown':
-      return outcome.reason === gatewayTimeout.reason ? 504 : 502;
+      return outcome.reason === gatewayTimeout.reason ? 'notification-timeout' : 'notification-unknown';
   }
 }
-
-const details: Record<NotAccepted['outcome'], string> = {
-  rejected:
-    'The provider will not send to this recipient. That is final: the SMS must not be sent through another provider.',
-  not_sent: 'The SMS was not sent. It can be sent through another provider, or later.',
-  unknown: 'It is unknown whether the SMS was sent.',
-};

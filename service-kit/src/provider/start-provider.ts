@@ -5,6 +5,7 @@ import { trustExtraAuthorities } from '../client/extra-authorities.ts';
 import { proxyOptions } from '../client/way-out-settings.ts';
 import type { Provider } from '../contract/notification.ts';
 import { accessOptions } from '../http/access-settings.ts';
+import type { ProblemKinds } from '../http/problem.ts';
 import { startService } from '../http/start.ts';
 import type { Server } from '../http/types.ts';
 import { withPassword } from '../postgres/database-settings.ts';
@@ -25,6 +26,8 @@ export interface ProviderService<Config extends ProviderConfig> {
   /** Undefined without credentials: then the service is a sandbox. */
   createGateway(config: Config, options: Omit<LiveGatewayOptions, 'url'>): Gateway | undefined;
   sandboxOptions(config: Config): Pick<SandboxOptions, 'settings' | 'ledgerFile'>;
+  /** With those of the provider's own routes. Default: those of every provider service. */
+  problems?: ProblemKinds;
   /** Adds the provider's own routes, such as webhooks, of which the account learns. */
   registerRoutes?(server: Server, config: Config, account: Account): void;
 }
@@ -67,6 +70,7 @@ export async function buildProvider<Config extends ProviderConfig>(
     gatewayTimeoutMs: config.GATEWAY_TIMEOUT_MS,
     sendsDatabaseUrl: url && withPassword(url, config.SENDS_DATABASE_PASSWORD),
     access: accessOptions(config),
+    problems: service.problems,
     ...runtime,
     metrics,
   });

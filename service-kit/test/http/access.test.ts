@@ -65,7 +65,7 @@ describe('the limit of requests in a minute', () => {
 
     vi.advanceTimersByTime(40_000);
     const refused = await ask('/things', 'key-of-the-shop-1');
-    expect(problemSchema.parse(refused.json())).toMatchObject({ type: 'urn:problem:too-many-requests' });
+    expect(problemSchema.parse(refused.json())).toMatchObject({ type: '/problems/too-many-requests' });
     expect(refused.headers['retry-after']).toBe('20');
 
     vi.advanceTimersByTime(20_001);
@@ -111,7 +111,7 @@ describe('requests beyond the concurrency limit', () => {
     const refused = await ask('/things');
     expect(refused.statusCode).toBe(503);
     expect(refused.headers['retry-after']).toBe('1');
-    expect(problemSchema.parse(refused.json())).toMatchObject({ type: 'urn:problem:overloaded' });
+    expect(problemSchema.parse(refused.json())).toMatchObject({ type: '/problems/overloaded' });
     expect((await ask('/health/live')).statusCode).toBe(200);
     expect((await ask('/health/ready')).statusCode).toBe(200);
 
@@ -141,13 +141,13 @@ test('no response may be framed, sniffed, cached, or run anything in a browser',
   }
 });
 
-test('OpenAPI marks the routes that need a key', async () => {
+test('OpenAPI names the roles, one of which the key of a route must have', async () => {
   const { server } = await build();
   await server.ready();
   const { paths, components } = (await server.inject({ url: '/openapi.json' })).json();
-  expect(components.securitySchemes).toEqual({ key: { type: 'http', scheme: 'bearer' } });
-  expect(paths['/things'].get.security).toEqual([{ key: [] }]);
-  expect(paths['/public'].get.security).toBeUndefined();
+  expect(components.securitySchemes).toMatchObject({ key: { type: 'http', scheme: 'bearer' } });
+  expect(paths['/things'].get.security).toEqual([{ key: ['client'] }, { key: ['admin'] }]);
+  expect(paths['/public'].get.security).toEqual([]);
 });
 
 describe('the settings', () => {

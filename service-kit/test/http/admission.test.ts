@@ -98,7 +98,7 @@ describe('a client that has all places', () => {
     const [honest] = await send(1, () => ask('/things', key('honest')));
     const refused = await ask('/things', key('hog'));
     expect(refused.status).toBe(503);
-    expect(problemSchema.parse(await refused.json()).type).toBe('urn:problem:overloaded');
+    expect(problemSchema.parse(await refused.json()).type).toBe('/problems/overloaded');
     held[0]?.resolve({});
     expect(await statusOf(honest)).toBe(200);
     expect(await statusOf(ask('/things', key('hog')))).toBe(200);
@@ -199,7 +199,7 @@ describe('while the server stops', () => {
     await once(server.server, 'request');
     const closing = server.close();
     const answer = await text(waiting);
-    expect(answer).toMatch(/^HTTP\/1\.1 503 .*connection: close.*urn:problem:stopping/is);
+    expect(answer).toMatch(/^HTTP\/1\.1 503 .*connection: close.*\/problems\/stopping/is);
     for (const { resolve } of held) resolve({});
     await closing;
   });

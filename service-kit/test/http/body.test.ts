@@ -39,7 +39,7 @@ describe('the bytes of a body', () => {
     const response = await post(payload);
     expect(response.statusCode).toBe(400);
     expect(response.json()).toMatchObject({
-      type: 'urn:problem:malformed-request',
+      type: '/problems/malformed-request',
       detail: expect.stringContaining('UTF-8'),
     });
   });
@@ -82,7 +82,7 @@ describe('the charset of a body', () => {
   ])('given %s, is a 415', async (type) => {
     const response = await post(json, { 'content-type': type });
     expect(response.statusCode).toBe(415);
-    expect(response.json().type).toBe('urn:problem:unsupported-media-type');
+    expect(response.json().type).toBe('/problems/unsupported-media-type');
   });
 });
 
@@ -116,7 +116,7 @@ describe('the names of a body', () => {
   ])('given %s, are refused', async (payload, detail) => {
     const response = await post(payload);
     expect(response.statusCode).toBe(400);
-    expect(response.json()).toMatchObject({ type: 'urn:problem:malformed-request', detail });
+    expect(response.json()).toMatchObject({ type: '/problems/malformed-request', detail });
   });
 
   test('given the same name in several objects, are read', async () => {

@@ -69,7 +69,7 @@ describe('input that is not an HTTP request', () => {
   ])('given %s, is answered with a problem, and the connection is closed', async (_name, request, status, name) => {
     const { server } = await build();
     const problem = readProblem(await exchange(server, request));
-    expect(problem).toMatchObject({ type: `urn:problem:${name}`, status });
+    expect(problem).toMatchObject({ type: `/problems/${name}`, status });
     if (_name !== 'HTTP/0.9') expect(problem.headers).toMatchObject({ connection: 'close' });
     if (status === 405) expect(problem.headers).toMatchObject({ allow: '' });
   });
@@ -206,7 +206,7 @@ describe('a body that does not arrive', () => {
     const [request] = await received;
     timeOut(server, request.socket);
     const problem = readProblem(await text(socket));
-    expect(problem).toMatchObject({ status: 408, type: 'urn:problem:request-timeout' });
+    expect(problem).toMatchObject({ status: 408, type: '/problems/request-timeout' });
     expect(problem.headers).toMatchObject({ connection: 'close', 'x-request-id': expect.any(String) });
     expect(await statusesOf(server, '/things')).toEqual(['408']);
     expect(loggedBy(lines)).toEqual([]);

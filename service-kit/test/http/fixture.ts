@@ -3,6 +3,8 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { expect, onTestFinished } from 'vitest';
+import { requireKnownProblems } from '../../../test/known-problems.ts';
+import { httpProblems } from '../../src/http/http-problems.ts';
 import { problemContentType, problemSchema } from '../../src/http/problem.ts';
 import { buildServer, type ServerOptions } from '../../src/http/server.ts';
 import type { Server } from '../../src/http/types.ts';
@@ -20,6 +22,7 @@ export async function buildTestServer(options: Partial<ServerOptions> = {}) {
     logger,
     ...options,
   });
+  requireKnownProblems(server, options.problems ?? httpProblems);
   onTestFinished(() => server.close());
   return { server, lines };
 }

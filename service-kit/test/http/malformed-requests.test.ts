@@ -46,7 +46,7 @@ describe('a target', () => {
     ['nothing but a name', 'things'],
   ])('with %s is a 400', async (_name, target) => {
     expect(readProblem(await exchange(await build(), get(target)))).toMatchObject({
-      type: 'urn:problem:malformed-request',
+      type: '/problems/malformed-request',
       status: 400,
     });
   });
@@ -92,7 +92,7 @@ describe('the Host', () => {
     ['has a port of letters', 'host: x:http\r\n'],
   ])('that %s is a 400', async (_name, lines) => {
     expect(readProblem(await exchange(await build(), request(lines)))).toMatchObject({
-      type: 'urn:problem:malformed-request',
+      type: '/problems/malformed-request',
       detail: expect.stringContaining('Host'),
     });
   });
@@ -128,7 +128,7 @@ describe('two lines of a field', () => {
     ['Content-Length', `${type}content-length: 2\r\n`],
   ])('that are %s are a 400', async (_name, lines) => {
     expect(readProblem(await exchange(await build(), request(lines)))).toMatchObject({
-      type: 'urn:problem:malformed-request',
+      type: '/problems/malformed-request',
       status: 400,
     });
   });
@@ -145,7 +145,7 @@ describe('an expectation', () => {
 
   test.each(['foo', '200-ok', ''])('of %j is a 417, and the connection is closed', async (expectation) => {
     const problem = readProblem(await exchange(await build(), request(expectation)));
-    expect(problem).toMatchObject({ status: 417, type: 'urn:problem:expectation-failed' });
+    expect(problem).toMatchObject({ status: 417, type: '/problems/expectation-failed' });
     expect(problem.headers).toMatchObject({ connection: 'close', 'x-request-id': expect.any(String) });
   });
 

@@ -6,7 +6,8 @@ import type { InjectOptions } from 'fastify';
 import { Client } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
-import { Problem, problemContentType, problemSchema } from '../../src/http/problem.ts';
+import { httpProblems } from '../../src/http/http-problems.ts';
+import { problemContentType, problemMaker, problemSchema } from '../../src/http/problem.ts';
 import type { ServerOptions } from '../../src/http/server.ts';
 import type { Server } from '../../src/http/types.ts';
 import { buildTestServer, connectTo } from './fixture.ts';
@@ -58,7 +59,7 @@ describe('problem documents', () => {
     const response = await server.inject(request as InjectOptions);
     expect(response.statusCode).toBe(status);
     expect(response.headers['content-type']).toBe(problemContentType);
-    expect(problemSchema.parse(response.json())).toMatchObject({ type: `urn:problem:${name}`, status });
+    expect(problemSchema.parse(response.json())).toMatchObject({ type: `/problems/${name}`, status });
   });
 
   test('text/plain', async () => {
@@ -95,7 +96,7 @@ describe('problem documents', () => {
     const server = await build();
     const response = await server.inject(post('/things', body));
     expect(response.statusCode).toBe(400);
-    expect(response.json()).toMatchObject({ type: 'urn:problem:invalid-request', errors });
+    expect(response.json()).toMatchObject({ type: '/problems/invalid-request', errors });
   });
 
   test('the path of an issue of the query is its parameter', async () => {
@@ -111,9 +112,16 @@ describe('problem documents', () => {
 
 describe('errors of a handler', () => {
   const secret = 'password hunter2';
+  const kind = { status: 503, meaning: 'A test.', remedy: 'Nothing.' };
+  const problems = {
+    ...httpProblems,
+    busy: { ...kind, detail: 'Too much to do.', headers: { 'retry-after': '1', allow: 'GET' } },
+    'out-of-paper': { ...kind, detail: 'There is no paper.' },
+  };
+  const testProblem = problemMaker(problems);
 
   async function fail(error: unknown, options?: Partial<ServerOptions>) {
-    const { server, lines } = await buildTestServer(options);
+    const { server, lines } = await buildTestServer({ problems, ...options });
     server.get('/fails', async () => {
       throw error;
     });
@@ -128,18 +136,18 @@ describe('errors of a handler', () => {
     const { response, lines } = await fail(error);
     expect(response.statusCode).toBe(500);
     expect(response.headers['content-type']).toBe(problemContentType);
-    expect(response.json().type).toBe('urn:problem:internal-error');
+    expect(response.json().type).toBe('/problems/internal-error');
     expect(response.body).not.toMatch(/hunter2|server\.test|at /);
     expect(lines.join('')).toContain(secret);
   });
 
   test('a Problem is the response, with its headers and members, and is not logged', async () => {
-    const problem = new Problem(503, 'busy', 'Too much to do.', { headers: { 'retry-after': '7' }, load: 9 });
+    const problem = testProblem('busy', { headers: { 'retry-after': '7' }, load: 9 });
     const { response, lines } = await fail(problem);
     expect(response.statusCode).toBe(503);
-    expect(response.headers['retry-after']).toBe('7');
+    expect(response.headers).toMatchObject({ 'retry-after': '7', allow: 'GET' });
     expect(response.json()).toEqual({
-      type: 'urn:problem:busy',
+      type: '/problems/busy',
       title: 'Service Unavailable',
       status: 503,
       detail: 'Too much to do.',
@@ -150,12 +158,12 @@ describe('errors of a handler', () => {
 
   class OutOfPaper extends Error {}
   const translateError = (error: Error) =>
-    error instanceof OutOfPaper ? new Problem(503, 'out-of-paper', 'There is no paper.') : undefined;
+    error instanceof OutOfPaper ? testProblem('out-of-paper') : undefined;
 
   test("one of the service's own becomes the problem of translateError, and is logged", async () => {
     const { response, lines } = await fail(new OutOfPaper(secret), { translateError });
     expect(response.statusCode).toBe(503);
-    expect(response.json()).toMatchObject({ type: 'urn:problem:out-of-paper', detail: 'There is no paper.' });
+    expect(response.json()).toMatchObject({ type: '/problems/out-of-paper', detail: 'There is no paper.' });
     expect(response.body).not.toContain('hunter2');
     expect(lines.join('')).toContain(secret);
   });
@@ -190,7 +198,7 @@ describe('health', () => {
     const response = await server.inject('/health/ready');
     expect(response.statusCode).toBe(503);
     expect(response.headers['content-type']).toBe(problemContentType);
-    expect(response.json().type).toBe('urn:problem:not-ready');
+    expect(response.json().type).toBe('/problems/not-ready');
     expect(response.body).not.toContain('disk full');
     expect(lines.join('')).toContain('disk full');
     expect((await server.inject('/health/live')).statusCode).toBe(200);
@@ -301,7 +309,7 @@ describe('stop', () => {
       expect.arrayContaining(['retry-after: 1', 'connection: close', `content-type: ${problemContentType}`]),
     );
     expect(JSON.parse(body)).toMatchObject({
-      type: 'urn:problem:stopping',
+      type: '/problems/stopping',
       status: 503,
       outcome: 'not_sent',
     });
@@ -313,7 +321,7 @@ describe('stop', () => {
     open.destroy();
     const response = await fetch(`${origin}/things`);
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
-    expect(await response.json()).toMatchObject({ type: 'urn:problem:stopping' });
+    expect(await response.json()).toMatchObject({ type: '/problems/stopping' });
     await end();
     await expect(fetch(`${origin}/things`)).rejects.toThrow('fetch failed');
   });

@@ -72,10 +72,7 @@ describe('the Host of a request without keys', () => {
   ])('given %s, is refused with 421', async (host) => {
     for (const url of ['/things', '/', '/health/live', '/docs/', '/openapi.json', '/metrics', '/nope']) {
       const refused = await ask(host, url);
-      expect([refused.statusCode, refused.json().type], url).toEqual([
-        421,
-        'urn:problem:misdirected-request',
-      ]);
+      expect([refused.statusCode, refused.json().type], url).toEqual([421, '/problems/misdirected-request']);
       expect(refused.headers['content-type']).toBe(problemContentType);
     }
   });
@@ -170,7 +167,7 @@ describe('a request that changes something', () => {
           { ...headers, authorization: 'Bearer key-of-the-admin-1' },
           { env: each, method },
         );
-        expect([refused.statusCode, refused.json().type], method).toEqual([403, 'urn:problem:cross-site']);
+        expect([refused.statusCode, refused.json().type], method).toEqual([403, '/problems/cross-site']);
       }
     for (const method of ['GET', 'HEAD'] as const)
       expect((await ask(headers, { env, method })).statusCode, method).toBe(200);

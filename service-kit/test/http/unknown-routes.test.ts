@@ -38,7 +38,7 @@ describe('a method that the path does not have', () => {
       allow,
       problemContentType,
     ]);
-    if (method !== 'HEAD') expect(response.json()).toMatchObject({ type: 'urn:problem:method-not-allowed' });
+    if (method !== 'HEAD') expect(response.json()).toMatchObject({ type: '/problems/method-not-allowed' });
   });
 
   test('is a 405 before its body is read', async () => {
@@ -96,7 +96,7 @@ describe('a query field that the route does not have', () => {
     expect(response.statusCode).toBe(400);
     if (method === 'HEAD') return;
     expect(response.json()).toMatchObject({
-      type: 'urn:problem:invalid-request',
+      type: '/problems/invalid-request',
       errors: [{ path: 'colour', message: 'is not a known field' }],
     });
     expect((await server.inject({ method: method as 'GET', url: `${url}?` })).statusCode).toBeLessThan(400);
@@ -110,6 +110,6 @@ describe('a query field that the route does not have', () => {
   test('adds nothing to the documentation', async () => {
     const server = await build();
     const { paths } = (await server.inject('/openapi.json')).json();
-    expect(paths['/']).toEqual({ get: { summary: expect.any(String), responses: expect.any(Object) } });
+    expect(paths['/'].get.parameters).toBeUndefined();
   });
 });

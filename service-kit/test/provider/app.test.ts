@@ -91,7 +91,7 @@ describe('the log', () => {
       { ...notify(secret), headers: { 'content-type': 'text/plain' } },
     ])
       statuses.push((await app.inject(request)).statusCode);
-    expect(statuses.slice(0, 7)).toEqual([200, 502, 500, 409, 400, 400, 400]);
+    expect(statuses.slice(0, 7)).toEqual([200, 502, 500, 422, 400, 400, 400]);
     expect(lines.length).toBeGreaterThanOrEqual(3);
     expect(lines.join('')).not.toMatch(/secreto|573009999999/);
   });

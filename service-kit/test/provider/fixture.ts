@@ -1,11 +1,13 @@
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
+import { requireKnownProblems } from '../../../test/known-problems.ts';
 import type { Outcome } from '../../src/contract/notification.ts';
 import type { SandboxSettings } from '../../src/contract/sandbox-settings.ts';
 import type { Check } from '../../src/provider/account.ts';
 import { buildProviderApp, type ProviderAppOptions } from '../../src/provider/app.ts';
 import type { Gateway, Send } from '../../src/provider/gateway.ts';
+import { providerProblems } from '../../src/provider/provider-problems.ts';
 import { createSandbox } from '../../src/provider/sandbox/sandbox.ts';
 
 export const body = { message: 'Pago recibido', customer_id: '123' };
@@ -38,6 +40,7 @@ async function build(options: Partial<ProviderAppOptions> & { gateway: Gateway }
     logger,
     ...options,
   });
+  requireKnownProblems(app, providerProblems);
   onTestFinished(() => app.close());
   return { app, lines };
 }

@@ -54,7 +54,7 @@ describe('GET /health/upstream', () => {
     const response = await app.inject('/health/upstream');
     expect(response.statusCode).toBe(503);
     expect(response.json()).toMatchObject(members);
-    expect(problemSchema.parse(response.json()).type).toBe('urn:problem:upstream-unhealthy');
+    expect(problemSchema.parse(response.json()).type).toBe('/problems/upstream-unhealthy');
     expect(gateway.send).not.toHaveBeenCalled();
   });
 

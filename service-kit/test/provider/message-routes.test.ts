@@ -24,16 +24,16 @@ describe('GET /messages/{message_id}', () => {
   });
 
   test.each<[Found, number, string, string | undefined]>([
-    [{ found: 'unknown_message' }, 404, 'message-unknown', undefined],
+    [{ found: 'unknown_message' }, 404, 'message-not-found', undefined],
     [{ found: 'forbidden', reason: 'twilio_70051' }, 403, 'messages-forbidden', 'twilio_70051'],
     [{ found: 'unanswered', reason: 'http_503' }, 502, 'message-unanswered', 'http_503'],
-    [{ found: 'unanswered', reason: 'deadline_passed' }, 504, 'message-unanswered', 'deadline_passed'],
+    [{ found: 'unanswered', reason: 'deadline_passed' }, 504, 'message-timeout', 'deadline_passed'],
   ])('given %j, is a %i', async (answer, status, name, reason) => {
     const { app } = await buildFakeApp({ find: async () => answer });
     const response = await app.inject('/messages/sms-1');
     expect(response.statusCode).toBe(status);
     expect(response.headers['content-type']).toBe(problemContentType);
-    expect(response.json()).toMatchObject({ type: `urn:problem:${name}` });
+    expect(response.json()).toMatchObject({ type: `/problems/${name}` });
     expect(response.json().reason).toBe(reason);
   });
 
@@ -42,7 +42,7 @@ describe('GET /messages/{message_id}', () => {
     const response = await app.inject('/messages/sms-1');
     expect([response.statusCode, response.json()]).toMatchObject([
       404,
-      { type: 'urn:problem:receipts-unavailable' },
+      { type: '/problems/receipts-unavailable' },
     ]);
   });
 

@@ -148,6 +148,7 @@ describe('each outcome has a status, and its reason as a member', () => {
     expect(response.statusCode).toBe(status);
     expect(response.headers['content-type']).toBe(problemContentType);
     expect(response.headers['retry-after']).toBe(retryAfter);
+    expect(response.json()).toMatchObject({ outcome: outcome.outcome, outcome_of: 'notification' });
     const { type: _type, title: _title, detail: _detail, ...members } = problemSchema.parse(response.json());
     // retry_after_ms is the header; all other members are the outcome's and the mode.
     const { retry_after_ms: _ms, ...others } = { retry_after_ms: undefined, ...outcome };
@@ -208,13 +209,13 @@ describe('the same Idempotency-Key', () => {
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });
 
-  test('with another body is a 409 without an outcome, and is not sent', async () => {
+  test('with another body is a 422 without an outcome, and is not sent', async () => {
     const { app, gateway } = await buildFakeApp(numbered());
     await app.inject(notify(body, 'key-1'));
     const response = await app.inject(notify({ ...body, message: 'Otro' }, 'key-1'));
-    expect(response.statusCode).toBe(409);
+    expect(response.statusCode).toBe(422);
     expect(response.headers['content-type']).toBe(problemContentType);
-    expect(response.json().type).toBe('urn:problem:idempotency-key-reused');
+    expect(response.json().type).toBe('/problems/idempotency-key-reused');
     expect(response.json()).not.toHaveProperty('outcome');
     expect(gateway.send).toHaveBeenCalledTimes(1);
   });

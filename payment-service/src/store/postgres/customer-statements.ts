@@ -19,13 +19,17 @@ export const customerStatements = (query: Query, ownerOf: OwnerOf) => ({
       ],
     ),
 
-  putPhone: ({ client, customer_id }: Customer, phone: string) =>
-    query(
+  /** Returns whether the row is new: PostgreSQL sets `xmax` of a row that the conflict has locked. */
+  putPhone: async ({ client, customer_id }: Customer, phone: string) => {
+    const [row] = await query<{ is_new: boolean }>(
       'put_phone',
       `INSERT INTO customers (client, customer_id, phone) VALUES ($1, $2, $3)
-       ON CONFLICT (customer_id, client) DO UPDATE SET phone = excluded.phone`,
+       ON CONFLICT (customer_id, client) DO UPDATE SET phone = excluded.phone
+       RETURNING xmax = 0 AS is_new`,
       [ownerOf(client), customer_id, phone],
-    ),
+    );
+    return row?.is_new === true;
+  },
 
   /** The fencing token is raised, so that a worker which found no phone does not hold it again. */
   releaseHeld: async ({ client, customer_id }: Customer, limit: number) =>

@@ -185,7 +185,7 @@ export async function openPostgresStore({
       }),
 
     backlog: () => read(statements.backlog),
-    putPhone: (customer, phone) => write(async () => void (await statements.putPhone(customer, phone))),
+    putPhone: (customer, phone) => write(() => statements.putPhone(customer, phone)),
     findPhone: (customer) => read(async () => (await findCustomer(statements.keyOf(customer)))?.phone),
     releaseHeld: (customer, limit) => write(() => statements.releaseHeld(customer, limit)),
     deletePhone: (customer) => write(() => statements.deletePhone(customer)),

@@ -52,6 +52,7 @@ export function prepareWrites(
   const putPhone = db.prepare(`
     INSERT INTO customers (client, customer_id, phone) VALUES (:owner, :customer_id, :phone)
     ON CONFLICT (customer_id, client) DO UPDATE SET phone = excluded.phone`);
+  const hasPhone = db.prepare('SELECT 1 FROM customers WHERE client = ? AND customer_id = ?');
   const deletePhone = db.prepare('DELETE FROM customers WHERE client = ? AND customer_id = ?');
 
   return {
@@ -100,8 +101,13 @@ export function prepareWrites(
     ...prepareEventWrites(db),
     ...prepareSettlements(db),
 
-    putPhone: ({ client, customer_id }: Customer, phone: string) =>
-      void putPhone.run({ owner: ownerOf(client), customer_id, phone }),
+    /** Returns whether the customer had no phone before. */
+    putPhone: ({ client, customer_id }: Customer, phone: string): boolean => {
+      const owner = ownerOf(client);
+      const isNew = !hasPhone.get(owner, customer_id);
+      putPhone.run({ owner, customer_id, phone });
+      return isNew;
+    },
     deletePhone: ({ client, customer_id }: Customer): boolean =>
       deletePhone.run(ownerOf(client), customer_id).changes > 0,
 

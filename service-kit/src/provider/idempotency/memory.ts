@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Outcome } from '../../contract/notification.ts';
+import { httpProblem } from '../../http/http-problems.ts';
 import type { Send } from '../gateway.ts';
-import { digestOf, type IdempotencyStore, keyReused, lifetimeMs, withdrawn } from './store.ts';
+import { digestOf, type IdempotencyStore, lifetimeMs, withdrawn } from './store.ts';
 
 const capacity = 100_000;
 
@@ -37,7 +38,8 @@ export function createMemoryIdempotencyStore(send: (send: Send) => Promise<Outco
       if (key === null) return send(request);
       const digest = digestOf(request);
       const known = entries.get(key);
-      if (known && known.digest !== null && known.digest !== digest) throw keyReused();
+      if (known && known.digest !== null && known.digest !== digest)
+        throw httpProblem('idempotency-key-reused');
       if (known) return known.outcome;
       const outcome = send(request);
       entries.set(key, { digest, outcome, at: performance.now() });

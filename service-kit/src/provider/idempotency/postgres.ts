@@ -1,11 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from '../../contract/notification.ts';
 import { withDeadline } from '../../deadline.ts';
+import { httpProblem } from '../../http/http-problems.ts';
 import { DatabaseError } from '../../postgres/database-error.ts';
 import type { Send } from '../gateway.ts';
 import { openSendsTable } from './sends-table.ts';
 import { createSharedOutcomes } from './shared-outcomes.ts';
-import { digestOf, type IdempotencyStore, keyReused, withdrawn } from './store.ts';
+import { digestOf, type IdempotencyStore, withdrawn } from './store.ts';
 
 const purgeEveryMs = 60_000;
 
@@ -108,7 +109,7 @@ export function createPostgresIdempotencyStore(options: PostgresIdempotencyStore
       if (key === null) return send(request);
       const digest = digestOf(request);
       const known = running.get(key);
-      if (known && known.digest !== digest) throw keyReused();
+      if (known && known.digest !== digest) throw httpProblem('idempotency-key-reused');
       if (known) return known.outcome;
       const started = start(request, key, digest);
       running.set(key, started);

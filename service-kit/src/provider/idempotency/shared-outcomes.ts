@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome } from '../../contract/notification.ts';
+import { httpProblem } from '../../http/http-problems.ts';
 import { gatewayTimeout } from '../outcome-reply.ts';
 import type { KnownSend, SendsTable } from './sends-table.ts';
-import { keyReused, staleMs } from './store.ts';
+import { staleMs } from './store.ts';
 
 const pollMs = 100;
 const retryMs = 1000;
@@ -32,7 +33,7 @@ export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedO
     /**
      * The outcome of a send of any replica, once it has ended; undefined if it was cancelled.
      *
-     * @throws Problem (409) if the digest is given, and is another one
+     * @throws Problem (422) if the digest is given, and is another one
      * @throws DatabaseError
      */
     async find(key: string, digest?: string): Promise<Outcome | undefined> {
@@ -40,7 +41,7 @@ export function createSharedOutcomes({ table, timeoutMs, closing, log }: SharedO
       for (;;) {
         const known = await table.find(key);
         if (known?.digest === null) return undefined;
-        if (isReused(known, digest)) throw keyReused();
+        if (isReused(known, digest)) throw httpProblem('idempotency-key-reused');
         const outcome = endOf(known);
         if (outcome) return outcome;
         if (performance.now() - begun > timeoutMs) return gatewayTimeout; // the request has ended with that

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import type { Outcome } from '../../contract/notification.ts';
-import { Problem } from '../../http/problem.ts';
 import type { Send } from '../gateway.ts';
 
 /** Makes a repeated send harmless: the outcome of each key's first send, for `lifetimeMs`. */
@@ -8,7 +7,7 @@ export interface IdempotencyStore {
   /**
    * Sends, unless the key is known: then the first outcome is returned, and a send that still runs is joined.
    *
-   * @throws Problem (409) if the key came with another body before
+   * @throws Problem (422) if the key came with another body before
    */
   send(send: Send): Promise<Outcome>;
   /**
@@ -35,6 +34,3 @@ export const withdrawn = { outcome: 'not_sent', reason: 'withdrawn', no_outage: 
 export function digestOf({ customer_id, phone, message }: Send): string {
   return hash('sha256', JSON.stringify([customer_id, phone, message]), 'base64');
 }
-
-export const keyReused = () =>
-  new Problem(409, 'idempotency-key-reused', 'This Idempotency-Key was used with another body before.');

@@ -1,12 +1,32 @@
 import { z } from 'zod';
-import { receiptStatusSchema } from '../../contract/notification.ts';
-import { type SandboxSettings, sandboxSettingsSchema } from '../../contract/sandbox-settings.ts';
+import { customerIdSchema, idSchema, receiptStatusSchema } from '../../contract/notification.ts';
+import {
+  type SandboxSettings,
+  sandboxChangesSchema,
+  sandboxSettingsSchema,
+} from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
-import { badRequestResponse, invalidRequest } from '../../http/problem.ts';
+import { httpProblems, invalidRequest } from '../../http/http-problems.ts';
+import { problemResponses } from '../../http/problem.ts';
 import type { Server } from '../../http/types.ts';
 import { ends, receiptFaults } from './fate.ts';
 import { faults } from './faults.ts';
 import type { Sandbox } from './sandbox.ts';
+
+const badRequest = problemResponses(httpProblems, 'invalid-request');
+
+const messageSchema = z
+  .object({
+    message_id: idSchema,
+    customer_id: customerIdSchema,
+    idempotency_key: idSchema.nullable(),
+    accepted_at: z.iso.datetime(),
+    delivery: z
+      .object({ status: receiptStatusSchema, at: z.iso.datetime() })
+      .nullable()
+      .meta({ description: 'What has become of it; null while that is not known' }),
+  })
+  .meta({ id: 'SandboxMessage', description: 'An SMS that the sandbox has accepted' });
 
 export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
   server.post(
@@ -15,11 +35,14 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
+        operationId: 'setFailureRate',
         summary: 'Set the share of sends that fail from now on',
-        querystring: z.strictObject({ failure_rate: share().meta({ example: '0.5' }) }),
+        querystring: z.strictObject({
+          failure_rate: share().meta({ type: 'number', minimum: 0, maximum: 1, example: 0.5 }),
+        }),
         response: {
           200: z.object({ status: z.literal('updated'), failure_rate: z.number() }),
-          400: badRequestResponse,
+          ...badRequest,
         },
       },
     },
@@ -35,9 +58,10 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
+        operationId: 'changeSandboxSettings',
         summary: 'Change the given settings of the sandbox; the others stay unchanged',
-        body: sandboxSettingsSchema.partial(),
-        response: { 200: sandboxSettingsSchema, 400: badRequestResponse },
+        body: sandboxChangesSchema,
+        response: { 200: sandboxSettingsSchema, ...badRequest },
       },
     },
     async ({ body }) => {
@@ -55,6 +79,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
+        operationId: 'getSandboxSettings',
         summary: 'Get the settings of the sandbox',
         response: { 200: sandboxSettingsSchema },
       },
@@ -68,25 +93,15 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
       config: { access: ['admin', 'service'] },
       schema: {
         tags: ['sandbox'],
+        operationId: 'listSandboxMessages',
         summary:
           'List the messages that the sandbox has accepted, in order, including those whose answer was lost',
         querystring: z.strictObject({ customer_id: z.string().optional() }),
         response: {
           200: z.object({
-            data: z.array(
-              z.object({
-                message_id: z.string(),
-                customer_id: z.string(),
-                idempotency_key: z.string().nullable(),
-                accepted_at: z.iso.datetime(),
-                delivery: z
-                  .object({ status: receiptStatusSchema, at: z.iso.datetime() })
-                  .nullable()
-                  .meta({ description: 'What has become of it; null while that is not known' }),
-              }),
-            ),
+            data: z.array(messageSchema),
           }),
-          400: badRequestResponse,
+          ...badRequest,
         },
       },
     },

@@ -47,11 +47,11 @@ describe('given a key that came before, a send', () => {
     ['message', { ...request, message: 'adiós' }],
     ['customer', { ...request, customer_id: '2' }],
     ['phone', { ...request, phone: '+573001234567' }],
-  ])('with another %s is a 409, and is not sent', async (_name, other) => {
+  ])('with another %s is a 422, and is not sent', async (_name, other) => {
     const { sent, send } = counted();
     await send(request);
     expect(() => send(other)).toThrow(Problem);
-    expect(() => send(other)).toThrow(expect.objectContaining({ status: 409 }));
+    expect(() => send(other)).toThrow(expect.objectContaining({ status: 422 }));
     expect(sent).toHaveLength(1);
     expect(await send(request)).toEqual({ outcome: 'accepted', message_id: 'sms-1' });
   });

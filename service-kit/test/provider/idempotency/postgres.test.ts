@@ -103,12 +103,12 @@ describe('given a key that came to another replica, a send', () => {
     expect(other.sent).not.toHaveBeenCalled();
   });
 
-  test('with another body is a 409, and is not sent', async () => {
+  test('with another body is a 422, and is not sent', async () => {
     const url = await newDatabase();
     const [one, other] = [openReplica(url), openReplica(url)];
     await one.send(request);
     for (const replica of [one, other])
-      await expect(replica.send({ ...request, message: 'adiós' })).rejects.toMatchObject({ status: 409 });
+      await expect(replica.send({ ...request, message: 'adiós' })).rejects.toMatchObject({ status: 422 });
     expect(other.sent).not.toHaveBeenCalled();
   });
 

@@ -40,7 +40,7 @@ describe('a fault', () => {
       { status: 503, body: problem('not_sent', 'sandbox_failure'), retryAfter: null },
       0,
       { status: 503, body: problem('not_sent', 'sandbox_failure') },
-      { status: 503, body: expect.stringContaining('urn:problem:upstream-unhealthy'), retryAfter: null },
+      { status: 503, body: expect.stringContaining('/problems/upstream-unhealthy'), retryAfter: null },
     ],
   ];
 

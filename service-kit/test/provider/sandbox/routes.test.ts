@@ -149,8 +149,11 @@ describe('POST /sandbox', () => {
 
   test('is documented in OpenAPI, with a description of each setting', async () => {
     const { get } = await serve();
-    const { paths } = jsonOf(await get('/openapi.json'));
-    const { properties } = paths['/sandbox'].post.requestBody.content['application/json'].schema;
+    const { paths, components } = jsonOf(await get('/openapi.json'));
+    expect(paths['/sandbox'].post.requestBody.content['application/json'].schema).toEqual({
+      $ref: '#/components/schemas/SandboxChanges',
+    });
+    const { properties } = components.schemas.SandboxChanges;
     expect(Object.keys(properties).toSorted()).toEqual(Object.keys(sandboxSettingsSchema.shape).toSorted());
     for (const { description } of Object.values<{ description?: string }>(properties))
       expect(description).toMatch(/./);

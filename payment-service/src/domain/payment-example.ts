@@ -1,0 +1,79 @@
+/** For OpenAPI: payments as clients see them. */
+
+const id = 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d';
+const started_at = '2026-01-31T17:00:00.002Z';
+const attempt = { message_id: null, mode: null, phone_last4: '4567', deliveries: [], delivery: null };
+
+/** Twilio has sent the SMS, because Aldeamo's circuit was open. */
+export const paymentExample = {
+  payment_id: id,
+  status: 'completed',
+  amount: 100.5,
+  amount_minor: 10050,
+  currency: 'COP',
+  customer_id: '123',
+  client: 'portal',
+  reference: 'order-1042',
+  metadata: { shop: 'Chapinero' },
+  notification_service: 'Twilio',
+  notification_status: 'sent',
+  possible_duplicate: false,
+  created_at: '2026-01-31T17:00:00.000Z',
+  updated_at: '2026-01-31T17:00:00.310Z',
+  sent_at: '2026-01-31T17:00:00.310Z',
+  delivered_at: null,
+  expires_at: '2026-02-01T17:00:00.000Z',
+  notification: {
+    message: 'Pago recibido',
+    encoding: 'GSM-7',
+    segments: 1,
+    reason: null,
+    attempts: [
+      {
+        ...attempt,
+        provider: 'Aldeamo',
+        outcome: 'not_sent',
+        reason: 'circuit_open',
+        started_at,
+        duration_ms: 0,
+      },
+      {
+        ...attempt,
+        provider: 'Twilio',
+        outcome: 'accepted',
+        reason: null,
+        message_id: 'SM0123456789abcdef0123456789abcdef',
+        started_at,
+        duration_ms: 307,
+        mode: 'live',
+      },
+    ],
+    next_attempt_at: null,
+  },
+};
+
+/** Recorded, with an attempt that runs. */
+export const pendingPaymentExample = {
+  ...paymentExample,
+  notification_service: null,
+  notification_status: 'pending',
+  updated_at: paymentExample.created_at,
+  sent_at: null,
+  notification: {
+    ...paymentExample.notification,
+    attempts: [
+      { ...attempt, provider: 'Aldeamo', outcome: null, reason: null, started_at, duration_ms: null },
+    ],
+  },
+};
+
+const { message: _, attempts: _attempts, ...notification } = paymentExample.notification;
+
+/** Without its text and its attempts, as an event has it. */
+export const eventPaymentExample = {
+  ...paymentExample,
+  notification_status: 'delivered',
+  updated_at: '2026-01-31T17:00:04.120Z',
+  delivered_at: '2026-01-31T17:00:04.000Z',
+  notification,
+};

@@ -1,0 +1,84 @@
+import type { RouteOptions } from 'fastify';
+import type { z } from 'zod';
+import { describeMedia } from './openapi-example.ts';
+import { type DocumentedResponse, describeResponses } from './openapi-responses.ts';
+import type { JsonSchema, Schemas } from './openapi-schemas.ts';
+import type { Access } from './types.ts';
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /** For OpenAPI: what the route reads itself, so that Fastify does not validate it. */
+    reads?: { querystring?: z.ZodType; form?: z.ZodType };
+  }
+}
+
+/** What the schema of a route says of it. */
+interface RouteSchema {
+  operationId?: string;
+  tags?: readonly string[];
+  summary?: string;
+  description?: string;
+  params?: z.ZodType;
+  querystring?: z.ZodType;
+  headers?: z.ZodType;
+  body?: z.ZodType;
+  reads?: { querystring?: z.ZodType; form?: z.ZodType };
+  response?: Record<string, z.ZodType | DocumentedResponse>;
+}
+
+/** The operation that a route is in an OpenAPI document. */
+export function describeOperation({ schema = {}, config }: RouteOptions, schemas: Schemas) {
+  const { operationId, tags, summary, description, response = {}, ...request } = schema as RouteSchema;
+  return {
+    operationId,
+    tags,
+    summary,
+    description,
+    security: securityOf(config?.access),
+    parameters: parametersOf(request, schemas),
+    requestBody: requestBodyOf(request, schemas),
+    responses: describeResponses(response, schemas),
+  };
+}
+
+/** A key of one of the roles. Since 3.1 they stand where the scopes of OAuth do. */
+const securityOf = (access: Access = ['admin']) =>
+  access === 'anyone' ? [] : access.map((role) => ({ key: [role] }));
+
+const places = [
+  ['params', 'path'],
+  ['querystring', 'query'],
+  ['headers', 'header'],
+] as const;
+
+function parametersOf({ reads, ...request }: RouteSchema, schemas: Schemas) {
+  const parameters = places.flatMap(([part, place]) => {
+    const schema = { ...request, ...reads }[part];
+    if (!schema) return [];
+    const { properties = {}, required = [] } = schemas.describe(schema, 'input');
+    return Object.entries(properties as Record<string, JsonSchema>).map(
+      ([name, { description, example, ...each }]) => ({
+        name,
+        in: place,
+        required: required.includes(name),
+        description,
+        schema: each,
+        example,
+      }),
+    );
+  });
+  return parameters.length > 0 ? parameters : undefined;
+}
+
+function requestBodyOf({ body, reads: { form } = {} }: RouteSchema, schemas: Schemas) {
+  if (form)
+    return {
+      required: true,
+      content: { 'application/x-www-form-urlencoded': describeMedia(form, 'input', schemas) },
+    };
+  if (!body) return undefined;
+  return {
+    required: !body.safeParse(undefined).success,
+    content: { 'application/json': describeMedia(body, 'input', schemas) },
+  };
+}
