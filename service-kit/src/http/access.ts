@@ -15,6 +15,8 @@ export interface RateLimitOptions {
   rateLimitPerMinute?: number;
 }
 
+const readingMethods = new Set(['GET', 'HEAD']);
+
 /** Authentication and authorization. Called before the routes, because a hook applies to later routes. */
 export function registerAccess(server: Server, { credentials }: AccessOptions): void {
   server.decorateRequest('credential', undefined);
@@ -23,7 +25,11 @@ export function registerAccess(server: Server, { credentials }: AccessOptions): 
     const access = accessTo(request);
     if (access === 'anyone') return done();
     request.credential = authenticate(request, credentials);
-    if (!access.includes(request.credential.role)) throw forbidden();
+    const { role, isReadOnly } = request.credential;
+    if (!access.includes(role)) throw forbidden('The key does not allow this request.');
+    // By the method alone, so that a route that is added later is not forgotten.
+    if (isReadOnly && !readingMethods.has(request.method))
+      throw forbidden('The key is read-only: it allows GET and HEAD requests alone.');
     const correlation = currentCorrelation();
     if (correlation) correlation.client = request.credential.name;
     done();
@@ -75,7 +81,7 @@ function authenticate({ headers }: FastifyRequest, credentials: readonly Credent
   });
 }
 
-const forbidden = () =>
-  new Problem(403, 'forbidden', 'The key does not allow this request.', {
+const forbidden = (detail: string) =>
+  new Problem(403, 'forbidden', detail, {
     headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
   });

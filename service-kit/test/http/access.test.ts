@@ -10,7 +10,9 @@ import { buildTestServer } from './fixture.ts';
 
 const credentials = [
   createCredential('shop', 'client', 'key-of-the-shop-1'),
+  createCredential('shop', 'client', 'key-of-the-shop-2'),
   createCredential('portal', 'client', 'key-of-the-portal'),
+  createCredential('portal', 'client', 'key-of-the-reader', { isReadOnly: true }),
   createCredential('admin', 'admin', 'key-of-the-admin-1'),
 ];
 
@@ -22,6 +24,14 @@ async function build(options: Partial<ServerOptions> = {}) {
   route('/more', ['client', 'admin']);
   route('/public', 'anyone');
   route('/undeclared');
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const)
+    server.route({
+      method,
+      url: '/things',
+      config: { access: ['client', 'admin'] },
+      handler: async () => ({}),
+    });
+  server.post('/undeclared', async () => ({}));
   const ask = (url: string, key?: string) =>
     server.inject({ url, headers: key === undefined ? {} : { authorization: `Bearer ${key}` } });
   return { server, ask };
@@ -40,6 +50,38 @@ test('given a missing, unknown or insufficient key, WWW-Authenticate says so as 
   expect((await ask('/things', 'an-unknown-key')).headers['www-authenticate']).toBe(
     'Bearer error="invalid_token"',
   );
+});
+
+describe('a read-only key', () => {
+  const askBy = async (method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url = '/things') => {
+    const { server } = await build();
+    return server.inject({ method, url, headers: { authorization: 'Bearer key-of-the-reader' } });
+  };
+
+  test.each(['GET', 'HEAD'] as const)('allows %s where a client may make it', async (method) => {
+    expect((await askBy(method)).statusCode).toBe(200);
+    expect((await askBy(method, '/undeclared')).statusCode).toBe(403);
+  });
+
+  test.each([
+    'POST',
+    'PUT',
+    'PATCH',
+    'DELETE',
+  ] as const)('does not allow %s, and the 403 says why', async (method) => {
+    const refused = await askBy(method);
+    expect(refused.statusCode).toBe(403);
+    expect(refused.headers['www-authenticate']).toBe('Bearer error="insufficient_scope"');
+    expect(refused.json()).toMatchObject({
+      detail: 'The key is read-only: it allows GET and HEAD requests alone.',
+    });
+  });
+
+  test('given a request that no client may make, gets the 403 of a client', async () => {
+    expect((await askBy('POST', '/undeclared')).json()).toMatchObject({
+      detail: 'The key does not allow this request.',
+    });
+  });
 });
 
 test('a part of a key is not a key', () => {
@@ -180,13 +222,6 @@ describe('the settings', () => {
 
   test.each(all)('given the other keys, %s is required', (name) => {
     expect(() => read({ ...keys, [name]: '', ALLOW_ANONYMOUS: 'true' })).toThrow(name);
-  });
-
-  test('a name may have several keys', () => {
-    expect(read(keys).API_KEYS).toEqual([
-      { name: 'shop', key: '0123456789abcdef' },
-      { name: 'shop', key: 'fedcba9876543210' },
-    ]);
   });
 
   test.each([
