@@ -66,7 +66,7 @@ export const clientSettings = () => ({
   RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 })
     .default(0)
     .describe(
-      'The limit of requests per minute with one key. Further requests are answered with 429. 0: no limit.',
+      'The limit of requests per minute of one client: with all keys of its name, or from its address if there are no keys. Each replica counts for itself. Further requests are answered with 429. 0: no limit.',
     ),
 });
 

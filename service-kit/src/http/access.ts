@@ -11,7 +11,7 @@ export interface AccessOptions extends RateLimitOptions {
 }
 
 export interface RateLimitOptions {
-  /** For each key, or each address if there are no keys; 0: no limit. */
+  /** For each client: all keys of one name, or an address if there are no keys. 0: no limit. */
   rateLimitPerMinute?: number;
 }
 
@@ -36,9 +36,11 @@ export function registerAccess(server: Server, { credentials }: AccessOptions): 
   });
 }
 
+const windowSeconds = 60;
+
 /**
  * Limits the public API alone, so that it delays neither the services among themselves nor the admin. Called after the admission,
- * so that what is refused for the load of others is not counted.
+ * so that what is refused for the load of others is not counted. The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
  */
 export async function registerRateLimit(
   server: Server,
@@ -48,15 +50,18 @@ export async function registerRateLimit(
   await server.register(rateLimit, {
     global: false,
     max,
-    timeWindow: '1 minute',
-    keyGenerator: ({ credential, ip }) => credential?.digest.toString('base64') ?? ip,
+    timeWindow: windowSeconds * 1000,
+    keyGenerator: ({ credential, ip }) => credential?.name ?? ip,
   });
   const takeToken = server.createRateLimit();
-  server.addHook('onRequest', async (request) => {
+  server.addHook('onRequest', async (request, reply) => {
     const access = accessTo(request);
     if (access === 'anyone' || !access.includes('client') || request.credential?.role === 'admin') return;
     const limit = await takeToken(request);
-    if (limit.isAllowed || !limit.isExceeded) return;
+    if (limit.isAllowed) return;
+    reply.header('ratelimit-policy', `"default";q=${max};w=${windowSeconds}`);
+    reply.header('ratelimit', `"default";r=${limit.remaining};t=${limit.ttlInSeconds}`);
+    if (!limit.isExceeded) return;
     throw new Problem(429, 'too-many-requests', `More than ${max} requests in a minute. Retry later.`, {
       headers: { 'retry-after': String(limit.ttlInSeconds) },
     });

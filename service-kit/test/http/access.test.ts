@@ -99,10 +99,10 @@ describe('the limit of requests in a minute', () => {
     return statuses;
   };
 
-  test('is counted for each key, over all routes of the public API, and ends with the minute', async () => {
+  test('is counted for all keys of a name, over all routes of the public API, and ends with the minute', async () => {
     const { ask } = await build({ rateLimitPerMinute: 3 });
     expect(await times(2, () => ask('/things', 'key-of-the-shop-1'))).toEqual([200, 200]);
-    expect(await times(2, () => ask('/more', 'key-of-the-shop-1'))).toEqual([200, 429]);
+    expect(await times(2, () => ask('/more', 'key-of-the-shop-2'))).toEqual([200, 429]);
     expect(await times(3, () => ask('/things', 'key-of-the-portal'))).toEqual([200, 200, 200]);
 
     vi.advanceTimersByTime(40_000);
@@ -118,6 +118,42 @@ describe('the limit of requests in a minute', () => {
     const { ask } = await build({ rateLimitPerMinute: 1 });
     expect(await times(3, () => ask('/things', 'key-of-the-admin-1'))).toEqual([200, 200, 200]);
     expect(await times(3, () => ask('/public'))).toEqual([200, 200, 200]);
+  });
+
+  test('is in the headers of each response that it applies to, a refusal as well', async () => {
+    const { ask, server } = await build({ rateLimitPerMinute: 3 });
+    const headersOf = async (asking: ReturnType<typeof ask>) => {
+      const { statusCode, headers } = await asking;
+      return [statusCode, headers['ratelimit-policy'], headers.ratelimit, headers['retry-after']];
+    };
+    server.get('/failing', { config: { access: ['client'] } }, async () =>
+      Promise.reject(new Error('fails')),
+    );
+    const policy = '"default";q=3;w=60';
+    const askAsShop = (url: string) => headersOf(ask(url, 'key-of-the-shop-1'));
+    expect(await askAsShop('/things')).toEqual([200, policy, '"default";r=2;t=60', undefined]);
+    vi.advanceTimersByTime(20_500);
+    expect(await askAsShop('/failing')).toEqual([500, policy, '"default";r=1;t=40', undefined]);
+    expect(await askAsShop('/things')).toEqual([200, policy, '"default";r=0;t=40', undefined]);
+    expect(await askAsShop('/things')).toEqual([429, policy, '"default";r=0;t=40', '40']);
+  });
+
+  test('is in no header of a request that it does not apply to', async () => {
+    const limited = await build({ rateLimitPerMinute: 3 });
+    const unlimited = await build();
+    const responses = await Promise.all([
+      limited.ask('/things', 'key-of-the-admin-1'),
+      limited.ask('/public'),
+      limited.ask('/nope'),
+      limited.ask('/health'),
+      limited.ask('/undeclared', 'key-of-the-shop-1'),
+      limited.ask('/things', 'an-unknown-key-0001'),
+      unlimited.ask('/things', 'key-of-the-shop-1'),
+    ]);
+    for (const { headers } of responses) {
+      expect(headers).not.toHaveProperty('ratelimit');
+      expect(headers).not.toHaveProperty('ratelimit-policy');
+    }
   });
 
   test('without keys, is counted for each address', async () => {
