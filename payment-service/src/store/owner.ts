@@ -3,3 +3,19 @@ export type OwnerOf = (client: string | null) => string;
 
 export const ownersWhere = (clientsIsolated: boolean): OwnerOf =>
   clientsIsolated ? (client) => client ?? '' : () => '';
+
+/** Which payments are a customer's: those with its id, and where clients are isolated of its client alone. */
+export interface CustomersPayments {
+  customer_id: string;
+  of_any_client: boolean;
+  /** null: of payments whose client is not known. */
+  client: string | null;
+}
+
+export const paymentsWhere =
+  (clientsIsolated: boolean) =>
+  ({ customer_id, client }: Omit<CustomersPayments, 'of_any_client'>): CustomersPayments => ({
+    customer_id,
+    of_any_client: !clientsIsolated,
+    client,
+  });

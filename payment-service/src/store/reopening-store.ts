@@ -64,6 +64,8 @@ export function createReopeningStore(
     claim: (...args) => withStore((store) => store.claim(...args)),
     deleteKeys: (...args) => withStore((store) => store.deleteKeys(...args)),
     redact: (...args) => withStore((store) => store.redact(...args)),
+    eraseNext: (...args) => withStore((store) => store.eraseNext(...args)),
+    listIds: (...args) => withStore((store) => store.listIds(...args)),
     takeOfDay: (...args) => withStore((store) => store.takeOfDay(...args)),
     takeOfRecipient: (...args) => withStore((store) => store.takeOfRecipient(...args)),
     deleteCounts: (...args) => withStore((store) => store.deleteCounts(...args)),

@@ -1,5 +1,6 @@
 import { isDefect } from 'service-kit/telemetry/outage.ts';
 import type { Payment } from '../domain/payment.ts';
+import type { ErasedStep } from './erasure.ts';
 import type { EventStore } from './events.ts';
 import type { SuppressionStore } from './suppressions.ts';
 
@@ -55,7 +56,7 @@ export interface IdempotencyRecord {
   /** A hash of the request, so that a key which comes with another request is refused. */
   fingerprint: string;
   payment_id: string;
-  /** null until the first response is known. */
+  /** null until the first response is known, and once it is erased. */
   answer: StoredAnswer | null;
 }
 
@@ -145,7 +146,10 @@ export interface Store extends SuppressionStore, EventStore {
    * @throws LeaseLost if it has changed since `before` was read, or is leased
    */
   amend(payment: Payment, before: Payment): Promise<void>;
-  /** Stores the answer for the payment's key unless one is stored, and returns the stored one. */
+  /**
+   * Stores the answer for the payment's key unless one is stored, and returns the stored one. An erased one stays erased: what is
+   * returned is the given one with the status of the first.
+   */
   storeAnswer(paymentId: string, answer: StoredAnswer): Promise<StoredAnswer>;
   findKey(key: string): Promise<IdempotencyRecord | undefined>;
   /** @throws UnreadablePayment */
@@ -195,6 +199,15 @@ export interface Store extends SuppressionStore, EventStore {
    * copies that the database still has on disk are overwritten within a minute or two, as far as the database allows.
    */
   redact(before: number, limit: number): Promise<number>;
+  /**
+   * A step of the erasure of a customer: looks at up to `limit` of its payments, in the order of their ids from `after` on. Those
+   * that have ended, and are leased to no worker, lose text, phones and metadata; their events are deleted, and their stored
+   * answers lose the body, so that none is stored again. What is still to be delivered, and that a payment was cancelled, loses
+   * its metadata alone. After the last step no copy is left on disk either, as far as the database allows.
+   */
+  eraseNext(customer: Customer, after: string | undefined, limit: number): Promise<ErasedStep>;
+  /** The ids of up to `limit` payments of the customer, newest first, from `before` on. */
+  listIds(customer: Customer, before: string | undefined, limit: number): Promise<string[]>;
   /** Takes SMS of a day, and returns how many; 0 if fewer are left than needed. Those that were taken are never given back. */
   takeOfDay(take: DayTake): Promise<number>;
   /** Counts SMS to a recipient. False, and none is counted, if they would be more than the cap in this hour. */

@@ -93,6 +93,18 @@ export function createMemoryEvents(recording: EventRecording) {
       return oldest.length - kept.length;
     },
 
+    /** Deletes those of these payments, or erases their metadata; returns how many it has deleted. */
+    erase(ids: string[]): number {
+      const given = events.filter(({ event }) => ids.includes(event.payment_id));
+      const isKept = ({ status, event }: StoredEvent) =>
+        status === 'pending' || event.type === 'payment.notification.cancelled';
+      for (const { event } of given.filter(isKept))
+        event.data = JSON.stringify({ ...JSON.parse(event.data), metadata: {} });
+      const deleted = given.filter((stored) => !isKept(stored));
+      for (const stored of deleted) events.splice(events.indexOf(stored), 1);
+      return deleted.length;
+    },
+
     claim(limit: number, leaseMs: number) {
       const isFirst = (stored: StoredEvent) =>
         pending().find(({ event }) => event.payment_id === stored.event.payment_id) === stored;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/store/store.ts';
+import { describeErasure } from './erasure-contract.ts';
 import { describeEvents } from './event-contract.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { describeStore, everything, paymentNumber, running } from './store-contract.ts';
@@ -7,6 +8,7 @@ import { describeSuppressions } from './suppression-contract.ts';
 
 describeStore('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeSuppressions('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
+describeErasure('Memory', createMemoryStore);
 describeEvents('Memory', (leaseMs, events) => createMemoryStore({ leaseMs, events }));
 
 test('changes to an argument after the call, or to a result, change nothing in the store', async () => {

@@ -4,7 +4,7 @@ import { isOpen, type Payment } from '../../src/domain/payment.ts';
 import { dueAt } from '../../src/domain/retry-policy.ts';
 import { learnedOptOut, type Suppression, suppressNew } from '../../src/domain/suppression.ts';
 import type { EventRecording } from '../../src/store/events.ts';
-import { ownersWhere } from '../../src/store/owner.ts';
+import { ownersWhere, paymentsWhere } from '../../src/store/owner.ts';
 import {
   type Claimed,
   type Customer,
@@ -13,6 +13,7 @@ import {
   type PaymentQuery,
   RecipientSuppressed,
   type Store,
+  type StoredAnswer,
   StoreUnavailable,
 } from '../../src/store/store.ts';
 import { pageOf } from '../../src/store/suppressions.ts';
@@ -33,6 +34,8 @@ interface StoredPayment {
 
 interface StoredKey {
   record: IdempotencyRecord;
+  /** The status of the first answer, if its body is erased. */
+  erased?: number;
   created: number;
 }
 
@@ -57,6 +60,7 @@ export function createMemoryStore({
 }: MemoryStoreOptions): MemoryStore {
   const events = createMemoryEvents(recording);
   const ownerOf = ownersWhere(clientsIsolated);
+  const paymentsOf = paymentsWhere(clientsIsolated);
   const ofCustomer = ({ client, customer_id }: Customer) => `${ownerOf(client)}\n${customer_id}`;
   const payments = new Map<string, StoredPayment>();
   const keys = new Map<string, StoredKey>();
@@ -130,8 +134,41 @@ export function createMemoryStore({
     stored.due = dueAt(payment, leaseMs);
   }
 
-  const findRecord = (paymentId: string) =>
-    [...keys.values()].find(({ record }) => record.payment_id === paymentId)?.record;
+  const findKey = (paymentId: string) =>
+    [...keys.values()].find(({ record }) => record.payment_id === paymentId);
+
+  function storeAnswer(paymentId: string, answer: StoredAnswer): StoredAnswer {
+    const key = findKey(paymentId);
+    if (key?.erased !== undefined) return { ...answer, status: key.erased };
+    if (key) key.record.answer ??= answer;
+    return key?.record.answer ?? answer;
+  }
+
+  function isOf(customer: Customer): (payment: Payment) => boolean {
+    const { customer_id, client, of_any_client } = paymentsOf(customer);
+    return (payment) => payment.customer_id === customer_id && (of_any_client || payment.client === client);
+  }
+
+  /** Returns whether there was anything to erase. */
+  function erase({ payment_id }: Payment): boolean {
+    const stored = payments.get(payment_id) as StoredPayment;
+    const { message, phone, metadata, fence } = stored.payment;
+    if (message === null && phone === null && metadata === null) return false;
+    const attempts = stored.payment.attempts.map((attempt) => ({ ...attempt, phone_last4: null }));
+    const nothing = { message: null, phone: null, metadata: null };
+    stored.payment = { ...stored.payment, ...nothing, attempts, fence: fence + 1 };
+    return true;
+  }
+
+  /** Returns whether there was one. */
+  function eraseAnswer(paymentId: string): boolean {
+    const key = findKey(paymentId);
+    if (!key) return false;
+    const { answer } = key.record;
+    key.erased ??= answer?.status ?? 201;
+    key.record.answer = null;
+    return answer !== null;
+  }
 
   function learn(payment: Payment, before: Payment | undefined): void {
     const optOut = learnedOptOut(payment, before);
@@ -163,8 +200,7 @@ export function createMemoryStore({
     update: write((payment, answer, before) => {
       if (askedProvider(payment) && isSuppressed(payment)) throw new RecipientSuppressed(payment);
       put(findCurrent(payment), payment);
-      const record = findRecord(payment.payment_id);
-      if (record && answer) record.answer ??= answer;
+      if (answer) storeAnswer(payment.payment_id, answer);
       learn(payment, before);
       events.record(payment, before);
     }),
@@ -179,12 +215,7 @@ export function createMemoryStore({
       events.record(payment, before);
     }),
 
-    storeAnswer: write((paymentId, answer) => {
-      const record = findRecord(paymentId);
-      if (!record) return answer;
-      record.answer ??= answer;
-      return record.answer;
-    }),
+    storeAnswer: write(storeAnswer),
 
     findKey: read((key) => keys.get(key)?.record),
     find: read((paymentId) => payments.get(paymentId)?.payment),
@@ -299,6 +330,33 @@ export function createMemoryStore({
       }
       return old.length;
     }),
+
+    eraseNext: write((customer, after, limit) => {
+      const found = newestFirst()
+        .filter(isOf(customer))
+        .filter(({ payment_id }) => after === undefined || payment_id > after)
+        .toReversed()
+        .slice(0, limit);
+      const open = found.filter(isOpen);
+      const ended = found.filter((each) => !isOpen(each) && payments.get(each.payment_id)?.due === null);
+      const suppressed = found.some(isSuppressed);
+      const erased = ended.filter(erase).length;
+      const ids = ended.map(({ payment_id }) => payment_id);
+      return {
+        last: found.length === limit ? (found.at(-1)?.payment_id ?? null) : null,
+        open: open.map(({ payment_id }) => payment_id),
+        leased: found.length - open.length - ended.length,
+        ...{ erased, suppressed, answers: ids.filter(eraseAnswer).length, events: events.erase(ids) },
+      };
+    }),
+
+    listIds: read((customer, before, limit) =>
+      newestFirst()
+        .filter(isOf(customer))
+        .map(({ payment_id }) => payment_id)
+        .filter((id) => before === undefined || id < before)
+        .slice(0, limit),
+    ),
 
     takeOfDay: write(({ day, cap, block, needed }) => {
       const taken = days.get(day) ?? 0;

@@ -19,9 +19,10 @@ export const keyStatements = (query: Query) => ({
     const [stored] = await query<StoredAnswer>(
       'store_answer',
       `UPDATE idempotency_keys
-       SET answer_status = coalesce(answer_status, $2), answer_body = coalesce(answer_body, $3)
+       SET answer_status = coalesce(answer_status, $2),
+         answer_body = CASE WHEN answer_status IS NULL THEN $3 ELSE answer_body END -- one without a body is erased
        WHERE payment_id = $1
-       RETURNING answer_status AS status, answer_body AS body`,
+       RETURNING answer_status AS status, coalesce(answer_body, $3) AS body`,
       [paymentId, status, body],
     );
     return stored;

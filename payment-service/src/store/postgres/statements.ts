@@ -6,6 +6,7 @@ import type { PaymentQuery } from '../store.ts';
 import type { HeldRow } from '../stored-payments.ts';
 import { allowanceStatements } from './allowance-statements.ts';
 import { customerStatements } from './customer-statements.ts';
+import { erasureStatements } from './erasure-statements.ts';
 import { eventStatements } from './event-statements.ts';
 import { keyStatements } from './key-statements.ts';
 import type { Query } from './query.ts';
@@ -47,6 +48,7 @@ export function prepareStatements(database: Database, ownerOf: OwnerOf) {
     ...suppressionStatements(query),
     ...eventStatements(query),
     ...webhookStatements(query),
+    ...erasureStatements(query),
     find: (ids: string[]) =>
       query<PaymentRow>('find', `${selectPayments()} WHERE payment_id = ANY ($1)`, [ids]),
 

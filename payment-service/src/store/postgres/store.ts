@@ -9,7 +9,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { suppressedReason } from '../../domain/suppression.ts';
 import type { EventRecording } from '../events.ts';
-import { ownersWhere } from '../owner.ts';
+import { ownersWhere, paymentsWhere } from '../owner.ts';
 import {
   CommitUnknown,
   type IdempotencyRecord,
@@ -67,6 +67,7 @@ export async function openPostgresStore({
   const replica = { id: randomUUID(), name: replicaName, leaseMs };
   const database = await openDatabase(url, { schema, replica, log });
   const ownerOf = ownersWhere(clientsIsolated);
+  const paymentsOf = paymentsWhere(clientsIsolated);
   const statements = prepareStatements(database, ownerOf);
   const writes = prepareWrites(database, events, ownerOf);
   try {
@@ -215,6 +216,9 @@ export async function openPostgresStore({
 
     deleteKeys: (before, limit) => write(() => statements.deleteKeys(new Date(before), limit)),
     redact: (before, limit) => write(() => statements.redact(new Date(before), limit)),
+    eraseNext: (customer, after, limit) =>
+      write(() => statements.eraseNext(paymentsOf(customer), after, limit)),
+    listIds: (customer, before, limit) => read(() => statements.listIds(paymentsOf(customer), before, limit)),
 
     takeOfDay: (take) => write(() => statements.takeOfDay(take)),
     takeOfRecipient: (take) => write(() => statements.takeOfRecipient(take)),

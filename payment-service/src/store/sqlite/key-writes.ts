@@ -21,7 +21,8 @@ export function prepareKeyWrites(db: DatabaseSync) {
     WHERE payment_id = :payment_id AND answer_status IS NULL`);
   const storeFirstAnswer = db.prepare(`
     UPDATE idempotency_keys
-    SET answer_status = coalesce(answer_status, :status), answer_body = coalesce(answer_body, :body)
+    SET answer_status = coalesce(answer_status, :status),
+      answer_body = iif(answer_status IS NULL, :body, answer_body) -- one without a body is erased
     WHERE payment_id = :payment_id
     RETURNING *`);
   const deleteOld = db.prepare(`
@@ -42,7 +43,7 @@ export function prepareKeyWrites(db: DatabaseSync) {
     /** Stores the answer unless one is stored; returns the stored one. */
     storeAnswer(payment_id: string, { status, body }: StoredAnswer): StoredAnswer {
       const row = storeFirstAnswer.get({ payment_id, status, body }) as KeyRow | undefined;
-      return (row && recordOf(row).answer) ?? { status, body };
+      return { status: row?.answer_status ?? status, body: row?.answer_body ?? body };
     },
 
     deleteOld: (before: number, limit: number): number => Number(deleteOld.run({ before, limit }).changes),

@@ -2,6 +2,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { notificationStatusSchema } from '../../domain/payment.ts';
 import type { Backlog, PaymentQuery } from '../store.ts';
 import { countsOf, type HeldRow, type StoredPayments, sortRows } from '../stored-payments.ts';
+import { prepareErasureReads } from './erasure.ts';
 import { prepareEventReads } from './event-statements.ts';
 import { prepareKeyLookup } from './key-writes.ts';
 import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
@@ -51,6 +52,7 @@ export function prepareReads(db: DatabaseSync) {
     findPhone: preparePhone(db),
     ...prepareSuppressionReads(db),
     ...prepareEventReads(db),
+    ...prepareErasureReads(db),
   };
 }
 

@@ -2,7 +2,7 @@ import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { learnedOptOut } from '../../domain/suppression.ts';
 import { type EventRecording, longestWebhookWaitMs } from '../events.ts';
-import { ownersWhere } from '../owner.ts';
+import { ownersWhere, paymentsWhere } from '../owner.ts';
 import {
   type Customer,
   type FaultObserver,
@@ -50,6 +50,7 @@ export async function openSqliteStore({
 }: SqliteStoreOptions): Promise<Store> {
   const rowsOfEvents = eventRows(recording);
   const ownerOf = ownersWhere(clientsIsolated);
+  const paymentsOf = paymentsWhere(clientsIsolated);
   const reported = reportTo(onUnreadable);
   const writer = await startSqliteWriter(
     { path, now: Date.now(), events: recording, clientsIsolated },
@@ -62,6 +63,11 @@ export async function openSqliteStore({
   /** The write-ahead log may still contain redacted texts: it is overwritten only in time, and a crash leaves it behind. */
   let logHasTexts = true;
   let logEmptiedAt = Number.NEGATIVE_INFINITY;
+
+  async function emptyLog(): Promise<void> {
+    logEmptiedAt = performance.now();
+    logHasTexts = !(await writer.emptyLog());
+  }
 
   return {
     insert(payment, record) {
@@ -142,12 +148,18 @@ export async function openSqliteStore({
     async redact(before, limit) {
       const redacted = await writer.write('redact', before, limit);
       if (redacted > 0) logHasTexts = true;
-      if (logHasTexts && redacted < limit && performance.now() - logEmptiedAt >= emptyLogEveryMs) {
-        logEmptiedAt = performance.now();
-        logHasTexts = !(await writer.emptyLog());
-      }
+      if (logHasTexts && redacted < limit && performance.now() - logEmptiedAt >= emptyLogEveryMs)
+        await emptyLog();
       return redacted;
     },
+
+    async eraseNext(customer, after, limit) {
+      const step = await writer.write('eraseNext', paymentsOf(customer), after ?? '', limit);
+      // At once, because its request is rare, and without PAYMENT_RETENTION_MS nothing else empties it.
+      if (step.last === null) await emptyLog();
+      return step;
+    },
+    listIds: (customer, before, limit) => read(() => reader.listIds(paymentsOf(customer), before, limit)),
 
     takeOfDay: (take) => writer.write('takeOfDay', take),
     takeOfRecipient: (take) => writer.write('takeOfRecipient', take),

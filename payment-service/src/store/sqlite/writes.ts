@@ -5,6 +5,7 @@ import { type OwnerOf, ownersWhere } from '../owner.ts';
 import type { Customer, StoredAnswer } from '../store.ts';
 import { prepareAllowanceWrites } from './allowance-writes.ts';
 import { prepareClaims } from './claims.ts';
+import { prepareErasureWrites } from './erasure.ts';
 import type { EventRows } from './event-rows.ts';
 import { prepareEventWrites, prepareRecordEvents } from './event-statements.ts';
 import { prepareKeyWrites } from './key-writes.ts';
@@ -100,6 +101,7 @@ export function prepareWrites(
     ...suppressions,
     ...prepareEventWrites(db),
     ...prepareSettlements(db),
+    ...prepareErasureWrites(db),
 
     /** Returns whether the customer had no phone before. */
     putPhone: ({ client, customer_id }: Customer, phone: string): boolean => {

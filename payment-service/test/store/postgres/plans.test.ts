@@ -88,7 +88,7 @@ test.each([
       'replay_dead_webhooks: Index Scan on events without a condition',
       'delete_events: Index Scan on events without a condition',
     ]);
-    expect(prepared.size).toBeGreaterThanOrEqual(56);
+    expect(prepared.size).toBeGreaterThanOrEqual(58);
 
     await flushCounters(prepared);
     const read = await rowsRead(client, tables);
@@ -200,6 +200,8 @@ async function useEverything(store: Store, number: number): Promise<void> {
   await store.deleteSuppression(suppression_id);
   await store.deleteKeys(Date.now() - 60_000, 10);
   await store.redact(Date.now() - 60_000, 10);
+  await store.listIds(customer('customer-1'), undefined, 10);
+  await store.eraseNext(customer('customer-1'), undefined, 10);
   await store.takeOfDay({ day: `2026-03-0${number + 1}`, cap: 1000, block: 10, needed: 1 });
   await store.takeOfRecipient({ hour: '2026-03-01T12', phone: `+57300000000${number}`, cap: 9, segments: 1 });
   await store.deleteCounts({ day: '2026-01-01', hour: '2026-01-01T12' }, 10);

@@ -13,6 +13,7 @@ import type { EventRecording } from '../../../src/store/events.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { customer } from '../customer.ts';
+import { describeErasure, type ErasureStoreOptions } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
@@ -37,14 +38,17 @@ beforeAll(async () => {
     ALTER DATABASE ${new URL(url).pathname.slice(1)} SET search_path = public, fake, pg_catalog`);
 });
 afterAll(() => shared.client.end());
-async function openEmpty(leaseMs: number, events: EventRecording = 'off'): Promise<Store> {
-  const store = await openPostgresStore({ url: shared.url, leaseMs, events, log });
+const openEmpty = (leaseMs: number, events: EventRecording = 'off') => openEmptied({ leaseMs, events });
+
+async function openEmptied(options: ErasureStoreOptions): Promise<Store> {
+  const store = await openPostgresStore({ url: shared.url, log, ...options });
   await shared.client.query(
     'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours, events',
   );
   return store;
 }
 
+describeErasure('PostgreSQL', openEmptied);
 describeSuppressions('PostgreSQL', openEmpty);
 async function setClock(now: number | undefined): Promise<void> {
   await shared.client.query('DELETE FROM fake.clock');

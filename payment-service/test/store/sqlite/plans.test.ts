@@ -134,6 +134,19 @@ test('dead letters since a time are found by their age, without a sort', () => {
   expect(steps).not.toMatch(/SCAN|TEMP B-TREE/);
 });
 
+test('an erasure finds payments by their customer, and what belongs to them by their payment', () => {
+  const next = stepsTo(prepareWrites, /payment_id > :after/);
+  const search = '(notification_status=? AND customer_id=? AND payment_id>?)';
+  expect(next?.split(`USING INDEX payments_by_status_and_customer ${search}`)).toHaveLength(7);
+  expect(next).not.toMatch(/SCAN|TEMP B-TREE/);
+  const plans = plansOf(prepareWrites, /json_each\(:ids\)/).map((plan) => plan.join());
+  expect(plans).toHaveLength(7);
+  for (const steps of plans) {
+    expect(steps).toMatch(/SEARCH \w+ USING .*payment_id=\?|SEARCH suppressions USING/);
+    expect(steps).not.toMatch(/SCAN (?!json_each|CONSTANT)|TEMP B-TREE/);
+  }
+});
+
 test('the feed is read from its place on', () => {
   expect(plansOf(prepareReads, /FROM events WHERE number > /)).toEqual([
     ['SEARCH events USING INTEGER PRIMARY KEY (rowid>?)'],

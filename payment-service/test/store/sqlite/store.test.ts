@@ -14,6 +14,7 @@ import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { customer } from '../customer.ts';
+import { describeErasure } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
@@ -25,6 +26,7 @@ const newPath = () => join(directory, `${randomUUID()}.db`);
 
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeErasure('SQLite', (options) => openSqliteStore({ path: newPath(), ...options }));
 describeEvents('SQLite', (leaseMs, events) => openSqliteStore({ path: newPath(), leaseMs, events }));
 
 describe('durability of the SQLite store', () => {

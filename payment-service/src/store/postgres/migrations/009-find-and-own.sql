@@ -31,3 +31,6 @@ CREATE INDEX payments_by_client ON payments (client, notification_status, paymen
 ALTER TABLE customers ADD COLUMN client text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE customers DROP CONSTRAINT customers_pkey;
 ALTER TABLE customers ADD PRIMARY KEY (customer_id, client);
+
+-- For the erasure of a customer, which deletes events.
+CREATE INDEX events_not_pending ON events (payment_id) WHERE delivery_status IS DISTINCT FROM 'pending';

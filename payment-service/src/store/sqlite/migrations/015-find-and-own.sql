@@ -21,3 +21,6 @@ CREATE TABLE owned_customers (
 INSERT INTO owned_customers (client, customer_id, phone) SELECT '', customer_id, phone FROM customers;
 DROP TABLE customers;
 ALTER TABLE owned_customers RENAME TO customers;
+
+-- For the erasure of a customer, which deletes events.
+CREATE INDEX events_not_pending ON events (payment_id) WHERE delivery_status IS NOT 'pending';
