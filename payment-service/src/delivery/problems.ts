@@ -28,6 +28,14 @@ export const paymentProblems = {
       'Repeat the request after the seconds in `Retry-After`, a payment with the same `Idempotency-Key`.',
     headers: { 'retry-after': '1' },
   },
+  'erasure-interrupted': {
+    status: 503,
+    detail:
+      'The store became unavailable during the erasure, of which a part may be done. Repeat the request to go on.',
+    meaning: 'The store became unavailable during the erasure, of which a part may be done.',
+    remedy: 'Repeat the request after the seconds in `Retry-After`: it goes on where the first one ended.',
+    headers: { 'retry-after': '1' },
+  },
   'payment-unreadable': {
     status: 500,
     detail:
@@ -50,7 +58,8 @@ export const paymentProblems = {
   'message-redacted': {
     status: 409,
     detail: 'The text was redacted: there is nothing to send.',
-    meaning: 'The text of the SMS was redacted after its time, so that there is nothing to send.',
+    meaning:
+      'The text of the SMS was redacted after its time, or with its customer, so that there is nothing to send.',
     remedy: 'Do not repeat the request: this notification can no longer be sent.',
   },
   'recipient-rejected': {

@@ -38,7 +38,8 @@ export const attemptSchema = z.object({
       'Whether the provider service sends for real: `sandbox` sent nothing. null if it has not answered, as for an attempt that was not made, or of an earlier release',
   }),
   phone_last4: z.string().nullable().default(null).meta({
-    description: 'The last four digits of the phone; null if none was known, or once it is redacted',
+    description:
+      'The last four digits of the phone; null if none was known, or once it is redacted or erased',
     example: '4567',
   }),
   deliveries: z.array(deliverySchema).default([]).meta({
@@ -63,14 +64,21 @@ export const paymentSchema = z.object({
       'The name of the key that the payment was made with; null without keys, and for a payment of an earlier release',
     example: 'portal',
   }),
-  reference: z.string().nullable().default(null).meta({ ...referenceSchema.meta() }),
+  reference: z
+    .string()
+    .nullable()
+    .default(null)
+    .meta({ ...referenceSchema.meta() }),
   metadata: z
     .record(z.string(), z.string())
     .nullable()
     .default(null)
     .meta({ ...metadataSchema.meta() }),
   phone: phoneSchema.nullable(),
-  message: z.string().nullable().meta({ description: 'null once PAYMENT_RETENTION_MS has passed' }),
+  message: z
+    .string()
+    .nullable()
+    .meta({ description: 'null once PAYMENT_RETENTION_MS has passed, or its customer is erased' }),
   encoding: z.enum(['GSM-7', 'UCS-2']).meta({ description: 'The encoding of the SMS' }),
   segments: z.number().int().meta({ description: 'The number of SMS that the text takes' }),
   notification_service: providerSchema

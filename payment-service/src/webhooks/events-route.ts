@@ -59,7 +59,7 @@ export function registerEvents(server: Server, { store, recording, retentionMs }
         operationId: 'listEvents',
         summary: 'Follow what becomes of payments, oldest first',
         description:
-          'Each event is returned once if each `cursor` is passed on, whatever happens meanwhile. Events are kept for EVENTS_RETENTION_MS.',
+          'Each event is returned once if each `cursor` is passed on, whatever happens meanwhile. Events are kept for EVENTS_RETENTION_MS, or until their customer is erased.',
         querystring: querySchema,
         response: {
           200: pageSchema,

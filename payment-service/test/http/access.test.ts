@@ -111,6 +111,8 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
       'PUT /customers/:customer_id': ['client', 'admin'],
       'GET /customers/:customer_id': ['reader', 'client', 'admin'],
       'DELETE /customers/:customer_id': ['client', 'admin'],
+      'POST /customers/:customer_id/erasure': ['admin'],
+      'GET /customers/:customer_id/data': ['admin'],
       'POST /suppressions': ['admin'],
       'POST /suppressions/search': ['admin'],
       'GET /suppressions': ['admin'],

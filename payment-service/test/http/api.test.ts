@@ -226,6 +226,7 @@ test('GET /openapi.json documents every route with its status codes', async () =
     'GET /suppressions/{suppression_id}': '200,404,503',
     'DELETE /suppressions/{suppression_id}': '204,404,503',
     'POST /opt-outs': '204,400,503',
+    'GET /customers/{customer_id}/data': '200,400,500,503',
     'GET /events': '200,400,409,410,503',
     'GET /webhook-deliveries': '200,400,409,503',
     'POST /webhook-deliveries/replay': '202,400,409,503',
@@ -239,6 +240,7 @@ test('GET /openapi.json documents every route with its status codes', async () =
     'POST /payments/{payment_id}/notification/retry': '200,400,404,409,500,503',
     'GET /payments': '200,400,503',
     'GET /payments/{payment_id}': '200,404,500,503',
+    'POST /customers/{customer_id}/erasure': '200,400,503',
     'POST /force-recovery': '200,503',
     'POST /reset-circuit': '200,503',
   });
