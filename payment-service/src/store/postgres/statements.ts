@@ -54,7 +54,7 @@ export function prepareStatements(database: Database, ownerOf: OwnerOf) {
     page({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
       const conditions: [condition: string, value: unknown][] = [
         ['customer_id =', customer_id],
-        ['notification_status =', notification_status],
+        ['notification_status =', notification_status?.[0]],
         ['payment_id <', starting_after],
       ];
       const given = conditions.filter(([, value]) => value !== undefined);

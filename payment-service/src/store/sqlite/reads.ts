@@ -62,7 +62,7 @@ export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentR
     const selects = partsOf(query).map(({ starting_after, customer_id, notification_status }) => {
       const conditions: [condition: string, value: SQLInputValue | undefined][] = [
         ['customer_id = ?', customer_id],
-        ['notification_status = ?', notification_status],
+        ['notification_status = ?', notification_status?.[0]],
         ['payment_id < ?', starting_after],
       ];
       const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
@@ -79,6 +79,9 @@ export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentR
 
 /** A customer's payments are read status by status, since the index is by status and customer. */
 const partsOf = (query: PaymentQuery): PaymentQuery[] =>
-  query.customer_id !== undefined && query.notification_status === undefined
-    ? notificationStatusSchema.options.map((notification_status) => ({ ...query, notification_status }))
+  query.customer_id !== undefined || query.notification_status !== undefined
+    ? (query.notification_status ?? notificationStatusSchema.options).map((status) => ({
+        ...query,
+        notification_status: [status],
+      }))
     : [query];

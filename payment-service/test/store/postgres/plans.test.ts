@@ -167,7 +167,7 @@ async function useEverything(store: Store, number: number): Promise<void> {
   await store.insert(payment, recordOf(`key-${number}`, payment));
   const after = { starting_after: payment.payment_id };
   const ofCustomer = { customer_id: 'customer-1' };
-  const ofStatus = { notification_status: 'sent' as const };
+  const ofStatus = { notification_status: ['sent'] as const };
   for (const filter of [{}, ofCustomer, ofStatus, { ...ofCustomer, ...ofStatus }]) {
     await store.list({ ...everything, ...filter });
     await store.list({ ...everything, ...filter, ...after });

@@ -7,7 +7,7 @@ import type { PaymentQuery } from '../../../src/store/store.ts';
 import { everything } from '../store-contract.ts';
 
 const customer_id = '1';
-const notification_status = 'sent';
+const notification_status = ['sent'] as const;
 const starting_after = 'pmt_1';
 
 test.each<[name: string, filter: Partial<PaymentQuery>, step: string]>([
