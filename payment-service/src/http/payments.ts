@@ -66,7 +66,12 @@ export function registerPayments(server: Server, store: Store): void {
       },
     },
     async ({ query: { limit, starting_after, customer_id, notification_status } }) => {
-      const page = await store.list({ limit, starting_after, customer_id, notification_status });
+      const page = await store.list({
+        limit,
+        starting_after,
+        customer_id,
+        notification_status: notification_status && [notification_status],
+      });
       if (!page) {
         throw invalidRequest([{ path: 'starting_after', message: 'must be the id of a payment' }]);
       }

@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { describeEvents } from './event-contract.ts';
+import { describeFinding } from './find-contract.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { describeStore, everything, paymentNumber, running } from './store-contract.ts';
 import { describeSuppressions } from './suppression-contract.ts';
 
 describeStore('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeSuppressions('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
+describeFinding('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeEvents('Memory', (leaseMs, events) => createMemoryStore({ leaseMs, events }));
 
 test('changes to an argument after the call, or to a result, change nothing in the store', async () => {

@@ -14,6 +14,7 @@ import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { customer } from '../customer.ts';
 import { describeEvents } from '../event-contract.ts';
+import { describeFinding } from '../find-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -46,6 +47,7 @@ async function openEmpty(leaseMs: number, events: EventRecording = 'off'): Promi
 }
 
 describeSuppressions('PostgreSQL', openEmpty);
+describeFinding('PostgreSQL', openEmpty);
 async function setClock(now: number | undefined): Promise<void> {
   await shared.client.query('DELETE FROM fake.clock');
   if (now !== undefined)

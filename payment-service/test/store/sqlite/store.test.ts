@@ -15,6 +15,7 @@ import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
 import { customer } from '../customer.ts';
 import { describeEvents } from '../event-contract.ts';
+import { describeFinding } from '../find-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -25,6 +26,7 @@ const newPath = () => join(directory, `${randomUUID()}.db`);
 
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeFinding('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeEvents('SQLite', (leaseMs, events) => openSqliteStore({ path: newPath(), leaseMs, events }));
 
 describe('durability of the SQLite store', () => {
