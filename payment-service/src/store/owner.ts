@@ -3,3 +3,7 @@ export type OwnerOf = (client: string | null) => string;
 
 export const ownersWhere = (clientsIsolated: boolean): OwnerOf =>
   clientsIsolated ? (client) => client ?? '' : () => '';
+
+/** Whose the customer of a payment is, in SQL. */
+export const ownerOfPayment = (ownerOf: OwnerOf): string =>
+  ownerOf('any') === '' ? "''" : "coalesce(client, '')";

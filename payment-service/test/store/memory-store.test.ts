@@ -3,10 +3,12 @@ import { StoreUnavailable } from '../../src/store/store.ts';
 import { describeEvents } from './event-contract.ts';
 import { describeFinding } from './find-contract.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { describeOwners } from './owner-contract.ts';
 import { describeStore, everything, paymentNumber, running } from './store-contract.ts';
 import { describeSuppressions } from './suppression-contract.ts';
 
 describeStore('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
+describeOwners('Memory', (clientsIsolated) => createMemoryStore({ leaseMs: 10_000, clientsIsolated }));
 describeSuppressions('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeFinding('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeEvents('Memory', (leaseMs, events) => createMemoryStore({ leaseMs, events }));

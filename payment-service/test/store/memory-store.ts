@@ -241,7 +241,7 @@ export function createMemoryStore({
       const owner = ownerOf(client);
       const held = [...payments.values()]
         .filter(({ payment, due }) => payment.customer_id === customer_id && Number(due) > Date.now())
-        .filter(({ payment }) => owner === '' || payment.client === owner)
+        .filter(({ payment }) => ownerOf(payment.client) === owner)
         .filter(
           ({ payment: { notification_status, reason } }) =>
             notification_status === 'held' && reason === 'phone_unknown',

@@ -15,6 +15,7 @@ import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../..
 import { customer } from '../customer.ts';
 import { describeEvents } from '../event-contract.ts';
 import { describeFinding } from '../find-contract.ts';
+import { describeOwners } from '../owner-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -38,8 +39,12 @@ beforeAll(async () => {
     ALTER DATABASE ${new URL(url).pathname.slice(1)} SET search_path = public, fake, pg_catalog`);
 });
 afterAll(() => shared.client.end());
-async function openEmpty(leaseMs: number, events: EventRecording = 'off'): Promise<Store> {
-  const store = await openPostgresStore({ url: shared.url, leaseMs, events, log });
+async function openEmpty(
+  leaseMs: number,
+  events: EventRecording = 'off',
+  clientsIsolated = false,
+): Promise<Store> {
+  const store = await openPostgresStore({ url: shared.url, leaseMs, events, clientsIsolated, log });
   await shared.client.query(
     'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours, events',
   );
@@ -48,6 +53,7 @@ async function openEmpty(leaseMs: number, events: EventRecording = 'off'): Promi
 
 describeSuppressions('PostgreSQL', openEmpty);
 describeFinding('PostgreSQL', openEmpty);
+describeOwners('PostgreSQL', (clientsIsolated) => openEmpty(leaseMs, 'off', clientsIsolated));
 async function setClock(now: number | undefined): Promise<void> {
   await shared.client.query('DELETE FROM fake.clock');
   if (now !== undefined)

@@ -16,6 +16,7 @@ import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../..
 import { customer } from '../customer.ts';
 import { describeEvents } from '../event-contract.ts';
 import { describeFinding } from '../find-contract.ts';
+import { describeOwners } from '../owner-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -25,6 +26,7 @@ const leaseMs = 10_000;
 const newPath = () => join(directory, `${randomUUID()}.db`);
 
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeOwners('SQLite', (clientsIsolated) => openSqliteStore({ path: newPath(), leaseMs, clientsIsolated }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeFinding('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeEvents('SQLite', (leaseMs, events) => openSqliteStore({ path: newPath(), leaseMs, events }));
