@@ -162,6 +162,11 @@ test('dead letters since a time are found by their age, without a sort', () => {
 test('the feed is read from its place on', () => {
   expect(plansOf(prepareReads, /FROM events WHERE number > /)).toEqual([
     ['SEARCH events USING INTEGER PRIMARY KEY (rowid>?)'],
+    [
+      'SEARCH events USING INTEGER PRIMARY KEY (rowid>?)',
+      'CORRELATED SCALAR SUBQUERY 1',
+      'SEARCH payments USING PRIMARY KEY (payment_id=?)',
+    ],
   ]);
 });
 
