@@ -32,21 +32,15 @@ type Operation = (store: Store, deepId: string) => Promise<unknown>;
 const list =
   (filter: Partial<PaymentQuery>): Operation =>
   (store) =>
-    store.list({
-      limit: 20,
-      starting_after: undefined,
-      customer_id: undefined,
-      notification_status: undefined,
-      ...filter,
-    });
+    store.list({ limit: 20, ...filter });
 
 const filters: Record<string, Partial<PaymentQuery>> = {
   'list everything': {},
   'list a customer with a tenth of all': { customer_id: largeCustomer },
-  'list a status': { notification_status: 'failed' },
+  'list a status': { notification_status: ['failed'] },
   'list this customer and a status it has ten of': {
     customer_id: largeCustomer,
-    notification_status: 'failed',
+    notification_status: ['failed'],
   },
 };
 

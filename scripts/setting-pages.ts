@@ -6,7 +6,7 @@ const sections: [title: string, names: RegExp][] = [
   ['Addresses and ports', /^(HOST|PORT)$|_SERVICE_(PORT|URL)$|^REPLICA_NAME$/],
   [
     'Keys, hosts and limits',
-    /^(API_KEYS|ADMIN_API_KEY|SERVICE_TOKEN|ALLOW(?!ED_COUNTRIES|_MIXED)|RATE_LIMIT|MAX_CONCURRENT)/,
+    /^(API_KEYS|CLIENTS_ISOLATED|ADMIN_API_KEY|SERVICE_TOKEN|ALLOW(?!ED_COUNTRIES|_MIXED)|RATE_LIMIT|MAX_CONCURRENT)/,
   ],
   ['Log, spans and stop', /^(LOG|OTEL|STOP)_/],
   [

@@ -478,6 +478,28 @@ describe.skipIf(withoutChromium)('the live page with keys', () => {
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);
   });
+
+  test('given isolated clients, is for admins alone', async () => {
+    await using locked = await startProcesses({
+      ...settings,
+      API_KEYS: `shop:${keys.client}`,
+      ADMIN_API_KEY: keys.admin,
+      SERVICE_TOKEN: keys.service,
+      CLIENTS_ISOLATED: 'true',
+    });
+    const page = await open(locked.url('payment-service'));
+    const use = async (key: string) => {
+      await page.getByLabel('This service requires a key').fill(key);
+      await page.getByRole('button', { name: 'Use this key' }).click();
+    };
+    await use(keys.client);
+    await page.getByText('The key does not allow this page. Use an admin key.').waitFor();
+    expect(await seriousViolations(page)).toEqual([]);
+    await use(keys.admin);
+    await waitForActiveProvider(page, 'Aldeamo sends');
+    await page.context().close();
+    expect(faults.splice(0)).toEqual([]);
+  });
 });
 
 describe.skipIf(withoutChromium)('the live page with a live Aldeamo', () => {

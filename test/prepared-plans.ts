@@ -9,6 +9,7 @@ interface Prepared {
 interface PlanNode {
   'Node Type': string;
   'Relation Name'?: string;
+  'Index Name'?: string;
   'Index Cond'?: string;
   Plans?: PlanNode[];
 }
@@ -30,14 +31,20 @@ export function recordPrepared(): Map<string, Prepared> {
 }
 
 /** The scans of the plan that the connection has cached, as `Index Scan on payments`; without its index condition if it has none. */
-export async function scansOf(name: string, { client, values }: Prepared): Promise<string[]> {
-  const parameters = values.length > 0 ? `(${values.map(literalOf).join(', ')})` : '';
-  const { rows } = await client.query(`EXPLAIN (FORMAT JSON) EXECUTE "${name}" ${parameters}`);
-  return nodesOf(rows[0]['QUERY PLAN'][0].Plan).flatMap((node) =>
+export async function scansOf(name: string, statement: Prepared): Promise<string[]> {
+  const nodes = await planOf(name, statement);
+  return nodes.flatMap((node) =>
     node['Relation Name'] !== undefined && node['Node Type'].endsWith('Scan')
       ? `${node['Node Type']} on ${node['Relation Name']}${node['Index Cond'] ? '' : ' without a condition'}`
       : [],
   );
+}
+
+/** The nodes of the plan that the connection has cached. */
+export async function planOf(name: string, { client, values }: Prepared): Promise<PlanNode[]> {
+  const parameters = values.length > 0 ? `(${values.map(literalOf).join(', ')})` : '';
+  const { rows } = await client.query(`EXPLAIN (FORMAT JSON) EXECUTE "${name}" ${parameters}`);
+  return nodesOf(rows[0]['QUERY PLAN'][0].Plan);
 }
 
 /** Reads the counters of a table: the rows that sequential scans and index scans have returned. */

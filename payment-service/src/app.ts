@@ -19,6 +19,7 @@ import { createNotificationRetry } from './delivery/retry-notification.ts';
 import { toStoreProblem } from './delivery/store-unavailable.ts';
 import type { PaymentObserver } from './domain/payment.ts';
 import { longestWaitMs, type RetryPolicy } from './domain/retry-policy.ts';
+import { createVisibility } from './domain/visibility.ts';
 import { parseWithAmountAsText } from './http/amount-as-text.ts';
 import { registerCircuit } from './http/circuit.ts';
 import { registerPaymentCreation } from './http/create-payment-route.ts';
@@ -55,6 +56,8 @@ export interface Dependencies {
   /** Those that the notifier has as well. */
   bounds: Bounds;
   rules: RequestRules;
+  /** That of the store: each client sees its own payments and customers alone. */
+  clientsIsolated: boolean;
   /** What is recorded of the changes of payments, and delivered to the merchant. */
   events: EventOptions;
   outbox: Pick<OutboxOptions, 'concurrency' | 'ratePerSecond' | 'keyRetentionMs' | 'paymentRetentionMs'>;
@@ -107,9 +110,11 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   exportModes(metrics, notifier.report);
   exportStore(metrics, store);
   exportClock(metrics, clock);
+  const visibility = createVisibility(dependencies.clientsIsolated);
   const events = registerMerchantEvents(server, {
     ...dependencies.events,
     store,
+    visibility,
     observe: countWebhookTries(metrics, dependencies.events.webhooks?.timeoutMs),
     log: logger,
   });
@@ -138,9 +143,9 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   const retryNotification = createNotificationRetry({ store, delivery, policy });
   registerPaymentCreation(server, creation, rules);
   registerNotificationRetry(server, retryNotification, rules);
-  registerPayments(server, store);
-  registerCustomers(server, store, rules);
-  registerPersonalData(server, { store, eraseCustomer: createErasure({ store, onChange }) });
+  registerPayments(server, store, visibility);
+  registerCustomers(server, store, rules, visibility);
+  registerPersonalData(server, { store, eraseCustomer: createErasure({ store, onChange }), visibility });
   registerSuppressions(server, store, rules);
   registerOptOuts(server, store);
   const recordReceipt = createRecordReceipt({ store, undelivered: policy.undelivered, onChange });
@@ -152,6 +157,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     replicas,
     storeView,
     notifier,
+    visibility,
     log: logger,
     ...dependencies.live,
   });

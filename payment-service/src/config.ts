@@ -13,6 +13,7 @@ import { databaseSettings, wrongDatabase } from './database-url.ts';
 import type { BoundsSettings } from './delivery/bounds.ts';
 import type { RetryPolicy } from './domain/retry-policy.ts';
 import type { RequestRules } from './http/payment-request.ts';
+import { isolationSettings } from './isolation-settings.ts';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './providers/circuit-breaker.ts';
 import { settingRelations } from './setting-relations.ts';
 import { webhookSettings, wrongWebhooks } from './webhooks/webhook-settings.ts';
@@ -22,6 +23,7 @@ export const paymentConfigSchema = z
     ...serviceSettings({ port: 8000 }),
     ...accessSettings(),
     ...clientSettings(),
+    ...isolationSettings(),
     ALDEAMO_SERVICE_URL: neighbourUrl().describe(
       'The address of aldeamo-service. It follows HOST unless it is set.',
     ),

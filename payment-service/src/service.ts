@@ -19,6 +19,7 @@ import { createBounds } from './delivery/bounds.ts';
 import { watchClock } from './delivery/clock-watch.ts';
 import { createNotifier } from './delivery/notifier.ts';
 import { recallLive } from './delivery/recall-live.ts';
+import { warnOfShared } from './isolation-settings.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
 import { replicaChannelOf } from './live/replica-channel.ts';
 import { createSandboxControls } from './live/sandbox-controls.ts';
@@ -37,6 +38,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
   configSchema: paymentConfigSchema,
   leaseMs: (config) => config.NOTIFICATION_LEASE_MS,
   build: async (config, logger, metrics) => {
+    warnOfShared(config, logger);
     trustExtraAuthorities(config.NODE_EXTRA_CA_CERTS);
     const limits = {
       timeoutMs: config.PROVIDER_TIMEOUT_MS,
@@ -64,6 +66,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
           log: logger,
           replicaName: config.REPLICA_NAME,
           events: recording,
+          clientsIsolated: config.CLIENTS_ISOLATED,
           onUnreadable,
         });
         await recallLive(opened, modes).catch((err: unknown) =>
@@ -114,6 +117,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       clock,
       bounds,
       rules: requestRules(config),
+      clientsIsolated: config.CLIENTS_ISOLATED,
       events: {
         recording,
         retentionMs: config.EVENTS_RETENTION_MS,

@@ -16,6 +16,8 @@ interface Values {
   PAYMENT_RETENTION_MS: number;
   WEBHOOK_URL?: string | undefined;
   EVENTS_RETENTION_MS: number;
+  API_KEYS?: unknown;
+  CLIENTS_ISOLATED: boolean;
 }
 
 /**
@@ -77,5 +79,11 @@ export const settingRelations: { name: Name; must: string; isBroken(value: Value
     name: 'EVENTS_RETENTION_MS',
     must: 'must be at least 172800000 with WEBHOOK_URL',
     isBroken: (value) => value.WEBHOOK_URL !== undefined && value.EVENTS_RETENTION_MS < 172_800_000,
+  },
+  {
+    // Otherwise it would seem to protect payments that every program can read.
+    name: 'CLIENTS_ISOLATED',
+    must: 'must be false without API_KEYS',
+    isBroken: (value) => value.CLIENTS_ISOLATED && value.API_KEYS === undefined,
   },
 ];

@@ -155,6 +155,7 @@ describe('the configuration, given values that depend on each other', () => {
 
   test.each<[Record<string, string>, string]>([
     [{ CIRCUIT_RESET_TIMEOUT_MS: '3000' }, 'CIRCUIT_RESET_TIMEOUT_MS: must be more than PROVIDER_TIMEOUT_MS'],
+    [{ CLIENTS_ISOLATED: 'true' }, 'CLIENTS_ISOLATED: must be false without API_KEYS'],
     [{ STOP_TIMEOUT_MS: '9000' }, 'STOP_TIMEOUT_MS: must be more than 3 * PROVIDER_TIMEOUT_MS'],
     [
       {

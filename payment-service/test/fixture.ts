@@ -111,6 +111,7 @@ export interface FixtureOptions {
   undelivered?: UndeliveredPolicy;
   rules?: Partial<RequestRules>;
   access?: AccessOptions & AdmissionOptions;
+  clientsIsolated?: boolean;
   /** Without them, no bound applies. */
   bounds?: Partial<BoundsOptions>;
   /** In place of the one in memory, which is returned. The app closes it. */
@@ -141,6 +142,7 @@ export async function build({
   undelivered = 'resend',
   rules = {},
   access = { credentials: [] },
+  clientsIsolated = false,
   bounds: boundsOptions = {},
   store: given,
   events: { recording, retentionMs = 30 * day } = { recording: 'off' },
@@ -153,7 +155,7 @@ export async function build({
   );
   const calls: Call[] = [];
   const clients = { Aldeamo: fakeClient('Aldeamo', calls), Twilio: fakeClient('Twilio', calls) };
-  const memory = createMemoryStore({ leaseMs: 15_000, events: recording });
+  const memory = createMemoryStore({ leaseMs: 15_000, events: recording, clientsIsolated });
   const store: Store = given ?? memory;
   const policy: RetryPolicy = {
     baseMs: day,
@@ -185,6 +187,7 @@ export async function build({
     clock,
     bounds,
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, maxTtlSeconds: 86_400, ...rules },
+    clientsIsolated,
     events: { recording, retentionMs, webhooks: webhook && webhooksOf(webhook) },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,

@@ -16,8 +16,7 @@ export async function recallLive(
   store: Pick<Store, 'list'>,
   modes: Pick<ProviderModes, 'presumeLive'>,
 ): Promise<void> {
-  const all = { starting_after: undefined, customer_id: undefined, notification_status: undefined };
-  const page = await store.list({ limit: newest, ...all });
+  const page = await store.list({ limit: newest });
   for (const provider of page?.payments.flatMap(liveOf) ?? []) modes.presumeLive(provider);
 }
 

@@ -7,6 +7,7 @@ import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import { notificationStatusSchema } from '../domain/payment.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
+import type { Visibility } from '../domain/visibility.ts';
 import type { Store } from '../store/store.ts';
 
 const querySchema = z.strictObject({
@@ -20,7 +21,7 @@ const querySchema = z.strictObject({
 });
 
 /** The routes that read payments. */
-export function registerPayments(server: Server, store: Store): void {
+export function registerPayments(server: Server, store: Store, visibility: Visibility): void {
   server.get(
     '/payments/:payment_id',
     {
@@ -41,9 +42,11 @@ export function registerPayments(server: Server, store: Store): void {
         },
       },
     },
-    async ({ params }) => {
+    async ({ params, credential }) => {
       const payment = await store.find(params.payment_id);
-      if (!payment) throw paymentProblem('payment-not-found');
+      const client = visibility.confinedTo(credential);
+      if (!payment || (client !== undefined && payment.client !== client))
+        throw paymentProblem('payment-not-found');
       return viewPayment(payment);
     },
   );
@@ -65,8 +68,14 @@ export function registerPayments(server: Server, store: Store): void {
         },
       },
     },
-    async ({ query: { limit, starting_after, customer_id, notification_status } }) => {
-      const page = await store.list({ limit, starting_after, customer_id, notification_status });
+    async ({ query: { limit, starting_after, customer_id, notification_status }, credential }) => {
+      const page = await store.list({
+        client: visibility.confinedTo(credential),
+        limit,
+        starting_after,
+        customer_id,
+        notification_status: notification_status && [notification_status],
+      });
       if (!page) {
         throw invalidRequest([{ path: 'starting_after', message: 'must be the id of a payment' }]);
       }

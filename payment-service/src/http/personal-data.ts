@@ -1,5 +1,4 @@
 import { customerIdSchema, phoneSchema } from 'service-kit/contract/notification.ts';
-import type { Credential } from 'service-kit/http/credentials.ts';
 import { invalidRequest } from 'service-kit/http/http-problems.ts';
 import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
@@ -11,18 +10,11 @@ import { pageLimitSchema } from '../domain/page-limit.ts';
 import { paymentExample } from '../domain/payment-example.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import { suppressionSchema } from '../domain/suppression.ts';
-import type { Customer, Store } from '../store/store.ts';
+import type { Visibility } from '../domain/visibility.ts';
+import type { Store } from '../store/store.ts';
+import { customerOf, ownerQuerySchema } from './customer-of.ts';
 
 const paramsSchema = z.object({ customer_id: customerIdSchema });
-const clientSchema = z
-  .string()
-  .regex(/^[\w-]{0,64}$/, 'must be the name of a client, or empty')
-  .optional()
-  .meta({
-    description:
-      'Whose customer, where clients are isolated: the name of a client; empty: of payments without one. Default: your own name. Without isolation all payments with this `customer_id` are meant',
-  });
-
 const count = (description: string) => z.number().int().nonnegative().meta({ description });
 
 const erasureSchema = z
@@ -69,10 +61,14 @@ const tags = ['customers'];
 interface PersonalDataOptions {
   store: Store;
   eraseCustomer: EraseCustomer;
+  visibility: Visibility;
 }
 
 /** The rights of a person whose data is stored: Ley 1581 de 2012, article 8. */
-export function registerPersonalData(server: Server, { store, eraseCustomer }: PersonalDataOptions): void {
+export function registerPersonalData(
+  server: Server,
+  { store, eraseCustomer, visibility }: PersonalDataOptions,
+): void {
   server.post(
     '/customers/:customer_id/erasure',
     {
@@ -84,15 +80,15 @@ export function registerPersonalData(server: Server, { store, eraseCustomer }: P
         description:
           'Notifications that are pending or held are cancelled. The payments stay, without text, phones and metadata. Idempotent; an interrupted erasure is continued by a repetition.',
         params: paramsSchema,
-        querystring: z.strictObject({ client: clientSchema }),
+        querystring: ownerQuerySchema,
         response: {
           200: erasureSchema,
           ...problemResponses(paymentProblems, 'invalid-request', 'erasure-interrupted'),
         },
       },
     },
-    async ({ params: { customer_id }, query: { client }, credential, log }) => {
-      const erasure = await eraseCustomer(customerOf(credential, customer_id, client));
+    async ({ params: { customer_id }, query, credential, log }) => {
+      const erasure = await eraseCustomer(customerOf(visibility, credential, customer_id, query));
       log.info(erasure, 'customer erased');
       return erasure;
     },
@@ -107,8 +103,7 @@ export function registerPersonalData(server: Server, { store, eraseCustomer }: P
         operationId: 'getCustomerData',
         summary: 'Export what is stored of a customer',
         params: paramsSchema,
-        querystring: z.strictObject({
-          client: clientSchema,
+        querystring: ownerQuerySchema.extend({
           limit: pageLimitSchema,
           starting_after: z
             .string()
@@ -121,8 +116,9 @@ export function registerPersonalData(server: Server, { store, eraseCustomer }: P
         },
       },
     },
-    async ({ params: { customer_id }, query: { client, limit, starting_after }, credential }) => {
-      const customer = customerOf(credential, customer_id, client);
+    async ({ params: { customer_id }, query, credential }) => {
+      const { limit, starting_after } = query;
+      const customer = customerOf(visibility, credential, customer_id, query);
       const data = await findCustomerData(store, customer, starting_after, limit);
       if (!data)
         throw invalidRequest([
@@ -133,12 +129,3 @@ export function registerPersonalData(server: Server, { store, eraseCustomer }: P
     },
   );
 }
-
-const customerOf = (
-  credential: Credential | undefined,
-  customer_id: string,
-  client: string | undefined,
-): Customer => ({
-  customer_id,
-  client: client === undefined ? (credential?.name ?? null) : client || null,
-});

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'service-kit/http/types.ts';
+import type { Visibility } from '../domain/visibility.ts';
 import { registerLivePageFiles } from './page-files.ts';
 import type { RecentAttempts } from './recent-attempts.ts';
 import type { SandboxControls } from './sandbox-controls.ts';
@@ -19,7 +20,11 @@ export interface LiveViewSources {
 /** Registers the files, the snapshots and the sandbox controls of the live page. Closes the controls with the server. */
 export async function registerLiveView(
   server: Server,
-  { log, ...sources }: SnapshotSources & LiveViewSources & { log: FastifyBaseLogger },
+  {
+    log,
+    visibility,
+    ...sources
+  }: SnapshotSources & LiveViewSources & { log: FastifyBaseLogger; visibility: Visibility },
 ): Promise<void> {
   const { sandboxControls } = sources;
   let refreshedAt = Number.NEGATIVE_INFINITY;
@@ -34,7 +39,7 @@ export async function registerLiveView(
     log,
   });
   await registerLivePageFiles(server);
-  registerSnapshots(server, feed);
+  registerSnapshots(server, feed, visibility);
   registerSandboxControls(server, sandboxControls);
   server.addHook('onClose', sandboxControls.close);
 }

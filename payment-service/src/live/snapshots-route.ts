@@ -2,17 +2,22 @@ import { Readable } from 'node:stream';
 import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
+import type { Visibility } from '../domain/visibility.ts';
 import { snapshotSchema } from './snapshot.ts';
 import type { SnapshotFeed } from './snapshot-feed.ts';
 
 /** The limit of watchers, because each of them takes time from the payments. */
 const maxWatchers = 100;
 
-export function registerSnapshots(server: Server, feed: SnapshotFeed): void {
+export function registerSnapshots(
+  server: Server,
+  feed: SnapshotFeed,
+  { watchers }: Pick<Visibility, 'watchers'>,
+): void {
   server.get(
     '/live/events',
     {
-      config: { access: ['client', 'admin'] },
+      config: { access: watchers },
       schema: {
         tags: ['live'],
         operationId: 'streamSnapshots',

@@ -14,12 +14,7 @@ export interface StoreView {
 
 /** Reads the store after `invalidate`, and at the latest every 5 s, because messages of other replicas can be lost. */
 export function createStoreView(store: Pick<Store, 'list' | 'backlog'>): StoreView {
-  const latest = {
-    limit: paymentsShown,
-    starting_after: undefined,
-    customer_id: undefined,
-    notification_status: undefined,
-  };
+  const latest = { limit: paymentsShown };
   let cached: Awaited<ReturnType<StoreView['read']>> = null;
   let readAt = Number.NEGATIVE_INFINITY;
   let reads = 0;

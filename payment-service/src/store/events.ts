@@ -13,14 +13,19 @@ export interface EventPosition {
 export interface EventQuery {
   /** The place after which the page starts; undefined: with the oldest event. */
   after: EventPosition | undefined;
+  /** Whose payments' events are returned; undefined: those of all. */
+  client?: string | undefined;
   limit: number;
 }
 
 export interface EventPage {
   /** Oldest first. */
   events: PaymentEvent[];
-  /** The place of the last of them; that of the query if there are none. */
+  /** The place of the last event that was looked at, others' included; that of the query if there was none. */
   position: EventPosition | undefined;
+  /** When that event was recorded; undefined if there was none. */
+  recorded_at: string | undefined;
+  /** Whether there are events behind it, perhaps of others alone. */
   has_more: boolean;
 }
 

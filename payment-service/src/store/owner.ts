@@ -19,3 +19,7 @@ export const paymentsWhere =
     of_any_client: !clientsIsolated,
     client,
   });
+
+/** Whose the customer of a payment is, in SQL. */
+export const ownerOfPayment = (ownerOf: OwnerOf): string =>
+  ownerOf('any') === '' ? "''" : "coalesce(client, '')";

@@ -1,3 +1,4 @@
+import type { Provider } from 'service-kit/contract/notification.ts';
 import { isDefect } from 'service-kit/telemetry/outage.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { ErasedStep } from './erasure.ts';
@@ -77,16 +78,35 @@ export interface Claimed extends Payment {
 /** Whose phone it is: of a customer of this client where clients are isolated. A payment is one. */
 export type Customer = Pick<Payment, 'customer_id' | 'client'>;
 
-export interface PaymentQuery {
+/** A payment is in a list if it matches each filter that is given. */
+export interface PaymentFilters {
+  client?: string | undefined;
+  customer_id?: string | undefined;
+  reference?: string | undefined;
+  /** Any of these. */
+  notification_status?: readonly Payment['notification_status'][] | undefined;
+  notification_service?: Provider | undefined;
+  reason?: string | undefined;
+  possible_duplicate?: boolean | undefined;
+  /** Created at this time or later, as `created_at` is written. */
+  created_after?: string | undefined;
+  /** Created before this time, as `created_at` is written. */
+  created_before?: string | undefined;
+}
+
+/** A page of a list. At most one of the cursors is given. */
+export interface PaymentQuery extends PaymentFilters {
   limit: number;
   /** The id of the payment after which the page starts. */
-  starting_after: string | undefined;
-  customer_id: string | undefined;
-  notification_status: Payment['notification_status'] | undefined;
+  starting_after?: string | undefined;
+  /** The id of the payment before which the page ends. */
+  ending_before?: string | undefined;
 }
 
 export interface PaymentPage {
+  /** Newest first, which is by id. */
   payments: Payment[];
+  /** Whether there are more in the direction in which the pages go: newer ones if the page ends before a payment, else older ones. */
   has_more: boolean;
 }
 
@@ -154,7 +174,10 @@ export interface Store extends SuppressionStore, EventStore {
   findKey(key: string): Promise<IdempotencyRecord | undefined>;
   /** @throws UnreadablePayment */
   find(paymentId: string): Promise<Payment | undefined>;
-  /** Newest first, without those that cannot be read; undefined if there is no payment `starting_after`. */
+  /**
+   * Leaves out payments that cannot be read. Undefined if the cursor is no payment of this list by what never changes: its client,
+   * customer, reference and time.
+   */
   list(query: PaymentQuery): Promise<PaymentPage | undefined>;
   backlog(): Promise<Backlog>;
   /** Returns whether the customer had no phone before. */

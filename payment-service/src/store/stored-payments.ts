@@ -1,11 +1,5 @@
 import { isOpen, type Payment, paymentSchema } from '../domain/payment.ts';
-import {
-  type Claimed,
-  type PaymentPage,
-  type PaymentQuery,
-  type UnreadableObserver,
-  UnreadablePayment,
-} from './store.ts';
+import { type Claimed, type UnreadableObserver, UnreadablePayment } from './store.ts';
 
 /** Rows that were read: the payments among them, and the ids of those that are none. */
 export interface StoredPayments {
@@ -50,27 +44,6 @@ export const countsOf = (rows: HeldRow[]): Record<string, number> =>
 export function readOne({ payments: [payment], unreadable: [id] }: StoredPayments): Payment | undefined {
   if (id !== undefined) throw new UnreadablePayment();
   return payment;
-}
-
-/** The fewest rows that are read at a time past those that cannot be. */
-const readOnAtATime = 100;
-
-/** Reads on past rows that cannot be read, until the page is full and it is known whether there are more. */
-export async function readPage(
-  query: PaymentQuery,
-  read: (part: PaymentQuery) => StoredPayments | Promise<StoredPayments>,
-): Promise<PaymentPage> {
-  const payments: Payment[] = [];
-  let part = { ...query, limit: query.limit + 1 };
-  for (;;) {
-    const found = await read(part);
-    payments.push(...found.payments);
-    const ids = [...found.unreadable, ...found.payments.map(({ payment_id }) => payment_id)];
-    if (ids.length < part.limit || payments.length > query.limit)
-      return { payments: payments.slice(0, query.limit), has_more: payments.length > query.limit };
-    // A page runs from the newest id to the oldest.
-    part = { ...query, starting_after: ids.toSorted()[0], limit: Math.max(readOnAtATime, query.limit) };
-  }
 }
 
 /** Passes the ids of rows that could not be read to the observer, and the rest on. */

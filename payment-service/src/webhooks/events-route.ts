@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { eventSchema, type PaymentEvent } from '../domain/events.ts';
 import { limitSchema } from '../domain/page-limit.ts';
+import type { Visibility } from '../domain/visibility.ts';
 import type { EventPosition, EventRecording, EventStore } from '../store/events.ts';
 import { beginning, type EventCursor, readCursor, writeCursor } from './event-cursor.ts';
 import { bodyOf } from './message.ts';
@@ -47,9 +48,13 @@ interface EventsOptions {
   recording: EventRecording;
   /** How long events are stored, in ms. */
   retentionMs: number;
+  visibility: Pick<Visibility, 'confinedTo'>;
 }
 
-export function registerEvents(server: Server, { store, recording, retentionMs }: EventsOptions): void {
+export function registerEvents(
+  server: Server,
+  { store, recording, retentionMs, visibility }: EventsOptions,
+): void {
   server.get(
     '/events',
     {
@@ -59,7 +64,7 @@ export function registerEvents(server: Server, { store, recording, retentionMs }
         operationId: 'listEvents',
         summary: 'Follow what becomes of payments, oldest first',
         description:
-          'Each event is returned once if each `cursor` is passed on, whatever happens meanwhile. Events are kept for EVENTS_RETENTION_MS, or until their customer is erased.',
+          'Each event is returned once if each `cursor` is passed on, whatever happens meanwhile. Events are kept for EVENTS_RETENTION_MS, or until their customer is erased. With CLIENTS_ISOLATED=true a client gets the events of its own payments; a page may have fewer of them than `limit`, or none, and `has_more` be true.',
         querystring: querySchema,
         response: {
           200: pageSchema,
@@ -73,14 +78,14 @@ export function registerEvents(server: Server, { store, recording, retentionMs }
         },
       },
     },
-    async ({ query: { after, limit } }, reply) => {
+    async ({ query: { after, limit }, credential }, reply) => {
       if (recording === 'off') throw paymentProblem('events-off');
       const now = Date.now(); // before the read, because what is recorded during it may not be in the page
-      const page = await store.readEvents({ after: after?.position, limit });
+      const client = visibility.confinedTo(credential);
+      const page = await store.readEvents({ after: after?.position, client, limit });
       if (!page || (after && !(await isValid(after, now)))) throw paymentProblem('cursor-expired');
-      const { events, position = beginning, has_more } = page;
-      const last = has_more && events.at(-1);
-      const cursor = writeCursor({ position, at: last ? Date.parse(last.created_at) : now });
+      const { events, position = beginning, recorded_at, has_more } = page;
+      const cursor = writeCursor({ position, at: has_more && recorded_at ? Date.parse(recorded_at) : now });
       // As text, because the data of each event is JSON already, and its amount has more digits than a double.
       const text = `{"data":[${events.map(textOf).join()}],"cursor":"${cursor}","has_more":${has_more}}`;
       return reply.type('application/json; charset=utf-8').send(text as never);

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Server } from 'service-kit/http/types.ts';
 import { hasNewStatus } from '../domain/events.ts';
 import type { PaymentObserver } from '../domain/payment.ts';
+import type { Visibility } from '../domain/visibility.ts';
 import type { EventRecording } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { registerEvents } from './events-route.ts';
@@ -19,6 +20,7 @@ export interface EventOptions {
 
 interface Sources extends EventOptions, Pick<WebhooksOptions, 'observe'> {
   store: Store;
+  visibility: Visibility;
   log: FastifyBaseLogger;
 }
 

@@ -11,6 +11,7 @@ import { aldeamoService } from '../../../aldeamo-service/src/app.ts';
 import { twilioService } from '../../../twilio-service/src/app.ts';
 import { paymentConfigSchema } from '../../src/config.ts';
 import { build, keyed, paymentOf, post } from '../fixture.ts';
+import { routesOf } from './routes.ts';
 
 const keys = {
   client: 'key-of-the-shop-1',
@@ -263,21 +264,6 @@ test('given an operator with a name, the log has the name with what the operator
   expect(statusCode).toBe(201);
   expect(lines.find(({ msg }) => msg === 'notification handled')).toMatchObject({ client: 'maria' });
 });
-
-/** `METHOD /path` of each route of the router. HEAD is left out, because requestsOf adds it to each GET. */
-function routesOf(app: Server): string[] {
-  const path: string[] = [];
-  return app
-    .printRoutes({ commonPrefix: false })
-    .split('\n')
-    .flatMap((line) => {
-      const [, indent = '', segment = '', methods] = /^([│ ]*)[├└]── (\S+)(?: \((.*)\))?$/.exec(line) ?? [];
-      path.length = indent.length / 4;
-      path.push(segment);
-      const listed = methods?.split(', ').filter((method) => method !== 'HEAD') ?? [];
-      return listed.map((method) => `${method} ${path.join('').replace(/^\/\//, '/')}`);
-    });
-}
 
 function requestsOf(route: string): RouteRequest[] {
   const [method = '', path = ''] = route.split(' ');

@@ -533,7 +533,7 @@ describe('Prefer: respond-async', () => {
     letGo();
     await vi.waitFor(
       async () => {
-        const sent = await store.list({ ...everything, notification_status: 'sent' });
+        const sent = await store.list({ ...everything, notification_status: ['sent'] });
         expect(sent?.payments).toHaveLength(70);
       },
       { timeout: 5000 },

@@ -264,15 +264,7 @@ test('POST /receipts, given a receipt before the answer of the provider, respond
   const { letGo, called } = hold(clients.Aldeamo);
   const paying = begin(app, post(body));
   await called;
-  const [running] =
-    (
-      await store.list({
-        limit: 1,
-        starting_after: undefined,
-        customer_id: undefined,
-        notification_status: undefined,
-      })
-    )?.payments ?? [];
+  const [running] = (await store.list({ limit: 1 }))?.payments ?? [];
   const early = report({
     ...receipt({ payment_id: running?.payment_id } as PaymentView, 1),
     provider: 'Aldeamo',

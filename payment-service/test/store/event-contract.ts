@@ -49,6 +49,8 @@ const failed = (payment: Payment) => changed(payment, { notification_status: 'fa
 const held = (number: number, fields: Partial<Payment> = {}) =>
   paymentNumber(number, { notification_status: 'held', reason: 'phone_unknown', ...fields });
 
+const numbersTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
 const optOut = () =>
   newSuppression({ phone, source: 'opt_out', reason: 'STOP', provider: 'Twilio', payment_id: null });
 
@@ -300,6 +302,57 @@ export function describeEvents(
 
     test('is empty at first, and at no place', async () => {
       expect(await read()).toEqual({ events: [], position: undefined, has_more: false });
+    });
+
+    describe('of one client', () => {
+      const heldOf = (number: number, client: string | null) => held(number, { client });
+      const insertAll = (payments: Payment[]) =>
+        Promise.all(payments.map((payment) => store.insert(payment)));
+      /** The numbers of the payments, and whether there may be more, of each page up to the last. */
+      async function pagesOf(client: string, limit: number) {
+        const pages: { numbers: number[]; has_more: boolean }[] = [];
+        let after: EventPosition | undefined;
+        for (;;) {
+          const page = await store.readEvents({ after, client, limit });
+          if (!page) throw new Error('the place was not reached');
+          const { events, position, has_more } = page;
+          pages.push({ numbers: events.map(({ payment_id }) => Number(payment_id.slice(4))), has_more });
+          if (!has_more) return pages;
+          expect(position).not.toEqual(after);
+          after = position;
+        }
+      }
+
+      test('has the events of its payments alone, in their order, in pages up to the limit', async () => {
+        for (const [index, client] of ['shop', 'portal', null, 'shop', 'portal', 'shop'].entries())
+          await store.insert(heldOf(index + 1, client));
+        await recorded();
+        expect(await pagesOf('shop', 2)).toEqual([
+          { numbers: [1, 4], has_more: true },
+          { numbers: [6], has_more: false },
+        ]);
+        expect(await pagesOf('shop', 3)).toEqual([
+          { numbers: [1, 4, 6], has_more: true }, // the event of another is behind them
+          { numbers: [], has_more: false },
+        ]);
+        expect((await pagesOf('portal', 100)).flatMap(({ numbers }) => numbers)).toEqual([2, 5]);
+        expect((await pagesOf('', 100)).flatMap(({ numbers }) => numbers)).toEqual([]);
+      });
+
+      test('goes on behind a page that is full of the events of others', { timeout: 30_000 }, async () => {
+        await insertAll(numbersTo(1500).map((number) => heldOf(number, 'portal')));
+        await store.insert(heldOf(2000, 'shop'));
+        const pages = await vi.waitUntil(
+          async () => {
+            const found = await pagesOf('shop', 10);
+            return found.some(({ numbers }) => numbers.length > 0) && found;
+          },
+          { timeout: 10_000, interval: 5 },
+        );
+        expect(pages.map(({ numbers }) => numbers)).toEqual([[], [2000]]);
+        const first = await store.readEvents({ after: undefined, client: 'shop', limit: 10 });
+        expect(first?.recorded_at).toBe(heldOf(1, 'portal').updated_at);
+      });
     });
 
     test('given a place that it has not reached, is none', async () => {

@@ -1,5 +1,6 @@
 import { eventsOf, type PaymentEvent } from '../../src/domain/events.ts';
 import type { Payment } from '../../src/domain/payment.ts';
+import { eventPage, rowsOfPage } from '../../src/store/event-page.ts';
 import {
   type EventQuery,
   type EventRecording,
@@ -13,6 +14,8 @@ import {
 interface StoredEvent {
   number: number;
   event: PaymentEvent;
+  /** That of the payment. */
+  client: string | null;
   status: WebhookStatus | null;
   tries: number;
   reason: string | null;
@@ -69,20 +72,22 @@ export function createMemoryEvents(recording: EventRecording) {
           status: isPending ? ('pending' as const) : null,
           due: isPending ? Date.now() : null,
         };
-        events.push({ number: recorded, event, ...delivery, tries: 0, reason: null, tried_at: null });
+        const { client } = payment;
+        events.push({ number: recorded, event, client, ...delivery, tries: 0, reason: null, tried_at: null });
       }
     },
 
-    read({ after, limit }: EventQuery) {
-      if (after && (after.transaction !== '0' || after.number > recorded)) return undefined;
-      const found = events.filter(({ number }) => number > (after?.number ?? 0));
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        events: page.map(({ event }) => event),
-        position: last ? { transaction: '0', number: last.number } : after,
-        has_more: found.length > limit,
-      };
+    read(query: EventQuery) {
+      const { after, client } = query;
+      const transaction = '0';
+      if (after && (after.transaction !== transaction || after.number > recorded)) return undefined;
+      const found = events
+        .filter(({ number }) => number > (after?.number ?? 0))
+        .map(({ number, event, client: owner }) => ({
+          ...{ ...event, transaction, number },
+          data: client === undefined || client === owner ? event.data : null,
+        }));
+      return eventPage(found.slice(0, rowsOfPage(query) + 1), query);
     },
 
     delete(before: number, limit: number): number {

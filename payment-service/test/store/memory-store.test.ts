@@ -2,13 +2,17 @@ import { expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { describeErasure } from './erasure-contract.ts';
 import { describeEvents } from './event-contract.ts';
+import { describeFinding } from './find-contract.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { describeOwners } from './owner-contract.ts';
 import { describeStore, everything, paymentNumber, running } from './store-contract.ts';
 import { describeSuppressions } from './suppression-contract.ts';
 
 describeStore('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
+describeOwners('Memory', (clientsIsolated) => createMemoryStore({ leaseMs: 10_000, clientsIsolated }));
 describeSuppressions('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeErasure('Memory', createMemoryStore);
+describeFinding('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeEvents('Memory', (leaseMs, events) => createMemoryStore({ leaseMs, events }));
 
 test('changes to an argument after the call, or to a result, change nothing in the store', async () => {

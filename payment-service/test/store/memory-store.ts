@@ -1,15 +1,18 @@
 import { promisify } from 'node:util';
 import { askedProvider } from '../../src/domain/attempts.ts';
+import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
 import { isOpen, type Payment } from '../../src/domain/payment.ts';
 import { dueAt } from '../../src/domain/retry-policy.ts';
 import { learnedOptOut, type Suppression, suppressNew } from '../../src/domain/suppression.ts';
 import type { EventRecording } from '../../src/store/events.ts';
 import { ownersWhere, paymentsWhere } from '../../src/store/owner.ts';
+import { isOfList } from '../../src/store/payment-filters.ts';
 import {
   type Claimed,
   type Customer,
   type IdempotencyRecord,
   LeaseLost,
+  type PaymentFilters,
   type PaymentQuery,
   RecipientSuppressed,
   type Store,
@@ -221,15 +224,16 @@ export function createMemoryStore({
     find: read((paymentId) => payments.get(paymentId)?.payment),
 
     list: read((query: PaymentQuery) => {
-      const { starting_after, customer_id, notification_status, limit } = query;
-      if (starting_after !== undefined && !payments.has(starting_after)) return undefined;
-      const found = newestFirst().filter(
-        (payment) =>
-          (starting_after === undefined || payment.payment_id < starting_after) &&
-          (customer_id === undefined || payment.customer_id === customer_id) &&
-          (notification_status === undefined || payment.notification_status === notification_status),
-      );
-      return { payments: found.slice(0, limit), has_more: found.length > limit };
+      const { starting_after, ending_before, limit } = query;
+      const cursor = starting_after ?? ending_before;
+      const at = cursor === undefined ? undefined : payments.get(cursor)?.payment;
+      if (cursor !== undefined && !(at && isOfList(at, query))) return undefined;
+      const found = newestFirst().filter((payment) => isFound(payment, query));
+      const older = found.filter(({ payment_id }) => payment_id < (starting_after ?? '~'));
+      if (ending_before === undefined)
+        return { payments: older.slice(0, limit), has_more: older.length > limit };
+      const newer = found.filter(({ payment_id }) => payment_id > ending_before);
+      return { payments: newer.slice(-limit), has_more: newer.length > limit };
     }),
 
     backlog: read(() => {
@@ -268,7 +272,7 @@ export function createMemoryStore({
       const owner = ownerOf(client);
       const held = [...payments.values()]
         .filter(({ payment, due }) => payment.customer_id === customer_id && Number(due) > Date.now())
-        .filter(({ payment }) => owner === '' || payment.client === owner)
+        .filter(({ payment }) => ownerOf(payment.client) === owner)
         .filter(
           ({ payment: { notification_status, reason } }) =>
             notification_status === 'held' && reason === 'phone_unknown',
@@ -421,3 +425,11 @@ export function createMemoryStore({
   };
   return store;
 }
+
+const isFound = (payment: Payment, filters: PaymentFilters): boolean =>
+  isOfList(payment, filters) &&
+  (filters.notification_status ?? [payment.notification_status]).includes(payment.notification_status) &&
+  (filters.notification_service ?? payment.notification_service) === payment.notification_service &&
+  (filters.reason ?? payment.reason) === payment.reason &&
+  (filters.possible_duplicate ?? isPossibleDuplicate(payment.attempts)) ===
+    isPossibleDuplicate(payment.attempts);

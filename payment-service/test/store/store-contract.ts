@@ -352,12 +352,12 @@ export function describeStore(
         ['a customer', { customer_id: 'ana' }, ({ customer_id }) => customer_id === 'ana'],
         [
           'a status',
-          { notification_status: 'sent' },
+          { notification_status: ['sent'] },
           ({ notification_status }) => notification_status === 'sent',
         ],
         [
           'a customer and a status',
-          { customer_id: 'ana', notification_status: 'pending' },
+          { customer_id: 'ana', notification_status: ['pending'] },
           ({ customer_id, notification_status }) =>
             customer_id === 'ana' && notification_status === 'pending',
         ],
@@ -375,13 +375,14 @@ export function describeStore(
         expect((await list({ limit: 10, starting_after })).payments).toStrictEqual(newestFirst.slice(10, 20));
       });
 
-      test('given a cursor that the filter excludes, starts after it', async () => {
+      test('given a cursor whose status has left the list, starts after it', async () => {
         await insertAll();
-        const starting_after = all[1]?.payment_id; // bea's; the only older one is ana's
-        expect((await list({ customer_id: 'ana', starting_after })).payments).toStrictEqual([all[0]]);
+        const starting_after = all[4]?.payment_id; // pending; the only older one that was sent is the second
+        const page = await list({ notification_status: ['sent'], starting_after });
+        expect(page.payments).toStrictEqual([all[1]]);
       });
 
-      test('given the oldest payment as cursor or an unknown customer, returns an empty page', async () => {
+      test('given the oldest payment as cursor, or an unknown customer, returns an empty page', async () => {
         await insertAll();
         const nothing = { payments: [], has_more: false };
         expect(await list({ starting_after: all[0]?.payment_id })).toEqual(nothing);
@@ -1108,9 +1109,6 @@ export function describeStore(
 
 export const everything: PaymentQuery = {
   limit: 100,
-  starting_after: undefined,
-  customer_id: undefined,
-  notification_status: undefined,
 };
 
 /** A payment whose id sorts by its number. */

@@ -27,12 +27,19 @@ let latestAt = 0;
 /** The time by the clock of the service: that of the snapshot, and what has passed since, whatever this wall clock does. */
 const serviceNow = () => (latest ? Date.parse(latest.at) : 0) + performance.now() - latestAt;
 
+const needsKey = () => connection === 'keyNeeded' || connection === 'keyRefused';
+
+function errorOfKey() {
+  if (connection === 'keyRefused') return textOf('keyRefused');
+  return connection === 'keyNeeded' && hasKey() ? textOf('keyWrong') : '';
+}
+
 function show() {
-  setText(get('#connection'), connection === 'keyNeeded' ? '' : textOf(connection));
+  setText(get('#connection'), needsKey() ? '' : textOf(connection));
   get('#connection').dataset.connection = connection;
-  keyForm.hidden = connection !== 'keyNeeded';
-  setText(get('#key-wrong'), connection === 'keyNeeded' && hasKey() ? textOf('keyWrong') : '');
-  get('#view').hidden = latest === undefined || connection === 'keyNeeded';
+  keyForm.hidden = !needsKey();
+  setText(get('#key-wrong'), errorOfKey());
+  get('#view').hidden = latest === undefined || needsKey();
   if (!latest) return;
   currentProvider.show(latest, serviceNow());
   for (const card of cards) card.show(latest);
@@ -62,7 +69,7 @@ function start() {
     connection(next) {
       connection = next;
       show();
-      if (next === 'keyNeeded') get('#key').focus();
+      if (needsKey()) get('#key').focus();
     },
   });
 }

@@ -2,7 +2,7 @@ import { createParser } from '/live/eventsource-parser/index.js';
 import { request } from './api.js';
 
 /** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
-/** @typedef {'connecting' | 'connected' | 'lost' | 'full' | 'keyNeeded'} Connection */
+/** @typedef {'connecting' | 'connected' | 'lost' | 'full' | 'keyNeeded' | 'keyRefused'} Connection */
 
 const firstPauseMs = 500;
 const longestPauseMs = 5000;
@@ -11,7 +11,7 @@ const silenceMs = 20_000;
 
 /**
  * Reads the events, and reconnects. Each event is a complete snapshot, so a lost connection loses nothing. Not EventSource,
- * because it cannot send a key. Resolves when a key is needed.
+ * because it cannot send a key. Resolves when another key is needed.
  *
  * @param {object} on
  * @param {(snapshot: Snapshot) => void} on.snapshot
@@ -28,7 +28,8 @@ export async function streamSnapshots(on) {
         on.connection('connected');
         on.snapshot(snapshot);
       });
-      if (status === 401 || status === 403) return on.connection('keyNeeded');
+      if (status === 401) return on.connection('keyNeeded');
+      if (status === 403) return on.connection('keyRefused');
       if (status === 503) state = 'full';
     } catch {
       // The connection failed or was lost.

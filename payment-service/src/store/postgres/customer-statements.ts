@@ -1,4 +1,4 @@
-import type { OwnerOf } from '../owner.ts';
+import { type OwnerOf, ownerOfPayment } from '../owner.ts';
 import type { Customer } from '../store.ts';
 import type { Query } from './query.ts';
 
@@ -41,7 +41,7 @@ export const customerStatements = (query: Query, ownerOf: OwnerOf) => ({
          WHERE payment_id = ANY (ARRAY (
            SELECT payment_id FROM payments
            WHERE notification_status = 'held' AND customer_id = $1 AND reason = 'phone_unknown' AND due_at > now()
-             AND ($3 = '' OR client = $3)
+             AND ${ownerOfPayment(ownerOf)} = $3::text
            ORDER BY payment_id LIMIT $2 FOR UPDATE
          ))
          RETURNING 1`,

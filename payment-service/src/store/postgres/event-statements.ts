@@ -1,19 +1,21 @@
 import { DatabaseError } from 'service-kit/postgres/database-error.ts';
 import { openSession } from 'service-kit/postgres/session.ts';
-import type { PaymentEvent } from '../../domain/events.ts';
 import { eventColumns } from '../columns.ts';
+import { eventPage, type ReadEvent, rowsOfPage } from '../event-page.ts';
 import type { EventPage, EventPosition, EventQuery } from '../events.ts';
 import type { Query } from './query.ts';
 
 const columns = Object.keys(eventColumns).join(', ');
+const ownColumns = columns.replace(
+  /\bdata\b/,
+  'CASE WHEN (SELECT client FROM payments WHERE payment_id = events.payment_id) = $4 THEN data END AS data',
+);
 const start: EventPosition = { transaction: '0', number: 0 };
 
-interface EventRow extends PaymentEvent, EventPosition {}
-
 /** All but the first is null if there is no event. */
-type FoundRow = { reached: boolean } & (EventRow | Record<keyof EventRow, null>);
+type FoundRow = { reached: boolean } & (ReadEvent | Record<keyof ReadEvent, null>);
 
-const hasEvent = (row: FoundRow): row is { reached: boolean } & EventRow => row.event_id !== null;
+const hasEvent = (row: FoundRow): row is { reached: boolean } & ReadEvent => row.event_id !== null;
 
 /** No transaction of this database has had this id yet. */
 const isOfFuture = 'transaction_id >= pg_snapshot_xmax(pg_current_snapshot())';
@@ -47,32 +49,25 @@ export const eventStatements = (query: Query) => ({
    * A transaction has its id before its commit, so that one with a lower id can commit later: the feed ends before the oldest that
    * runs, in any database of the server. The snapshot is the one that finds the events.
    */
-  async readEvents({ after, limit }: EventQuery): Promise<EventPage | undefined> {
-    const { transaction, number } = after ?? start;
+  async readEvents(asked: EventQuery): Promise<EventPage | undefined> {
+    const { after = start, client } = asked;
+    const isOfAll = client === undefined;
     const rows = await query<FoundRow>(
-      'read_events',
+      isOfAll ? 'read_events' : 'read_own_events',
       `SELECT reached, page.* FROM (
          SELECT $1::xid8 < pg_snapshot_xmax(pg_current_snapshot())
            AND $2::bigint <= coalesce(pg_sequence_last_value('events_number_seq'), 0) AS reached
        ) AS place LEFT JOIN LATERAL (
-         SELECT ${columns}, transaction_id::text AS transaction, number FROM events
+         SELECT ${isOfAll ? columns : ownColumns}, transaction_id::text AS transaction, number FROM events
          WHERE (transaction_id, number) > ($1::xid8, $2::bigint)
            AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
          ORDER BY transaction_id, number LIMIT $3
        ) AS page ON reached`,
-      [transaction, number, limit + 1],
+      [after.transaction, after.number, rowsOfPage(asked) + 1, ...(isOfAll ? [] : [client])],
     );
     if (!rows[0]?.reached) return undefined;
-    const found = rows.filter(hasEvent);
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      events: page.map(({ event_id, payment_id, type, data, created_at }) => ({
-        ...{ event_id, payment_id, type, data, created_at },
-      })),
-      position: last ? { transaction: last.transaction, number: last.number } : after,
-      has_more: found.length > limit,
-    };
+    const found = rows.filter(hasEvent).map(({ reached: _reached, ...event }) => event);
+    return eventPage(found, asked);
   },
 
   /** Those are looked at that come first in the feed, so that no index by time is needed. */

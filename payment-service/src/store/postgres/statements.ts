@@ -2,13 +2,15 @@ import type { Database } from 'service-kit/postgres/database.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { computedColumns, paymentColumns } from '../columns.ts';
 import type { OwnerOf } from '../owner.ts';
-import type { PaymentQuery } from '../store.ts';
+import type { PageRead } from '../page-read.ts';
+import type { Lasting } from '../payment-filters.ts';
 import type { HeldRow } from '../stored-payments.ts';
 import { allowanceStatements } from './allowance-statements.ts';
 import { customerStatements } from './customer-statements.ts';
 import { erasureStatements } from './erasure-statements.ts';
 import { eventStatements } from './event-statements.ts';
 import { keyStatements } from './key-statements.ts';
+import { idAfterStatement, pageStatement } from './page-statement.ts';
 import type { Query } from './query.ts';
 import { isSuppressed, suppressionStatements } from './suppression-statements.ts';
 import { webhookStatements } from './webhook-statements.ts';
@@ -22,7 +24,7 @@ const asIso = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD
  * One statement, so that a payment is consistent with its attempts. Columns are named, since a later release may have added
  * some while this one still runs. The times within JSON are formatted here, because PostgreSQL would write them its own way.
  */
-const selectPayments = (more = '') => `
+const selectPayments = (more = '', from = 'payments') => `
   SELECT ${selectedColumns.join(', ')}${more}, (
     SELECT coalesce(json_agg(json_build_object(
       'provider', provider, 'outcome', outcome, 'reason', reason, 'message_id', message_id,
@@ -31,7 +33,7 @@ const selectPayments = (more = '') => `
     ) ORDER BY number), '[]')
     FROM attempts WHERE attempts.payment_id = payments.payment_id
   ) AS attempts
-  FROM payments`;
+  FROM ${from}`;
 
 /** Due at its next attempt or its expiry: otherwise `due_at` is the end of a lease. */
 const isScheduled = '(next_attempt_at IS NOT NULL AND due_at = least(next_attempt_at, expires_at))';
@@ -52,21 +54,18 @@ export function prepareStatements(database: Database, ownerOf: OwnerOf) {
     find: (ids: string[]) =>
       query<PaymentRow>('find', `${selectPayments()} WHERE payment_id = ANY ($1)`, [ids]),
 
-    /** Returns up to `limit` payments, newest first. */
-    page({ limit, starting_after, customer_id, notification_status }: PaymentQuery) {
-      const conditions: [condition: string, value: unknown][] = [
-        ['customer_id =', customer_id],
-        ['notification_status =', notification_status],
-        ['payment_id <', starting_after],
-      ];
-      const given = conditions.filter(([, value]) => value !== undefined);
-      const where = given.map(([condition], index) => `${condition} $${index + 2}`).join(' AND ');
-      return query<PaymentRow>(
-        `page ${given.map(([condition]) => condition).join(' ')}`,
-        `${selectPayments()} ${where && `WHERE ${where}`} ORDER BY payment_id DESC LIMIT $1`,
-        [limit, ...given.map(([, value]) => value)],
-      );
-    },
+    lasting: (id: string) =>
+      query<Lasting>(
+        'lasting',
+        `SELECT client, customer_id, reference, ${asIso('created_at')} AS created_at FROM payments WHERE payment_id = $1`,
+        [id],
+      ),
+
+    page: (read: PageRead) =>
+      database.query<PaymentRow>(pageStatement(read, (from) => selectPayments('', from))),
+
+    idAfter: (count: number, read: PageRead) =>
+      database.query<Pick<Payment, 'payment_id'>>(idAfterStatement(count, read)),
 
     /** Compares with `now()`, since an index condition cannot contain `clock_timestamp()`. */
     async claimDue(limit: number, leaseMs: number) {

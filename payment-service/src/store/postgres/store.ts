@@ -10,6 +10,8 @@ import { dueAt } from '../../domain/retry-policy.ts';
 import { suppressedReason } from '../../domain/suppression.ts';
 import type { EventRecording } from '../events.ts';
 import { ownersWhere, paymentsWhere } from '../owner.ts';
+import { readPage } from '../page-read.ts';
+import { isOfList } from '../payment-filters.ts';
 import {
   CommitUnknown,
   type IdempotencyRecord,
@@ -20,15 +22,7 @@ import {
   StoreUnavailable,
   type UnreadableObserver,
 } from '../store.ts';
-import {
-  claimedOf,
-  countsOf,
-  paymentOfRow,
-  readOne,
-  readPage,
-  reportTo,
-  sortRows,
-} from '../stored-payments.ts';
+import { claimedOf, countsOf, paymentOfRow, readOne, reportTo, sortRows } from '../stored-payments.ts';
 import { bringEventsToPresent } from './event-statements.ts';
 import { isText } from './query.ts';
 import { schema } from './schema.ts';
@@ -181,8 +175,15 @@ export async function openPostgresStore({
 
     list: (query) =>
       read(async () => {
-        if (query.starting_after !== undefined && !(await findRow(query.starting_after))) return undefined;
-        return readPage(query, async (part) => sorted(await statements.page(part)));
+        const cursor = query.starting_after ?? query.ending_before;
+        if (cursor !== undefined) {
+          const [lasting] = isText(cursor) ? await statements.lasting(cursor) : [];
+          if (!lasting || !isOfList(lasting, query)) return undefined;
+        }
+        return readPage(query, {
+          rows: async (part) => sorted(await statements.page(part)),
+          idAfter: async (count, part) => (await statements.idAfter(count, part))[0]?.payment_id,
+        });
       }),
 
     backlog: () => read(statements.backlog),

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { PaymentEvent } from '../../domain/events.ts';
 import { eventColumns } from '../columns.ts';
+import { type ReadEvent, rowsOfPage } from '../event-page.ts';
 import type { ClaimedWebhook, EventQuery, WebhookCounts, WebhookStatus } from '../events.ts';
 import { type DeliveryRow, insertedNames } from './event-rows.ts';
 import type { Values } from './rows.ts';
@@ -8,10 +8,14 @@ import type { Values } from './rows.ts';
 const columns = Object.keys(eventColumns).join(', ');
 const deliveryColumns =
   'event_id, type, payment_id, delivery_status AS status, tries, reason, tried_at, due_at, created_at';
-export type EventRow = PaymentEvent & { number: number };
+type EventRow = Omit<ReadEvent, 'transaction'>;
 
 export function prepareEventReads(db: DatabaseSync) {
   const read = db.prepare(`SELECT number, ${columns} FROM events WHERE number > ? ORDER BY number LIMIT ?`);
+  const readOwn = db.prepare(`
+    SELECT number, event_id, payment_id, type, created_at,
+      iif((SELECT client FROM payments WHERE payment_id = events.payment_id) = ?, data, NULL) AS data
+    FROM events WHERE number > ? ORDER BY number LIMIT ?`);
   const highest = db.prepare(`SELECT seq FROM sqlite_sequence WHERE name = 'events'`);
   const numberOf = db.prepare('SELECT number FROM events WHERE event_id = ?');
   const prepareList = (status: WebhookStatus) =>
@@ -41,8 +45,13 @@ export function prepareEventReads(db: DatabaseSync) {
     FROM (SELECT count(*) AS pending, min(number) AS oldest FROM events WHERE delivery_status = 'pending')`);
 
   return {
-    readEvents: ({ after, limit }: EventQuery) =>
-      read.all(after?.number ?? 0, limit) as unknown as EventRow[],
+    /** One more than the page looks at. */
+    readEvents(query: EventQuery) {
+      const [after, count] = [query.after?.number ?? 0, rowsOfPage(query) + 1];
+      const found =
+        query.client === undefined ? read.all(after, count) : readOwn.all(query.client, after, count);
+      return found as unknown as EventRow[];
+    },
     /** The highest number that an event was given, also if it was deleted; 0 if none was. */
     highestEvent: () => (highest.get() as { seq: number } | undefined)?.seq ?? 0,
     numberOfEvent: (id: string) => (numberOf.get(id) as { number: number } | undefined)?.number,

@@ -1,3 +1,4 @@
+import { eventPage } from '../event-page.ts';
 import type { EventStore } from '../events.ts';
 import { deliveryOf } from './event-rows.ts';
 import type { openReader } from './reads.ts';
@@ -13,16 +14,13 @@ export function eventStore(
 ): EventStore {
   return {
     async readEvents(query) {
-      const { after, limit } = query;
+      const { after } = query;
       if (after && (await read(() => isBeyond(after.transaction, after.number)))) return undefined;
-      const rows = await read(() => reader.readEvents({ after, limit: limit + 1 }));
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        events: page.map(({ number: _number, ...event }) => event),
-        position: last ? { transaction, number: last.number } : after,
-        has_more: rows.length > limit,
-      };
+      const rows = await read(() => reader.readEvents(query));
+      return eventPage(
+        rows.map((row) => ({ ...row, transaction })),
+        query,
+      );
     },
     deleteEvents: (before, limit) => write('deleteEvents', before, limit),
 

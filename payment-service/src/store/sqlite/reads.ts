@@ -1,10 +1,11 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { notificationStatusSchema } from '../../domain/payment.ts';
-import type { Backlog, PaymentQuery } from '../store.ts';
+import { DatabaseSync } from 'node:sqlite';
+import type { Lasting } from '../payment-filters.ts';
+import type { Backlog } from '../store.ts';
 import { countsOf, type HeldRow, type StoredPayments, sortRows } from '../stored-payments.ts';
 import { prepareErasureReads } from './erasure.ts';
 import { prepareEventReads } from './event-statements.ts';
 import { prepareKeyLookup } from './key-writes.ts';
+import { preparePages } from './page.ts';
 import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
 import { prepareSuppressionReads } from './suppression-statements.ts';
 
@@ -25,7 +26,9 @@ export function openReader(path: string) {
 /** The reads. Each result comes from one statement, so that it is consistent whatever the writer commits meanwhile. */
 export function prepareReads(db: DatabaseSync) {
   const payment = prepareRows(db, `SELECT ${selectedNames} FROM payments WHERE payment_id = ?`);
-  const exists = db.prepare('SELECT 1 FROM payments WHERE payment_id = ?');
+  const lasting = db.prepare(
+    'SELECT client, customer_id, reference, created_at FROM payments WHERE payment_id = ?',
+  );
   // Reads only the pending part of the index by status.
   const backlog = db.prepare(`
     SELECT count(*) AS size, (
@@ -42,8 +45,8 @@ export function prepareReads(db: DatabaseSync) {
   return {
     find: (payment_id: string): StoredPayments =>
       sortRows(payment.all(payment_id) as PaymentRow[], paymentOf),
-    has: (payment_id: string): boolean => exists.get(payment_id) !== undefined,
-    page: preparePage(db),
+    lasting: (payment_id: string) => lasting.get(payment_id) as Lasting | undefined,
+    ...preparePages(db),
 
     backlog: () => ({ ...backlog.get() }) as unknown as Backlog,
     countHeld: () => countsOf(held.all() as unknown as HeldRow[]),
@@ -55,32 +58,3 @@ export function prepareReads(db: DatabaseSync) {
     ...prepareErasureReads(db),
   };
 }
-
-/** Returns up to `limit` rows, newest first. */
-export function preparePage(db: DatabaseSync): (query: PaymentQuery) => PaymentRow[] {
-  const statements = new Map<string, StatementSync>();
-  return (query) => {
-    const values: SQLInputValue[] = [];
-    const selects = partsOf(query).map(({ starting_after, customer_id, notification_status }) => {
-      const conditions: [condition: string, value: SQLInputValue | undefined][] = [
-        ['customer_id = ?', customer_id],
-        ['notification_status = ?', notification_status],
-        ['payment_id < ?', starting_after],
-      ];
-      const given = conditions.filter((pair): pair is [string, SQLInputValue] => pair[1] !== undefined);
-      values.push(...given.map(([, value]) => value));
-      const where = given.map(([condition]) => condition).join(' AND ');
-      return `SELECT ${selectedNames} FROM payments ${where && `WHERE ${where}`}`;
-    });
-    const statement = statements.getOrInsertComputed(selects.join(' UNION ALL '), (all) =>
-      prepareRows(db, `${all} ORDER BY payment_id DESC LIMIT ?`),
-    );
-    return statement.all(...values, query.limit) as PaymentRow[];
-  };
-}
-
-/** A customer's payments are read status by status, since the index is by status and customer. */
-const partsOf = (query: PaymentQuery): PaymentQuery[] =>
-  query.customer_id !== undefined && query.notification_status === undefined
-    ? notificationStatusSchema.options.map((notification_status) => ({ ...query, notification_status }))
-    : [query];

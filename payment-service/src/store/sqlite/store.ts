@@ -1,8 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { learnedOptOut } from '../../domain/suppression.ts';
 import { type EventRecording, longestWebhookWaitMs } from '../events.ts';
 import { ownersWhere, paymentsWhere } from '../owner.ts';
+import { readPage } from '../page-read.ts';
+import { isOfList } from '../payment-filters.ts';
 import {
   type Customer,
   type FaultObserver,
@@ -12,7 +15,7 @@ import {
   StoreUnavailable,
   type UnreadableObserver,
 } from '../store.ts';
-import { readOne, readPage, reportTo, sortRows } from '../stored-payments.ts';
+import { readOne, reportTo, sortRows } from '../stored-payments.ts';
 import { eventRows } from './event-rows.ts';
 import { eventStore } from './event-store.ts';
 import { openReader } from './reads.ts';
@@ -105,9 +108,17 @@ export async function openSqliteStore({
     find: async (paymentId) => readOne(reported(await read(() => reader.find(paymentId)))),
 
     async list(query) {
-      const { starting_after } = query;
-      if (starting_after !== undefined && !(await read(() => reader.has(starting_after)))) return undefined;
-      return readPage(query, (part) => read(() => reported(sortRows(reader.page(part), paymentOf))));
+      const cursor = query.starting_after ?? query.ending_before;
+      const lasting = cursor === undefined ? undefined : await read(() => reader.lasting(cursor));
+      if (cursor !== undefined && !(lasting && isOfList(lasting, query))) return undefined;
+      return readPage(query, {
+        rows: (part) => read(() => reported(sortRows(reader.page(part), paymentOf))),
+        // In a turn of its own, so that the event loop goes on between what is compared at a time.
+        idAfter: async (count, part) => {
+          await nextTurn();
+          return read(() => reader.idAfter(count, part));
+        },
+      });
     },
 
     backlog: () => read(reader.backlog),

@@ -97,6 +97,7 @@ test('the events are copied with their places, so that a reader goes on with the
       created_at: created,
     })),
     position: at(6),
+    recorded_at: created,
     has_more: true,
   });
   expect(await numbersFrom(store)).toEqual([3, 4, 5, 6, 7]);

@@ -152,6 +152,30 @@ async function paymentsAt(path: string): Promise<Payment[] | undefined> {
 const differing = (counts: Count[]) => counts.filter(({ source, target }) => source !== target);
 
 describe('copySqliteToPostgres', () => {
+  test('given isolated clients, leaves to each its own customers and payments', async () => {
+    const [path, url] = [newPath(), await newDatabase()];
+    const owners = { shop: '+573001111111', portal: '+573002222222', '': '+573003333333' };
+    const customers = Object.entries(owners).map(([name, phone]) => ({
+      owned: customer('7', name === '' ? null : name),
+      phone,
+    }));
+    const source = await openSqliteStore({ path, leaseMs, clientsIsolated: true });
+    for (const [index, { owned, phone }] of customers.entries()) {
+      await source.putPhone(owned, phone);
+      await source.insert(paymentNumber(index + 1, owned));
+    }
+    await source.close();
+    expect(differing(await copySqliteToPostgres({ path, url }))).toEqual([]);
+
+    const target = await openPostgresStore({ url, leaseMs, clientsIsolated: true, log });
+    onTestFinished(() => target.close());
+    for (const { owned, phone } of customers) expect(await target.findPhone(owned)).toBe(phone);
+    const copied = (await paymentsOf(target))?.map(({ client, phone }) => ({ client, phone }));
+    expect(copied?.toReversed()).toEqual(
+      customers.map(({ owned: { client }, phone }) => ({ client, phone })),
+    );
+  });
+
   test('copies everything, so that a PostgreSQL store continues with it', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());

@@ -15,6 +15,8 @@ import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../..
 import { customer } from '../customer.ts';
 import { describeErasure, type ErasureStoreOptions } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
+import { describeFinding } from '../find-contract.ts';
+import { describeOwners } from '../owner-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -38,7 +40,11 @@ beforeAll(async () => {
     ALTER DATABASE ${new URL(url).pathname.slice(1)} SET search_path = public, fake, pg_catalog`);
 });
 afterAll(() => shared.client.end());
-const openEmpty = (leaseMs: number, events: EventRecording = 'off') => openEmptied({ leaseMs, events });
+const openEmpty = (
+  leaseMs: number,
+  events: EventRecording = 'off',
+  clientsIsolated = false,
+): Promise<Store> => openEmptied({ leaseMs, events, clientsIsolated });
 
 async function openEmptied(options: ErasureStoreOptions): Promise<Store> {
   const store = await openPostgresStore({ url: shared.url, log, ...options });
@@ -50,6 +56,8 @@ async function openEmptied(options: ErasureStoreOptions): Promise<Store> {
 
 describeErasure('PostgreSQL', openEmptied);
 describeSuppressions('PostgreSQL', openEmpty);
+describeFinding('PostgreSQL', openEmpty);
+describeOwners('PostgreSQL', (clientsIsolated) => openEmpty(leaseMs, 'off', clientsIsolated));
 async function setClock(now: number | undefined): Promise<void> {
   await shared.client.query('DELETE FROM fake.clock');
   if (now !== undefined)

@@ -1,54 +1,79 @@
 import { DatabaseSync } from 'node:sqlite';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type PageRead, readPage } from '../../../src/store/page-read.ts';
 import { migrateSqlite } from '../../../src/store/sqlite/migrate.ts';
-import { preparePage, prepareReads } from '../../../src/store/sqlite/reads.ts';
+import { preparePages } from '../../../src/store/sqlite/page.ts';
+import { prepareReads } from '../../../src/store/sqlite/reads.ts';
 import { prepareWrites } from '../../../src/store/sqlite/writes.ts';
-import type { PaymentQuery } from '../../../src/store/store.ts';
-import { everything } from '../store-contract.ts';
+import type { PaymentFilters, PaymentQuery } from '../../../src/store/store.ts';
 
-const customer_id = '1';
-const notification_status = 'sent';
-const starting_after = 'pmt_1';
+const timeOf = (second: number) => `2026-01-01T00:00:0${second}.000Z`;
 
-test.each<[name: string, filter: Partial<PaymentQuery>, step: string]>([
-  // A scan, but along the primary key and no further than the page.
-  ['everything', {}, 'SCAN payments'],
-  ['everything after a payment', { starting_after }, 'SEARCH payments USING PRIMARY KEY (payment_id<?)'],
+const pk = 'PRIMARY KEY';
+const indexes: [name: string, filter: PaymentFilters, index: string, condition: string, parts: number][] = [
+  ['everything', {}, pk, '', 1],
+  ['a range of time', { created_after: timeOf(1), created_before: timeOf(2) }, pk, '', 1],
+  ['a status', { notification_status: ['sent'] }, 'INDEX payments_by_status', 'notification_status=?', 1],
   [
-    'a status',
-    { notification_status },
-    'SEARCH payments USING INDEX payments_by_status (notification_status=?)',
+    'several statuses',
+    { notification_status: ['failed', 'held'] },
+    'INDEX payments_by_status',
+    'notification_status=?',
+    2,
   ],
   [
-    'a status after a payment',
-    { notification_status, starting_after },
-    'SEARCH payments USING INDEX payments_by_status (notification_status=? AND payment_id<?)',
+    'a customer',
+    { customer_id: '1' },
+    'INDEX payments_by_status_and_customer',
+    'notification_status=? AND customer_id=?',
+    6,
   ],
   [
     'a customer and a status',
-    { customer_id, notification_status },
-    'SEARCH payments USING INDEX payments_by_status_and_customer (notification_status=? AND customer_id=?)',
+    { customer_id: '1', notification_status: ['sent'] },
+    'INDEX payments_by_status_and_customer',
+    'notification_status=? AND customer_id=?',
+    1,
   ],
+  ['a reference', { reference: 'order-1' }, 'INDEX payments_by_reference', 'reference=?', 1],
+  ['a reason', { reason: 'expired' }, 'INDEX payments_by_reason', 'reason=?', 1],
+  ['possible duplicates', { possible_duplicate: true }, 'INDEX payments_maybe_twice', '', 1],
+  ['what Twilio took', { notification_service: 'Twilio' }, 'INDEX payments_by_twilio', '', 1],
+  ['a client', { client: 'shop' }, 'INDEX payments_by_client', 'client=? AND notification_status=?', 6],
   [
-    'a customer and a status after a payment',
-    { customer_id, notification_status, starting_after },
-    'SEARCH payments USING INDEX payments_by_status_and_customer (notification_status=? AND customer_id=? AND payment_id<?)',
+    'a client and a status',
+    { client: 'shop', notification_status: ['sent'] },
+    'INDEX payments_by_client',
+    'client=? AND notification_status=?',
+    1,
   ],
-])('a page of %s reads nothing but the page', (_name, filter, step) => {
-  expect(planOfPage(filter)).toEqual([step]);
+];
+const others: PaymentFilters = { notification_service: 'Aldeamo', possible_duplicate: false };
+
+describe.each(indexes)('a page of %s', (_name, filter, index, condition, parts) => {
+  test.each<[name: string, query: Partial<PaymentQuery>, range: string]>([
+    ['from the newest', {}, 'payment_id>? AND payment_id<?'],
+    ['after a payment', { starting_after: 'pmt_1' }, 'payment_id>? AND payment_id<?'],
+    ['before a payment', { ending_before: 'pmt_1' }, 'payment_id>? AND payment_id<?'],
+  ])('%s is read in the order of its index, without a sort, whatever the other filters', async (_, query, range) => {
+    const search = `${index} (${[condition, range].filter(Boolean).join(' AND ')})`;
+    for (const more of [{}, others]) {
+      const plans = await plansOfPage({ ...more, ...filter, ...query });
+      for (const plan of plans)
+        expect(stepsOf(plan)).toEqual(
+          Array(parts).fill(
+            expect.stringMatching(`^SEARCH payments USING (COVERING )?${RegExp.escape(search)}$`),
+          ),
+        );
+    }
+  });
 });
 
-test.each<[name: string, filter: Partial<PaymentQuery>, search: string]>([
-  ['a customer', { customer_id }, '(notification_status=? AND customer_id=?)'],
-  [
-    'a customer after a payment',
-    { customer_id, starting_after },
-    '(notification_status=? AND customer_id=? AND payment_id<?)',
-  ],
-])('a page of %s is merged from its statuses, each read as far as the page', (_name, filter, search) => {
-  expect(planOfPage(filter)?.filter((step) => !/^(MERGE \(UNION ALL\)|LEFT|RIGHT)$/.test(step))).toEqual(
-    Array(6).fill(`SEARCH payments USING INDEX payments_by_status_and_customer ${search}`),
-  );
+test('of what a page may compare, as much as can be compared at a time is found by nothing but an index', async () => {
+  for (const [name, filter, index] of indexes) {
+    const [idAfter] = await plansOfPage({ ...others, ...filter });
+    if (index !== pk) expect(idAfter?.join(), name).toContain(`COVERING ${index}`);
+  }
 });
 
 test('due notifications are found by their due time', () => {
@@ -150,6 +175,11 @@ test('an erasure finds payments by their customer, and what belongs to them by t
 test('the feed is read from its place on', () => {
   expect(plansOf(prepareReads, /FROM events WHERE number > /)).toEqual([
     ['SEARCH events USING INTEGER PRIMARY KEY (rowid>?)'],
+    [
+      'SEARCH events USING INTEGER PRIMARY KEY (rowid>?)',
+      'CORRELATED SCALAR SUBQUERY 1',
+      'SEARCH payments USING PRIMARY KEY (payment_id=?)',
+    ],
   ]);
 });
 
@@ -170,8 +200,30 @@ test('webhook deliveries are counted without a read of those that were delivered
   expect(steps).not.toMatch(/SCAN events(?! USING COVERING)/);
 });
 
-const planOfPage = (filter: Partial<PaymentQuery>) =>
-  plansOf((db) => preparePage(db)({ ...everything, ...filter }))[0];
+/** The plans of the statements of a page. */
+async function plansOfPage(query: Partial<PaymentQuery>): Promise<string[][]> {
+  const reads: PageRead[] = [];
+  await readPage(
+    { limit: 10, ...query },
+    {
+      rows: (read) => {
+        reads.push(read);
+        return { payments: [], unreadable: [] };
+      },
+      idAfter: () => undefined,
+    },
+  );
+  return plansOf((db) => {
+    const { page, idAfter } = preparePages(db);
+    for (const read of reads) {
+      idAfter(10, read);
+      page(read);
+    }
+  });
+}
+
+/** Without the merge of several parts. */
+const stepsOf = (plan: string[]) => plan.filter((step) => !/^(MERGE \(UNION ALL\)|LEFT|RIGHT)$/.test(step));
 
 /** The plan of each matching statement that `prepareSome` prepares. A plan without a temporary B-tree sorts by an index. */
 function plansOf(prepareSome: (db: DatabaseSync) => unknown, like = /^/): string[][] {

@@ -16,6 +16,8 @@ import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../..
 import { customer } from '../customer.ts';
 import { describeErasure } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
+import { describeFinding } from '../find-contract.ts';
+import { describeOwners } from '../owner-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
 
@@ -25,8 +27,10 @@ const leaseMs = 10_000;
 const newPath = () => join(directory, `${randomUUID()}.db`);
 
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeOwners('SQLite', (clientsIsolated) => openSqliteStore({ path: newPath(), leaseMs, clientsIsolated }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeErasure('SQLite', (options) => openSqliteStore({ path: newPath(), ...options }));
+describeFinding('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeEvents('SQLite', (leaseMs, events) => openSqliteStore({ path: newPath(), leaseMs, events }));
 
 describe('durability of the SQLite store', () => {

@@ -1,0 +1,118 @@
+import { notificationStatusSchema, type Payment } from '../domain/payment.ts';
+import type { PaymentFilters, PaymentPage, PaymentQuery } from './store.ts';
+import type { StoredPayments } from './stored-payments.ts';
+
+/**
+ * The columns by which an index finds payments in the order of their ids, those first that usually leave the fewest. Each has an
+ * index that begins with it, except that `possible_duplicate` and `notification_service` have one of those that are true and of
+ * Twilio's. The last is the id itself.
+ */
+const finders = [
+  'reference',
+  'customer_id',
+  'possible_duplicate',
+  'reason',
+  'client',
+  'notification_service',
+  'notification_status',
+  'payment_id',
+] as const;
+export type Finder = (typeof finders)[number];
+
+const byStatus: Finder[] = ['customer_id', 'client', 'notification_status'];
+
+/** What is read of a list: by which index, and from where to where. */
+export interface PageRead extends PaymentFilters {
+  finder: Finder;
+  /** The parts of the index, which are merged; undefined if it is not by status. */
+  statuses: readonly Payment['notification_status'][] | undefined;
+  order: 'ASC' | 'DESC';
+  /** Begins behind this id. */
+  start: string;
+  /** Ends with this id. */
+  end: string;
+  limit: number;
+}
+
+/** Reads of a store. */
+export interface PageReader {
+  rows(read: PageRead): StoredPayments | Promise<StoredPayments>;
+  /** The id at which the index has found this many payments, whether they match the other filters or not; undefined if fewer. */
+  idAfter(count: number, read: PageRead): string | undefined | Promise<string | undefined>;
+}
+
+/** How many payments a statement compares with the filters that its index does not know: it must neither run long nor be cut off. */
+const comparedAtATime = 1000;
+
+/** The fewest rows that are read at a time past those that cannot be. */
+const readOnAtATime = 100;
+
+/** Reads on past payments that do not match or cannot be read, until the page is full and it is known whether there are more. */
+export async function readPage(query: PaymentQuery, reader: PageReader): Promise<PaymentPage> {
+  const payments: Payment[] = [];
+  const isCompared = hasOtherFilters(query);
+  let read = readOf(query);
+  for (;;) {
+    const end = isCompared ? await reader.idAfter(comparedAtATime, read) : undefined;
+    const found = await reader.rows({ ...read, end: end ?? read.end });
+    payments.push(...found.payments);
+    const ids = [...found.unreadable, ...found.payments.map(({ payment_id }) => payment_id)].sort();
+    const isFull = ids.length >= read.limit;
+    const last = isFull ? ids.at(read.order === 'ASC' ? -1 : 0) : end;
+    if (last === undefined || payments.length > query.limit) break;
+    read = { ...read, start: last, limit: Math.max(readOnAtATime, query.limit) };
+  }
+  const page = payments.slice(0, query.limit);
+  return {
+    payments: read.order === 'ASC' ? page.reverse() : page,
+    has_more: payments.length > query.limit,
+  };
+}
+
+function readOf(query: PaymentQuery): PageRead {
+  const { starting_after, ending_before, created_after, created_before } = query;
+  const newest = created_before === undefined ? '~' : idAt(Date.parse(created_before) + marginMs);
+  const oldest = created_after === undefined ? '' : idAt(Date.parse(created_after) - marginMs);
+  const finder = finderOf(query);
+  return {
+    ...query,
+    finder,
+    statuses: byStatus.includes(finder)
+      ? (query.notification_status ?? notificationStatusSchema.options)
+      : undefined,
+    ...(ending_before === undefined
+      ? { order: 'DESC', start: least(newest, starting_after ?? newest), end: oldest }
+      : { order: 'ASC', start: greatest(oldest, ending_before), end: newest }),
+    limit: query.limit + 1,
+  };
+}
+
+const least = (one: string, other: string) => (one < other ? one : other);
+const greatest = (one: string, other: string) => (one > other ? one : other);
+
+/**
+ * How far the time in an id may be from that of its payment: while a clock that was set back has not caught up, ids keep the time that
+ * they had, up to ten seconds ahead; beyond that they go by the clock again.
+ */
+const marginMs = 10_000;
+
+/** The least id of this time, in ms since the epoch. */
+const idAt = (ms: number) => `pmt_${Math.max(0, ms).toString(16).padStart(12, '0')}`;
+
+const finderOf = (filters: PaymentFilters): Finder =>
+  finders.find((finder) => isFoundBy(finder, filters)) ?? 'payment_id';
+
+function isFoundBy(finder: Finder, filters: PaymentFilters): boolean {
+  if (finder === 'payment_id') return true;
+  if (finder === 'possible_duplicate') return filters.possible_duplicate === true;
+  if (finder === 'notification_service') return filters.notification_service === 'Twilio';
+  return filters[finder] !== undefined;
+}
+
+/** Whether there are filters that the index of the list does not know. The time of an id is not quite that of its payment. */
+function hasOtherFilters(query: PaymentQuery): boolean {
+  const finder = finderOf(query);
+  const known = ['limit', 'starting_after', 'ending_before', finder];
+  if (byStatus.includes(finder)) known.push('notification_status');
+  return Object.entries(query).some(([name, value]) => value !== undefined && !known.includes(name));
+}
