@@ -63,13 +63,7 @@ export function registerEvents(server: Server, { store, recording, retentionMs }
         querystring: querySchema,
         response: {
           200: pageSchema,
-          ...problemResponses(
-            paymentProblems,
-            'invalid-request',
-            'events-off',
-            'cursor-expired',
-            'store-unavailable',
-          ),
+          ...problemResponses(paymentProblems, 'events-off', 'cursor-expired', 'store-unavailable'),
         },
       },
     },

@@ -1,9 +1,11 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { RouteOptions } from 'fastify';
+import { describeCommonHeaders } from './openapi-headers.ts';
 import { describeOperation } from './openapi-operation.ts';
-import { describeCommonHeaders } from './openapi-responses.ts';
+import { aboutProblems, describeExamples } from './openapi-problems.ts';
 import { createSchemas } from './openapi-schemas.ts';
+import type { ProblemKinds } from './problem.ts';
 import type { Server } from './types.ts';
 
 export interface DocumentOptions {
@@ -41,10 +43,12 @@ const docsPolicy =
 /** OpenAPI 3.1. */
 function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }: DocumentOptions) {
   const schemas = createSchemas();
-  const paths: Record<string, Record<string, ReturnType<typeof describeOperation>>> = {};
+  const problems: ProblemKinds = {};
+  const paths: Record<string, Record<string, ReturnType<typeof describeOperation>['operation']>> = {};
   for (const route of routes.filter(isDocumented)) {
     const path = route.url.replace(/:(\w+)/g, '{$1}');
-    const operation = describeOperation(route, schemas);
+    const { operation, problems: own } = describeOperation(route, schemas);
+    Object.assign(problems, own);
     for (const method of [route.method].flat())
       paths[path] = { ...paths[path], [method.toLowerCase()]: operation };
   }
@@ -54,7 +58,7 @@ function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }:
     openapi: '3.1.0',
     info: {
       title: info.title,
-      description: info.description,
+      description: `${info.description}\n\n${aboutProblems}`,
       version: info.version,
       license: { name: 'MIT', identifier: 'MIT' },
     },
@@ -72,6 +76,7 @@ function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }:
         },
       },
       headers: describeCommonHeaders(schemas),
+      examples: describeExamples(problems),
       schemas: schemas.components(),
     },
   };

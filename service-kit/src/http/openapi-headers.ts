@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { mapValues } from './map-values.ts';
+import type { Schemas } from './openapi-schemas.ts';
+
+/** The header fields of the responses of many routes, which a document describes once. */
+const commonHeaders: Record<string, z.ZodType> = {
+  'x-request-id': z.string().meta({
+    description: 'The id of the request, as the log has it: that which the request came with, or a new one',
+    example: '6f1c7a4e-3f0b-4f43-9a55-0c1f6a2d9b1e',
+  }),
+  'retry-after': z
+    .string()
+    .regex(/^\d+$/)
+    .meta({ description: 'The seconds after which the request can be repeated', example: '1' }),
+  'www-authenticate': z
+    .string()
+    .meta({ description: 'How a request is authenticated (RFC 6750)', example: 'Bearer' }),
+  'accept-encoding': z
+    .literal('identity')
+    .meta({ description: 'Only if the body had a content coding: there is none that the service decodes' }),
+};
+
+export const describeCommonHeaders = (schemas: Schemas) =>
+  mapValues(commonHeaders, (schema) => describeHeader(schema, schemas));
+
+/** References to those of them that have these names. */
+export const commonHeadersOf = (names: string[]) =>
+  Object.fromEntries(
+    names
+      .filter((name) => name in commonHeaders)
+      .map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+  );
+
+/** @param header the schema of its value, with a description */
+export function describeHeader(header: z.ZodType, schemas: Schemas) {
+  const { description, example, ...schema } = schemas.describe(header, 'output');
+  return { description, schema, example };
+}
