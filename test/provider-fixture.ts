@@ -8,6 +8,7 @@ import type { ProviderConfig } from 'service-kit/provider/settings.ts';
 import { buildProvider, type ProviderService } from 'service-kit/provider/start-provider.ts';
 import { expect, onTestFinished } from 'vitest';
 import { requireKnownProblems } from './known-problems.ts';
+import { holdToDocument } from './documented-answers.ts';
 import { leaksIn, noteSecrets } from './leaks.ts';
 
 export const phone = '+573001234567';
@@ -67,6 +68,7 @@ export async function startApp<Config extends ProviderConfig>(
   onTestFinished(async () => {
     await app.close();
   });
+  holdToDocument([service.provider, ...Object.keys(env).toSorted()].join(), app);
   return { app, ...logged };
 }
 

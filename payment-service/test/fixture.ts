@@ -11,6 +11,7 @@ import type { Server } from 'service-kit/http/types.ts';
 import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
 import { expect, onTestFinished } from 'vitest';
 import { requireKnownProblems } from '../../test/known-problems.ts';
+import { holdToDocument } from '../../test/documented-answers.ts';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
 import { type BoundsOptions, createBounds } from '../src/delivery/bounds.ts';
@@ -202,6 +203,7 @@ export async function build({
     const shown = (await metrics.metrics()).split('\n');
     expect(leaksIn([...lines.map((line) => JSON.stringify(line)), ...shown])).toEqual([]);
   });
+  holdToDocument('payment-service', app);
   return { app, store: memory, clients, sandboxes, calls, lines };
 }
 
