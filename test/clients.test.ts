@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -7,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import { blocksOf, readPage, runStep, type Step } from './pages.ts';
+import { blocksOf, isMissing, readPage, runStep, type Step } from './pages.ts';
 
 /** The programs of README.md and docs/clients.md against a service that refuses: a payment is repeated with its key. */
 
@@ -15,8 +14,6 @@ const programsOf = async (path: string): Promise<[language: string, program: Ste
   (await readPage(path)).steps
     .filter(({ language }) => language !== 'sh')
     .map((program) => [program.language, program]);
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-const isMissing = (language: string) => language === 'python' && !hasPython;
 const payment = { payment_id: 'pmt_1', notification_status: 'sent', notification_service: 'Aldeamo' };
 
 type Answer = number | 'cut' | 'cut body';
@@ -48,19 +45,19 @@ async function startService(answers: Answer[]) {
 }
 
 for (const [language, program] of await programsOf('README.md')) {
-  test.skipIf(isMissing(language))(
+  test.skipIf(isMissing(program))(
     `given 503, the ${language} program of README.md repeats the payment with its key`,
     () => expectRepetitions(program, [503]),
   );
 }
 
 for (const [language, program] of await programsOf('docs/clients.md')) {
-  test.skipIf(isMissing(language))(
+  test.skipIf(isMissing(program))(
     `given lost responses and refusals, the ${language} program of docs/clients.md repeats the payment with its key`,
     () => expectRepetitions(program, ['cut', 'cut body', 409, 429, 502, 503, 504]),
   );
 
-  test.skipIf(isMissing(language))(
+  test.skipIf(isMissing(program))(
     `given 400, the ${language} program of docs/clients.md fails at once, and names the problem`,
     async () => {
       const { requests, ports } = await startService([400]);

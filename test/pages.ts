@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { glob, readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
 import { expect } from 'vitest';
@@ -12,7 +12,7 @@ interface Block {
 }
 
 export interface Step {
-  language: 'sh' | keyof typeof programs;
+  language: 'sh' | Language;
   /** One command, or one program. */
   text: string;
   /** Compares its output with what the page shows, where it does; … stands for any value. */
@@ -33,7 +33,23 @@ export const startCommands = { processes: 'npm start', containers: 'docker compo
 export const isSetUp = ({ language, text }: Step): boolean =>
   language === 'sh' && /^(npm|docker) /.test(text);
 
-const programs = { js: ['node', '--input-type=module', '-'], python: ['python3', '-'] };
+const programs = { js: ['node', '--input-type=module', '-'], python: ['python3', '-'], php: ['php'] };
+type Language = keyof typeof programs;
+const isProgram = (language: string): language is Language => language in programs;
+
+/** The languages whose interpreter this machine has not. */
+const absent = new Set<Step['language']>(
+  Object.entries(programs).flatMap(([language, [command = '']]) =>
+    isProgram(language) && spawnSync(command, ['--version']).status !== 0 ? [language] : [],
+  ),
+);
+for (const language of absent)
+  if (process.env[`REQUIRE_${language.toUpperCase()}`] === '1')
+    throw new Error(`REQUIRE_${language.toUpperCase()}=1, but there is no ${language}`);
+
+/** The step cannot be run here: its interpreter is missing. */
+export const isMissing = ({ language }: Step): boolean => absent.has(language);
+
 /** Languages of blocks that are neither run nor printed. */
 const shown = ['', 'mermaid', 'yaml'];
 
@@ -70,7 +86,7 @@ function stepsOf(path: string, blocks: Block[]): Step[] {
           .split(/(?<!\\)\n/)
           .map((command) => ({ language, text: command }) as const),
       );
-    else if (language === 'js' || language === 'python') steps.push({ language, text });
+    else if (isProgram(language)) steps.push({ language, text });
     else if (language === 'json')
       Object.assign(steps.at(-1) as Step, { compare: compareJson(JSON.parse(text, anyWhereEllipsis)) });
     else if (language === 'text') Object.assign(steps.at(-1) as Step, { compare: compareText(text) });

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -13,7 +13,16 @@ import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { noteSecrets, scanForLeaks } from './leaks.ts';
 import { liveSettings } from './live-settings.ts';
-import { blocksOf, compareText, isSetUp, type Page, readPages, runStep, startCommands } from './pages.ts';
+import {
+  blocksOf,
+  compareText,
+  isMissing,
+  isSetUp,
+  type Page,
+  readPages,
+  runStep,
+  startCommands,
+} from './pages.ts';
 
 /** Runs the steps of README.md and the other documents in a copy of the repository, and compares their output with the pages. */
 
@@ -21,9 +30,6 @@ const run = promisify(execFile);
 const pages = await readPages();
 const pageAt = (path: string) => pages.find((page) => page.path === path) as Page;
 const start = startCommands[inject('trio')];
-const hasPython = spawnSync('python3', ['--version']).status === 0;
-if (!hasPython && process.env.REQUIRE_PYTHON === '1')
-  throw new Error('REQUIRE_PYTHON=1, but there is no python3');
 
 const ports = { 8000: 0, 8001: 0, 8002: 0 };
 let folder: string;
@@ -76,7 +82,7 @@ function scanOutput(): void {
 
 async function follow({ steps }: Page): Promise<void> {
   for (const step of steps.filter((step) => !isSetUp(step))) {
-    if (step.language === 'python' && !hasPython) continue;
+    if (isMissing(step)) continue;
     noteSecrets(JSON.parse(/ -d '(\{.*?\})'/.exec(step.text)?.[1] ?? '{}'));
     await runStep(step, ports, { cwd: folder, env: environment });
   }

@@ -8,7 +8,12 @@ const [method, path] = process.argv.slice(1);
 const { env } = process;
 const secret = (name) =>
   env[name] || (env[`${name}_FILE`] ? readFileSync(env[`${name}_FILE`], 'utf8').trim() : '');
-const key = secret(path === '/health/upstream' ? 'SERVICE_TOKEN' : 'ADMIN_API_KEY');
+// The first of several, without the name that it may have.
+const key = secret(path === '/health/upstream' ? 'SERVICE_TOKEN' : 'ADMIN_API_KEY')
+  .split(/[,\n]/)[0]
+  .split(':')
+  .at(-1)
+  .trim();
 try {
   const answer = await fetch(`http://127.0.0.1:${env.PORT}${path}`, {
     method,

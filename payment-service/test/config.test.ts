@@ -405,6 +405,10 @@ test.each([
   [`mi portal:${key}`, 'entry 1 must be name:key, with a name of at most 64 letters, digits, - and _'],
   [`admin:${key}`, 'the name of entry 1 must be neither admin nor service'],
   [`${key}:portal`, 'the key of entry 1 must have at least 16 characters'],
+  [`web:${key}:write`, 'entry 1 must be name:key or name:key:read: a key has no colon'],
+  [`web:${key}:`, 'entry 1 must be name:key or name:key:read: a key has no colon'],
+  [`web:${key}:read:read`, 'entry 1 must be name:key or name:key:read: a key has no colon'],
+  [`web:${key}:${key}`, 'entry 1 must be name:key or name:key:read: a key has no colon'],
 ])('given API_KEYS=%s, names the entry in words and never a key', (API_KEYS, message) => {
   const text = messageOf({ API_KEYS, ADMIN_API_KEY: 'a'.repeat(16), SERVICE_TOKEN: 's'.repeat(16) });
   expect(text).toBe(`The configuration is invalid:\n  API_KEYS: ${message}`);
@@ -414,9 +418,33 @@ test.each([
 test.each([
   [
     { API_KEYS: `a:${key},b:${key}` },
-    'API_KEYS: must have a key of its own, and not the key of a in API_KEYS',
+    'API_KEYS: entry 2 (b) must have a key of its own, and not that of entry 1 (a) of API_KEYS',
   ],
-  [{ ADMIN_API_KEY: 's'.repeat(16) }, 'SERVICE_TOKEN: must have a key of its own, and not ADMIN_API_KEY'],
+  [
+    { API_KEYS: `a:${key},a:${key}:read` },
+    'API_KEYS: entry 2 (a) must have a key of its own, and not that of entry 1 (a) of API_KEYS',
+  ],
+  [
+    { API_KEYS: `${key}x:${key},b:${key}` },
+    'API_KEYS: entry 2 (b) must have a key of its own, and not that of entry 1 of API_KEYS',
+  ],
+  [
+    { ADMIN_API_KEY: `maria:${'m'.repeat(16)},noc:${key}` },
+    'ADMIN_API_KEY: entry 2 (noc) must have a key of its own, and not that of entry 1 (shop) of API_KEYS',
+  ],
+  [
+    { ADMIN_API_KEY: 's'.repeat(16) },
+    'SERVICE_TOKEN: must have a key of its own, and not that of ADMIN_API_KEY',
+  ],
+  [
+    { SERVICE_TOKEN: `${key},${'a'.repeat(16)}` },
+    'SERVICE_TOKEN: entry 1 must have a key of its own, and not that of entry 1 (shop) of API_KEYS\n' +
+      '  SERVICE_TOKEN: entry 2 must have a key of its own, and not that of ADMIN_API_KEY',
+  ],
+  [
+    { SERVICE_TOKEN: `${'s'.repeat(16)},${'s'.repeat(16)}` },
+    'SERVICE_TOKEN: entry 2 must have a key of its own, and not that of entry 1 of SERVICE_TOKEN',
+  ],
 ])('given a key that is used twice, names both places and not the key', (settings, message) => {
   const text = messageOf({
     API_KEYS: `shop:${key}`,

@@ -119,7 +119,7 @@ export function receiptSettings(config: TwilioConfig) {
         publicUrl,
         authTokens: secondary ? [authToken, secondary] : [authToken],
         paymentServiceUrl: config.PAYMENT_SERVICE_URL,
-        serviceToken: config.SERVICE_TOKEN,
+        serviceTokens: config.SERVICE_TOKEN,
       }
     : undefined;
 }

@@ -16,13 +16,16 @@ const keys = {
   client: 'key-of-the-shop-1',
   rotated: 'key-of-the-shop-2',
   other: 'key-of-the-portal',
+  reader: 'key-of-the-reader',
   admin: 'key-of-the-admin-1',
+  operator: 'key-of-operator-1',
   service: 'token-of-the-services',
+  nextService: 'next-token-of-services',
 };
 const settings = {
-  API_KEYS: `shop:${keys.client},shop:${keys.rotated},portal:${keys.other}`,
-  ADMIN_API_KEY: keys.admin,
-  SERVICE_TOKEN: keys.service,
+  API_KEYS: `shop:${keys.client},shop:${keys.rotated},portal:${keys.other},portal:${keys.reader}:read`,
+  ADMIN_API_KEY: `admin:${keys.admin},maria:${keys.operator}`,
+  SERVICE_TOKEN: `${keys.service},${keys.nextService}`,
 };
 const access = accessOptions(readConfiguration(paymentConfigSchema, settings));
 const logger = pino({ level: 'silent' });
@@ -49,8 +52,19 @@ const live = {
   PUBLIC_URL: 'https://sms.pagos.co',
 };
 
-/** The roles that a route authorizes. */
-type Authorized = 'anyone' | ('client' | 'admin' | 'service')[];
+/** What calls: a reader is a client whose key is read-only. */
+type Caller = 'reader' | 'client' | 'admin' | 'service';
+
+/** The callers that a route authorizes. */
+type Authorized = 'anyone' | Caller[];
+
+/** The keys in each caller's hands. */
+const keysOf: Record<Caller, string[]> = {
+  reader: [keys.reader],
+  client: [keys.client, keys.rotated, keys.other],
+  admin: [keys.admin, keys.operator],
+  service: [keys.service, keys.nextService],
+};
 
 const everywhere: Record<string, Authorized> = {
   'GET /': 'anyone',
@@ -91,11 +105,11 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
     {
       ...everywhere,
       'POST /payments': ['client', 'admin'],
-      'GET /payments': ['client', 'admin'],
-      'GET /payments/:payment_id': ['client', 'admin'],
+      'GET /payments': ['reader', 'client', 'admin'],
+      'GET /payments/:payment_id': ['reader', 'client', 'admin'],
       'POST /payments/:payment_id/notification/retry': ['admin'],
       'PUT /customers/:customer_id': ['client', 'admin'],
-      'GET /customers/:customer_id': ['client', 'admin'],
+      'GET /customers/:customer_id': ['reader', 'client', 'admin'],
       'DELETE /customers/:customer_id': ['client', 'admin'],
       'POST /suppressions': ['admin'],
       'POST /suppressions/search': ['admin'],
@@ -103,11 +117,11 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
       'GET /suppressions/:suppression_id': ['admin'],
       'DELETE /suppressions/:suppression_id': ['admin'],
       'POST /opt-outs': ['service'],
-      'GET /events': ['client', 'admin'],
+      'GET /events': ['reader', 'client', 'admin'],
       'GET /webhook-deliveries': ['admin'],
       'POST /webhook-deliveries/replay': ['admin'],
       'POST /webhook-deliveries/:event_id/replay': ['admin'],
-      'GET /live/events': ['client', 'admin'],
+      'GET /live/events': ['reader', 'client', 'admin'],
       'GET /live/:file': 'anyone',
       'GET /live/uplot/:file': 'anyone',
       'GET /live/eventsource-parser/:file': 'anyone',
@@ -149,23 +163,23 @@ async function expectKeyRequired(app: Server, request: RouteRequest, authorized:
   }
 }
 
-/** Each role is admitted where it is authorized. The provider services have no client keys, so a client is not authenticated there. */
+/** Each caller is admitted where it is authorized. The provider services have no client keys, so a client is not authenticated there. */
 async function expectRolesAuthorized(
   app: Server,
   request: RouteRequest,
   authorized: Authorized,
   hasClientKeys: boolean,
 ): Promise<void> {
-  for (const key of ['client', 'rotated', 'admin', 'service'] as const) {
-    const role = key === 'rotated' ? 'client' : key;
-    const label = `${request.method} ${request.url}, ${key}`;
-    const { status, problem, challenge } = await statusOf(app, request, `Bearer ${keys[key]}`);
-    if (authorized === 'anyone' || authorized.includes(role)) {
+  const callers = Object.entries(keysOf).flatMap(([caller, its]) => its.map((key) => ({ caller, key })));
+  for (const { caller, key } of callers) {
+    const label = `${request.method} ${request.url}, ${caller}, ${key}`;
+    const { status, problem, challenge } = await statusOf(app, request, `Bearer ${key}`);
+    if (authorized === 'anyone' || authorized.includes(caller as Caller)) {
       expect(status, label).not.toBe(401);
       expect(problem, label).not.toBe('/problems/forbidden');
       continue;
     }
-    const isAuthenticated = hasClientKeys || role !== 'client';
+    const isAuthenticated = hasClientKeys || (caller !== 'client' && caller !== 'reader');
     expect(status, label).toBe(isAuthenticated ? 403 : 401);
     if (isAuthenticated) expect(challenge, label).toBe('Bearer error="insufficient_scope"');
   }
@@ -174,7 +188,7 @@ async function expectRolesAuthorized(
 describe('the authorization', () => {
   test.each(
     services,
-  )('given %s, admits exactly the roles of the table', async (name, buildService, table) => {
+  )('given %s, admits exactly the callers of the table', async (name, buildService, table) => {
     const app = await buildService();
     await app.ready();
     const found = routesOf(app);
@@ -214,6 +228,15 @@ describe('a client', () => {
     expect(JSON.stringify(lines)).not.toContain(keys.client);
   });
 
+  test('given a read-only key, reads the payments and makes none', async () => {
+    const { app, calls } = await build({ access });
+    const refused = await app.inject(as(keys.reader, keyed('key-1')));
+    expect(refused.statusCode).toBe(403);
+    expect(refused.json()).toMatchObject({ detail: expect.stringContaining('The key is read-only') });
+    expect(calls).toEqual([]);
+    expect((await app.inject(as(keys.reader, { url: '/payments' }))).statusCode).toBe(200);
+  });
+
   test('given two API keys, shares its idempotency keys between them, and with no other client', async () => {
     const { app } = await build({ access });
     const request = keyed('the-same');
@@ -226,6 +249,17 @@ describe('a client', () => {
     expect(another.headers['idempotent-replayed']).toBeUndefined();
     expect(paymentOf(another).payment_id).not.toBe(paymentOf(first).payment_id);
   });
+});
+
+test('given an operator with a name, the log has the name with what the operator did', async () => {
+  const { app, lines } = await build({ access });
+  const headers = { authorization: `Bearer ${keys.operator}` };
+  const { statusCode } = await app.inject({
+    ...post({ amount: 1, customer_id: '1' }),
+    headers: { ...headers, 'content-type': 'application/json' },
+  });
+  expect(statusCode).toBe(201);
+  expect(lines.find(({ msg }) => msg === 'notification handled')).toMatchObject({ client: 'maria' });
 });
 
 /** `METHOD /path` of each route of the router. HEAD is left out, because requestsOf adds it to each GET. */

@@ -3,42 +3,8 @@ import type { AccessOptions } from './access.ts';
 import type { AdmissionOptions } from './admission.ts';
 import { flag, missing, wholeNumber } from './configuration.ts';
 import { createCredential } from './credentials.ts';
+import { adminKeys, clientKeys, type Key, keyForm, serviceTokens } from './keys.ts';
 import { hostNameOf, type SiteOptions } from './site.ts';
-
-const minKeyLength = 16;
-
-/** A bearer token as RFC 6750 has it, and too long to be guessed. */
-const keySchema = z
-  .string()
-  .min(minKeyLength, { error: `must have at least ${minKeyLength} characters`, abort: true })
-  .regex(/^[\w.~+/-]+=*$/, 'must consist of letters, digits and - . _ ~ + /')
-  .meta({ form: `at least ${minKeyLength} letters, digits and - . _ ~ + /` });
-
-interface Client {
-  name: string;
-  key: string;
-}
-
-const clientsSchema = z.string().transform((text, { issues }): Client[] => {
-  const clients = text.split(/,|\r?\n/).map((entry) => {
-    const [name = '', ...key] = entry.trim().split(':');
-    return { name, key: key.join(':') };
-  });
-  for (const [index, client] of clients.entries())
-    for (const message of faultsOf(client, index + 1)) issues.push({ code: 'custom', message, input: text });
-  return clients;
-});
-
-/** In words, and never with the key. What is as long as a key is not repeated as a name, because the two may be the wrong way round. */
-function faultsOf({ name, key }: Client, position: number): string[] {
-  if (!/^[\w-]{1,64}$/.test(name) || key === '')
-    return [`entry ${position} must be name:key, with a name of at most 64 letters, digits, - and _`];
-  if (name === 'admin' || name === 'service')
-    return [`the name of entry ${position} must be neither admin nor service`];
-  const entry = name.length < minKeyLength ? `entry ${position} (${name})` : `entry ${position}`;
-  const { error } = keySchema.safeParse(key);
-  return (error?.issues ?? []).map(({ message }) => `the key of ${entry} ${message}`);
-}
 
 /** Host names, which are compared in their canonical form. Neither a port nor a wildcard. */
 const hostsSchema = z.string().transform((text, { issues }) =>
@@ -58,16 +24,18 @@ const hostsSchema = z.string().transform((text, { issues }) =>
 
 /** The environment variables of every service. */
 export const accessSettings = () => ({
-  ADMIN_API_KEY: keySchema
+  ADMIN_API_KEY: adminKeys()
+    .meta({ form: `${keyForm}; or name:key,name:key` })
     .optional()
     .describe(
-      'The key of operators: for retries, circuit resets, the sandbox controls and metrics, besides everything that clients may do. Set all keys of the services, or none.',
+      'The key of operators: for retries, circuit resets, the sandbox controls and metrics, besides everything that clients may do. With a key for each operator the log names who made a request; without a name it is admin. A name may have several keys, and must not be that of a client. In a file each may have a line of its own. Set all keys of the services, or none.',
     )
-    .meta({ secret: true }),
-  SERVICE_TOKEN: keySchema
+    .meta({ secret: true, lines: true }),
+  SERVICE_TOKEN: serviceTokens()
+    .meta({ form: `${keyForm}; two with a comma between them` })
     .optional()
     .describe(
-      'The key that the services send to each other, the same in all three. Prometheus can use it as well.',
+      'The key that the services send to each other, the same in all three. Prometheus can use it as well. Of two, the first one is sent and both are accepted, so that it can be changed without an outage.',
     )
     .meta({ secret: true }),
   ALLOW_ANONYMOUS: flag()
@@ -86,39 +54,36 @@ export const accessSettings = () => ({
     .describe('The limit of concurrent requests. Further requests are answered with 503.'),
 });
 
-/** The variables of a service with a public API. A name may have several keys, so that they can be rotated. */
+/** The variables of a service with a public API. */
 export const clientSettings = () => ({
-  API_KEYS: clientsSchema
-    .meta({ form: 'name:key,name:key' })
+  API_KEYS: clientKeys()
+    .meta({ form: 'name:key,name:key:read' })
     .optional()
     .describe(
-      'The keys of the clients of the public API. A name may have several keys while they are rotated. In a file each may have a line of its own.',
+      'The keys of the clients of the public API. With :read behind it a key may read, and change nothing. A name may have several keys, of either kind. In a file each may have a line of its own.',
     )
     .meta({ secret: true, lines: true }),
   RATE_LIMIT_PER_MINUTE: wholeNumber({ min: 0, max: 1_000_000 })
     .default(0)
     .describe(
-      'The limit of requests per minute with one key. Further requests are answered with 429. 0: no limit.',
+      'The limit of requests per minute of one client: with all keys of its name, or from its address if there are no keys. Each replica counts for itself. Further requests are answered with 429. 0: no limit.',
     ),
 });
 
-interface AccessSettings {
+const keySettings = ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN'] as const;
+type KeySetting = (typeof keySettings)[number];
+
+interface AccessSettings extends Partial<Record<KeySetting, Key[] | undefined>> {
   HOST: string;
   ALLOW_ANONYMOUS: boolean;
   ALLOWED_HOSTS?: string[] | undefined;
   PUBLIC_URL?: string | undefined;
-  API_KEYS?: z.output<typeof clientsSchema> | undefined;
-  ADMIN_API_KEY?: string | undefined;
-  SERVICE_TOKEN?: string | undefined;
   RATE_LIMIT_PER_MINUTE?: number;
   MAX_CONCURRENT_REQUESTS: number;
 }
 
 /** The issues of the keys: all that the service has must be set, or none, and then only loopback reaches it. */
-export function wrongCredentials(
-  settings: AccessSettings,
-  names: readonly ('API_KEYS' | 'ADMIN_API_KEY' | 'SERVICE_TOKEN')[],
-) {
+export function wrongCredentials(settings: AccessSettings, names: readonly KeySetting[]) {
   const absent = names.filter((name) => settings[name] === undefined);
   if (absent.length === names.length) {
     return settings.ALLOW_ANONYMOUS || isLoopback(settings.HOST)
@@ -127,26 +92,35 @@ export function wrongCredentials(
   }
   return [
     ...missing(absent, `is required with ${names.filter((name) => !absent.includes(name)).join(' and ')}`),
-    ...repeatedKeys(settings),
+    ...clashes(settings),
   ];
 }
 
-/** Each key tells who calls, so no two may be the same. */
-function repeatedKeys({ API_KEYS = [], ADMIN_API_KEY, SERVICE_TOKEN }: AccessSettings) {
-  const keys = [
-    ...API_KEYS.map(({ name, key }) => ({
-      setting: 'API_KEYS',
-      label: `the key of ${name} in API_KEYS`,
-      key,
-    })),
-    { setting: 'ADMIN_API_KEY', label: 'ADMIN_API_KEY', key: ADMIN_API_KEY },
-    { setting: 'SERVICE_TOKEN', label: 'SERVICE_TOKEN', key: SERVICE_TOKEN },
-  ].filter(({ key }) => key !== undefined);
-  return keys.flatMap(({ setting, key }, index) => {
-    const earlier = keys.slice(0, index).find((each) => each.key === key);
-    return earlier ? missing([setting], `must have a key of its own, and not ${earlier.label}`) : [];
+/** A key says who calls, and a name what its keys may do and what is its own, so neither is in two places. */
+function clashes(settings: AccessSettings) {
+  const keys = keysOf(settings);
+  return keys.flatMap(({ setting, entry, name, role, key }, index) => {
+    const earlier = keys.slice(0, index);
+    const sameKey = earlier.find((other) => other.key === key);
+    const sameName = earlier.find((other) => other.name === name && other.role !== role);
+    const must = entry ? `${entry} must` : 'must';
+    return [
+      ...(sameKey
+        ? missing([setting], `${must} have a key of its own, and not that of ${placeOf(sameKey)}`)
+        : []),
+      ...(sameName
+        ? missing([setting], `${must} not have the name of ${placeOf(sameName)}: a name has one role`)
+        : []),
+    ];
   });
 }
+
+type PlacedKey = ReturnType<typeof keysOf>[number];
+
+const keysOf = (settings: AccessSettings) =>
+  keySettings.flatMap((setting) => (settings[setting] ?? []).map((key) => ({ ...key, setting })));
+
+const placeOf = ({ entry, setting }: PlacedKey) => (entry ? `${entry} of ${setting}` : setting);
 
 const isLoopback = (host: string) => /^(127(\.\d{1,3}){3}|::1|localhost)$/i.test(host);
 
@@ -157,11 +131,7 @@ export const accessOptions = (config: AccessSettings): AccessOptions & Admission
     ...(config.ALLOWED_HOSTS ?? []),
     ...(config.PUBLIC_URL ? [hostNameOf(new URL(config.PUBLIC_URL).host) ?? ''] : []),
   ],
-  credentials: [
-    ...(config.API_KEYS ?? []).map(({ name, key }) => createCredential(name, 'client', key)),
-    ...(config.ADMIN_API_KEY ? [createCredential('admin', 'admin', config.ADMIN_API_KEY)] : []),
-    ...(config.SERVICE_TOKEN ? [createCredential('service', 'service', config.SERVICE_TOKEN)] : []),
-  ],
+  credentials: keysOf(config).map((key) => createCredential(key.name, key.role, key.key, key)),
   rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE ?? 0,
   maxConcurrentRequests: config.MAX_CONCURRENT_REQUESTS,
 });

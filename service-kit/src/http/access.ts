@@ -11,9 +11,11 @@ export interface AccessOptions extends RateLimitOptions {
 }
 
 export interface RateLimitOptions {
-  /** For each key, or each address if there are no keys; 0: no limit. */
+  /** For each client: all keys of one name, or an address if there are no keys. 0: no limit. */
   rateLimitPerMinute?: number;
 }
+
+const readingMethods = new Set(['GET', 'HEAD']);
 
 /** Authentication and authorization. Called before the routes, because a hook applies to later routes. */
 export function registerAccess(server: Server, { credentials }: AccessOptions): void {
@@ -23,16 +25,24 @@ export function registerAccess(server: Server, { credentials }: AccessOptions): 
     const access = accessTo(request);
     if (access === 'anyone') return done();
     request.credential = authenticate(request, credentials);
-    if (!access.includes(request.credential.role)) throw httpProblem('forbidden');
+    const { role, isReadOnly } = request.credential;
+    if (!access.includes(role)) throw httpProblem('forbidden');
+    // By the method alone, so that a route that is added later is not forgotten.
+    if (isReadOnly && !readingMethods.has(request.method))
+      throw httpProblem('forbidden', {
+        detail: 'The key is read-only: it allows GET and HEAD requests alone.',
+      });
     const correlation = currentCorrelation();
     if (correlation) correlation.client = request.credential.name;
     done();
   });
 }
 
+const windowSeconds = 60;
+
 /**
  * Limits the public API alone, so that it delays neither the services among themselves nor the admin. Called after the admission,
- * so that what is refused for the load of others is not counted.
+ * so that what is refused for the load of others is not counted. The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
  */
 export async function registerRateLimit(
   server: Server,
@@ -42,15 +52,18 @@ export async function registerRateLimit(
   await server.register(rateLimit, {
     global: false,
     max,
-    timeWindow: '1 minute',
-    keyGenerator: ({ credential, ip }) => credential?.digest.toString('base64') ?? ip,
+    timeWindow: windowSeconds * 1000,
+    keyGenerator: ({ credential, ip }) => credential?.name ?? ip,
   });
   const takeToken = server.createRateLimit();
-  server.addHook('onRequest', async (request) => {
+  server.addHook('onRequest', async (request, reply) => {
     const access = accessTo(request);
     if (access === 'anyone' || !access.includes('client') || request.credential?.role === 'admin') return;
     const limit = await takeToken(request);
-    if (limit.isAllowed || !limit.isExceeded) return;
+    if (limit.isAllowed) return;
+    reply.header('ratelimit-policy', `"default";q=${max};w=${windowSeconds}`);
+    reply.header('ratelimit', `"default";r=${limit.remaining};t=${limit.ttlInSeconds}`);
+    if (!limit.isExceeded) return;
     throw httpProblem('too-many-requests', {
       detail: `More than ${max} requests in a minute. Retry later.`,
       headers: { 'retry-after': String(limit.ttlInSeconds) },

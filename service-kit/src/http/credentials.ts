@@ -8,14 +8,17 @@ export type Role = 'client' | 'admin' | 'service';
 export interface Credential {
   name: string;
   role: Role;
+  /** Whether it authorizes no other requests than GET and HEAD. */
+  isReadOnly: boolean;
   digest: Buffer;
 }
 
-export const createCredential = (name: string, role: Role, key: string): Credential => ({
-  name,
-  role,
-  digest: digestOf(key),
-});
+export const createCredential = (
+  name: string,
+  role: Role,
+  key: string,
+  { isReadOnly = false } = {},
+): Credential => ({ name, role, isReadOnly, digest: digestOf(key) });
 
 /** Compares the digests of all keys, each in constant time, so that the time it takes reveals nothing of them. */
 export function findCredential(credentials: readonly Credential[], key: string): Credential | undefined {
@@ -26,8 +29,10 @@ export function findCredential(credentials: readonly Credential[], key: string):
 
 const digestOf = (key: string): Buffer => hash('sha256', key, 'buffer');
 
-/** The headers of a request to another of our services: the key (RFC 6750) and the correlation. */
-export const serviceHeaders = (key: string | undefined) => (): Record<string, string> => ({
-  ...(key !== undefined && { authorization: `Bearer ${key}` }),
-  ...correlationHeaders(),
-});
+/** The headers of a request to another of our services: the first of the keys (RFC 6750) and the correlation. */
+export const serviceHeaders =
+  ([first]: readonly { key: string }[] = []) =>
+  (): Record<string, string> => ({
+    ...(first && { authorization: `Bearer ${first.key}` }),
+    ...correlationHeaders(),
+  });

@@ -87,7 +87,7 @@ function gatewayOf<Config extends ProviderConfig>(
   if (live) return { gateway: live, account: learning.account };
   const forwarder = createReceiptForwarder({
     paymentServiceUrl: config.PAYMENT_SERVICE_URL,
-    serviceToken: config.SERVICE_TOKEN,
+    serviceTokens: config.SERVICE_TOKEN,
   });
   const sandbox = createSandbox({
     provider: service.provider,

@@ -10,7 +10,9 @@ import { buildTestServer } from './fixture.ts';
 
 const credentials = [
   createCredential('shop', 'client', 'key-of-the-shop-1'),
+  createCredential('shop', 'client', 'key-of-the-shop-2'),
   createCredential('portal', 'client', 'key-of-the-portal'),
+  createCredential('portal', 'client', 'key-of-the-reader', { isReadOnly: true }),
   createCredential('admin', 'admin', 'key-of-the-admin-1'),
 ];
 
@@ -22,6 +24,14 @@ async function build(options: Partial<ServerOptions> = {}) {
   route('/more', ['client', 'admin']);
   route('/public', 'anyone');
   route('/undeclared');
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const)
+    server.route({
+      method,
+      url: '/things',
+      config: { access: ['client', 'admin'] },
+      handler: async () => ({}),
+    });
+  server.post('/undeclared', async () => ({}));
   const ask = (url: string, key?: string) =>
     server.inject({ url, headers: key === undefined ? {} : { authorization: `Bearer ${key}` } });
   return { server, ask };
@@ -42,6 +52,38 @@ test('given a missing, unknown or insufficient key, WWW-Authenticate says so as 
   );
 });
 
+describe('a read-only key', () => {
+  const askBy = async (method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url = '/things') => {
+    const { server } = await build();
+    return server.inject({ method, url, headers: { authorization: 'Bearer key-of-the-reader' } });
+  };
+
+  test.each(['GET', 'HEAD'] as const)('allows %s where a client may make it', async (method) => {
+    expect((await askBy(method)).statusCode).toBe(200);
+    expect((await askBy(method, '/undeclared')).statusCode).toBe(403);
+  });
+
+  test.each([
+    'POST',
+    'PUT',
+    'PATCH',
+    'DELETE',
+  ] as const)('does not allow %s, and the 403 says why', async (method) => {
+    const refused = await askBy(method);
+    expect(refused.statusCode).toBe(403);
+    expect(refused.headers['www-authenticate']).toBe('Bearer error="insufficient_scope"');
+    expect(refused.json()).toMatchObject({
+      detail: 'The key is read-only: it allows GET and HEAD requests alone.',
+    });
+  });
+
+  test('given a request that no client may make, gets the 403 of a client', async () => {
+    expect((await askBy('POST', '/undeclared')).json()).toMatchObject({
+      detail: 'The key does not allow this request.',
+    });
+  });
+});
+
 test('a part of a key is not a key', () => {
   expect(findCredential(credentials, 'key-of-the-portal')?.name).toBe('portal');
   expect(findCredential(credentials, 'key-of-the-porta')).toBeUndefined();
@@ -57,10 +99,10 @@ describe('the limit of requests in a minute', () => {
     return statuses;
   };
 
-  test('is counted for each key, over all routes of the public API, and ends with the minute', async () => {
+  test('is counted for all keys of a name, over all routes of the public API, and ends with the minute', async () => {
     const { ask } = await build({ rateLimitPerMinute: 3 });
     expect(await times(2, () => ask('/things', 'key-of-the-shop-1'))).toEqual([200, 200]);
-    expect(await times(2, () => ask('/more', 'key-of-the-shop-1'))).toEqual([200, 429]);
+    expect(await times(2, () => ask('/more', 'key-of-the-shop-2'))).toEqual([200, 429]);
     expect(await times(3, () => ask('/things', 'key-of-the-portal'))).toEqual([200, 200, 200]);
 
     vi.advanceTimersByTime(40_000);
@@ -76,6 +118,42 @@ describe('the limit of requests in a minute', () => {
     const { ask } = await build({ rateLimitPerMinute: 1 });
     expect(await times(3, () => ask('/things', 'key-of-the-admin-1'))).toEqual([200, 200, 200]);
     expect(await times(3, () => ask('/public'))).toEqual([200, 200, 200]);
+  });
+
+  test('is in the headers of each response that it applies to, a refusal as well', async () => {
+    const { ask, server } = await build({ rateLimitPerMinute: 3 });
+    const headersOf = async (asking: ReturnType<typeof ask>) => {
+      const { statusCode, headers } = await asking;
+      return [statusCode, headers['ratelimit-policy'], headers.ratelimit, headers['retry-after']];
+    };
+    server.get('/failing', { config: { access: ['client'] } }, async () =>
+      Promise.reject(new Error('fails')),
+    );
+    const policy = '"default";q=3;w=60';
+    const askAsShop = (url: string) => headersOf(ask(url, 'key-of-the-shop-1'));
+    expect(await askAsShop('/things')).toEqual([200, policy, '"default";r=2;t=60', undefined]);
+    vi.advanceTimersByTime(20_500);
+    expect(await askAsShop('/failing')).toEqual([500, policy, '"default";r=1;t=40', undefined]);
+    expect(await askAsShop('/things')).toEqual([200, policy, '"default";r=0;t=40', undefined]);
+    expect(await askAsShop('/things')).toEqual([429, policy, '"default";r=0;t=40', '40']);
+  });
+
+  test('is in no header of a request that it does not apply to', async () => {
+    const limited = await build({ rateLimitPerMinute: 3 });
+    const unlimited = await build();
+    const responses = await Promise.all([
+      limited.ask('/things', 'key-of-the-admin-1'),
+      limited.ask('/public'),
+      limited.ask('/nope'),
+      limited.ask('/health'),
+      limited.ask('/undeclared', 'key-of-the-shop-1'),
+      limited.ask('/things', 'an-unknown-key-0001'),
+      unlimited.ask('/things', 'key-of-the-shop-1'),
+    ]);
+    for (const { headers } of responses) {
+      expect(headers).not.toHaveProperty('ratelimit');
+      expect(headers).not.toHaveProperty('ratelimit-policy');
+    }
   });
 
   test('without keys, is counted for each address', async () => {
@@ -180,13 +258,6 @@ describe('the settings', () => {
 
   test.each(all)('given the other keys, %s is required', (name) => {
     expect(() => read({ ...keys, [name]: '', ALLOW_ANONYMOUS: 'true' })).toThrow(name);
-  });
-
-  test('a name may have several keys', () => {
-    expect(read(keys).API_KEYS).toEqual([
-      { name: 'shop', key: '0123456789abcdef' },
-      { name: 'shop', key: 'fedcba9876543210' },
-    ]);
   });
 
   test.each([

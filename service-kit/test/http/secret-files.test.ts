@@ -69,13 +69,13 @@ test.each([
   ['the encoding of PowerShell', Buffer.from(`\ufeff${admin}\r\n`, 'utf16le')],
 ])('given the file of a secret with %s, takes the value without it', async (_what, content) => {
   const config = read({ ...others, ADMIN_API_KEY_FILE: await fileWith(content) });
-  expect(config.ADMIN_API_KEY).toBe(admin);
+  expect(config.ADMIN_API_KEY).toMatchObject([{ key: admin }]);
 });
 
 test('given a secret by a link, as Kubernetes mounts it, takes the value', async () => {
   const link = join(folder, 'link');
   await symlink(await fileWith(`${admin}\n`), link);
-  expect(read({ ...others, ADMIN_API_KEY_FILE: link }).ADMIN_API_KEY).toBe(admin);
+  expect(read({ ...others, ADMIN_API_KEY_FILE: link }).ADMIN_API_KEY).toMatchObject([{ key: admin }]);
 });
 
 test('given API_KEYS_FILE with a line for each client, takes all of them', async () => {
@@ -84,6 +84,12 @@ test('given API_KEYS_FILE with a line for each client, takes all of them', async
   );
   const { API_KEYS } = read({ API_KEYS_FILE, ADMIN_API_KEY: admin, SERVICE_TOKEN: service });
   expect(API_KEYS?.map(({ name }) => name)).toEqual(['shop', 'web', 'web']);
+});
+
+test('given ADMIN_API_KEY_FILE with a line for each operator, takes all of them', async () => {
+  const ADMIN_API_KEY_FILE = await fileWith('maria:maria-key-0123456789\nnoc:noc-key-0123456789\n');
+  const { ADMIN_API_KEY } = read({ ...others, ADMIN_API_KEY_FILE });
+  expect(ADMIN_API_KEY?.map(({ name }) => name)).toEqual(['maria', 'noc']);
 });
 
 test('given an empty name of a file, the secret is not set', () => {
@@ -124,8 +130,9 @@ test.each<[string, () => Promise<string> | string, string]>([
   ['has a long name', () => join(folder, 'x'.repeat(300)), 'has a name that is too long for a file'],
 ])('given a file that %s, names the variable, the path and the cause, and nothing that depends on the secret', async (_what, make, cause) => {
   const path = await make();
-  expect(refusal(paymentConfigSchema, { ...others, ADMIN_API_KEY_FILE: path })).toBe(
-    `The configuration is invalid:\n  ADMIN_API_KEY_FILE: ${path} ${cause}`,
+  const env = { API_KEYS: others.API_KEYS, ADMIN_API_KEY: admin, SERVICE_TOKEN_FILE: path };
+  expect(refusal(paymentConfigSchema, env)).toBe(
+    `The configuration is invalid:\n  SERVICE_TOKEN_FILE: ${path} ${cause}`,
   );
 });
 
@@ -151,7 +158,7 @@ test.each([
 test('given a file whose name has quotes and white space, takes its value', async () => {
   const path = join(folder, '"admin key" ');
   await writeFile(path, admin);
-  expect(read({ ...others, ADMIN_API_KEY_FILE: path }).ADMIN_API_KEY).toBe(admin);
+  expect(read({ ...others, ADMIN_API_KEY_FILE: path }).ADMIN_API_KEY).toMatchObject([{ key: admin }]);
 });
 
 test('given a file that this user may not read, says so', async () => {

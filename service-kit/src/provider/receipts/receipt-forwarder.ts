@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { createHttpClient } from '../../client/http-client.ts';
 import type { OptOut, Receipt } from '../../contract/notification.ts';
 import { serviceHeaders } from '../../http/credentials.ts';
+import type { Key } from '../../http/keys.ts';
 
 /**
  * `unknown_attempt`: payment-service has no such attempt; `refused`: a retry would be, too; `unauthorized`: until a person corrects
@@ -28,7 +29,7 @@ const longestPauseMs = 2000;
 
 interface ReceiptForwarderOptions {
   paymentServiceUrl: string;
-  serviceToken: string | undefined;
+  serviceTokens: readonly Key[] | undefined;
 }
 
 export function createReceiptForwarder(options: ReceiptForwarderOptions): ReceiptForwarder {
@@ -36,7 +37,7 @@ export function createReceiptForwarder(options: ReceiptForwarderOptions): Receip
     url: options.paymentServiceUrl,
     timeoutMs: callTimeoutMs,
     maxConcurrency: 64,
-    headers: serviceHeaders(options.serviceToken),
+    headers: serviceHeaders(options.serviceTokens),
   });
   const stopping = new AbortController();
 
