@@ -12,6 +12,14 @@ const commonHeaders: Record<string, z.ZodType> = {
     .string()
     .regex(/^\d+$/)
     .meta({ description: 'The seconds after which the request can be repeated', example: '1' }),
+  ratelimit: z.string().meta({
+    description: 'Only if there is a limit: what is left of it, and the seconds until it is whole again',
+    example: '"default";r=59;t=60',
+  }),
+  'ratelimit-policy': z.string().meta({
+    description: 'Only if there is a limit: the requests in a window of so many seconds',
+    example: '"default";q=60;w=60',
+  }),
   'www-authenticate': z
     .string()
     .meta({ description: 'How a request is authenticated (RFC 6750)', example: 'Bearer' }),
@@ -24,12 +32,23 @@ export const describeCommonHeaders = (schemas: Schemas) =>
   mapValues(commonHeaders, (schema) => describeHeader(schema, schemas));
 
 /** References to those of them that have these names. */
-export const commonHeadersOf = (names: string[]) =>
+export const commonHeadersOf = (names: readonly string[]) =>
   Object.fromEntries(
     names
       .filter((name) => name in commonHeaders)
       .map((name) => [name, { $ref: `#/components/headers/${name}` }]),
   );
+
+/** Of what is refused before the limit is counted. */
+const beforeTheLimit = ['401', '403', '421'];
+
+/** The header fields of a response whatever it is. */
+export function usualHeaders(status: string, isLimited: boolean) {
+  const limit = isLimited && !beforeTheLimit.includes(status) ? ['ratelimit', 'ratelimit-policy'] : [];
+  // Only for a body with a content coding, so that no kind of problem has it.
+  const encoding = status === '415' ? ['accept-encoding'] : [];
+  return commonHeadersOf(['x-request-id', ...limit, ...encoding]);
+}
 
 /** @param header the schema of its value, with a description */
 export function describeHeader(header: z.ZodType, schemas: Schemas) {

@@ -6,7 +6,6 @@ import { commonProblems } from './openapi-problems.ts';
 import { type DocumentedResponse, type DocumentedResponses, describeResponses } from './openapi-responses.ts';
 import type { JsonSchema, Schemas } from './openapi-schemas.ts';
 import type { ProblemKinds } from './problem.ts';
-import type { Access } from './types.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -40,15 +39,16 @@ export function describeOperation(route: RouteOptions, schemas: Schemas) {
     ...request
   } = (route.schema ?? {}) as RouteSchema;
   const responses = withCommonProblems(response, route);
+  const access = route.config?.access ?? ['admin'];
   const operation = {
     operationId,
     tags,
     summary,
     description,
-    security: securityOf(route.config?.access),
+    security: access === 'anyone' ? [] : access.map((role) => ({ key: [role] })), // one of them is enough
     parameters: parametersOf(request, schemas),
     requestBody: requestBodyOf(request, schemas),
-    responses: describeResponses(responses, schemas),
+    responses: describeResponses(responses, access.includes('client'), schemas),
   };
   return {
     operation,
@@ -69,10 +69,6 @@ function withCommonProblems(own: DocumentedResponses, route: RouteOptions): Docu
   );
   return { ...own, ...common };
 }
-
-/** A key of one of the roles. Since 3.1 they stand where the scopes of OAuth do. */
-const securityOf = (access: Access = ['admin']) =>
-  access === 'anyone' ? [] : access.map((role) => ({ key: [role] }));
 
 const places = [
   ['params', 'path'],

@@ -50,15 +50,14 @@ export const aboutProblems = `Errors are problem documents (RFC 9457). Any path 
   .map((name) => `${httpProblems[name].status} (\`${name}\`)`)
   .join(', ')}.`;
 
-/** A response that is one of these problems. */
+/** A response that is one of these problems, with what they say and the header fields that they have. */
 export function describeProblems(problems: ProblemKinds, schemas: Schemas) {
-  const kinds = Object.entries(problems);
-  const headers = kinds.flatMap(([, each]) =>
-    Object.keys({ ...each.headers, ...(each.status === 415 && acceptEncoding) }),
-  );
+  const kinds = Object.values(problems);
   return {
-    description: kinds.map(([name, { meaning }]) => `\`${name}\`: ${meaning}`).join('\n\n'),
-    headers: commonHeadersOf(['x-request-id', ...headers]),
+    description: Object.entries(problems)
+      .map(([name, { meaning }]) => `\`${name}\`: ${meaning}`)
+      .join('\n\n'),
+    headers: commonHeadersOf(kinds.flatMap(({ headers = {} }) => Object.keys(headers))),
     content: {
       [problemContentType]: {
         schema: schemas.describe(problemSchema, 'output'),
@@ -67,9 +66,6 @@ export function describeProblems(problems: ProblemKinds, schemas: Schemas) {
     },
   };
 }
-
-/** It depends on the request, and so is not part of the kind. */
-const acceptEncoding = { 'accept-encoding': 'identity' };
 
 /** The examples of problems, as they are sent. */
 export const describeExamples = (problems: ProblemKinds) =>

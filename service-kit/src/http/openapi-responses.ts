@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { mapValues } from './map-values.ts';
 import { describeMedia } from './openapi-example.ts';
-import { commonHeadersOf, describeHeader } from './openapi-headers.ts';
+import { describeHeader, usualHeaders } from './openapi-headers.ts';
 import { describeProblems } from './openapi-problems.ts';
 import type { Schemas } from './openapi-schemas.ts';
 import type { ProblemKinds } from './problem.ts';
@@ -26,15 +26,20 @@ export const jsonResponse = <Schema extends z.ZodType>(
   { example, ...more }: Pick<DocumentedResponse, 'description' | 'headers'> & { example?: unknown },
 ) => ({ ...more, content: { 'application/json': { schema, example } } });
 
-export const describeResponses = (responses: DocumentedResponses, schemas: Schemas) =>
+/** @param isLimited whether the requests of a client are counted */
+export const describeResponses = (responses: DocumentedResponses, isLimited: boolean, schemas: Schemas) =>
   mapValues(responses, (each, status) => {
     const response = each instanceof z.ZodType ? inJson(each) : each;
     const { description = STATUS_CODES[status], headers = {}, content, problems } = response;
-    if (problems) return describeProblems(problems, schemas);
+    const usual = usualHeaders(status, isLimited);
+    if (problems) {
+      const described = describeProblems(problems, schemas);
+      return { ...described, headers: { ...usual, ...described.headers } };
+    }
     return {
       description,
       headers: {
-        ...commonHeadersOf(['x-request-id']),
+        ...usual,
         ...mapValues(headers, (schema) => describeHeader(schema, schemas)),
       },
       content:

@@ -72,7 +72,8 @@ function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }:
         key: {
           type: 'http',
           scheme: 'bearer',
-          description: 'A key. Of the roles that an operation names, the key must have one',
+          description:
+            'A key, which must have one of the roles that the operation names. A read-only key of a client allows those with GET',
         },
       },
       headers: describeCommonHeaders(schemas),

@@ -1,7 +1,7 @@
 import { httpProblems } from '../http/http-problems.ts';
 import { type ProblemKinds, problemMaker } from '../http/problem.ts';
 
-/** The problems of every provider service. Its log and the response's `reason` have the cause of those that a provider makes. */
+/** The problems of every provider service. */
 export const providerProblems = {
   ...httpProblems,
   'notification-rejected': {
