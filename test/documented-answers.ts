@@ -46,23 +46,23 @@ export function createDocumentCheck(document: Document): (answer: Answer) => str
   addFormats.default(ajv);
   ajv.addSchema({ $id: 'document', ...closed(document) });
   const validators = new Map<object, ValidateFunction>();
-  const paths = Object.entries(document.paths).map(([path, methods]) => ({
-    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}/?$`),
-    methods,
-  }));
 
-  function bodyErrors(media: Media, body: string): string[] {
+  function bodyFaults(media: Media | undefined, type: string, body: string): string[] {
+    if (body === '' || body === unreadable) return [];
+    if (!media) return [`the media type ${type}`];
+    if (!type.endsWith('json')) return [];
     const validate =
       validators.get(media) ??
       ajv.compile(JSON.parse(JSON.stringify(closed(media.schema)).replaceAll('"#/', '"document#/')));
     validators.set(media, validate);
-    return validate(JSON.parse(body)) ? [] : [ajv.errorsText(validate.errors)];
+    const value = JSON.parse(body);
+    const faults = validate(value) ? [] : [ajv.errorsText(validate.errors)];
+    return type === problemContentType ? [...problemFaults(media, value), ...faults] : faults;
   }
 
+  const findOperation = operationsOf(document);
   return ({ method, url, status, headers, body }) => {
-    const path = url.split('?')[0] ?? '';
-    const operation = paths.find(({ pattern, methods }) => pattern.test(path) && method.toLowerCase() in methods)
-      ?.methods[method.toLowerCase()];
+    const operation = findOperation(method, url);
     // A path of no operation, such as that of a file.
     if (!operation || ofAnyPath.includes(status)) return [];
     const response = operation.responses[status];
@@ -70,13 +70,23 @@ export function createDocumentCheck(document: Document): (answer: Answer) => str
     const fields = Object.keys(headers).filter(
       (field) => !undocumentedFields.test(field) && !(field in response.headers),
     );
-    const faults = fields.map((field) => `the header field ${field}`);
-    const type = String(headers['content-type'] ?? '').split(';')[0] ?? '';
-    const media = response.content?.[type];
-    if (body === '' || body === unreadable) return faults;
-    if (!media) return [...faults, `the media type ${type}`];
-    if (type === problemContentType) faults.push(...problemFaults(media, JSON.parse(body)));
-    return type.endsWith('json') ? [...faults, ...bodyErrors(media, body)] : faults;
+    const [type = ''] = String(headers['content-type'] ?? '').split(';');
+    return [
+      ...fields.map((field) => `the header field ${field}`),
+      ...bodyFaults(response.content?.[type], type, body),
+    ];
+  };
+}
+
+function operationsOf({ paths }: Document) {
+  const patterns = Object.entries(paths).map(([path, methods]) => ({
+    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+    methods,
+  }));
+  return (method: string, url: string) => {
+    const name = method.toLowerCase();
+    const path = url.split('?')[0] ?? '';
+    return patterns.find(({ pattern, methods }) => pattern.test(path) && name in methods)?.methods[name];
   };
 }
 
@@ -88,7 +98,11 @@ function closed<T>(node: T): T {
   if (Array.isArray(node)) return node.map(closed) as T;
   if (typeof node !== 'object' || node === null) return node;
   const copy = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, closed(value)]));
-  return ('properties' in copy && !('additionalProperties' in copy) ? { ...copy, additionalProperties: false } : copy) as T;
+  return (
+    'properties' in copy && !('additionalProperties' in copy)
+      ? { ...copy, additionalProperties: false }
+      : copy
+  ) as T;
 }
 
 const checks = new Map<string, ReturnType<typeof createDocumentCheck>>();

@@ -7,8 +7,8 @@ import { providerProblems } from 'service-kit/provider/provider-problems.ts';
 import type { ProviderConfig } from 'service-kit/provider/settings.ts';
 import { buildProvider, type ProviderService } from 'service-kit/provider/start-provider.ts';
 import { expect, onTestFinished } from 'vitest';
-import { requireKnownProblems } from './known-problems.ts';
 import { holdToDocument } from './documented-answers.ts';
+import { requireKnownProblems } from './known-problems.ts';
 import { leaksIn, noteSecrets } from './leaks.ts';
 
 export const phone = '+573001234567';

@@ -63,7 +63,11 @@ export const paymentSchema = z.object({
       'The name of the key that the payment was made with; null without keys, and for a payment of an earlier release',
     example: 'portal',
   }),
-  reference: z.string().nullable().default(null).meta({ ...referenceSchema.meta() }),
+  reference: z
+    .string()
+    .nullable()
+    .default(null)
+    .meta({ ...referenceSchema.meta() }),
   metadata: z
     .record(z.string(), z.string())
     .nullable()

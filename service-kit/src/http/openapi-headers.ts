@@ -28,15 +28,19 @@ const commonHeaders: Record<string, z.ZodType> = {
     .meta({ description: 'Only if the body had a content coding: there is none that the service decodes' }),
 };
 
-export const describeCommonHeaders = (schemas: Schemas) =>
-  mapValues(commonHeaders, (schema) => describeHeader(schema, schemas));
+const reference = (name: string) => `#/components/headers/${name}`;
+
+/** Those that a document refers to. */
+export function describeCommonHeaders(paths: object, schemas: Schemas) {
+  const text = JSON.stringify(paths);
+  const used = Object.entries(commonHeaders).filter(([name]) => text.includes(`"${reference(name)}"`));
+  return mapValues(Object.fromEntries(used), (schema) => describeHeader(schema, schemas));
+}
 
 /** References to those of them that have these names. */
 export const commonHeadersOf = (names: readonly string[]) =>
   Object.fromEntries(
-    names
-      .filter((name) => name in commonHeaders)
-      .map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+    names.filter((name) => name in commonHeaders).map((name) => [name, { $ref: reference(name) }]),
   );
 
 /** Of what is refused before the limit is counted. */

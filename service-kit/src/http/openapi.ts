@@ -76,7 +76,7 @@ function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }:
             'A key, which must have one of the roles that the operation names. A read-only key of a client allows those with GET',
         },
       },
-      headers: describeCommonHeaders(schemas),
+      headers: describeCommonHeaders(paths, schemas),
       examples: describeExamples(problems),
       schemas: schemas.components(),
     },

@@ -1,8 +1,8 @@
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
-import { requireKnownProblems } from '../../../test/known-problems.ts';
 import { holdToDocument } from '../../../test/documented-answers.ts';
+import { requireKnownProblems } from '../../../test/known-problems.ts';
 import type { Outcome } from '../../src/contract/notification.ts';
 import type { SandboxSettings } from '../../src/contract/sandbox-settings.ts';
 import type { Check } from '../../src/provider/account.ts';
