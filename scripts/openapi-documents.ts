@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { aldeamoService } from '../aldeamo-service/src/app.ts';
 import { paymentService } from '../payment-service/src/service.ts';
 import { readConfiguration } from '../service-kit/src/http/configuration.ts';
+import { createLogger } from '../service-kit/src/http/start.ts';
 import type { Server } from '../service-kit/src/http/types.ts';
 import type { ProviderConfig } from '../service-kit/src/provider/settings.ts';
 import { buildProvider, type ProviderService } from '../service-kit/src/provider/start-provider.ts';
 import { twilioService } from '../twilio-service/src/app.ts';
 
-const logger = pino({ level: 'silent' });
+const logger = createLogger({ level: 'silent' }, { write: () => {} });
 
 /** A Twilio that is never called: only a live service with receipts has the routes of its webhooks. */
 const liveTwilio = {
@@ -28,7 +28,7 @@ export async function openApiDocuments(): Promise<Record<string, object>> {
     'payment-service': await ofPayments(),
     'aldeamo-service': await ofProvider(aldeamoService),
     'twilio-service': await ofProvider(twilioService),
-    'twilio-service, live': await ofProvider(twilioService, liveTwilio),
+    'twilio-service-live': await ofProvider(twilioService, liveTwilio),
   };
 }
 

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemContentType, problemSchema } from '../service-kit/src/http/problem.ts';
+import { createDocumentCheck, type Document } from './documented-answers.ts';
 import { startTwilioUpstream } from './doubles/twilio-upstream.ts';
 import { bytesOf, exchange, garbageOf, type RawAnswer } from './fuzz/exchange.ts';
 import { operationsOf } from './fuzz/operations.ts';
@@ -16,7 +17,8 @@ import { startProcesses } from './trio-of-processes.ts';
 
 /**
  * Requests over every route, most of them wrong in a part or two: none is answered with a 5xx, each error is a problem document,
- * and nothing is stored or sent for a request that was refused. The seed is fixed, so that a failure can be repeated.
+ * each answer is in the OpenAPI document of the service, and nothing is stored or sent for a request that was refused. The seed is
+ * fixed, so that a failure can be repeated.
  */
 
 const seed = 20_260_726;
@@ -73,6 +75,8 @@ async function fuzz(url: string, numRuns: number): Promise<Record<number, number
       arbitrary: requestFor(operation, host),
     })),
   );
+  const { body: document } = await call<Document>('GET', `${url}/openapi.json`);
+  const faultsOf = createDocumentCheck(document);
   const counts: Record<number, number> = {};
   const bytes = fc.oneof(
     { weight: 9, arbitrary: requests.map(bytesOf) },
@@ -87,6 +91,11 @@ async function fuzz(url: string, numRuns: number): Promise<Record<number, number
       // Not answered: only bytes that were never a request, or that end before their last one.
       if (!answer) return;
       if (!isNotSent(answer)) expect(status).toBeLessThan(500);
+      const [, method, target] = /^(\w+) (\/\S*) HTTP\/1\.1\r\n/.exec(written) ?? [];
+      if (method && target) {
+        const headers = Object.fromEntries(answer.headers);
+        expect(faultsOf({ method, url: target, status, headers, body: answer.body })).toEqual([]);
+      }
       if (status >= 400) expectProblem(answer, isHead);
       else if (!isHead && answer.headers.get('content-type')?.includes('json')) noteAccepted(answer.body);
     }),

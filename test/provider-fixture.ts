@@ -7,6 +7,7 @@ import { providerProblems } from 'service-kit/provider/provider-problems.ts';
 import type { ProviderConfig } from 'service-kit/provider/settings.ts';
 import { buildProvider, type ProviderService } from 'service-kit/provider/start-provider.ts';
 import { expect, onTestFinished } from 'vitest';
+import { holdToDocument } from './documented-answers.ts';
 import { requireKnownProblems } from './known-problems.ts';
 import { leaksIn, noteSecrets } from './leaks.ts';
 
@@ -67,6 +68,7 @@ export async function startApp<Config extends ProviderConfig>(
   onTestFinished(async () => {
     await app.close();
   });
+  holdToDocument([service.provider, ...Object.keys(env).toSorted()].join(), app);
   return { app, ...logged };
 }
 

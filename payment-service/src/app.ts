@@ -85,6 +85,7 @@ const tags = {
   live: 'What the live page shows and does.',
   health: 'Whether the service and its providers can do their work.',
   notifications: 'Delivery receipts. For the provider services.',
+  problems: 'What the `type` of a problem document refers to.',
 };
 
 /** Builds the payment service. It owns the store and the notifier: it closes them when it closes. */

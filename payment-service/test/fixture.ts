@@ -10,6 +10,7 @@ import { createLogger } from 'service-kit/http/start.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { defaultSandboxSettings } from 'service-kit/provider/sandbox/sandbox.ts';
 import { expect, onTestFinished } from 'vitest';
+import { holdToDocument } from '../../test/documented-answers.ts';
 import { requireKnownProblems } from '../../test/known-problems.ts';
 import { leaksIn, noteSecrets } from '../../test/leaks.ts';
 import { buildApp } from '../src/app.ts';
@@ -205,6 +206,7 @@ export async function build({
     const shown = (await metrics.metrics()).split('\n');
     expect(leaksIn([...lines.map((line) => JSON.stringify(line)), ...shown])).toEqual([]);
   });
+  holdToDocument('payment-service', app);
   return { app, store: memory, clients, sandboxes, calls, lines };
 }
 

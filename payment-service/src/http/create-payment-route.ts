@@ -77,7 +77,6 @@ export function registerPaymentCreation(
           }),
           ...problemResponses(
             paymentProblems,
-            'invalid-request',
             'idempotency-key-in-use',
             'idempotency-key-reused',
             'payment-unreadable',

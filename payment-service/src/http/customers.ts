@@ -14,7 +14,7 @@ const paramsSchema = z.object({ customer_id: customerIdSchema });
 const customerSchema = z
   .object({ customer_id: customerIdSchema, phone: phoneSchema })
   .meta({ id: 'Customer' });
-const failures = problemResponses(paymentProblems, 'invalid-request', 'store-unavailable');
+const failures = problemResponses(paymentProblems, 'store-unavailable');
 const notFound = problemResponses(paymentProblems, 'customer-not-found');
 
 const location = z.string().meta({ description: 'The path of the customer', example: '/customers/123' });

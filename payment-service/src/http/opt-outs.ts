@@ -21,7 +21,7 @@ export function registerOptOuts(server: Server, store: Store): void {
         body: optOutSchema,
         response: {
           204: z.undefined(),
-          ...problemResponses(paymentProblems, 'invalid-request', 'store-unavailable'),
+          ...problemResponses(paymentProblems, 'store-unavailable'),
         },
       },
     },

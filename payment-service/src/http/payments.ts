@@ -64,7 +64,7 @@ export function registerPayments(server: Server, store: Store, visibility: Visib
           200: z
             .object({ data: z.array(paymentViewSchema), has_more: z.boolean() })
             .meta({ id: 'PaymentList' }),
-          ...problemResponses(paymentProblems, 'invalid-request', 'store-unavailable'),
+          ...problemResponses(paymentProblems, 'store-unavailable'),
         },
       },
     },

@@ -22,7 +22,6 @@ export function registerReceipts(server: Server, recordReceipt: RecordReceipt): 
           204: z.undefined(),
           ...problemResponses(
             paymentProblems,
-            'invalid-request',
             'receipt-of-the-future',
             'attempt-not-found',
             'notification-in-use',

@@ -26,7 +26,6 @@ export function registerNotificationRetry(
           200: paymentViewSchema,
           ...problemResponses(
             paymentProblems,
-            'invalid-request',
             'payment-not-found',
             'nothing-to-retry',
             'message-redacted',

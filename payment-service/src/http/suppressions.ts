@@ -39,7 +39,7 @@ const headers = {
 };
 
 const paramsSchema = z.object({ suppression_id: z.string() });
-const failures = problemResponses(paymentProblems, 'invalid-request', 'store-unavailable');
+const failures = problemResponses(paymentProblems, 'store-unavailable');
 const failuresOfOne = problemResponses(paymentProblems, 'suppression-not-found', 'store-unavailable');
 
 const tags = ['suppressions'];

@@ -22,7 +22,6 @@ export function registerSandboxControls(server: Server, controls: Pick<SandboxCo
           200: sandboxSettingsSchema,
           ...problemResponses(
             paymentProblems,
-            'invalid-request',
             'sandbox-not-found',
             'provider-answer-unexpected',
             'provider-unreachable',

@@ -68,13 +68,7 @@ export function registerEvents(
         querystring: querySchema,
         response: {
           200: pageSchema,
-          ...problemResponses(
-            paymentProblems,
-            'invalid-request',
-            'events-off',
-            'cursor-expired',
-            'store-unavailable',
-          ),
+          ...problemResponses(paymentProblems, 'events-off', 'cursor-expired', 'store-unavailable'),
         },
       },
     },

@@ -51,7 +51,7 @@ const sinceSchema = z.iso
 
 const replayedAtATime = 1000;
 
-const failures = problemResponses(paymentProblems, 'invalid-request', 'webhooks-off', 'store-unavailable');
+const failures = problemResponses(paymentProblems, 'webhooks-off', 'store-unavailable');
 const tags = ['webhooks'];
 const config = { access: ['admin' as const] };
 

@@ -9,6 +9,7 @@ import { createPaymentCreation } from '../../src/delivery/create-payment.ts';
 import type { Delivery } from '../../src/delivery/delivery.ts';
 import { askedProvider, endAttempt, startAttempt } from '../../src/domain/attempts.ts';
 import type { Payment } from '../../src/domain/payment.ts';
+import { paymentExample } from '../../src/domain/payment-example.ts';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { postpone, type RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../src/store/store.ts';
@@ -91,7 +92,7 @@ describe('Idempotency-Key', () => {
 
   describe('of a payment that was taken before this release', () => {
     const taken = { amount: 5, customer_id: '1', message: 'Hola', phone: '+573001234567' };
-    const answer = { status: 201, body: '{"payment_id":"as it was"}' };
+    const answer = { status: 201, body: JSON.stringify(paymentExample) };
 
     async function buildWith(
       currency: string,

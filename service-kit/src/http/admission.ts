@@ -17,6 +17,8 @@ type Client = string | FastifyRequest['socket'];
 /** The routes of orchestrators and of the monitoring. */
 const beyondTheLimit = new Set<string | undefined>(['/health/live', '/health/ready', '/health', '/metrics']);
 
+export const isBeyondTheLimit = (url: string | undefined): boolean => beyondTheLimit.has(url);
+
 /**
  * Admits requests up to the limit, and shares it between clients. Called after the access, because a client is the name of a key, and
  * so that what is refused for its key takes no place; where there is no key, a client is a connection, which may pipeline requests.
@@ -52,7 +54,7 @@ export function registerAdmission(
       return done();
     }
     // An orchestrator would kill a busy process that does not answer.
-    if (beyondTheLimit.has(request.routeOptions.url)) return done();
+    if (isBeyondTheLimit(request.routeOptions.url)) return done();
     waitForPlace(client, request, reply.raw).then(() => done(), done);
   });
 }

@@ -31,7 +31,7 @@ export function registerHealth(server: Server, ready: () => Promise<void> = asyn
         summary: 'Check whether the service is ready',
         response: {
           200: z.object({ status: z.literal('ready') }),
-          ...problemResponses(httpProblems, 'not-ready', 'stopping'),
+          ...problemResponses(httpProblems, 'not-ready'),
         },
       },
     },

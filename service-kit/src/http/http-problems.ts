@@ -7,6 +7,7 @@ export const httpProblems = {
     detail: 'The request is invalid; `errors` names each invalid field.',
     meaning: 'A field of the path, the query, the headers or the body is not what the call takes.',
     remedy: 'Correct each field that `errors` names. Unchanged, the request would be refused again.',
+    members: { errors: [{ path: 'customer_id', message: 'must not be empty' }] },
   },
   'malformed-request': {
     status: 400,
@@ -102,6 +103,7 @@ export const httpProblems = {
     detail: 'The limit of requests in a minute is reached. Retry later.',
     meaning: 'The client has made more requests than its limit allows. Nothing was done.',
     remedy: 'Repeat the request after the seconds in `Retry-After`, with the same `Idempotency-Key`.',
+    headers: { 'retry-after': '60' },
   },
   'headers-too-large': {
     status: 431,

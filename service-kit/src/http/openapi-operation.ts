@@ -1,9 +1,11 @@
 import type { RouteOptions } from 'fastify';
 import type { z } from 'zod';
+import { mapValues } from './map-values.ts';
 import { describeMedia } from './openapi-example.ts';
-import { type DocumentedResponse, describeResponses } from './openapi-responses.ts';
+import { commonProblems } from './openapi-problems.ts';
+import { type DocumentedResponse, type DocumentedResponses, describeResponses } from './openapi-responses.ts';
 import type { JsonSchema, Schemas } from './openapi-schemas.ts';
-import type { Access } from './types.ts';
+import type { ProblemKinds } from './problem.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -23,27 +25,50 @@ interface RouteSchema {
   headers?: z.ZodType;
   body?: z.ZodType;
   reads?: { querystring?: z.ZodType; form?: z.ZodType };
-  response?: Record<string, z.ZodType | DocumentedResponse>;
+  response?: DocumentedResponses;
 }
 
-/** The operation that a route is in an OpenAPI document. */
-export function describeOperation({ schema = {}, config }: RouteOptions, schemas: Schemas) {
-  const { operationId, tags, summary, description, response = {}, ...request } = schema as RouteSchema;
-  return {
+/** The operation that a route is in an OpenAPI document, and the problems that its responses may be. */
+export function describeOperation(route: RouteOptions, schemas: Schemas) {
+  const {
     operationId,
     tags,
     summary,
     description,
-    security: securityOf(config?.access),
+    response = {},
+    ...request
+  } = (route.schema ?? {}) as RouteSchema;
+  const responses = withCommonProblems(response, route);
+  const access = route.config?.access ?? ['admin'];
+  const operation = {
+    operationId,
+    tags,
+    summary,
+    description,
+    security: access === 'anyone' ? [] : access.map((role) => ({ key: [role] })), // one of them is enough
     parameters: parametersOf(request, schemas),
     requestBody: requestBodyOf(request, schemas),
-    responses: describeResponses(response, schemas),
+    responses: describeResponses(responses, access.includes('client'), schemas),
+  };
+  return {
+    operation,
+    problems: Object.assign({}, ...Object.values(responses).map(problemsOf)) as ProblemKinds,
   };
 }
 
-/** A key of one of the roles. Since 3.1 they stand where the scopes of OAuth do. */
-const securityOf = (access: Access = ['admin']) =>
-  access === 'anyone' ? [] : access.map((role) => ({ key: [role] }));
+const problemsOf = (response: DocumentedResponses[string] | undefined): ProblemKinds =>
+  (response && 'problems' in response && response.problems) || {};
+
+/** Those of a route stand before the others of their status. */
+function withCommonProblems(own: DocumentedResponses, route: RouteOptions): DocumentedResponses {
+  const common = mapValues<DocumentedResponse, DocumentedResponse>(
+    commonProblems(route),
+    ({ problems }, status) => ({
+      problems: { ...problemsOf(own[status]), ...problems },
+    }),
+  );
+  return { ...own, ...common };
+}
 
 const places = [
   ['params', 'path'],

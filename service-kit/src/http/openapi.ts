@@ -1,9 +1,11 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { RouteOptions } from 'fastify';
+import { describeCommonHeaders } from './openapi-headers.ts';
 import { describeOperation } from './openapi-operation.ts';
-import { describeCommonHeaders } from './openapi-responses.ts';
+import { aboutProblems, describeExamples } from './openapi-problems.ts';
 import { createSchemas } from './openapi-schemas.ts';
+import type { ProblemKinds } from './problem.ts';
 import type { Server } from './types.ts';
 
 export interface DocumentOptions {
@@ -41,10 +43,12 @@ const docsPolicy =
 /** OpenAPI 3.1. */
 function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }: DocumentOptions) {
   const schemas = createSchemas();
-  const paths: Record<string, Record<string, ReturnType<typeof describeOperation>>> = {};
+  const problems: ProblemKinds = {};
+  const paths: Record<string, Record<string, ReturnType<typeof describeOperation>['operation']>> = {};
   for (const route of routes.filter(isDocumented)) {
     const path = route.url.replace(/:(\w+)/g, '{$1}');
-    const operation = describeOperation(route, schemas);
+    const { operation, problems: own } = describeOperation(route, schemas);
+    Object.assign(problems, own);
     for (const method of [route.method].flat())
       paths[path] = { ...paths[path], [method.toLowerCase()]: operation };
   }
@@ -54,7 +58,7 @@ function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }:
     openapi: '3.1.0',
     info: {
       title: info.title,
-      description: info.description,
+      description: `${info.description}\n\n${aboutProblems}`,
       version: info.version,
       license: { name: 'MIT', identifier: 'MIT' },
     },
@@ -68,10 +72,12 @@ function describeRoutes(routes: readonly RouteOptions[], { tags = {}, ...info }:
         key: {
           type: 'http',
           scheme: 'bearer',
-          description: 'A key. Of the roles that an operation names, the key must have one',
+          description:
+            'A key, which must have one of the roles that the operation names. A read-only key of a client allows those with GET',
         },
       },
-      headers: describeCommonHeaders(schemas),
+      headers: describeCommonHeaders(paths, schemas),
+      examples: describeExamples(problems),
       schemas: schemas.components(),
     },
   };

@@ -11,6 +11,8 @@ const style =
 /** The style alone is allowed, by its hash. */
 const policy = `default-src 'none'; style-src 'sha256-${hash('sha256', style, 'base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
+const pageSchema = z.string().meta({ example: '<!doctype html>…' });
+
 /** Answers the `type` of each problem of the service with a page about its kind. */
 export function registerProblemPages(server: Server, title: string, problems: ProblemKinds): void {
   const pages = new Map(
@@ -26,7 +28,7 @@ export function registerProblemPages(server: Server, title: string, problems: Pr
         summary: 'Read what a problem means, and what to do about it',
         params: z.object({ name: z.string().meta({ example: 'invalid-request' }) }),
         response: {
-          200: { description: 'A page', content: { 'text/html': { schema: z.string() } } },
+          200: { description: 'A page', content: { 'text/html': { schema: pageSchema } } },
           ...problemResponses(httpProblems, 'not-found'),
         },
       },

@@ -29,6 +29,8 @@ export interface ProblemKind {
   /** What a client does about it. */
   remedy: string;
   headers?: Record<string, string>;
+  /** For OpenAPI: an example of its members beside the usual ones. */
+  members?: Record<string, unknown>;
 }
 
 /** By name. */
@@ -75,7 +77,7 @@ export const problemMaker =
 export const problemContentType = 'application/problem+json';
 
 interface ProblemResponse {
-  description: string;
+  problems: ProblemKinds;
   content: { [problemContentType]: { schema: typeof problemSchema } };
 }
 
@@ -86,8 +88,8 @@ export function problemResponses<Kinds extends ProblemKinds, Name extends keyof 
 ) {
   const byStatus = Object.groupBy(names, (name) => (kinds[name] as ProblemKind).status);
   const responses = Object.entries(byStatus).map(([status, [...group] = []]) => {
-    const description = group.map((name) => `\`${name}\`: ${kinds[name]?.meaning}`).join(' ');
-    return [status, { description, content: { [problemContentType]: { schema: problemSchema } } }];
+    const problems = Object.fromEntries(group.map((name) => [name, kinds[name]]));
+    return [status, { problems, content: { [problemContentType]: { schema: problemSchema } } }];
   });
   return Object.fromEntries(responses) as { [Each in Name as Kinds[Each]['status']]: ProblemResponse };
 }

@@ -68,6 +68,7 @@ export async function buildProviderApp(options: ProviderAppOptions): Promise<Ser
       webhooks: `The requests of ${provider}, by which it reports on SMS, and passes on those of recipients.`,
       health: 'Whether the service and its provider can do their work.',
       sandbox: 'The imitation of the provider: its faults, its delays, and what it has accepted.',
+      problems: 'What the `type` of a problem document refers to.',
     },
     version,
     logger,

@@ -25,7 +25,6 @@ interface NotifyRoutesOptions {
 }
 
 const notSent = [
-  'invalid-request',
   'notification-rejected',
   'notification-throttled',
   'notification-unknown',

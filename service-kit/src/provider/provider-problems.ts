@@ -1,7 +1,7 @@
 import { httpProblems } from '../http/http-problems.ts';
 import { type ProblemKinds, problemMaker } from '../http/problem.ts';
 
-/** The problems of every provider service. Its log and the response's `reason` have the cause of those that a provider makes. */
+/** The problems of every provider service. */
 export const providerProblems = {
   ...httpProblems,
   'notification-rejected': {
@@ -10,12 +10,14 @@ export const providerProblems = {
       'The provider will not send to this recipient. That is final: the SMS must not be sent through another provider.',
     meaning: 'The outcome is `rejected`: the provider does not send to this recipient.',
     remedy: 'Do not send the SMS again, and not through another provider. `reason` says why.',
+    members: { outcome: 'rejected', reason: 'opted_out', mode: 'live', outcome_of: 'notification' },
   },
   'notification-not-sent': {
     status: 503,
     detail: 'The SMS was not sent. It can be sent through another provider, or later.',
     meaning: 'The outcome is `not_sent`: the SMS was not sent.',
     remedy: 'Send it through another provider, or later with another key. `reason` says why.',
+    members: { outcome: 'not_sent', reason: 'connection_refused', mode: 'live', outcome_of: 'notification' },
   },
   'notification-throttled': {
     status: 429,
@@ -23,12 +25,15 @@ export const providerProblems = {
     meaning: 'The outcome is `not_sent`: the provider is throttling.',
     remedy:
       'Send it through another provider, or with another key after the seconds in `Retry-After`. `reason` says why.',
+    headers: { 'retry-after': '60' },
+    members: { outcome: 'not_sent', reason: 'http_429', mode: 'live', outcome_of: 'notification' },
   },
   'notification-unknown': {
     status: 502,
     detail: 'It is unknown whether the SMS was sent.',
     meaning: 'The outcome is `unknown`: the SMS may have been sent.',
     remedy: 'Send it again only if it may arrive twice. `reason` says why.',
+    members: { outcome: 'unknown', reason: 'http_500', mode: 'live', outcome_of: 'notification' },
   },
   'notification-timeout': {
     status: 504,
@@ -36,6 +41,7 @@ export const providerProblems = {
     meaning: 'The outcome is `unknown`: the provider did not answer in time.',
     remedy:
       'Ask for the outcome later, by `DELETE /notify` with the same key. Until then the SMS may have been sent.',
+    members: { outcome: 'unknown', reason: 'gateway_timeout', mode: 'live', outcome_of: 'notification' },
   },
   'notification-not-found': {
     status: 404,
@@ -43,6 +49,7 @@ export const providerProblems = {
     meaning:
       'The key is unknown. If its request arrives later, it is not sent; if it was made less than `complete_for_ms` ago, it has not been sent before either.',
     remedy: 'Compare the age of the request with `complete_for_ms`.',
+    members: { complete_for_ms: 86_400_000 },
   },
   'message-not-found': {
     status: 404,
@@ -61,24 +68,28 @@ export const providerProblems = {
     detail: 'The provider refuses to be asked.',
     meaning: 'The provider refuses to be asked, whatever the message; see `reason`.',
     remedy: 'The operator gives the credentials the right to read messages.',
+    members: { reason: 'http_403' },
   },
   'message-unanswered': {
     status: 502,
     detail: 'The provider did not answer.',
     meaning: 'The provider gave no answer that can be read; see `reason`.',
     remedy: 'Ask again later.',
+    members: { reason: 'http_500' },
   },
   'message-timeout': {
     status: 504,
     detail: 'The provider did not answer in time.',
     meaning: 'The provider did not answer in time.',
     remedy: 'Ask again later.',
+    members: { reason: 'gateway_timeout' },
   },
   'upstream-unhealthy': {
     status: 503,
     detail: "The provider's API is unhealthy.",
     meaning: "The provider's API is unhealthy, does not answer, or refuses the account; see `reason`.",
     remedy: 'If `account_refused` is true, the operator corrects the account or a setting. Otherwise wait.',
+    members: { reason: 'http_503', account_refused: false, only_a_send_can_tell: false },
   },
   'idempotency-store-unavailable': {
     status: 503,

@@ -1,7 +1,9 @@
-import type { FastifySchema } from 'fastify';
-import { expect, test } from 'vitest';
+import type { FastifyContextConfig, FastifySchema } from 'fastify';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { httpProblem, httpProblems } from '../../src/http/http-problems.ts';
 import { jsonResponse } from '../../src/http/openapi-responses.ts';
+import { problemContentType, problemResponses } from '../../src/http/problem.ts';
 import type { Server } from '../../src/http/types.ts';
 import { buildTestServer } from './fixture.ts';
 
@@ -203,5 +205,70 @@ test('an example is made of those of the fields, unless a schema has one of its 
     points: [{ x: 0, y: 2 }],
     centre: { x: 3, y: 4 },
     size: 9,
+  });
+});
+
+describe('the problems of every server', () => {
+  const problems = { ...httpProblems, 'out-of-paper': { ...httpProblems.overloaded, meaning: 'No paper.' } };
+
+  /** The names of the problems of each operation, by its method and path. */
+  async function problemsOf(add: (server: Server) => void) {
+    const { server } = await buildTestServer({ problems });
+    add(server);
+    const document = await documentOf(server);
+    return (method: string, path: string) =>
+      Object.values<{ content?: Record<string, { examples?: object }> }>(
+        document.paths[path][method].responses,
+      ).flatMap(({ content }) => Object.keys(content?.[problemContentType]?.examples ?? {}));
+  }
+
+  const always = [
+    'invalid-request',
+    'malformed-request',
+    'misdirected-request',
+    'internal-error',
+    'stopping',
+  ];
+  const ofKeys = ['unauthorized', 'forbidden'];
+  const ofBodies = ['cross-site', 'body-too-large', 'unsupported-media-type'];
+
+  test.each<[string, string, FastifyContextConfig, string[]]>([
+    ['get', '/things', { access: 'anyone' }, []],
+    ['get', '/things', {}, ofKeys],
+    ['get', '/things', { access: ['client'] }, [...ofKeys, 'too-many-requests']],
+    ['get', '/things/:thing', { access: 'anyone' }, ['path-too-long']],
+    ['post', '/things', { access: ['service'] }, [...ofKeys, ...ofBodies]],
+  ])('given %s %s with %j, are those that can happen', async (method, url, config, expected) => {
+    const namesOf = await problemsOf((server) => {
+      server.route({ method, url, config, handler: async () => ({}) });
+    });
+    const names = namesOf(method, url.replace(':thing', '{thing}'));
+    expect(names.toSorted()).toEqual([...always, 'overloaded', ...expected].toSorted());
+  });
+
+  test('leave out those of a limit that does not apply to checks of health', async () => {
+    const namesOf = await problemsOf(() => {});
+    expect(namesOf('get', '/health/ready')).not.toContain('overloaded');
+    expect(namesOf('get', '/health/live')).not.toContain('stopping');
+  });
+
+  test('stand behind those of the route, each with its meaning, its headers and an example as it is sent', async () => {
+    const { server } = await buildTestServer({ problems });
+    const response = problemResponses(problems, 'out-of-paper');
+    server.get('/things', { schema: { response }, config: { access: ['client'] } }, async () => {});
+    const { paths, components } = await documentOf(server);
+    const { description, headers, content } = paths['/things'].get.responses['503'];
+    expect(description).toMatch(/^`out-of-paper`: No paper\.\n\n`stopping`: /);
+    expect(Object.keys(headers)).toEqual(['x-request-id', 'ratelimit', 'ratelimit-policy', 'retry-after']);
+    expect(content[problemContentType]).toEqual({
+      schema: { $ref: '#/components/schemas/Problem' },
+      examples: {
+        'out-of-paper': { $ref: '#/components/examples/out-of-paper' },
+        stopping: { $ref: '#/components/examples/stopping' },
+        overloaded: { $ref: '#/components/examples/overloaded' },
+      },
+    });
+    expect(components.examples.overloaded.value).toEqual(httpProblem('overloaded').document);
+    expect(components.examples).not.toHaveProperty('range-not-satisfiable');
   });
 });

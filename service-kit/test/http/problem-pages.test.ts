@@ -33,10 +33,8 @@ test('a page says what the problem means and what to do, as text and without scr
   expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' });
 });
 
-test('the responses of a route are grouped by status, with what each problem means', () => {
+test('the responses of a route are grouped by status, with each of its problems', () => {
   const responses = problemResponses(problems, 'stopping', 'not-found', 'out-of-paper');
   expect(Object.keys(responses)).toEqual(['404', '503']);
-  expect(responses[503].description).toBe(
-    `\`stopping\`: ${problems.stopping.meaning} \`out-of-paper\`: ${problems['out-of-paper'].meaning}`,
-  );
+  expect(Object.keys(responses[503].problems)).toEqual(['stopping', 'out-of-paper']);
 });

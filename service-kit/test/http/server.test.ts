@@ -238,7 +238,13 @@ test('the API is documented, with its zod schemas', async () => {
   );
   const document = (await server.inject('/openapi.json')).json();
   expect(document).toMatchObject({ openapi: '3.1.0', info: { title: 'Test service', version: '1.2.3' } });
-  expect(Object.keys(document.paths).sort()).toEqual(['/', '/health/live', '/health/ready', '/things']);
+  expect(Object.keys(document.paths).sort()).toEqual([
+    '/',
+    '/health/live',
+    '/health/ready',
+    '/problems/{name}',
+    '/things',
+  ]);
   expect(JSON.stringify(document.paths['/things'])).toContain('"example":"x"');
   expect(document.paths['/'].get.responses['200'].description).toBe('OK');
   const docs = await server.inject('/docs');

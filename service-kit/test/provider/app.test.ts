@@ -17,6 +17,7 @@ test('/openapi.json names every route', async () => {
     '/health/upstream',
     '/messages/{message_id}',
     '/notify',
+    '/problems/{name}',
     '/sandbox',
     '/sandbox/messages',
     '/toggle-failure',

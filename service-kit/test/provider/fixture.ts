@@ -1,6 +1,7 @@
 import type { InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
+import { holdToDocument } from '../../../test/documented-answers.ts';
 import { requireKnownProblems } from '../../../test/known-problems.ts';
 import type { Outcome } from '../../src/contract/notification.ts';
 import type { SandboxSettings } from '../../src/contract/sandbox-settings.ts';
@@ -42,6 +43,7 @@ async function build(options: Partial<ProviderAppOptions> & { gateway: Gateway }
   });
   requireKnownProblems(app, providerProblems);
   onTestFinished(() => app.close());
+  holdToDocument(`a provider, ${options.sandbox ? 'sandbox' : 'live'}`, app);
   return { app, lines };
 }
 

@@ -6,14 +6,11 @@ import {
   sandboxSettingsSchema,
 } from '../../contract/sandbox-settings.ts';
 import { share } from '../../http/configuration.ts';
-import { httpProblems, invalidRequest } from '../../http/http-problems.ts';
-import { problemResponses } from '../../http/problem.ts';
+import { invalidRequest } from '../../http/http-problems.ts';
 import type { Server } from '../../http/types.ts';
 import { ends, receiptFaults } from './fate.ts';
 import { faults } from './faults.ts';
 import type { Sandbox } from './sandbox.ts';
-
-const badRequest = problemResponses(httpProblems, 'invalid-request');
 
 const messageSchema = z
   .object({
@@ -42,7 +39,6 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
         }),
         response: {
           200: z.object({ status: z.literal('updated'), failure_rate: z.number() }),
-          ...badRequest,
         },
       },
     },
@@ -61,7 +57,7 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
         operationId: 'changeSandboxSettings',
         summary: 'Change the given settings of the sandbox; the others stay unchanged',
         body: sandboxChangesSchema,
-        response: { 200: sandboxSettingsSchema, ...badRequest },
+        response: { 200: sandboxSettingsSchema },
       },
     },
     async ({ body }) => {
@@ -101,7 +97,6 @@ export function registerSandboxRoutes(server: Server, sandbox: Sandbox): void {
           200: z.object({
             data: z.array(messageSchema),
           }),
-          ...badRequest,
         },
       },
     },

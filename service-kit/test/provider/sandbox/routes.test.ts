@@ -157,7 +157,6 @@ describe('POST /sandbox', () => {
     expect(Object.keys(properties).toSorted()).toEqual(Object.keys(sandboxSettingsSchema.shape).toSorted());
     for (const { description } of Object.values<{ description?: string }>(properties))
       expect(description).toMatch(/./);
-    expect(Object.keys(paths['/sandbox'].get.responses)).toEqual(['200']);
   });
 });
 
