@@ -52,7 +52,14 @@ const idsOf = (all: Notifications) =>
   all.filter(({ attempts }) => isPossibleDuplicate(attempts)).map(({ payment_id }) => payment_id);
 
 const row = {
-  ...{ amount_minor: 100, currency: 'COP', customer_id: '1', message: 'Pago', encoding: 'GSM-7', segments: 1 },
+  ...{
+    amount_minor: 100,
+    currency: 'COP',
+    customer_id: '1',
+    message: 'Pago',
+    encoding: 'GSM-7',
+    segments: 1,
+  },
   ...{ notification_status: 'sent', expires_at: at, retries: 0, reopened: 0, fence: 1, created_at: at },
 };
 
@@ -77,52 +84,67 @@ test.each([
   ['the last release without deliveries', 10, 0],
   ['the first release with deliveries', 11, 3],
   ['the last release without the column', 14, 3],
-])('given a SQLite file of %s, marks its possible duplicates, and they stay so in a copy to PostgreSQL', {
-  timeout: 30_000,
-}, async (_name, version, receipts) => {
-  const all = notifications(receipts);
-  const path = growSqlite(version, all);
-  await (await openSqliteStore({ path, leaseMs: 1000 })).close();
-  using db = new DatabaseSync(path, { readOnly: true });
-  const found = db.prepare('SELECT payment_id FROM payments WHERE possible_duplicate = 1 ORDER BY 1').all();
-  expect(found.map(({ payment_id }) => payment_id)).toEqual(idsOf(all));
+])(
+  'given a SQLite file of %s, marks its possible duplicates, and they stay so in a copy to PostgreSQL',
+  {
+    timeout: 30_000,
+  },
+  async (_name, version, receipts) => {
+    const all = notifications(receipts);
+    const path = growSqlite(version, all);
+    await (await openSqliteStore({ path, leaseMs: 1000 })).close();
+    using db = new DatabaseSync(path, { readOnly: true });
+    const found = db.prepare('SELECT payment_id FROM payments WHERE possible_duplicate = 1 ORDER BY 1').all();
+    expect(found.map(({ payment_id }) => payment_id)).toEqual(idsOf(all));
 
-  const url = await createDatabase(inject('postgresPort'));
-  await copySqliteToPostgres({ path, url });
-  expect(await markedIn(url)).toEqual(idsOf(all));
-});
+    const url = await createDatabase(inject('postgresPort'));
+    await copySqliteToPostgres({ path, url });
+    expect(await markedIn(url)).toEqual(idsOf(all));
+  },
+);
 
 test.each([
   ['5c5c177', 2, 0],
   ['the last release without deliveries', 4, 0],
   ['the first release with deliveries', 5, 3],
   ['the last release without the column', 8, 3],
-])('given a PostgreSQL database of %s, marks its possible duplicates', {
-  timeout: 30_000,
-}, async (_name, version, receipts) => {
-  const all = notifications(receipts);
-  const url = await createDatabase(inject('postgresPort'));
-  const former = { ...schema, migrations: schema.migrations.slice(0, version), runsBeside: 0 };
-  await migratePostgres(url, former);
-  const client = new pg.Client(url);
-  await client.connect();
-  await client.query(
-    `INSERT INTO payments (payment_id, ${Object.keys(row)})
+])(
+  'given a PostgreSQL database of %s, marks its possible duplicates',
+  {
+    timeout: 30_000,
+  },
+  async (_name, version, receipts) => {
+    const all = notifications(receipts);
+    const url = await createDatabase(inject('postgresPort'));
+    const former = { ...schema, migrations: schema.migrations.slice(0, version), runsBeside: 0 };
+    await migratePostgres(url, former);
+    const client = new pg.Client(url);
+    await client.connect();
+    await client.query(
+      `INSERT INTO payments (payment_id, ${Object.keys(row)})
      SELECT payment_id, ${Object.keys(row).map((_, index) => `$${index + 2}`)} FROM unnest($1::text[]) AS payment_id`,
-    [all.map(({ payment_id }) => payment_id), ...Object.values(row)],
-  );
-  const attempts = all.flatMap(({ payment_id, attempts: each }) =>
-    each.map((attempt, index) => ({ ...attempt, payment_id, number: index + 1 })),
-  );
-  const columns = ['payment_id', 'number', 'provider', 'outcome', 'started_at', ...(receipts ? ['deliveries'] : [])];
-  await client.query(
-    `INSERT INTO attempts (${columns}) SELECT ${columns} FROM json_populate_recordset(NULL::attempts, $1)`,
-    [JSON.stringify(attempts)],
-  );
-  await client.end();
-  await migratePostgres(url, schema);
-  expect(await markedIn(url)).toEqual(idsOf(all));
-});
+      [all.map(({ payment_id }) => payment_id), ...Object.values(row)],
+    );
+    const attempts = all.flatMap(({ payment_id, attempts: each }) =>
+      each.map((attempt, index) => ({ ...attempt, payment_id, number: index + 1 })),
+    );
+    const columns = [
+      'payment_id',
+      'number',
+      'provider',
+      'outcome',
+      'started_at',
+      ...(receipts ? ['deliveries'] : []),
+    ];
+    await client.query(
+      `INSERT INTO attempts (${columns}) SELECT ${columns} FROM json_populate_recordset(NULL::attempts, $1)`,
+      [JSON.stringify(attempts)],
+    );
+    await client.end();
+    await migratePostgres(url, schema);
+    expect(await markedIn(url)).toEqual(idsOf(all));
+  },
+);
 
 async function markedIn(url: string): Promise<string[]> {
   const client = new pg.Client(url);
