@@ -5,10 +5,12 @@ import type { Session } from 'service-kit/postgres/session.ts';
  * Payments to be found, one a second, as each database generates them from their number `n`: a tenth are of one customer, half of one
  * client, and a thousandth of another. One in a hundred failed, one in a thousand is held, and as many are possible duplicates.
  */
-export const startedAt = Date.parse('2026-01-01T00:00:00Z');
+const startedAt = Date.parse('2026-01-01T00:00:00Z');
 
 export const idOfNumber = (n: number) =>
   `pmt_${(startedAt + n * 1000).toString(16).padStart(12, '0')}7000${String(n).padStart(16, '0')}`;
+
+export const timeOfNumber = (n: number) => new Date(startedAt + n * 1000).toISOString();
 
 const status = `CASE WHEN n % 100 = 7 THEN 'failed' WHEN n % 1000 = 3 THEN 'held' WHEN n % 5 < 2 THEN 'delivered' ELSE 'sent' END`;
 const service = `CASE WHEN n % 100 = 7 OR n % 1000 = 3 THEN NULL WHEN n % 20 = 1 THEN 'Twilio' ELSE 'Aldeamo' END`;

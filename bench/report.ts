@@ -4,6 +4,8 @@ import type { Part, Results } from './results.ts';
 import {
   blackholeTable,
   comparison,
+  csvTable,
+  findTable,
   footprintTable,
   memoryTable,
   slowDiskTable,
@@ -59,6 +61,8 @@ function blocksOf(
     ...block('webhooks', webhooksTable),
     ...block('store-size', storeSizeTable),
     ...block('store-size-postgres', storeSizeTable),
+    ...block('find', findTable),
+    ...block('csv', csvTable),
   };
 }
 

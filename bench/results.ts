@@ -3,6 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 import process from 'node:process';
 import type { Blackhole } from './blackhole.ts';
+import type { Csv } from './csv.ts';
+import type { FoundPages } from './find.ts';
 import type { Footprint } from './footprint.ts';
 import type { Memory } from './memory.ts';
 import type { SlowDisk } from './slow-disk.ts';
@@ -23,6 +25,8 @@ export interface Results {
   webhooks: Part<Webhooks>;
   'store-size': Part<StoreSize[]>;
   'store-size-postgres': Part<StoreSize[]>;
+  find: Part<FoundPages[]>;
+  csv: Part<Csv>;
 }
 
 export interface Part<Data> {

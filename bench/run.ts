@@ -1,5 +1,7 @@
 import process from 'node:process';
 import { measureBlackhole } from './blackhole.ts';
+import { measureCsvOfSqlite } from './csv.ts';
+import { measureFinding } from './find.ts';
 import { measureFootprint } from './footprint.ts';
 import { measureMemory } from './memory.ts';
 import { writeReports } from './report.ts';
@@ -13,7 +15,7 @@ import { measureWebhooks } from './webhooks.ts';
 
 /**
  * `npm run bench`: measures, writes bench/results.json, and from it the tables and the chart of the documents. The longest parts
- * run only when they are named: `npm run bench -- memory soak store-size webhooks`. Nothing else should run on the machine during
+ * run only when they are named: `npm run bench -- csv find memory soak store-size webhooks`. Nothing else should run on the machine during
  * the run.
  */
 
@@ -38,6 +40,8 @@ const parts: { [Name in keyof Results]: () => Promise<Results[Name]['data']> } =
   webhooks: measureWebhooks,
   'store-size': () => measureStoreSize([10_000, 100_000, 1_000_000, 10_000_000]),
   'store-size-postgres': () => measurePostgresSize([10_000, 100_000, 1_000_000]),
+  find: () => measureFinding([10_000, 10_000_000]),
+  csv: () => measureCsvOfSqlite(1_000_000),
 };
 const byDefault: (keyof Results)[] = ['throughput', 'latency', 'blackhole', 'slow-disk', 'footprint'];
 

@@ -1,4 +1,6 @@
 import type { Blackhole } from './blackhole.ts';
+import type { Csv } from './csv.ts';
+import type { FoundPages } from './find.ts';
 import type { Footprint } from './footprint.ts';
 import type { Memory } from './memory.ts';
 import type { SlowDisk } from './slow-disk.ts';
@@ -128,7 +130,7 @@ export const webhooksTable = ({ perSecond, deadBesideLive, half, drain }: Webhoo
 /** One row per operation, so that its growth with the store can be read along the row. */
 export const storeSizeTable = (measured: readonly StoreSize[]) =>
   table(
-    ['p50 / p99 ms', ...measured.map(({ payments }) => payments.toLocaleString('en').replaceAll(',', ' '))],
+    ['p50 / p99 ms', ...measured.map(({ payments }) => grouped(payments))],
     Object.keys(measured[0]?.latencies ?? {}).map((operation) => [
       operation,
       ...measured.map(({ latencies }) => {
@@ -138,6 +140,40 @@ export const storeSizeTable = (measured: readonly StoreSize[]) =>
     ]),
   );
 
+/** One row per list, so that its growth with the store can be read along the row. */
+export const findTable = (measured: readonly FoundPages[]) =>
+  table(
+    ['p50 / p99 ms', ...measured.map(({ store, payments }) => `${store}, ${grouped(payments)}`)],
+    Object.keys(measured[0]?.latencies ?? {}).map((list) => [
+      list,
+      ...measured.map(({ latencies }) => {
+        const { p50 = 0, p99 = 0 } = latencies[list] ?? {};
+        return `${p50.toFixed(2)} / ${p99.toFixed(2)}`;
+      }),
+    ]),
+  );
+
+export const csvTable = ({ payments, seconds, bytes, residentMb, longestPageMs }: Csv) =>
+  table(
+    [
+      'payments',
+      's',
+      'MB of CSV',
+      'payment-service, MB, before and after each tenth',
+      'longest page meanwhile, ms',
+    ],
+    [
+      [
+        grouped(payments),
+        whole(seconds),
+        whole(bytes / 1e6),
+        residentMb.map(whole).join(', '),
+        whole(longestPageMs),
+      ],
+    ],
+  );
+
+const grouped = (value: number) => value.toLocaleString('en').replaceAll(',', ' ');
 const whole = (value: number) => value.toFixed(0);
 const percent = (share: number) => `${whole(100 * share)}%`;
 const spread = ({ median, min, max }: Spread, format = whole) =>

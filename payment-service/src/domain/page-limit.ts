@@ -11,5 +11,7 @@ export function limitSchema({ max, byDefault }: { max: number; byDefault: number
     .meta({ type: 'integer', minimum: 1, maximum: max, default: byDefault });
 }
 
+export const defaultPageLimit = 10;
+
 /** The `limit` of a list. */
-export const pageLimitSchema = limitSchema({ max: 100, byDefault: 10 });
+export const pageLimitSchema = limitSchema({ max: 100, byDefault: defaultPageLimit });

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { prefersToJson } from './accept.ts';
 import type { Server } from './types.ts';
 
 /** Replies with a page. */
@@ -36,23 +37,7 @@ export function registerRootRoute(server: Server, message: string, page?: Page):
     async ({ headers }, reply) => {
       if (!page) return greeting;
       reply.header('vary', 'accept');
-      return prefersHtml(headers.accept) ? page(reply) : greeting;
+      return prefersToJson('text/html', headers.accept) ? page(reply) : greeting;
     },
   );
-}
-
-/** Serves HTML only if `Accept` weighs text/html above JSON (RFC 9110 section 12.5.1). */
-function prefersHtml(accept = ''): boolean {
-  const weights = new Map(
-    accept.split(',').map((range) => {
-      const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
-      return [type, weight === undefined ? 1 : Number(weight) || 0] as const;
-    }),
-  );
-  const html = weights.get('text/html') ?? 0;
-  const named = weights.get('application/json');
-  if (named !== undefined) return html > named;
-  const json = weights.get('application/*') ?? weights.get('*/*') ?? 0;
-  return html > 0 && html >= json;
 }

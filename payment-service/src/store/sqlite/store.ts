@@ -112,12 +112,12 @@ export async function openSqliteStore({
       const lasting = cursor === undefined ? undefined : await read(() => reader.lasting(cursor));
       if (cursor !== undefined && !(lasting && isOfList(lasting, query))) return undefined;
       return readPage(query, {
-        rows: (part) => read(() => reported(sortRows(reader.page(part), paymentOf))),
-        // In a turn of its own, so that the event loop goes on between what is compared at a time.
-        idAfter: async (count, part) => {
+        // In a turn of its own, because the reads of a long list would otherwise follow each other in one, and hold up all else.
+        rows: async (part) => {
           await nextTurn();
-          return read(() => reader.idAfter(count, part));
+          return read(() => reported(sortRows(reader.page(part), paymentOf)));
         },
+        idAfter: (count, part) => read(() => reader.idAfter(count, part)),
       });
     },
 

@@ -60,6 +60,9 @@ const payments: Payment[] = [
   }),
   paymentNumber(3, {
     customer_id: unicode.trim(),
+    client: 'shop',
+    reference: unicode.trim(),
+    metadata: { [unicode]: unicode, empty: '' },
     currency: 'USD',
     traceparent: null,
     request_id: null,

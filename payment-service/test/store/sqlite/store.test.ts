@@ -30,6 +30,16 @@ describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs 
 describeOwners('SQLite', (clientsIsolated) => openSqliteStore({ path: newPath(), leaseMs, clientsIsolated }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeErasure('SQLite', (options) => openSqliteStore({ path: newPath(), ...options }));
+test('a read of a list leaves the event loop a turn, so that a long one, page after page, holds up nothing', async () => {
+  const store = await openSqliteStore({ path: newPath(), leaseMs });
+  let turns = 0;
+  const turning = setInterval(() => (turns += 1), 0);
+  for (let page = 0; page < 5000; page += 1) await store.list({ limit: 1 });
+  clearInterval(turning);
+  expect(turns).toBeGreaterThan(5);
+  await store.close();
+});
+
 describeFinding('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeEvents('SQLite', (leaseMs, events) => openSqliteStore({ path: newPath(), leaseMs, events }));
 

@@ -1,0 +1,112 @@
+import { customerIdSchema, providerSchema } from 'service-kit/contract/notification.ts';
+import type { FieldError } from 'service-kit/http/problem.ts';
+import { z } from 'zod';
+import { referenceSchema } from '../domain/merchant-data.ts';
+import { defaultPageLimit, pageLimitSchema } from '../domain/page-limit.ts';
+import { notificationStatusSchema } from '../domain/payment.ts';
+import { filtersTooWide } from './narrow-filters.ts';
+
+const statuses = notificationStatusSchema.options;
+
+/** One, or several by repetition of the field. */
+const statusesSchema = z
+  .preprocess(
+    (given) => (given === undefined ? given : [...new Set([given].flat())]),
+    z
+      .array(z.string())
+      .transform((given, { issues }) => {
+        const { data } = z.array(notificationStatusSchema).safeParse(given);
+        if (data) return data;
+        issues.push({ code: 'custom', message: `must be one of ${statuses.join(', ')}`, input: given });
+        return z.NEVER;
+      })
+      .optional(),
+  )
+  .meta({
+    description: 'Payments with any of these: the field may be repeated',
+    items: { type: 'string', enum: statuses },
+  });
+
+/** The years that both databases know, and that are written with four digits. */
+const latest = Date.UTC(9999, 11, 31);
+
+const timeSchema = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00-05:00 (RFC 3339)' })
+  .transform((text) => Date.parse(text))
+  .refine((ms) => ms >= 0 && ms <= latest, 'must be between the years 1970 and 9999')
+  .transform((ms) => new Date(ms).toISOString());
+
+const cursorSchema = z.string().optional();
+
+export const paymentQuerySchema = z
+  .strictObject({
+    limit: pageLimitSchema
+      .removeDefault()
+      .optional()
+      .meta({ type: 'integer', minimum: 1, maximum: 100, default: defaultPageLimit }),
+    starting_after: cursorSchema.meta({
+      description: 'The id of a payment of this list, after which the page starts: it has older ones',
+    }),
+    ending_before: cursorSchema.meta({
+      description:
+        'The id of a payment of this list, before which the page ends: it has the next newer ones, newest first',
+    }),
+    reference: referenceSchema.optional(),
+    customer_id: customerIdSchema.optional(),
+    client: z
+      .string()
+      .regex(/^[\w-]{1,64}$/, 'must be the name of a client')
+      .optional()
+      .meta({ description: 'The name of the key that the payment was made with', example: 'portal' }),
+    notification_status: statusesSchema,
+    notification_service: providerSchema.optional().meta({
+      description: 'The provider that accepted the notification last',
+    }),
+    reason: z
+      .string()
+      .min(1, 'must not be empty')
+      .max(200, 'must have at most 200 characters')
+      .regex(/^\P{C}*$/u, 'must not contain control or invisible characters')
+      .optional()
+      .meta({
+        description:
+          'Why the notification failed or is held; `no_receipt` if it was sent and no receipt came',
+        example: 'phone_unknown',
+      }),
+    possible_duplicate: z
+      .enum(['true', 'false'], 'must be true or false')
+      .transform((given) => given === 'true')
+      .optional()
+      .meta({ type: 'boolean', enum: [true, false] }),
+    created_after: timeSchema.optional().meta({
+      description: 'Created at this time or later (RFC 3339)',
+      example: '2026-01-31T00:00:00-05:00',
+    }),
+    created_before: timeSchema
+      .optional()
+      .meta({ description: 'Created before this time (RFC 3339)', example: '2026-02-01T00:00:00-05:00' }),
+  })
+  .superRefine((query, { issues }) => {
+    for (const { path, message } of [...contradictionsIn(query), ...filtersTooWide(query)])
+      issues.push({ code: 'custom', path: [path], message, input: query });
+  });
+
+function contradictionsIn(query: {
+  starting_after?: string | undefined;
+  ending_before?: string | undefined;
+  created_after?: string | undefined;
+  created_before?: string | undefined;
+}): FieldError[] {
+  const { starting_after, ending_before, created_after, created_before } = query;
+  const errors: FieldError[] = [];
+  if (starting_after !== undefined && ending_before !== undefined)
+    errors.push(
+      { path: 'starting_after', message: 'must not come with `ending_before`' },
+      { path: 'ending_before', message: 'must not come with `starting_after`' },
+    );
+  if (created_after !== undefined && created_before !== undefined && created_before <= created_after)
+    errors.push({ path: 'created_before', message: 'must be later than `created_after`' });
+  return errors;
+}
+
+export type PaymentListQuery = z.output<typeof paymentQuerySchema>;
