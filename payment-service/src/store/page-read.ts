@@ -42,7 +42,7 @@ export interface PageReader {
 }
 
 /** How many payments a statement compares with the filters that its index does not know: it must neither run long nor be cut off. */
-const comparedAtATime = 1000;
+const comparedAtATime = 250;
 
 /** The fewest rows that are read at a time past those that cannot be. */
 const readOnAtATime = 100;
