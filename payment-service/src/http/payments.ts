@@ -68,6 +68,10 @@ export function registerPayments(server: Server, store: Store, visibility: Visib
             description: 'A page of the list, or the whole list as CSV',
             headers: {
               vary: z.string().meta({ description: 'The header that chooses the form', example: 'accept' }),
+              'content-disposition': z.string().optional().meta({
+                description: 'Of CSV: the name of the file',
+                example: 'attachment; filename="payments.csv"',
+              }),
             },
             content: { 'application/json': { schema: pageSchema }, 'text/csv': { schema: z.string() } },
           },

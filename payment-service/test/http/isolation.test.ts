@@ -84,6 +84,14 @@ const reads = {
   },
   shared: each('seen seen seen seen 403 401'),
 };
+const cursors = {
+  isolated: {
+    shop: ' seen 400  seen seen 403 401',
+    portal: '400  seen 400  seen 403 401',
+    before: '400  400  400  seen 403 401',
+  },
+  shared: reads.shared,
+};
 /** An admin has customers of its own, and names the client of another one. */
 const customers = {
   read: {
@@ -129,15 +137,30 @@ const probes: Record<string, Probe> = {
     isSeen: listsIt,
     ...reads,
   },
+  'GET /payments of a client': {
+    request: (owner) => ({ url: `/payments?client=${clientOf(owner) ?? 'none'}` }),
+    isSeen: listsIt,
+    isolated: {
+      shop: ' seen 400  seen seen   403 401',
+      portal: '400  seen 400  seen   403 401',
+      before: '400  400  400  hidden 403 401',
+    },
+    shared: { ...reads.shared, before: 'hidden hidden hidden hidden 403 401' },
+  },
+  'GET /payments with Accept: text/csv': {
+    request: () => ({ url: '/payments', headers: { accept: 'text/csv' } }),
+    isSeen: (response, owner) => response.body.includes(idOf(owner)),
+    ...reads,
+  },
+  'GET /payments with ending_before': {
+    request: (owner) => ({ url: `/payments?ending_before=${idOf(owner)}` }),
+    isSeen: isFound,
+    ...cursors,
+  },
   'GET /payments from a cursor': {
     request: (owner) => ({ url: `/payments?starting_after=${idOf(owner)}` }),
     isSeen: isFound,
-    isolated: {
-      shop: ' seen 400  seen seen 403 401',
-      portal: '400  seen 400  seen 403 401',
-      before: '400  400  400  seen 403 401',
-    },
-    shared: reads.shared,
+    ...cursors,
   },
   'GET /events': { request: () => ({ url: '/events' }), isSeen: listsIt, ...reads },
   'GET /live/events': {
@@ -188,6 +211,7 @@ const others = [
   'GET /problems/:name',
   ...['GET /live/:file', 'GET /live/uplot/:file', 'GET /live/eventsource-parser/:file'],
   // Admins.
+  ...['GET /customers/:customer_id/data', 'POST /customers/:customer_id/erasure'],
   'POST /payments/:payment_id/notification/retry',
   ...['POST /suppressions', 'POST /suppressions/search', 'GET /suppressions'],
   ...['GET /suppressions/:suppression_id', 'DELETE /suppressions/:suppression_id'],
