@@ -8,7 +8,12 @@ export function limitSchema({ max, byDefault }: { max: number; byDefault: number
     .transform(Number)
     .refine((limit) => limit <= max, message)
     .default(byDefault)
-    .meta({ type: 'integer', minimum: 1, maximum: max, default: byDefault });
+    .meta({
+      type: 'integer',
+      minimum: 1,
+      maximum: max,
+      description: `How many a page has at most; ${byDefault} without it`,
+    });
 }
 
 export const defaultPageLimit = 10;

@@ -16,9 +16,10 @@ export const suppressionSchema = z.object({
     description: "The reason that the provider gave, STOP, or the admin's own words",
     example: 'twilio_21610',
   }),
-  provider: providerSchema
-    .nullable()
-    .meta({ description: "The provider that reported the opt-out; null for an admin's" }),
+  provider: providerSchema.nullable().meta({
+    description: "The provider that reported the opt-out; null for an admin's",
+    example: 'Twilio',
+  }),
   payment_id: z.string().nullable().meta({
     description: 'The payment from whose SMS the opt-out was learned; null if it was learned from none',
     example: 'pmt_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',

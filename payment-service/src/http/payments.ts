@@ -32,7 +32,7 @@ export function registerPayments(server: Server, store: Store, visibility: Visib
         tags: ['payments'],
         operationId: 'getPayment',
         summary: 'Get a payment, with the attempts to notify its customer in order',
-        params: z.object({ payment_id: z.string() }),
+        params: z.object({ payment_id: paymentViewSchema.shape.payment_id }),
         response: {
           200: paymentViewSchema,
           ...problemResponses(

@@ -20,7 +20,7 @@ export function registerNotificationRetry(
         operationId: 'retryNotification',
         summary: 'Retry a notification that has failed, is held, or waits for a bound',
         description: 'A recipient that a provider has rejected is retried only with another `phone`.',
-        params: z.object({ payment_id: z.string() }),
+        params: z.object({ payment_id: paymentViewSchema.shape.payment_id }),
         body: z.strictObject({ phone: phoneRequestSchema(rules).optional() }).nullish(),
         response: {
           200: paymentViewSchema,

@@ -31,6 +31,16 @@ const reasonSchema = z
   .regex(/\S/, 'must not be blank')
   .meta({ description: 'Why the phone gets no SMS, in your own words', example: 'asked us by letter' });
 
+const example = {
+  suppression_id: 'sup_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',
+  source: 'admin',
+  reason: 'asked us by letter',
+  provider: null,
+  payment_id: null,
+  created_at: '2026-01-31T17:00:00.000Z',
+  phone_last4: '4567',
+};
+
 const headers = {
   location: z.string().meta({
     description: 'The path of the suppression',
@@ -38,7 +48,7 @@ const headers = {
   }),
 };
 
-const paramsSchema = z.object({ suppression_id: z.string() });
+const paramsSchema = z.object({ suppression_id: suppressionSchema.shape.suppression_id });
 const failures = problemResponses(paymentProblems, 'store-unavailable');
 const failuresOfOne = problemResponses(paymentProblems, 'suppression-not-found', 'store-unavailable');
 
@@ -63,8 +73,9 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
           200: jsonResponse(suppressionViewSchema, {
             description: 'The phone was suppressed before',
             headers,
+            example,
           }),
-          201: jsonResponse(suppressionViewSchema, { headers }),
+          201: jsonResponse(suppressionViewSchema, { headers, example }),
           ...failures,
         },
       },

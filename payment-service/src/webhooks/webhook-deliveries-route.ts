@@ -96,7 +96,7 @@ export function registerWebhookDeliveries(
         tags,
         operationId: 'replayWebhookDelivery',
         summary: 'Deliver an event again, whatever became of it, from its first try on',
-        params: z.object({ event_id: z.string() }),
+        params: z.object({ event_id: deliverySchema.shape.event_id }),
         response: {
           202: deliverySchema,
           ...problemResponses(

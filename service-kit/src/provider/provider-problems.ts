@@ -10,14 +10,14 @@ export const providerProblems = {
       'The provider will not send to this recipient. That is final: the SMS must not be sent through another provider.',
     meaning: 'The outcome is `rejected`: the provider does not send to this recipient.',
     remedy: 'Do not send the SMS again, and not through another provider. `reason` says why.',
-    members: { outcome: 'rejected', reason: 'opted_out', mode: 'live', outcome_of: 'notification' },
+    members: { outcome: 'rejected', mode: 'live', outcome_of: 'notification', reason: 'opted_out' },
   },
   'notification-not-sent': {
     status: 503,
     detail: 'The SMS was not sent. It can be sent through another provider, or later.',
     meaning: 'The outcome is `not_sent`: the SMS was not sent.',
     remedy: 'Send it through another provider, or later with another key. `reason` says why.',
-    members: { outcome: 'not_sent', reason: 'connection_refused', mode: 'live', outcome_of: 'notification' },
+    members: { outcome: 'not_sent', mode: 'live', outcome_of: 'notification', reason: 'connection_refused' },
   },
   'notification-throttled': {
     status: 429,
@@ -26,14 +26,14 @@ export const providerProblems = {
     remedy:
       'Send it through another provider, or with another key after the seconds in `Retry-After`. `reason` says why.',
     headers: { 'retry-after': '60' },
-    members: { outcome: 'not_sent', reason: 'http_429', mode: 'live', outcome_of: 'notification' },
+    members: { outcome: 'not_sent', mode: 'live', outcome_of: 'notification', reason: 'http_429' },
   },
   'notification-unknown': {
     status: 502,
     detail: 'It is unknown whether the SMS was sent.',
     meaning: 'The outcome is `unknown`: the SMS may have been sent.',
     remedy: 'Send it again only if it may arrive twice. `reason` says why.',
-    members: { outcome: 'unknown', reason: 'http_500', mode: 'live', outcome_of: 'notification' },
+    members: { outcome: 'unknown', mode: 'live', outcome_of: 'notification', reason: 'http_500' },
   },
   'notification-timeout': {
     status: 504,
@@ -41,7 +41,7 @@ export const providerProblems = {
     meaning: 'The outcome is `unknown`: the provider did not answer in time.',
     remedy:
       'Ask for the outcome later, by `DELETE /notify` with the same key. Until then the SMS may have been sent.',
-    members: { outcome: 'unknown', reason: 'gateway_timeout', mode: 'live', outcome_of: 'notification' },
+    members: { outcome: 'unknown', mode: 'live', outcome_of: 'notification', reason: 'gateway_timeout' },
   },
   'notification-not-found': {
     status: 404,
