@@ -167,7 +167,7 @@ export const csvTable = ({ payments, seconds, bytes, residentMb, longestPageMs }
         grouped(payments),
         whole(seconds),
         whole(bytes / 1e6),
-        residentMb.map(whole).join(', '),
+        Object.values(residentMb).map(whole).join(', '),
         whole(longestPageMs),
       ],
     ],

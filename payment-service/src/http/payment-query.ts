@@ -43,7 +43,7 @@ export const paymentQuerySchema = z
     limit: pageLimitSchema
       .removeDefault()
       .optional()
-      .meta({ type: 'integer', minimum: 1, maximum: 100, default: defaultPageLimit }),
+      .meta({ type: 'integer', minimum: 1, maximum: 100, description: `By default ${defaultPageLimit}` }),
     starting_after: cursorSchema.meta({
       description: 'The id of a payment of this list, after which the page starts: it has older ones',
     }),

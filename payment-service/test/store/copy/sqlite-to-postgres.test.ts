@@ -61,8 +61,8 @@ const payments: Payment[] = [
   paymentNumber(3, {
     customer_id: unicode.trim(),
     client: 'shop',
-    reference: unicode.trim(),
-    metadata: { [unicode]: unicode, empty: '' },
+    reference: 'pedido-ñ',
+    metadata: { tienda: 'Ñandú "\n', empty: '' },
     currency: 'USD',
     traceparent: null,
     request_id: null,
