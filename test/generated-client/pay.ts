@@ -3,7 +3,9 @@ import type { paths } from '../output/generated-client/payment-service.ts';
 
 /** Pays with the client of the types that are generated from /openapi.json, and prints what each call returned: `node pay.ts URL`. */
 
-const client = createClient<paths>({ baseUrl: process.argv[2] ?? '' });
+const client = createClient<paths, 'application/json' | 'application/problem+json'>({
+  baseUrl: process.argv[2] ?? '',
+});
 
 const created = await client.POST('/payments', {
   headers: { 'Idempotency-Key': 'order-1042' },

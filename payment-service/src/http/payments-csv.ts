@@ -38,6 +38,9 @@ const columns: Record<string, (payment: Payment) => unknown> = {
   updated_at: ({ updated_at, created_at }) => updated_at ?? created_at,
 };
 
+/** For OpenAPI: the names alone, as of an empty list. */
+export const csvExample = `${Object.keys(columns).join(',')}\r\n`;
+
 const rowOf = (payment: Payment) => Object.values(columns).map((value) => value(payment));
 
 /** RFC 4180. A value that a spreadsheet would take for a formula gets an apostrophe in front, because merchants chose some of them. */

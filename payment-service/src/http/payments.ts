@@ -11,7 +11,7 @@ import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import type { Visibility } from '../domain/visibility.ts';
 import type { Store } from '../store/store.ts';
 import { type PaymentListQuery, paymentQuerySchema } from './payment-query.ts';
-import { csvContentType, streamCsv } from './payments-csv.ts';
+import { csvContentType, csvExample, streamCsv } from './payments-csv.ts';
 
 const pageSchema = z
   .object({ data: z.array(paymentViewSchema), has_more: z.boolean() })
@@ -73,7 +73,10 @@ export function registerPayments(server: Server, store: Store, visibility: Visib
                 example: 'attachment; filename="payments.csv"',
               }),
             },
-            content: { 'application/json': { schema: pageSchema }, 'text/csv': { schema: z.string() } },
+            content: {
+              'application/json': { schema: pageSchema },
+              'text/csv': { schema: z.string(), example: csvExample },
+            },
           },
           ...problemResponses(paymentProblems, 'invalid-request', 'store-unavailable'),
         },
