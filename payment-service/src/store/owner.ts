@@ -20,6 +20,6 @@ export const paymentsWhere =
     client,
   });
 
-/** Whose the customer of a payment is, in SQL. */
-export const ownerOfPayment = (ownerOf: OwnerOf): string =>
+/** Whose the customer of a row is, a payment or a customer, in SQL. */
+export const ownerOfRow = (ownerOf: OwnerOf): string =>
   ownerOf('any') === '' ? "''" : "coalesce(client, '')";

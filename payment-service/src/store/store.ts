@@ -188,7 +188,7 @@ export interface Store extends SuppressionStore, EventStore {
    * worker looks at; returns how many.
    */
   releaseHeld(customer: Customer, limit: number): Promise<number>;
-  /** Returns whether there was one. */
+  /** Returns whether there was one. Where clients are not isolated, what was stored while they were is deleted, too. */
   deletePhone(customer: Customer): Promise<boolean>;
   /**
    * Leases to the caller the notifications that have been due the longest, in any order. Those whose payment cannot be read

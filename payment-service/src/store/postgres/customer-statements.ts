@@ -1,4 +1,4 @@
-import { type OwnerOf, ownerOfPayment } from '../owner.ts';
+import { type OwnerOf, ownerOfRow } from '../owner.ts';
 import type { Customer } from '../store.ts';
 import type { Query } from './query.ts';
 
@@ -41,7 +41,7 @@ export const customerStatements = (query: Query, ownerOf: OwnerOf) => ({
          WHERE payment_id = ANY (ARRAY (
            SELECT payment_id FROM payments
            WHERE notification_status = 'held' AND customer_id = $1 AND reason = 'phone_unknown' AND due_at > now()
-             AND ${ownerOfPayment(ownerOf)} = $3::text
+             AND ${ownerOfRow(ownerOf)} = $3::text
            ORDER BY payment_id LIMIT $2 FOR UPDATE
          ))
          RETURNING 1`,
@@ -49,11 +49,12 @@ export const customerStatements = (query: Query, ownerOf: OwnerOf) => ({
       )
     ).length,
 
+  /** Where clients are not isolated, also what was stored while they were. */
   deletePhone: async ({ client, customer_id }: Customer) =>
     (
       await query(
         'delete_phone',
-        'DELETE FROM customers WHERE client = $1 AND customer_id = $2 RETURNING 1',
+        `DELETE FROM customers WHERE customer_id = $2 AND ${ownerOfRow(ownerOf)} = $1::text RETURNING 1`,
         [ownerOf(client), customer_id],
       )
     ).length > 0,

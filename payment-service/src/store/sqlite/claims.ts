@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
-import { type OwnerOf, ownerOfPayment } from '../owner.ts';
+import { type OwnerOf, ownerOfRow } from '../owner.ts';
 import type { Customer } from '../store.ts';
 import { claimedOf, sortRows } from '../stored-payments.ts';
 import { type PaymentRow, paymentOf, prepareRows, selectedNames } from './rows.ts';
@@ -52,7 +52,7 @@ export function prepareClaims(db: DatabaseSync, ownerOf: OwnerOf) {
     WHERE payment_id IN (
       SELECT payment_id FROM payments
       WHERE notification_status = 'held' AND customer_id = :customer_id AND reason = 'phone_unknown' AND due_at > :now
-        AND ${ownerOfPayment(ownerOf)} = :owner
+        AND ${ownerOfRow(ownerOf)} = :owner
       ORDER BY payment_id LIMIT :limit
     )`);
   const claimAsks = prepareRows(

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Payment } from '../../domain/payment.ts';
 import type { Suppression } from '../../domain/suppression.ts';
-import { type OwnerOf, ownersWhere } from '../owner.ts';
+import { type OwnerOf, ownerOfRow, ownersWhere } from '../owner.ts';
 import type { Customer, StoredAnswer } from '../store.ts';
 import { prepareAllowanceWrites } from './allowance-writes.ts';
 import { prepareClaims } from './claims.ts';
@@ -54,7 +54,9 @@ export function prepareWrites(
     INSERT INTO customers (client, customer_id, phone) VALUES (:owner, :customer_id, :phone)
     ON CONFLICT (customer_id, client) DO UPDATE SET phone = excluded.phone`);
   const hasPhone = db.prepare('SELECT 1 FROM customers WHERE client = ? AND customer_id = ?');
-  const deletePhone = db.prepare('DELETE FROM customers WHERE client = ? AND customer_id = ?');
+  const deletePhone = db.prepare(
+    `DELETE FROM customers WHERE ${ownerOfRow(ownerOf)} = ? AND customer_id = ?`,
+  );
 
   return {
     insert: prepareInsert(db, { keys, isSuppressed, recordEvents }, rowsOfEvents, ownerOf),
@@ -110,6 +112,7 @@ export function prepareWrites(
       putPhone.run({ owner, customer_id, phone });
       return isNew;
     },
+    /** Where clients are not isolated, also what was stored while they were. */
     deletePhone: ({ client, customer_id }: Customer): boolean =>
       deletePhone.run(ownerOf(client), customer_id).changes > 0,
 

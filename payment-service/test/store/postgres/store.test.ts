@@ -80,6 +80,16 @@ async function openReplicas(count: number): Promise<Store[]> {
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
+test('once clients are no longer isolated, a phone that one of them stored is deleted with the customer', async () => {
+  const isolated = await openEmpty(leaseMs, 'off', true);
+  onTestFinished(() => isolated.close());
+  await isolated.putPhone(customer('1', 'shop'), '+573001234567');
+  const together = await openPostgresStore({ url: shared.url, leaseMs, log });
+  onTestFinished(() => together.close());
+  expect(await together.deletePhone(customer('1'))).toBe(true);
+  expect(await isolated.findPhone(customer('1', 'shop'))).toBeUndefined();
+});
+
 describe('the schema', () => {
   test('is made once, however many replicas start together on an empty database', async () => {
     const url = await newDatabase();

@@ -43,6 +43,19 @@ test('a read of a list leaves the event loop a turn, so that a long one, page af
 describeFinding('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeEvents('SQLite', (leaseMs, events) => openSqliteStore({ path: newPath(), leaseMs, events }));
 
+test('once clients are no longer isolated, a phone that one of them stored is deleted with the customer', async () => {
+  const path = newPath();
+  const isolated = await openSqliteStore({ path, leaseMs, clientsIsolated: true });
+  await isolated.putPhone(customer('1', 'shop'), '+573001234567');
+  await isolated.close();
+  const shared = await openSqliteStore({ path, leaseMs });
+  expect(await shared.deletePhone(customer('1'))).toBe(true);
+  await shared.close();
+  const again = await openSqliteStore({ path, leaseMs, clientsIsolated: true });
+  expect(await again.findPhone(customer('1', 'shop'))).toBeUndefined();
+  await again.close();
+});
+
 describe('durability of the SQLite store', () => {
   test('a stored payment is found after the file is reopened', async () => {
     const path = newPath();
