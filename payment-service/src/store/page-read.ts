@@ -3,21 +3,27 @@ import type { PaymentFilters, PaymentPage, PaymentQuery } from './store.ts';
 import type { StoredPayments } from './stored-payments.ts';
 
 /**
- * The columns by which an index finds payments in the order of their ids, those first that usually leave the fewest. Each has an
- * index that begins with it, except that `possible_duplicate` and `notification_service` have one of those that are true and of
- * Twilio's. The last is the id itself.
+ * Of each index the filters that it knows, those first that usually leave the fewest payments. Each finds them in the order of their
+ * ids. What is found by a client's name and another filter has an index of its own, so that an isolated client does not wait for the
+ * payments of the others. The indexes of `possible_duplicate` have those that are true, and those of `notification_service` Twilio's.
  */
-const finders = [
-  'reference',
-  'customer_id',
-  'possible_duplicate',
-  'reason',
-  'client',
-  'notification_service',
-  'notification_status',
-  'payment_id',
-] as const;
-export type Finder = (typeof finders)[number];
+const finders = {
+  client_and_reference: ['client', 'reference'],
+  client_and_customer: ['client', 'customer_id'],
+  client_and_duplicate: ['client', 'possible_duplicate'],
+  client_and_reason: ['client', 'reason'],
+  client_and_twilio: ['client', 'notification_service'],
+  reference: ['reference'],
+  customer_id: ['customer_id'],
+  possible_duplicate: ['possible_duplicate'],
+  reason: ['reason'],
+  client: ['client'],
+  notification_service: ['notification_service'],
+  notification_status: ['notification_status'],
+  payment_id: [],
+} as const satisfies Record<string, (keyof PaymentFilters)[]>;
+export type Finder = keyof typeof finders;
+const inOrder = Object.keys(finders) as Finder[];
 
 const byStatus: Finder[] = ['customer_id', 'client', 'notification_status'];
 
@@ -100,19 +106,18 @@ const marginMs = 10_000;
 const idAt = (ms: number) => `pmt_${Math.max(0, ms).toString(16).padStart(12, '0')}`;
 
 const finderOf = (filters: PaymentFilters): Finder =>
-  finders.find((finder) => isFoundBy(finder, filters)) ?? 'payment_id';
+  inOrder.find((finder) => finders[finder].every((name) => isIndexed(name, filters))) ?? 'payment_id';
 
-function isFoundBy(finder: Finder, filters: PaymentFilters): boolean {
-  if (finder === 'payment_id') return true;
-  if (finder === 'possible_duplicate') return filters.possible_duplicate === true;
-  if (finder === 'notification_service') return filters.notification_service === 'Twilio';
-  return filters[finder] !== undefined;
+function isIndexed(name: keyof PaymentFilters, filters: PaymentFilters): boolean {
+  if (name === 'possible_duplicate') return filters.possible_duplicate === true;
+  if (name === 'notification_service') return filters.notification_service === 'Twilio';
+  return filters[name] !== undefined;
 }
 
 /** Whether there are filters that the index of the list does not know. The time of an id is not quite that of its payment. */
 function hasOtherFilters(query: PaymentQuery): boolean {
   const finder = finderOf(query);
-  const known = ['limit', 'starting_after', 'ending_before', finder];
+  const known: string[] = ['limit', 'starting_after', 'ending_before', ...finders[finder]];
   if (byStatus.includes(finder)) known.push('notification_status');
   return Object.entries(query).some(([name, value]) => value !== undefined && !known.includes(name));
 }

@@ -9,6 +9,11 @@ interface Statement {
 
 /** What each index finds. The predicate of a partial index has to be literal, so that a generic plan can use it. */
 const conditions: Record<Finder, string> = {
+  client_and_reference: 'client = :client AND reference = :reference',
+  client_and_customer: 'client = :client AND customer_id = :customer_id',
+  client_and_duplicate: 'client = :client AND possible_duplicate',
+  client_and_reason: 'client = :client AND reason COLLATE "C" = :reason',
+  client_and_twilio: "client = :client AND notification_service = 'Twilio'",
   reference: 'reference = :reference',
   customer_id: 'customer_id = :customer_id',
   possible_duplicate: 'possible_duplicate',

@@ -4,6 +4,23 @@ import { type PaymentRow, prepareRows, selectedNames } from './rows.ts';
 
 /** The index of each, with the condition that it finds. The predicate of a partial index has to be literal in it. */
 const finders: Record<Finder, [from: string, condition: string]> = {
+  client_and_reference: [
+    'payments INDEXED BY payments_by_client_and_reference',
+    'client = ?5 AND reference = ?2',
+  ],
+  client_and_customer: [
+    'payments INDEXED BY payments_by_client_and_customer',
+    'client = ?5 AND customer_id = ?3',
+  ],
+  client_and_duplicate: [
+    'payments INDEXED BY payments_maybe_twice_by_client',
+    'client = ?5 AND possible_duplicate = 1',
+  ],
+  client_and_reason: ['payments INDEXED BY payments_by_client_and_reason', 'client = ?5 AND reason = ?4'],
+  client_and_twilio: [
+    'payments INDEXED BY payments_by_client_and_twilio',
+    "client = ?5 AND notification_service = 'Twilio'",
+  ],
   reference: ['payments INDEXED BY payments_by_reference', 'reference = ?2'],
   customer_id: ['payments INDEXED BY payments_by_status_and_customer', 'customer_id = ?3'],
   possible_duplicate: ['payments INDEXED BY payments_maybe_twice', 'possible_duplicate = 1'],

@@ -248,6 +248,11 @@ describe('copySqliteToPostgres', () => {
       DROP INDEX payments_maybe_twice;
       DROP INDEX payments_by_twilio;
       DROP INDEX payments_by_client;
+      DROP INDEX payments_by_client_and_customer;
+      DROP INDEX payments_by_client_and_reference;
+      DROP INDEX payments_by_client_and_reason;
+      DROP INDEX payments_maybe_twice_by_client;
+      DROP INDEX payments_by_client_and_twilio;
       ALTER TABLE payments DROP COLUMN client;
       ALTER TABLE payments DROP COLUMN reference;
       ALTER TABLE payments DROP COLUMN metadata;

@@ -43,6 +43,23 @@ const lists: [name: string, filters: PaymentFilters, index: string][] = [
   ['what Twilio took', { notification_service: 'Twilio' }, 'payments_by_twilio'],
   ['a client', { client: 'shop' }, 'payments_by_client'],
   ['a client and a status', { client: 'shop', notification_status: ['sent'] }, 'payments_by_client'],
+  ['a client and a customer', { client: 'shop', customer_id: 'large' }, 'payments_by_client_and_customer'],
+  [
+    'a client and a reference',
+    { client: 'shop', reference: 'order-5005' },
+    'payments_by_client_and_reference',
+  ],
+  ['a client and a reason', { client: 'shop', reason: 'expired' }, 'payments_by_client_and_reason'],
+  [
+    'possible duplicates of a client',
+    { client: 'shop', possible_duplicate: true },
+    'payments_maybe_twice_by_client',
+  ],
+  [
+    'what Twilio took of a client',
+    { client: 'shop', notification_service: 'Twilio' },
+    'payments_by_client_and_twilio',
+  ],
   [
     'all at once',
     {
@@ -52,7 +69,7 @@ const lists: [name: string, filters: PaymentFilters, index: string][] = [
       reason: 'expired',
       possible_duplicate: true,
     },
-    'payments_by_reference',
+    'payments_by_client_and_reference',
   ],
 ];
 const others: PaymentFilters = { notification_service: 'Aldeamo', possible_duplicate: false };

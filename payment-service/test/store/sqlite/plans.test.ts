@@ -47,6 +47,41 @@ const indexes: [name: string, filter: PaymentFilters, index: string, condition: 
     'client=? AND notification_status=?',
     1,
   ],
+  [
+    'a client and a customer',
+    { client: 'shop', customer_id: '1' },
+    'INDEX payments_by_client_and_customer',
+    'client=? AND customer_id=?',
+    1,
+  ],
+  [
+    'a client and a reference',
+    { client: 'shop', reference: 'order-1' },
+    'INDEX payments_by_client_and_reference',
+    'client=? AND reference=?',
+    1,
+  ],
+  [
+    'a client and a reason',
+    { client: 'shop', reason: 'expired' },
+    'INDEX payments_by_client_and_reason',
+    'client=? AND reason=?',
+    1,
+  ],
+  [
+    'possible duplicates of a client',
+    { client: 'shop', possible_duplicate: true },
+    'INDEX payments_maybe_twice_by_client',
+    'client=?',
+    1,
+  ],
+  [
+    'what Twilio took of a client',
+    { client: 'shop', notification_service: 'Twilio' },
+    'INDEX payments_by_client_and_twilio',
+    'client=?',
+    1,
+  ],
 ];
 const others: PaymentFilters = { notification_service: 'Aldeamo', possible_duplicate: false };
 

@@ -20,12 +20,20 @@ FROM (
 ) AS twice
 WHERE payments.payment_id = twice.payment_id;
 
--- Most payments are in none of these but, with keys, that of their client.
+-- Most payments are in none of these but, with keys, two of those by client.
 CREATE INDEX payments_by_reference ON payments (reference, payment_id) WHERE reference IS NOT NULL;
 CREATE INDEX payments_by_reason ON payments (reason COLLATE "C", payment_id) WHERE reason IS NOT NULL;
 CREATE INDEX payments_maybe_twice ON payments (payment_id) WHERE possible_duplicate;
 CREATE INDEX payments_by_twilio ON payments (payment_id) WHERE notification_service = 'Twilio';
 CREATE INDEX payments_by_client ON payments (client, notification_status, payment_id) WHERE client IS NOT NULL;
+CREATE INDEX payments_by_client_and_customer ON payments (client, customer_id, payment_id) WHERE client IS NOT NULL;
+CREATE INDEX payments_by_client_and_reference ON payments (client, reference, payment_id)
+  WHERE client IS NOT NULL AND reference IS NOT NULL;
+CREATE INDEX payments_by_client_and_reason ON payments (client, reason COLLATE "C", payment_id)
+  WHERE client IS NOT NULL AND reason IS NOT NULL;
+CREATE INDEX payments_maybe_twice_by_client ON payments (client, payment_id) WHERE client IS NOT NULL AND possible_duplicate;
+CREATE INDEX payments_by_client_and_twilio ON payments (client, payment_id)
+  WHERE client IS NOT NULL AND notification_service = 'Twilio';
 
 -- Each client has customers of its own where clients are isolated; '' owns them where they are not.
 ALTER TABLE customers ADD COLUMN client text COLLATE "C" NOT NULL DEFAULT '';
