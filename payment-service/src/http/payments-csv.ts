@@ -43,9 +43,18 @@ export const csvExample = `${Object.keys(columns).join(',')}\r\n`;
 
 const rowOf = (payment: Payment) => Object.values(columns).map((value) => value(payment));
 
-/** RFC 4180. A value that a spreadsheet would take for a formula gets an apostrophe in front, because merchants chose some of them. */
+/**
+ * Where a spreadsheet would begin a formula: at the start of a cell, also behind spaces, and behind a semicolon, at which those of
+ * Spanish-speaking countries separate cells. The wide forms count as well.
+ */
+const formula = /(^|[;\t])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+
+/** RFC 4180. A formula gets an apostrophe in front, because merchants chose some of the values. */
 const linesOf = (rows: unknown[][]): string =>
-  stringify(rows, { escape_formulas: true, record_delimiter: 'windows', cast: { boolean: String } });
+  stringify(rows, {
+    record_delimiter: 'windows',
+    cast: { boolean: String, string: (text) => text.replace(formula, "$1$2'") },
+  });
 
 /**
  * The whole list as CSV, newest first, read page by page as the client takes it. It fails if the store does, and then the connection

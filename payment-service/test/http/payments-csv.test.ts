@@ -73,6 +73,19 @@ describe('GET /payments with Accept: text/csv', () => {
     expect(line?.split(',').filter((value) => value.endsWith(text))).toEqual(Array(3).fill(`'${text}`));
   });
 
+  test.each([
+    [' =1+1', " '=1+1"],
+    ['x;=1+1;y', "x;'=1+1;y"],
+    ['x; +1', "x; '+1"],
+    ['a-1', 'a-1'],
+    ['x;y', 'x;y'],
+  ])('writes %j as %j, since spreadsheets may skip spaces, and separate cells at semicolons', async (text, written) => {
+    const { app, store } = await build();
+    await store.insert(paymentNumber(1, { customer_id: text, reference: text }));
+    const [, line] = linesOf((await app.inject(csv())).body);
+    expect(line?.split(',').slice(5, 8)).toEqual([written, '', written]);
+  });
+
   test('given no payments, has the names alone', async () => {
     const { app } = await build();
     expect((await app.inject(csv())).body).toBe(`${header}\r\n`);
