@@ -17,6 +17,15 @@ export const ownerQuerySchema = z.strictObject({
     }),
 });
 
+/** The query of a route that is about all that is stored of a person. */
+export const personQuerySchema = z.strictObject({
+  client: ownerQuerySchema.shape.client.meta({
+    description:
+      'With CLIENTS_ISOLATED=true, and only then: the client whose customer it is. Empty: a customer from before the isolation',
+    example: 'shop',
+  }),
+});
+
 type OwnerQuery = z.output<typeof ownerQuerySchema>;
 
 /** The path of the customer that a request with this query is about. */
@@ -38,4 +47,25 @@ export function customerOf(
   if (!visibility.mayNameClient(requester))
     throw invalidRequest([{ path: 'client', message: 'is for admins, with CLIENTS_ISOLATED=true' }]);
   return { customer_id, client: client === '' ? null : client };
+}
+
+/**
+ * The customer whose data is meant: where the request may name a client it must, because one of the admin's own is hardly ever meant.
+ *
+ * @throws Problem 400 if it does not, or names a client and must not
+ */
+export function personOf(
+  visibility: Visibility,
+  requester: Credential | undefined,
+  customer_id: string,
+  query: OwnerQuery,
+): Customer {
+  if (query.client === undefined && visibility.mayNameClient(requester))
+    throw invalidRequest([
+      {
+        path: 'client',
+        message: 'must name the client whose customer it is, or be empty for one from before',
+      },
+    ]);
+  return customerOf(visibility, requester, customer_id, query);
 }

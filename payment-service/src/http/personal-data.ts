@@ -12,7 +12,7 @@ import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
 import { suppressionSchema } from '../domain/suppression.ts';
 import type { Visibility } from '../domain/visibility.ts';
 import type { Store } from '../store/store.ts';
-import { customerOf, ownerQuerySchema } from './customer-of.ts';
+import { personOf, personQuerySchema } from './customer-of.ts';
 
 const paramsSchema = z.object({ customer_id: customerIdSchema });
 const count = (description: string) => z.number().int().nonnegative().meta({ description });
@@ -80,7 +80,7 @@ export function registerPersonalData(
         description:
           'Notifications that are pending or held are cancelled. The payments stay, without text, phones and metadata. Idempotent; an interrupted erasure is continued by a repetition.',
         params: paramsSchema,
-        querystring: ownerQuerySchema,
+        querystring: personQuerySchema,
         response: {
           200: erasureSchema,
           ...problemResponses(paymentProblems, 'invalid-request', 'erasure-interrupted'),
@@ -88,7 +88,7 @@ export function registerPersonalData(
       },
     },
     async ({ params: { customer_id }, query, credential, log }) => {
-      const erasure = await eraseCustomer(customerOf(visibility, credential, customer_id, query));
+      const erasure = await eraseCustomer(personOf(visibility, credential, customer_id, query));
       log.info(erasure, 'customer erased');
       return erasure;
     },
@@ -103,7 +103,7 @@ export function registerPersonalData(
         operationId: 'getCustomerData',
         summary: 'Export what is stored of a customer',
         params: paramsSchema,
-        querystring: ownerQuerySchema.extend({
+        querystring: personQuerySchema.extend({
           limit: pageLimitSchema,
           starting_after: z
             .string()
@@ -118,7 +118,7 @@ export function registerPersonalData(
     },
     async ({ params: { customer_id }, query, credential }) => {
       const { limit, starting_after } = query;
-      const customer = customerOf(visibility, credential, customer_id, query);
+      const customer = personOf(visibility, credential, customer_id, query);
       const data = await findCustomerData(store, customer, starting_after, limit);
       if (!data)
         throw invalidRequest([

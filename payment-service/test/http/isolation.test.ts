@@ -304,6 +304,25 @@ describe('given isolated clients', () => {
     });
   });
 
+  test('an erasure and an export have to name the client, and are of its customer alone', async () => {
+    const app = await open(true);
+    const erasureOf = (query: string) =>
+      app.inject(as('admin', { method: 'POST', url: `/customers/of-shop/erasure${query}` }));
+    const dataOf = (query: string) => app.inject(as('admin', { url: `/customers/of-shop/data${query}` }));
+    for (const request of [erasureOf, dataOf]) {
+      const unnamed = await request('');
+      expect([unnamed.statusCode, unnamed.json().errors?.[0].path]).toEqual([400, 'client']);
+    }
+    expect((await dataOf('?client=portal')).json()).toMatchObject({ phone: null, payments: [] });
+    expect((await dataOf('?client=shop')).json()).toMatchObject({ phone, payments: [{ client: 'shop' }] });
+    const none = { payments_erased: 0, payments_cancelled: 0, phone_erased: false };
+    expect((await erasureOf('?client=portal')).json()).toMatchObject(none);
+    expect((await erasureOf('?client=shop')).json()).toMatchObject({
+      payments_cancelled: 1,
+      phone_erased: true,
+    });
+  });
+
   test('a payment of an admin is seen by no client', async () => {
     const app = await open(true);
     const made = await app.inject(as('admin', { method: 'POST', url: '/payments', payload: body }));
