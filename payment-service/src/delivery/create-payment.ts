@@ -210,8 +210,10 @@ function fingerprintOf(request: PaymentRequest): string {
   const later = {
     ...(ttl_seconds !== undefined && { ttl_seconds }),
     ...(reference && { reference }),
-    ...(metadata && Object.keys(metadata).length > 0 && { metadata: Object.entries(metadata).sort() }),
+    ...(metadata && Object.keys(metadata).length > 0 && { metadata: Object.entries(metadata).sort(byName) }),
   };
   const added = Object.keys(later).length > 0 ? [later] : [];
   return hash('sha256', JSON.stringify([amount_minor, currency, customer_id, message, phone, ...added]));
 }
+
+const byName = ([one]: [string, string], [other]: [string, string]) => (one < other ? -1 : 1);

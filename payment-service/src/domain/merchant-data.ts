@@ -34,8 +34,8 @@ const namesAndTexts = z
   .record(
     z
       .string()
-      .min(1, 'must have names that are not empty')
-      .regex(isVisible, 'must have names without control or invisible characters'),
+      .min(1, 'must not be empty')
+      .regex(isVisible, 'must not contain control or invisible characters'),
     z.string('must be a string').regex(isText, 'must not contain control characters'),
   )
   .refine((metadata) => Object.keys(metadata).length <= maxEntries, `must have at most ${maxEntries} entries`)

@@ -28,7 +28,7 @@ const statusesSchema = z
   });
 
 /** The years that both databases know, and that are written with four digits. */
-const latest = Date.UTC(9999, 11, 31);
+const latest = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 const timeSchema = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00-05:00 (RFC 3339)' })

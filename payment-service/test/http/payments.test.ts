@@ -594,6 +594,7 @@ describe('reference and metadata', () => {
     [{ reference: 'x'.repeat(256) }, 'reference'],
     [{ metadata: [] }, 'metadata'],
     [{ metadata: { amount: 7 } }, 'metadata.amount'],
+    [{ metadata: { '': 'x' } }, 'metadata'],
     [{ metadata: { nested: { a: 'b' } } }, 'metadata.nested'],
     [{ metadata: { a: 'x'.repeat(2048) } }, 'metadata'],
   ])('given %j, responds 400 that names it', async (fields, path) => {
@@ -615,6 +616,11 @@ describe('reference and metadata', () => {
     expect((await paying(reordered)).body).toBe(first.body);
     for (const fields of [{}, { ...given, reference: 'order-1043' }, { reference: given.reference }])
       expect((await paying(fields)).statusCode).toBe(422);
+
+    const nearlyAlike = { 'a,b': 'c', a: 'b,c' };
+    await paying({ metadata: nearlyAlike }, 'three');
+    const again = await paying({ metadata: { a: 'b,c', 'a,b': 'c' } }, 'three');
+    expect([again.statusCode, again.headers['idempotent-replayed']]).toEqual([201, 'true']);
 
     await paying({ metadata: {} }, 'two');
     const fields = [10_000, 'COP', '123', null, null];
