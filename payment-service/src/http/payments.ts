@@ -82,10 +82,10 @@ export function registerPayments(server: Server, store: Store, visibility: Visib
         },
       },
     },
-    async ({ headers, method, query: given, credential }, reply) => {
+    async ({ headers, method, query: given, credential, signal }, reply) => {
       const query = confine(given, visibility, credential);
       reply.header('vary', 'accept');
-      if (!prefersToJson('text/csv', headers.accept)) return listPage(store, query);
+      if (!prefersToJson('text/csv', headers.accept)) return listPage(store, query, signal);
       const { limit, starting_after, ending_before, ...filters } = query;
       const errors = errorsOfCsv({ limit, starting_after, ending_before });
       if (errors.length > 0) throw invalidRequest(errors);
@@ -110,8 +110,8 @@ function confine(
   return { ...query, client };
 }
 
-async function listPage(store: Store, query: PaymentListQuery) {
-  const page = await store.list({ ...query, limit: query.limit ?? defaultPageLimit });
+async function listPage(store: Store, query: PaymentListQuery, signal: AbortSignal) {
+  const page = await store.list({ ...query, limit: query.limit ?? defaultPageLimit }, signal);
   if (page) return { data: page.payments.map(viewPayment), has_more: page.has_more };
   const path = query.starting_after === undefined ? 'ending_before' : 'starting_after';
   throw invalidRequest([{ path, message: 'must be the id of a payment of this list' }]);

@@ -53,8 +53,15 @@ const comparedAtATime = 250;
 /** The fewest rows that are read at a time past those that cannot be. */
 const readOnAtATime = 100;
 
-/** Reads on past payments that do not match or cannot be read, until the page is full and it is known whether there are more. */
-export async function readPage(query: PaymentQuery, reader: PageReader): Promise<PaymentPage> {
+/**
+ * Reads on past payments that do not match or cannot be read, until the page is full and it is known whether there are more, or the
+ * signal is aborted, since no client waits for it then.
+ */
+export async function readPage(
+  query: PaymentQuery,
+  reader: PageReader,
+  signal?: AbortSignal,
+): Promise<PaymentPage> {
   const payments: Payment[] = [];
   const isCompared = hasOtherFilters(query);
   let read = readOf(query);
@@ -65,7 +72,7 @@ export async function readPage(query: PaymentQuery, reader: PageReader): Promise
     const ids = [...found.unreadable, ...found.payments.map(({ payment_id }) => payment_id)].sort();
     const isFull = ids.length >= read.limit;
     const last = isFull ? ids.at(read.order === 'ASC' ? -1 : 0) : end;
-    if (last === undefined || payments.length > query.limit) break;
+    if (last === undefined || payments.length > query.limit || signal?.aborted) break;
     read = { ...read, start: last, limit: Math.max(readOnAtATime, query.limit) };
   }
   const page = payments.slice(0, query.limit);

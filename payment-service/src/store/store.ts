@@ -176,9 +176,9 @@ export interface Store extends SuppressionStore, EventStore {
   find(paymentId: string): Promise<Payment | undefined>;
   /**
    * Leaves out payments that cannot be read. Undefined if the cursor is no payment of this list by what never changes: its client,
-   * customer, reference and time.
+   * customer, reference and time. Once the signal is aborted, it reads on no longer, and the page may be incomplete.
    */
-  list(query: PaymentQuery): Promise<PaymentPage | undefined>;
+  list(query: PaymentQuery, signal?: AbortSignal): Promise<PaymentPage | undefined>;
   backlog(): Promise<Backlog>;
   /** Returns whether the customer had no phone before. */
   putPhone(customer: Customer, phone: string): Promise<boolean>;

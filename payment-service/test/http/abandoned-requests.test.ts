@@ -54,3 +54,20 @@ test.each([
   expect([store.recorded(), calls]).toEqual([[], []]);
   expect(lines.filter(({ level }) => Number(level) > 30)).toEqual([]);
 });
+
+test('given a client that closes its connection while it waits for a list, the store need not read any further', async () => {
+  const { app, store } = await build();
+  const asked = Promise.withResolvers<AbortSignal | undefined>();
+  const answer = Promise.withResolvers<{ payments: []; has_more: boolean }>();
+  vi.spyOn(store, 'list').mockImplementation((_query, signal) => {
+    asked.resolve(signal);
+    return answer.promise;
+  });
+  const socket = await open(app);
+  socket.write('GET /payments?customer_id=1 HTTP/1.1\r\nhost: x\r\n\r\n');
+  const signal = await asked.promise;
+  expect(signal?.aborted).toBe(false);
+  socket.destroy();
+  await vi.waitFor(() => expect(signal?.aborted).toBe(true));
+  answer.resolve({ payments: [], has_more: false });
+});

@@ -10,7 +10,7 @@ import { dueAt } from '../../domain/retry-policy.ts';
 import { suppressedReason } from '../../domain/suppression.ts';
 import type { EventRecording } from '../events.ts';
 import { ownersWhere, paymentsWhere } from '../owner.ts';
-import { readPage } from '../page-read.ts';
+import { type PageReader, readPage } from '../page-read.ts';
 import { isOfList } from '../payment-filters.ts';
 import {
   CommitUnknown,
@@ -173,17 +173,18 @@ export async function openPostgresStore({
       return readOne(sorted(row ? [row] : []));
     },
 
-    list: (query) =>
+    list: (query, signal) =>
       read(async () => {
         const cursor = query.starting_after ?? query.ending_before;
         if (cursor !== undefined) {
           const [lasting] = isText(cursor) ? await statements.lasting(cursor) : [];
           if (!lasting || !isOfList(lasting, query)) return undefined;
         }
-        return readPage(query, {
+        const reader: PageReader = {
           rows: async (part) => sorted(await statements.page(part)),
           idAfter: async (count, part) => (await statements.idAfter(count, part))[0]?.payment_id,
-        });
+        };
+        return readPage(query, reader, signal);
       }),
 
     backlog: () => read(statements.backlog),

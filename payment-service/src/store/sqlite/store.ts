@@ -4,7 +4,7 @@ import { dueAt } from '../../domain/retry-policy.ts';
 import { learnedOptOut } from '../../domain/suppression.ts';
 import { type EventRecording, longestWebhookWaitMs } from '../events.ts';
 import { ownersWhere, paymentsWhere } from '../owner.ts';
-import { readPage } from '../page-read.ts';
+import { type PageReader, readPage } from '../page-read.ts';
 import { isOfList } from '../payment-filters.ts';
 import {
   type Customer,
@@ -107,18 +107,19 @@ export async function openSqliteStore({
     findKey: (key) => read(() => reader.findKey(key)),
     find: async (paymentId) => readOne(reported(await read(() => reader.find(paymentId)))),
 
-    async list(query) {
+    async list(query, signal) {
       const cursor = query.starting_after ?? query.ending_before;
       const lasting = cursor === undefined ? undefined : await read(() => reader.lasting(cursor));
       if (cursor !== undefined && !(lasting && isOfList(lasting, query))) return undefined;
-      return readPage(query, {
+      const pages: PageReader = {
         // In a turn of its own, because the reads of a long list would otherwise follow each other in one, and hold up all else.
         rows: async (part) => {
           await nextTurn();
           return read(() => reported(sortRows(reader.page(part), paymentOf)));
         },
         idAfter: (count, part) => read(() => reader.idAfter(count, part)),
-      });
+      };
+      return readPage(query, pages, signal);
     },
 
     backlog: () => read(reader.backlog),
