@@ -31,7 +31,7 @@ function createDatabase(file = 'payments.db', phone = '1'): DatabaseSync {
   const db = new DatabaseSync(join(folder, file));
   db.exec('PRAGMA journal_mode = WAL');
   migrateSqlite(db);
-  db.prepare('INSERT INTO customers (customer_id, phone) VALUES (?, ?)').run('1', phone);
+  db.prepare("INSERT INTO customers (client, customer_id, phone) VALUES ('', ?, ?)").run('1', phone);
   return db;
 }
 
