@@ -1,3 +1,4 @@
+import { merchantIdSchema } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 
 /** What a merchant attaches to a payment, to find it by and to find it again in its own system. */
@@ -11,17 +12,11 @@ const isVisible = /^[^\p{Cc}\p{Cf}\p{Cs}]*$/u;
 /** A value is a text: it may have lines. */
 const isText = /^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u;
 
-export const referenceSchema = z
-  .string()
-  .min(1, 'must not be empty')
-  .max(255, 'must have at most 255 characters')
-  .regex(isVisible, 'must not contain control or invisible characters')
-  .regex(/\S/, 'must not be blank')
-  .meta({
-    description:
-      "The merchant's own id of what is paid, such as an order; several payments may have the same. No personal data: an erasure leaves it",
-    example: 'order-1042',
-  });
+export const referenceSchema = merchantIdSchema.meta({
+  description:
+    "The merchant's own id of what is paid, such as an order; several payments may have the same. No personal data: an erasure leaves it",
+  example: 'order-1042',
+});
 
 /** Zod would leave it out without a word. */
 function refuseProto(metadata: unknown, { issues }: z.core.ParsePayload): unknown {

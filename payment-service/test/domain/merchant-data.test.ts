@@ -11,6 +11,7 @@ test.each(['o', 'order-1042', 'pedido ñ 7', 'x'.repeat(255)])('the reference %j
 test.each([
   ['', ': must not be empty'],
   ['   ', ': must not be blank'],
+  ['\u2800', ': must not be blank'],
   ['x'.repeat(256), ': must have at most 255 characters'],
   ['a\u0000', ': must not contain control or invisible characters'],
   ['a\nb', ': must not contain control or invisible characters'],

@@ -15,14 +15,15 @@ export type Provider = z.infer<typeof providerSchema>;
  */
 const notBlank = /^$|[^\s\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]/u;
 
-/** Cc: control characters, Cf: invisible formatting (it can disguise an id in a log), Cs: half a surrogate pair. */
-export const customerIdSchema = z
+/** An id that a merchant has chosen. Cc: control characters, Cf: invisible formatting (it can disguise an id in a log), Cs: half a surrogate pair. */
+export const merchantIdSchema = z
   .string()
   .min(1, 'must not be empty')
   .max(255, 'must have at most 255 characters')
   .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control or invisible characters')
-  .regex(notBlank, 'must not be blank')
-  .meta({ description: "The customer's id", example: '123' });
+  .regex(notBlank, 'must not be blank');
+
+export const customerIdSchema = merchantIdSchema.meta({ description: "The customer's id", example: '123' });
 
 /** @param longest in UTF-16 code units */
 export const textSchema = (longest: number) =>
