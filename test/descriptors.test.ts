@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { call, pay } from './http.ts';
@@ -23,16 +24,21 @@ async function payOnce(url: string, agent: Agent): Promise<number> {
   return promise;
 }
 
-/** Clients that pay one payment after the other for a second. Returns the statuses that came. */
-async function load(url: string, clients: number): Promise<Set<number>> {
-  const until = performance.now() + 1000;
+/** Clients that pay one payment after the other for at least a second. Returns the statuses that came. */
+async function load(url: string, clients: number, isEnough: () => Promise<boolean>): Promise<Set<number>> {
   const statuses = new Set<number>();
+  let isOver = false;
   const work = async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
-    while (performance.now() < until) statuses.add(await payOnce(url, agent));
+    while (!isOver) statuses.add(await payOnce(url, agent));
   };
-  await Promise.all(Array.from({ length: clients }, work));
+  const clientsDone = Array.from({ length: clients }, work);
+  await setTimeout(1000);
+  await eventually(isEnough, Boolean, 10_000).finally(() => {
+    isOver = true;
+  });
+  await Promise.all(clientsDone);
   return statuses;
 }
 
@@ -44,7 +50,10 @@ test.each([
   const isReady = async () => (await call('GET', `${url}/health/ready`)).status === 200;
   await eventually(isReady, Boolean, 10_000);
 
-  const statuses = await load(url, clients);
+  const warnings = async () =>
+    (await trio.logs('payment-service')).filter(({ level }) => Number(level) >= 40);
+  // On a busy machine it takes payment-service more than a second to accept one connection too many.
+  const statuses = await load(url, clients, async () => (await warnings()).length > 0);
   statuses.delete(0); // a connection too many
   expect([...statuses]).toEqual([201]);
   await eventually(
@@ -52,7 +61,7 @@ test.each([
     (answer) => answer.body?.notification_status === 'sent',
     1000,
   );
-  const logged = (await trio.logs('payment-service')).filter(({ level }) => Number(level) >= 40);
+  const logged = await warnings();
   expect(logged).toHaveLength(1);
   expect(logged[0]).toMatchObject({ level: 40, msg: expect.stringContaining('too few file descriptors') });
 });

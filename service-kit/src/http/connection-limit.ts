@@ -10,9 +10,9 @@ const warningIntervalMs = 60_000;
 
 /**
  * Limits the connections of clients, so that the service keeps descriptors for those to other services and for its store:
- * - Of the descriptors that are free when it begins to listen, clients get half, because each payment takes another one to a
- *   provider. More connections are closed at once.
- * - While they have more than a third, the connections that have been idle for longest are closed. None is closed on which a request
+ * - Of the descriptors that are free when it begins to listen, clients get a quarter, because a payment takes another one to each
+ *   provider, and threads and files of the store are opened later. More connections are closed at once.
+ * - While they have more than a sixth, the connections that have been idle for longest are closed. None is closed on which a request
  *   is being handled or is arriving.
  */
 export function limitConnections(server: Server, connections: Connections): void {
@@ -37,8 +37,8 @@ export function limitConnections(server: Server, connections: Connections): void
 
   server.server.once('listening', () => {
     const free = freeDescriptors();
-    limit = Math.floor(free / 3);
-    if (Number.isFinite(free)) server.server.maxConnections = Math.max(1, Math.floor(free / 2));
+    limit = Math.floor(free / 6);
+    if (Number.isFinite(free)) server.server.maxConnections = Math.max(1, Math.floor(free / 4));
   });
   server.server.on('connection', check);
   server.onResponseClosed(check);
