@@ -27,7 +27,7 @@ test('given a database that no replica uses, exits with 0 for each service', asy
   const url = await createDatabase(inject('postgresPort'));
   expect(await check('payment-service', { DATABASE_URL: url })).toEqual({
     code: 0,
-    stdout: 'this release has schema version 9 of payment-service; replicas that run: none\n',
+    stdout: 'this release has schema version 10 of payment-service; replicas that run: none\n',
     stderr: '',
   });
   for (const service of ['aldeamo-service', 'twilio-service'])

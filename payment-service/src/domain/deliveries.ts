@@ -30,16 +30,24 @@ export const takenBy = (attempts: Attempt[]): Provider | null =>
 const wasTaken = (attempt: Attempt): boolean => attempt.outcome === 'accepted' || isDelivered(attempt);
 
 /** The providers that have not failed to deliver the notification, in the order in which they are tried. */
-export function untriedProviders({ attempts }: Payment): readonly Provider[] {
-  if (!attempts.some(isInVain)) return providers;
+export function untriedProviders(payment: Payment): readonly Provider[] {
+  const { attempts } = payment;
+  const allowed = allowedProviders(payment);
+  if (!attempts.some(isInVain)) return allowed;
   const inVain = new Set(attempts.filter(isInVain).map(({ provider }) => provider));
-  return providers.filter((provider) => !inVain.has(provider));
+  return allowed.filter((provider) => !inVain.has(provider));
+}
+
+/** All, or the one that an operator chose when the notification was sent again last. */
+function allowedProviders({ actions }: Payment): readonly Provider[] {
+  const chosen = actions.at(-1)?.provider;
+  return chosen ? [chosen] : providers;
 }
 
 /** The providers to try: a retry by hand may find that none of them has delivered it. */
 export function candidatesFor(payment: Payment): readonly Provider[] {
   const untried = untriedProviders(payment);
-  return untried.length > 0 ? untried : providers;
+  return untried.length > 0 ? untried : allowedProviders(payment);
 }
 
 /** One SMS was accepted, and another one may have gone out as well. */

@@ -23,8 +23,9 @@ const {
   ...notification
 } = paymentViewSchema.shape.notification.shape;
 
-/** The payment without its text, its phone and its attempts, as it was when the event was recorded. */
+/** The payment without its text, its phone, its attempts and actions, as it was when the event was recorded. */
 export const eventDataSchema = paymentViewSchema
+  .omit({ actions: true })
   .extend({ notification: z.object(notification) })
   .meta({ id: 'EventPayment', example: eventPaymentExample });
 
@@ -77,7 +78,7 @@ export function eventsOf(payment: Payment, before: Payment | undefined): Payment
 }
 
 function dataOf(payment: Payment): z.infer<typeof eventDataSchema> {
-  const { notification, ...data } = viewPayment(payment);
+  const { notification, actions: _ofOperators, ...data } = viewPayment(payment);
   const { message: _message, attempts: _attempts, ...rest } = notification;
   return { ...data, notification: rest };
 }

@@ -50,6 +50,7 @@ export const paymentExample = {
     ],
     next_attempt_at: null,
   },
+  actions: [],
 };
 
 /** Recorded, with an attempt that runs. */
@@ -67,11 +68,12 @@ export const pendingPaymentExample = {
   },
 };
 
+const { actions: _actions, ...withoutActions } = paymentExample;
 const { message: _, attempts: _attempts, ...notification } = paymentExample.notification;
 
-/** Without its text and its attempts, as an event has it. */
+/** Without its text, its attempts and actions, as an event has it. */
 export const eventPaymentExample = {
-  ...paymentExample,
+  ...withoutActions,
   notification_status: 'delivered',
   updated_at: '2026-01-31T17:00:04.120Z',
   delivered_at: '2026-01-31T17:00:04.000Z',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { actionSchema, viewAction } from './actions.ts';
 import { deliveredAt, deliveryOf, isPossibleDuplicate, sentAt } from './deliveries.ts';
 import { metadataSchema } from './merchant-data.ts';
 import { formatAmount } from './money.ts';
@@ -67,6 +68,9 @@ export const paymentViewSchema = z
       attempts: z.array(attemptViewSchema),
       next_attempt_at: stored.next_attempt_at,
     }),
+    actions: z
+      .array(actionSchema)
+      .meta({ description: 'What operators have done about its notification, in their order' }),
   })
   .meta({ id: 'Payment', example: paymentExample });
 export type PaymentView = z.infer<typeof paymentViewSchema>;
@@ -98,6 +102,7 @@ export function viewPayment(payment: Payment): PaymentView {
       attempts: payment.attempts.map(viewAttempt),
       next_attempt_at: payment.next_attempt_at,
     },
+    actions: payment.actions.map(viewAction),
   };
 }
 

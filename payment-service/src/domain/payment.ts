@@ -2,6 +2,7 @@ import { modeSchema } from 'service-kit/contract/mode.ts';
 import { phoneSchema, providerSchema, receiptStatusSchema } from 'service-kit/contract/notification.ts';
 import { measureText } from 'service-kit/contract/sms-text.ts';
 import { z } from 'zod';
+import { storedActionSchema } from './actions.ts';
 import { metadataSchema, referenceSchema } from './merchant-data.ts';
 import { writeMoney } from './money.ts';
 import { newPaymentId } from './payment-id.ts';
@@ -101,6 +102,8 @@ export const paymentSchema = z.object({
   asks: z.number().int().default(0),
   /** The number of attempts at the last retry by hand: the ones before it no longer count. */
   reopened: z.number().int(),
+  /** What operators have done about it, in their order. */
+  actions: z.array(storedActionSchema).default([]),
   /** The fencing token: incremented by each claim, so that writes of an earlier claim are rejected. */
   fence: z.number().int(),
   created_at: z.iso.datetime(),
@@ -157,6 +160,7 @@ export function newPayment(
     ask_at: null,
     asks: 0,
     reopened: 0,
+    actions: [],
     fence: 1,
     created_at,
     updated_at: created_at,

@@ -17,6 +17,7 @@ export const changingColumns = {
   ask_at: 'timestamptz',
   asks: 'integer',
   possible_duplicate: 'boolean',
+  actions: 'jsonb',
   due_at: 'timestamptz',
 } as const;
 
@@ -70,6 +71,32 @@ export const eventColumns = {
   type: 'text',
   data: 'text',
   created_at: 'timestamptz',
+} as const;
+
+export const controlColumns = {
+  provider: 'text',
+  held_since: 'timestamptz',
+  held_until: 'timestamptz',
+  held_by: 'text',
+  hold_reason: 'text',
+  recoveries: 'integer',
+} as const;
+
+export const historyColumns = {
+  entry_id: 'text',
+  at: 'timestamptz',
+  kind: 'text',
+  provider: 'text',
+  replica: 'text',
+  by: 'text',
+  reason: 'text',
+} as const;
+
+export const statisticsColumns = {
+  hour: 'timestamptz',
+  process: 'text',
+  provider: 'text',
+  sums: 'json',
 } as const;
 
 export const attemptColumns = {

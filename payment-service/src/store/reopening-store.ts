@@ -62,6 +62,7 @@ export function createReopeningStore(
     claimDue: (...args) => withStore((store) => store.claimDue(...args)),
     bringForward: (...args) => withStore((store) => store.bringForward(...args)),
     claim: (...args) => withStore((store) => store.claim(...args)),
+    seize: (...args) => withStore((store) => store.seize(...args)),
     deleteKeys: (...args) => withStore((store) => store.deleteKeys(...args)),
     redact: (...args) => withStore((store) => store.redact(...args)),
     eraseNext: (...args) => withStore((store) => store.eraseNext(...args)),

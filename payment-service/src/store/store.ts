@@ -214,6 +214,14 @@ export interface Store extends SuppressionStore, EventStore {
    * @throws UnreadablePayment
    */
   claim(payment: Payment): Promise<Claimed>;
+  /**
+   * Leases to the caller a notification that another worker may have leased: that one is rejected when it records what comes next. An
+   * attempt of it may run, also at a provider.
+   *
+   * @throws LeaseLost if another worker has claimed it since it was read
+   * @throws UnreadablePayment
+   */
+  seize(payment: Payment): Promise<Claimed>;
   /** Deletes up to `limit` keys that were stored before this time (ms since the epoch); returns how many. */
   deleteKeys(before: number, limit: number): Promise<number>;
   /**

@@ -54,6 +54,7 @@ describe('POST /payments', () => {
         ],
         next_attempt_at: null,
       },
+      actions: [],
     });
     expect(response.headers.location).toBe(`/payments/${payment.payment_id}`);
     const found = await app.inject(response.headers.location as string);

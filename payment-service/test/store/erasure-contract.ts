@@ -50,6 +50,7 @@ export function describeErasure(
       ...payment,
       ...{ message: null, phone: null, metadata: null, fence: payment.fence + 1 },
       attempts: payment.attempts.map((attempt) => ({ ...attempt, phone_last4: null })),
+      actions: payment.actions.map((action) => ({ ...action, reason: null })),
     });
     const find = ({ payment_id }: Payment) => store.find(payment_id);
     const eraseAll = (limit = 10) => store.eraseNext(ana, undefined, limit);
@@ -67,6 +68,17 @@ export function describeErasure(
       expect(await find(other)).toStrictEqual(other);
       expect(await store.findKey('key-1')).toEqual(recordOf('key-1', sent));
       expect(await store.findKey('key-3')).toEqual(recordOf('key-3', other, { answer }));
+    });
+
+    test('takes the reasons that operators gave, and leaves who did what', async () => {
+      const sent = await insertSent(1, {
+        actions: ['maria', 'noc'].map((by) => ({
+          ...{ at: '2026-01-02T00:00:00.000Z', by, action: 'resend' as const },
+          ...{ reason: 'Ana has a new number', provider: null, request: null },
+        })),
+      });
+      await eraseAll();
+      expect(await find(sent)).toStrictEqual(erased(sent));
     });
 
     test('given what is erased already, changes and counts nothing', async () => {

@@ -56,12 +56,13 @@ const optOut = () =>
 
 /** An event as it is stored, but for its id. */
 function eventOf(payment: Payment, type: EventType) {
-  const { message: _message, attempts: _attempts, ...notification } = viewPayment(payment).notification;
+  const { actions: _actions, ...view } = viewPayment(payment);
+  const { message: _message, attempts: _attempts, ...notification } = view.notification;
   return {
     event_id: expect.stringMatching(/^evt_[0-9a-f]{32}$/),
     payment_id: payment.payment_id,
     type,
-    data: JSON.stringify({ ...viewPayment(payment), notification }),
+    data: JSON.stringify({ ...view, notification }),
     created_at: payment.updated_at,
   };
 }

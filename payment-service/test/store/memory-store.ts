@@ -159,7 +159,8 @@ export function createMemoryStore({
     if (message === null && phone === null && metadata === null) return false;
     const attempts = stored.payment.attempts.map((attempt) => ({ ...attempt, phone_last4: null }));
     const nothing = { message: null, phone: null, metadata: null };
-    stored.payment = { ...stored.payment, ...nothing, attempts, fence: fence + 1 };
+    const actions = stored.payment.actions.map((action) => ({ ...action, reason: null }));
+    stored.payment = { ...stored.payment, ...nothing, attempts, actions, fence: fence + 1 };
     return true;
   }
 
@@ -306,6 +307,8 @@ export function createMemoryStore({
       if (stored.due !== dueAt(payment, leaseMs)) throw new LeaseLost(payment.payment_id);
       return lease(stored);
     }),
+
+    seize: write((payment) => lease(findCurrent(payment))),
 
     deleteKeys: write((before, limit) => {
       const old = [...keys.values()]

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { StoredAction } from '../../src/domain/actions.ts';
 import { endAttempt } from '../../src/domain/attempts.ts';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
 import { outcomeOfAnswer } from '../../src/providers/provider-answer.ts';
@@ -765,6 +766,55 @@ export function describeStore(
       });
     });
 
+    describe('seize', () => {
+      test('takes a notification from the worker that has leased it, while its attempt runs', async () => {
+        const payment = paymentNumber(1, { attempts: running() });
+        await store.insert(payment);
+        const seized = await store.seize(payment);
+        expect(seized).toStrictEqual({ ...payment, fence: 2 });
+        await expect(store.update(payment)).rejects.toBeInstanceOf(LeaseLost);
+        await store.update({ ...seized, notification_status: 'cancelled' });
+        expect(await store.find(payment.payment_id)).toMatchObject({ notification_status: 'cancelled' });
+      });
+
+      test('given an outdated or an unknown payment, throws LeaseLost', async () => {
+        const payment = paymentNumber(1);
+        await store.insert(payment);
+        await store.seize(payment);
+        await expect(store.seize(payment)).rejects.toBeInstanceOf(LeaseLost);
+        await expect(store.seize(paymentNumber(2))).rejects.toBeInstanceOf(LeaseLost);
+      });
+    });
+
+    describe('actions of operators', () => {
+      const resent: StoredAction = {
+        at: '2026-01-02T00:00:00.000Z',
+        by: 'maria',
+        action: 'resend',
+        reason: 'a new number, says "Ana"',
+        provider: 'Twilio',
+        request: { key: 'k', fingerprint: 'f' },
+      };
+
+      test('are stored with an update and with an amendment, in their order', async () => {
+        const payment = paymentNumber(1);
+        await store.insert(payment);
+        const claimed = await store.claim(payment);
+        const once = { ...claimed, actions: [resent] };
+        await store.update(once);
+        expect(await store.find(payment.payment_id)).toStrictEqual(once);
+        const twice = { ...once, actions: [resent, { ...resent, by: null, provider: null, request: null }] };
+        await store.amend(twice, once);
+        expect(await store.find(payment.payment_id)).toStrictEqual({ ...twice, fence: 3 });
+      });
+
+      test('are stored with an insert', async () => {
+        const payment = paymentNumber(1, { actions: [resent] });
+        await store.insert(payment);
+        expect(await store.find(payment.payment_id)).toStrictEqual(payment);
+      });
+    });
+
     describe('bringForward', () => {
       const hour = 3_600_000;
       const at = (ms: number) => new Date(Date.now() + ms).toISOString();
@@ -1131,6 +1181,7 @@ export function paymentNumber(number: number, fields: Partial<Payment> = {}): Pa
     ask_at: null,
     asks: 0,
     reopened: 0,
+    actions: [],
     updated_at: '2026-01-01T00:00:00.000Z',
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     request_id: 'req-1',

@@ -35,7 +35,7 @@ async function refusal(app: Server, query: Record<string, string | number>) {
 }
 
 describe('GET /events', () => {
-  test('returns each change of a notification, oldest first, without text, phone and attempts', async () => {
+  test('returns each change of a notification, oldest first, without text, phone, attempts and actions', async () => {
     const { app, clients } = await buildFeed();
     clients.Aldeamo.answer = async () => refused;
     const payment = await pay(app, { message: 'Secreto', phone: '+573001234567' });
@@ -43,7 +43,7 @@ describe('GET /events', () => {
     const receipt = { provider: 'Twilio', message_id: 'Twilio-1', idempotency_key, status: 'delivered' };
     await app.inject({ ...post({ ...receipt, reason: null }), url: '/receipts' });
     const { data, has_more } = await read(app);
-    const { notification, ...fields } = payment;
+    const { notification, actions: _actions, ...fields } = payment;
     const { message: _message, attempts: _attempts, ...rest } = notification;
     expect(data[0]).toEqual({
       id: expect.stringMatching(/^evt_[0-9a-f]{32}$/),

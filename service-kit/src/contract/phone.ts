@@ -1,5 +1,6 @@
 import parsePhoneNumber, {
   type CountryCode,
+  findPhoneNumbersInText,
   getCountryCallingCode,
   isSupportedCountry,
   Metadata,
@@ -46,6 +47,10 @@ export function normalizePhone(text: string, defaultCountry: CountryCode): strin
   const lacksPlus = !plus.test(written) && digits.startsWith(getCountryCallingCode(defaultCountry));
   return lacksPlus ? toE164(read(`+${written}`, digits, defaultCountry)) : undefined;
 }
+
+/** Whether a text contains a phone: one of any country with its code, or a national number of the default country. */
+export const hasPhone = (text: string, defaultCountry: CountryCode): boolean =>
+  findPhoneNumbersInText(text, { defaultCountry }).length > 0;
 
 /** Some countries have numbers longer than E.164 allows. */
 const toE164 = (phone: PhoneNumber | undefined) => phoneSchema.safeParse(phone?.number).data;

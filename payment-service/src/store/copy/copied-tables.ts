@@ -2,10 +2,13 @@ import type { SQLOutputValue } from 'node:sqlite';
 import { idSchema, reasonSchema } from 'service-kit/contract/notification.ts';
 import {
   attemptColumns,
+  controlColumns,
   customerColumns,
   eventColumns,
+  historyColumns,
   keyColumns,
   paymentColumns,
+  statisticsColumns,
   suppressionColumns,
 } from '../columns.ts';
 
@@ -87,6 +90,18 @@ export const copiedGroups: CopiedGroup[] = [
         convert: (row) => ({ ...row, due_at: timeOf(row.due_at) }),
       },
     ],
+  },
+  {
+    key: 'provider',
+    tables: [{ name: 'provider_controls', columns: controlColumns, convert: (row) => row }],
+  },
+  {
+    key: 'entry_id',
+    tables: [{ name: 'history', columns: historyColumns, convert: (row) => row }],
+  },
+  {
+    key: "hour || '\n' || process || '\n' || provider",
+    tables: [{ name: 'statistics', columns: statisticsColumns, convert: (row) => row }],
   },
   {
     key: 'day',

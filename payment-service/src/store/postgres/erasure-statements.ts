@@ -8,6 +8,8 @@ const isOpen = "notification_status IN ('pending', 'held')";
 const ended = 'payment_id = ANY (ARRAY (SELECT payment_id FROM ended))';
 
 /** Of an event. */
+/** Of the actions: what operators gave as their reasons. */
+const withoutReasons = `(SELECT jsonb_agg(jsonb_set(action, '{reason}', 'null') ORDER BY place) FROM jsonb_array_elements(actions) WITH ORDINALITY AS given (action, place))`;
 const withoutMetadata = "jsonb_set(data::jsonb, '{metadata}', '{}')::text";
 
 /** After the id of every payment. */
@@ -57,7 +59,7 @@ export const erasureStatements = (query: Query) => ({
            AND due_at IS NULL AND NOT ${isOpen}
          FOR UPDATE SKIP LOCKED
        ), erased AS (
-         UPDATE payments SET message = NULL, phone = NULL, metadata = NULL, fence = fence + 1
+         UPDATE payments SET message = NULL, phone = NULL, metadata = NULL, fence = fence + 1, actions = ${withoutReasons}
          WHERE ${ended} AND (message IS NOT NULL OR phone IS NOT NULL OR metadata IS NOT NULL)
          RETURNING 1
        ), erased_attempts AS (

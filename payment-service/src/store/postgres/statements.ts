@@ -15,7 +15,9 @@ import type { Query } from './query.ts';
 import { isSuppressed, suppressionStatements } from './suppression-statements.ts';
 import { webhookStatements } from './webhook-statements.ts';
 
-const selectedColumns = Object.keys(paymentColumns).filter((name) => !computedColumns.includes(name));
+const selectedColumns = Object.keys(paymentColumns)
+  .filter((name) => !computedColumns.includes(name))
+  .map((name) => (name === 'actions' ? "coalesce(actions, '[]') AS actions" : name));
 
 /** An expression for the text of a time. */
 const asIso = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
@@ -107,6 +109,18 @@ export function prepareStatements(database: Database, ownerOf: OwnerOf) {
          WHERE payment_id = $1 AND fence = $2 AND due_at IS NOT DISTINCT FROM $3
          RETURNING payment_id, fence`,
         [payment_id, fence, dueAt, leaseMs],
+      );
+      return claims.length > 0 ? selectClaimed(claims) : [];
+    },
+
+    /** As above, also if another worker has leased it. */
+    async seize({ payment_id, fence }: Payment, leaseMs: number) {
+      const claims = await query<Claim>(
+        'seize',
+        `UPDATE payments SET fence = fence + 1, due_at = now() + $3 * interval '1 ms'
+         WHERE payment_id = $1 AND fence = $2
+         RETURNING payment_id, fence`,
+        [payment_id, fence, leaseMs],
       );
       return claims.length > 0 ? selectClaimed(claims) : [];
     },

@@ -216,6 +216,13 @@ export async function openPostgresStore({
       return current;
     },
 
+    async seize(payment) {
+      const found = await inOrder(payment.payment_id, () => write(() => statements.seize(payment, leaseMs)));
+      const current = readOne(sortedClaims(found));
+      if (!current) throw new LeaseLost(payment.payment_id);
+      return current;
+    },
+
     deleteKeys: (before, limit) => write(() => statements.deleteKeys(new Date(before), limit)),
     redact: (before, limit) => write(() => statements.redact(new Date(before), limit)),
     eraseNext: (customer, after, limit) =>

@@ -1,5 +1,6 @@
 import type { Database } from 'service-kit/postgres/database.ts';
 import { rowsOf } from 'service-kit/postgres/rows.ts';
+import type { StoredAction } from '../../domain/actions.ts';
 import { isPossibleDuplicate } from '../../domain/deliveries.ts';
 import type { Delivery, Payment } from '../../domain/payment.ts';
 import { learnedOptOut, suppressedReason } from '../../domain/suppression.ts';
@@ -176,11 +177,12 @@ const amendText = (recorded: string) => `
   )${recorded}
   SELECT payment_id FROM updated`;
 
-/** With the columns that are computed, and its metadata as JSON. */
+/** With the columns that are computed, and with its metadata and actions as JSON. */
 const rowOf = (payment: Payment) => ({
   ...payment,
   metadata: payment.metadata && JSON.stringify(payment.metadata),
   possible_duplicate: isPossibleDuplicate(payment.attempts),
+  actions: jsonOf(payment.actions),
 });
 
 /** The rows of the attempts that differ from `before`: earlier ones are not written again. */
@@ -194,8 +196,8 @@ const attemptRows = ({ payment_id, attempts }: Payment, before?: Payment) =>
 const optOutsOf = (given: Pick<Update, 'payment' | 'before'>[]) =>
   given.flatMap(({ payment, before }) => learnedOptOut(payment, before) ?? []);
 
-/** Null if there are none, so that most attempts take no space for them. */
-const jsonOf = (deliveries: Delivery[]) => (deliveries.length > 0 ? JSON.stringify(deliveries) : null);
+/** Null if there are none, so that they mostly take no space. */
+const jsonOf = (list: Delivery[] | StoredAction[]) => (list.length > 0 ? JSON.stringify(list) : null);
 
 const countOf = (...rows: { count: number }[]) => rows.reduce((sum, { count }) => sum + count, 0);
 const newWritten = 'SELECT payment_id, payment_id IN (SELECT payment_id FROM suppressed) FROM new_payments';

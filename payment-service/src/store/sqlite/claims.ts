@@ -46,6 +46,14 @@ export function prepareClaims(db: DatabaseSync, ownerOf: OwnerOf) {
     RETURNING ${claimedNames}`,
   );
 
+  const seize = prepareRows(
+    db,
+    `
+    UPDATE payments SET fence = fence + 1, due_at = :leased_until
+    WHERE payment_id = :payment_id AND fence = :fence
+    RETURNING ${claimedNames}`,
+  );
+
   // The fencing token is raised, so that a worker which found no phone does not hold it again.
   const releaseHeld = db.prepare(`
     UPDATE payments SET due_at = :now, next_attempt_at = :at, fence = fence + 1
@@ -80,5 +88,8 @@ export function prepareClaims(db: DatabaseSync, ownerOf: OwnerOf) {
     /** Returns no payment if another worker has claimed it. */
     claim: ({ payment_id, fence }: Payment, due_at: number | null, leased_until: number) =>
       sortRows(claim.all({ payment_id, fence, due_at, leased_until }) as PaymentRow[], claimedOfRow),
+    /** As above, also if another worker has leased it. */
+    seize: ({ payment_id, fence }: Payment, leased_until: number) =>
+      sortRows(seize.all({ payment_id, fence, leased_until }) as PaymentRow[], claimedOfRow),
   };
 }

@@ -50,6 +50,10 @@ export function prepareErasureWrites(db: DatabaseSync) {
       json_valid(attempts),
       (SELECT json_group_array(json_remove(value, '$.phone_last4')) FROM json_each(payments.attempts) WHERE type = 'object'),
       '[]'
+    ), actions = iif(
+      json_valid(actions),
+      (SELECT json_group_array(json_set(value, '$.reason', NULL)) FROM json_each(payments.actions) WHERE type = 'object'),
+      NULL
     )
     WHERE ${given} AND (message <> '' OR phone IS NOT NULL OR metadata IS NOT NULL)`);
   const countAnswers = db.prepare(

@@ -20,6 +20,8 @@ export interface PaymentRow extends Record<string, SQLOutputValue> {
   /** As JSON. */
   attempts: string;
   metadata: string | null;
+  /** As JSON; null if there are none. */
+  actions: string | null;
 }
 
 /**
@@ -47,9 +49,10 @@ export function paymentOf(row: PaymentRow): Payment | undefined {
       message: row.message || null,
       metadata: row.metadata === null ? null : JSON.parse(row.metadata),
       attempts: JSON.parse(row.attempts),
+      actions: row.actions === null ? [] : JSON.parse(row.actions),
     });
   } catch {
-    return undefined; // the attempts or the metadata are no JSON
+    return undefined; // the attempts, the metadata or the actions are no JSON
   }
 }
 
@@ -71,6 +74,7 @@ const changingValues = (payment: Payment, due_at: number | null): Values => [
   payment.ask_at,
   payment.asks,
   Number(isPossibleDuplicate(payment.attempts)),
+  payment.actions.length > 0 ? JSON.stringify(payment.actions) : null,
   due_at,
   JSON.stringify(payment.attempts),
 ];

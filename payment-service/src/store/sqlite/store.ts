@@ -155,6 +155,12 @@ export async function openSqliteStore({
       return claimed;
     },
 
+    async seize(payment) {
+      const claimed = readOne(reported(await writer.write('seize', payment, Date.now() + leaseMs)));
+      if (!claimed) throw new LeaseLost(payment.payment_id);
+      return claimed;
+    },
+
     deleteKeys: (before, limit) => writer.write('deleteKeys', before, limit),
 
     async redact(before, limit) {

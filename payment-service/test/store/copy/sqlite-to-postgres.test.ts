@@ -200,6 +200,9 @@ describe('copySqliteToPostgres', () => {
       suppressions: 2n,
       events: 0n,
       'events pending': 0n,
+      provider_controls: 0n,
+      history: 0n,
+      statistics: 0n,
       sms_days: 1n,
       sms_recipient_hours: 3n,
       'sum of amount_minor': BigInt(Number.MAX_SAFE_INTEGER) + 34n,
@@ -239,6 +242,10 @@ describe('copySqliteToPostgres', () => {
     const [path, url] = [await grow(), await newDatabase()];
     const db = new DatabaseSync(path);
     db.exec(`
+      DROP TABLE statistics;
+      DROP TABLE history;
+      DROP TABLE provider_controls;
+      ALTER TABLE payments DROP COLUMN actions;
       DROP TABLE events;
       DROP TABLE suppressions;
       DROP TABLE sms_days;

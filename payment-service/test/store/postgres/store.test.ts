@@ -98,7 +98,7 @@ describe('the schema', () => {
     for (const store of stores) expect(await store.find(paymentNumber(1).payment_id)).toBeDefined();
     const { rows } = await (await connectTo(url)).query('SELECT * FROM schema_versions ORDER BY owner');
     expect(rows).toEqual([
-      { owner: 'payment-service', version: 9, runs_beside: 9 },
+      { owner: 'payment-service', version: 10, runs_beside: 9 },
       { owner: 'replicas', version: 1, runs_beside: 0 },
     ]);
   });
@@ -107,7 +107,7 @@ describe('the schema', () => {
     const url = await newDatabase();
     await open(url);
     const client = await connectTo(url);
-    await client.query("UPDATE schema_versions SET version = 10 WHERE owner = 'payment-service'");
+    await client.query("UPDATE schema_versions SET version = 11 WHERE owner = 'payment-service'");
     await client.query('ALTER TABLE payments ADD COLUMN later text');
     const store = await open(url);
     await store.insert(paymentNumber(1));
@@ -115,14 +115,14 @@ describe('the schema', () => {
     const { rows } = await client.query(
       "SELECT version FROM schema_versions WHERE owner = 'payment-service'",
     );
-    expect(rows).toEqual([{ version: 10 }]);
+    expect(rows).toEqual([{ version: 11 }]);
   });
 
   test('of a release that this one cannot follow is refused', async () => {
     const url = await newDatabase();
     await open(url);
     const client = await connectTo(url);
-    await client.query('UPDATE schema_versions SET runs_beside = 10');
+    await client.query('UPDATE schema_versions SET runs_beside = 11');
     await expect(openPostgresStore({ url, leaseMs, log })).rejects.toThrow('start a newer release');
   });
 

@@ -5,13 +5,19 @@ import { eventValues, insertedNames } from '../../../src/store/sqlite/event-rows
 import { changingNames, paymentNames, paymentValues, updateValues } from '../../../src/store/sqlite/rows.ts';
 
 /** A payment each of whose fields has its own name as its value. */
-const payment = new Proxy({ attempts: Object.assign([], { toJSON: () => 'attempts' }) } as object, {
-  get: (target, name) => Reflect.get(target, name) ?? name,
-}) as Payment;
+const payment = new Proxy(
+  {
+    attempts: Object.assign([], { toJSON: () => 'attempts' }),
+    actions: Object.assign([{}], { toJSON: () => 'actions' }),
+  } as object,
+  {
+    get: (target, name) => Reflect.get(target, name) ?? name,
+  },
+) as Payment;
 const inJson = (names: string[]) =>
   names.map((name) => {
     if (name === 'possible_duplicate') return 0;
-    return name === 'attempts' || name === 'metadata' ? JSON.stringify(name) : name;
+    return ['attempts', 'metadata', 'actions'].includes(name) ? JSON.stringify(name) : name;
   });
 const due_at = 'due_at' as unknown as number;
 

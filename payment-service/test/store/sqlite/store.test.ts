@@ -350,10 +350,10 @@ describe('opening a SQLite store', () => {
     // Counts the migrations that create tables.
     const applied = () => exec.mock.calls.filter(([sql]) => sql.includes('CREATE TABLE')).length;
     write(path);
-    expect(applied()).toBe(7);
+    expect(applied()).toBe(8);
     write(path);
-    expect(applied()).toBe(7);
-    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 15 });
+    expect(applied()).toBe(8);
+    expect(connectTo(path).prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 16 });
   });
 
   test('given a database of a newer release, throws, and leaves it unchanged', async () => {
@@ -361,7 +361,7 @@ describe('opening a SQLite store', () => {
     const newer = connectTo(path);
     newer.exec('PRAGMA user_version = 99');
     await expect(openSqliteStore({ path, leaseMs })).rejects.toThrow(
-      'The database has schema version 99; this release supports versions up to 15.',
+      'The database has schema version 99; this release supports versions up to 16.',
     );
     expect(newer.prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 99 });
     expect(newer.prepare('SELECT name FROM sqlite_master').all()).toEqual([]);
@@ -598,6 +598,7 @@ describe('migrations of a database of the first release', () => {
       client: _client,
       reference: _reference,
       metadata: _metadata,
+      actions: _actions,
       ...rest
     } of payments) {
       insertPayment.run(rest);
