@@ -43,7 +43,7 @@ test.each([
     'pmt_1  Twilio  ✓ sent  312 ms  after 2 attempts, Aldeamo not_sent: sandbox_failure',
   ],
   [
-    'sent at a retry by hand',
+    'sent again by an operator',
     { retries: 0, attempts: [{ ...accepted, outcome: 'rejected', reason: 'opted_out' }, accepted] },
     'pmt_1  Twilio  ✓ sent  312 ms  after 2 attempts, Twilio rejected: opted_out',
   ],

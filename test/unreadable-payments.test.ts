@@ -45,7 +45,7 @@ test('given one record that cannot be read, the other payments are sent and list
   expect(page.body.data.map(({ payment_id }) => payment_id)).toEqual([good]);
   const answers = await Promise.all([
     call('GET', `${service}/payments/${bad}`),
-    call('POST', `${service}/payments/${bad}/notification/retry`, {}),
+    call('POST', `${service}/payments/${bad}/notification/resend`, { reason: 'the customer called' }),
     keyed('bad'),
   ]);
   for (const { status, headers, body } of answers) {

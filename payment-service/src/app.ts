@@ -8,6 +8,7 @@ import type { Server } from 'service-kit/http/types.ts';
 import { createRecordReceipt } from './delivery/apply-receipt.ts';
 import { type ReceiptAsksOptions, startReceiptAsks } from './delivery/ask-receipts.ts';
 import type { Bounds } from './delivery/bounds.ts';
+import { createNotificationCancel } from './delivery/cancel-notification.ts';
 import type { ClockWatch } from './delivery/clock-watch.ts';
 import { createPaymentCreation } from './delivery/create-payment.ts';
 import { createDelivery } from './delivery/delivery.ts';
@@ -15,7 +16,8 @@ import { createErasure } from './delivery/erase-customer.ts';
 import type { Notifier } from './delivery/notifier.ts';
 import { type OutboxOptions, startOutbox } from './delivery/outbox.ts';
 import { paymentProblems } from './delivery/problems.ts';
-import { createNotificationRetry } from './delivery/retry-notification.ts';
+import { createNotificationResend } from './delivery/resend-notification.ts';
+import { createNotificationRetry } from './delivery/retry-notifications.ts';
 import { toStoreProblem } from './delivery/store-unavailable.ts';
 import type { PaymentObserver } from './domain/payment.ts';
 import { longestWaitMs, type RetryPolicy } from './domain/retry-policy.ts';
@@ -25,17 +27,19 @@ import { registerCircuit } from './http/circuit.ts';
 import { registerPaymentCreation } from './http/create-payment-route.ts';
 import { registerCustomers } from './http/customers.ts';
 import { registerHealthReport } from './http/health.ts';
+import { registerOperatorActions } from './http/operator-actions.ts';
 import { registerOptOuts } from './http/opt-outs.ts';
 import type { RequestRules } from './http/payment-request.ts';
 import { registerPayments } from './http/payments.ts';
 import { registerPersonalData } from './http/personal-data.ts';
 import { registerReceipts } from './http/receipts.ts';
-import { registerNotificationRetry } from './http/retry-notification-route.ts';
+import { registerNotificationRetry } from './http/retry-notifications-route.ts';
 import { registerSuppressions } from './http/suppressions.ts';
 import { type LiveViewSources, registerLiveView } from './live/live.ts';
 import { createLivePage } from './live/page-files.ts';
 import { createReplicas, type ReplicasOptions } from './live/replicas.ts';
 import { createStoreView } from './live/store-view.ts';
+import { countActions } from './metrics/actions.ts';
 import { exportClock } from './metrics/clock.ts';
 import { measureObjectives } from './metrics/objectives.ts';
 import { countPayments } from './metrics/payments.ts';
@@ -122,6 +126,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   exportWebhooks(metrics, store, events.report);
   const observers = [
     countPayments(metrics),
+    countActions(metrics),
     countReceipts(metrics),
     measureObjectives(metrics),
     events.onChange,
@@ -141,9 +146,11 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   };
   const delivery = createDelivery({ store, notifier, policy, clock, bounds, onChange });
   const creation = createPaymentCreation({ store, delivery, policy, bounds, onChange });
-  const retryNotification = createNotificationRetry({ store, delivery, policy });
+  const resendNotification = createNotificationResend({ store, delivery });
+  const cancelNotification = createNotificationCancel({ store, delivery });
   registerPaymentCreation(server, creation, rules);
-  registerNotificationRetry(server, retryNotification, rules);
+  registerOperatorActions(server, { resendNotification, cancelNotification }, rules);
+  registerNotificationRetry(server, createNotificationRetry({ store, policy, onChange }), rules);
   registerPayments(server, store, visibility);
   registerCustomers(server, store, rules, visibility);
   registerPersonalData(server, { store, eraseCustomer: createErasure({ store, onChange }), visibility });

@@ -255,6 +255,24 @@ export function post(payload: unknown, type = 'application/json'): InjectOptions
   };
 }
 
+export const reason = 'the customer called';
+
+/** An operator's request to send a notification again. */
+export const resend = (
+  payment_id: string,
+  fields: object = {},
+  headers: Record<string, string> = {},
+): InjectOptions => ({
+  ...post({ reason, ...fields }),
+  url: `/payments/${payment_id}/notification/resend`,
+  headers: { 'content-type': 'application/json', ...headers },
+});
+
+export const cancel = (payment_id: string, fields: object = {}): InjectOptions => ({
+  ...post({ reason, ...fields }),
+  url: `/payments/${payment_id}/notification/cancel`,
+});
+
 /** The payment in an answer, which must have the fields of the schema and no other. */
 export function paymentOf(response: { json: () => unknown }): PaymentView {
   const payment = paymentViewSchema.parse(response.json());

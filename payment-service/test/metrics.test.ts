@@ -6,7 +6,7 @@ import type { Attempt, Payment } from '../src/domain/payment.ts';
 import type { PaymentView } from '../src/domain/payment-view.ts';
 import { measureObjectives } from '../src/metrics/objectives.ts';
 import { StoreUnavailable } from '../src/store/store.ts';
-import { body, build, hold, keyed, paymentOf, post, refused } from './fixture.ts';
+import { body, build, cancel, hold, keyed, paymentOf, post, refused, resend } from './fixture.ts';
 import { paymentNumber } from './store/store-contract.ts';
 
 type Fixture = Awaited<ReturnType<typeof build>>;
@@ -34,13 +34,6 @@ async function valuesOf(fixture: Fixture, metric: string): Promise<Record<string
 }
 
 const pay = async ({ app }: Fixture) => paymentOf(await app.inject(post(body)));
-const retry = ({ app }: Fixture, { payment_id }: PaymentView, payload = {}) =>
-  app.inject({
-    method: 'POST',
-    url: `/payments/${payment_id}/notification/retry`,
-    headers: { 'content-type': 'application/json' },
-    payload: JSON.stringify(payload),
-  });
 const report = ({ app }: Fixture, payment: PaymentView, fields: Partial<Receipt>) =>
   app.inject({
     method: 'POST',
@@ -120,14 +113,26 @@ describe('the counter of payments by notification status', () => {
     await expect.poll(() => valuesOf(fixture, 'paysms_payments_total')).toEqual({ pending: 1, sent: 1 });
   });
 
-  test('given a retry by hand of a failed payment, counts it as pending and sent', async () => {
+  test('given a resend of a failed payment, counts it as pending and sent', async () => {
     const fixture = await build();
     fixture.clients.Aldeamo.answer = async () => optedOut;
     const failed = await pay(fixture);
     fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL2' });
-    expect((await retry(fixture, failed, { phone: '+573001234567' })).statusCode).toBe(200);
+    expect((await fixture.app.inject(resend(failed.payment_id, { phone: '+573001234567' }))).statusCode).toBe(
+      200,
+    );
 
     expect(await valuesOf(fixture, 'paysms_payments_total')).toEqual({ pending: 2, failed: 1, sent: 1 });
+  });
+
+  test('counts each action of an operator once', async () => {
+    const fixture = await build();
+    const [one, other] = [await pay(fixture), await pay(fixture)];
+    for (const { payment_id } of [one, one, other]) await fixture.app.inject(resend(payment_id));
+    fixture.clients.Aldeamo.answer = fixture.clients.Twilio.answer = async () => refused;
+    await fixture.app.inject(cancel((await pay(fixture)).payment_id));
+    expect(await valuesOf(fixture, 'paysms_operator_actions_total')).toEqual({ resend: 3, cancel: 1 });
+    expect(await scrape(fixture)).toContain('paysms_operator_actions_total{action="retry"} 0');
   });
 
   test('given a held payment that turns out to be sent, counts it as sent', async () => {
@@ -415,7 +420,9 @@ describe('the times from a payment', () => {
     fixture.clients.Aldeamo.answer = async () => optedOut;
     const rejected = await pay(fixture);
     fixture.clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL2' });
-    expect((await retry(fixture, rejected, { phone: '+573001234567' })).statusCode).toBe(200);
+    expect(
+      (await fixture.app.inject(resend(rejected.payment_id, { phone: '+573001234567' }))).statusCode,
+    ).toBe(200);
 
     expect(await valuesOf(fixture, 'paysms_payments_created_total')).toEqual({ '': 1 });
     expect(await valuesOf(fixture, 'paysms_payments_refused_recipient_total')).toEqual({ '': 1 });

@@ -1,6 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { inSpan, resumeCorrelation } from 'service-kit/telemetry/correlation.ts';
-import { askedProvider, settleAttempt } from '../domain/attempts.ts';
+import type { StoredAction } from '../domain/actions.ts';
+import { askedProvider, endInterrupted } from '../domain/attempts.ts';
+import { cancel as cancelNotification } from '../domain/operator-actions.ts';
 import { isOpen, type Payment, type PaymentObserver } from '../domain/payment.ts';
 import { expire, hold, isExpired, postpone, type RetryPolicy } from '../domain/retry-policy.ts';
 import { suppress } from '../domain/suppression.ts';
@@ -9,12 +11,10 @@ import type { Bounds } from './bounds.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import { logPayment } from './log-payment.ts';
 import type { Notifier, Settled } from './notifier.ts';
-import { createPatience } from './patience.ts';
+import { askAgainMs, createPatience } from './patience.ts';
+import { createResendRound, type ResendRound } from './resend-round.ts';
 import { createRound, createSave, type Round } from './round.ts';
 import { createTracker } from './tracker.ts';
-
-/** The pause before a provider that could not answer is asked again. */
-const askAgainMs = 1000;
 
 /** Gets a notification to its end, and records each step. */
 export interface Delivery {
@@ -30,18 +30,17 @@ export interface Delivery {
    * @throws LeaseLost, StoreUnavailable
    */
   resume(claimed: Claimed, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment>;
+  resend: ResendRound;
   /**
-   * As `resume`, for a retry by hand: a notification that turns out not to have been sent is reopened and tried; it stays as
-   * it is if `reopen` returns undefined.
+   * Cancels a notification that was seized, also one whose attempt runs: the providers are asked about attempts whose outcome is
+   * unknown, which cancels a call that has not arrived. It is not cancelled if one turns out to have accepted or rejected the SMS.
    *
    * @throws LeaseLost, StoreUnavailable
    */
-  retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment>;
+  cancel(seized: Payment, action: StoredAction, log: FastifyBaseLogger): Promise<Payment>;
   /** Resolves when no round is under way any more, also of clients that have disconnected. */
   drain(): Promise<void>;
 }
-
-type Reopen = (known: Payment) => Payment | undefined;
 
 export interface DeliveryOptions {
   store: Store;
@@ -58,6 +57,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const save = createSave(store, onChange);
   const round = createRound({ store, notifier, policy, save });
   const patience = createPatience(policy.patienceMs);
+  const resend = createResendRound({ notifier, policy, bounds, round, mayBeAnswered, record });
 
   async function resume(claimed: Claimed, log: FastifyBaseLogger, stopping: AbortSignal): Promise<Payment> {
     const interrupted = endInterrupted(claimed);
@@ -95,12 +95,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return stopping.aborted ? release(payment, before) : tryAgain(payment, before, log);
   }
 
-  async function retry(claimed: Payment, reopen: Reopen, log: FastifyBaseLogger): Promise<Payment> {
-    const settled = await notifier.settleUnknown(claimed);
-    const known = settled.payment;
-    const reopened = isTaken(known) ? undefined : reopen(known);
-    if (!reopened) return end(known, claimed, log);
-    return mayBeAnswered(settled) ? askAgain(reopened, claimed) : tryAgain(reopened, claimed, log);
+  async function cancel(seized: Payment, action: StoredAction, log: FastifyBaseLogger): Promise<Payment> {
+    const { payment } = await notifier.settleUnknown(endInterrupted(seized));
+    return end(isOpen(payment) ? cancelNotification(payment, 'by_hand', action) : payment, seized, log);
   }
 
   /** An answer may spare the customer a second SMS, so it is waited for; not for ever, because it may never come. */
@@ -110,7 +107,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return false;
   }
 
-  const askAgain = (payment: Payment, before: Payment) => wait(postpone(payment, policy, askAgainMs), before);
+  const askAgain = (payment: Payment, before: Payment) =>
+    record(postpone(payment, policy, askAgainMs), before);
 
   async function tryAgain(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
     const begun = notifier.begin(payment);
@@ -118,11 +116,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (askedProvider(admitted)) return attempt(admitted, before, log);
     if (admitted !== begun) {
       const isKnown = admitted.reason === before.reason;
-      return isKnown ? wait(admitted, before) : end(admitted, before, log);
+      return isKnown ? record(admitted, before) : end(admitted, before, log);
     }
     // No provider is available: the attempts that `begin` skipped are not recorded, and no retry is counted.
     const postponed = postpone(payment, policy, notifier.availableInMs(payment));
-    return wait({ ...postponed, notification_status: 'pending', reason: null }, before);
+    return record({ ...postponed, notification_status: 'pending', reason: null }, before);
   }
 
   /** Makes the attempt that was begun, unless its phone is suppressed. */
@@ -136,13 +134,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return (await round(begun, log)).payment;
   }
 
-  async function wait(postponed: Payment, before: Payment): Promise<Payment> {
-    await save(postponed, before);
-    return postponed;
+  async function record(payment: Payment, before: Payment): Promise<Payment> {
+    await save(payment, before);
+    return payment;
   }
 
   async function end(payment: Payment, before: Payment, log: FastifyBaseLogger): Promise<Payment> {
-    await save(payment, before);
+    await record(payment, before);
     logPayment(log, payment, 0);
     return payment;
   }
@@ -168,7 +166,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         resumeCorrelation(claimed, () => inPaymentSpan('resume', claimed, work, (payment) => payment)),
       );
     },
-    retry: (...args) => track(retry(...args)),
+    resend: (...args) => track(resend(...args)),
+    cancel: (...args) => track(cancel(...args)),
     drain,
   };
 }
@@ -186,19 +185,8 @@ function inPaymentSpan<Result>(
   });
 }
 
-/** An attempt that still runs when its lease has expired was interrupted by a crash or a stall; its duration is unknown, too. */
-function endInterrupted(payment: Payment): Payment {
-  if (!askedProvider(payment)) return payment;
-  const index = payment.attempts.length - 1;
-  return settleAttempt(payment, index, { outcome: 'unknown', reason: 'interrupted' });
-}
-
-/** An SMS of it was accepted, and may still arrive or has. */
-const isTaken = ({ notification_status }: Payment) =>
-  notification_status === 'sent' || notification_status === 'delivered';
-
 const isWaiting = (payment: Payment) => isOpen(payment) && askedProvider(payment) === undefined;
 
-/** Attempts before the last retry by hand do not hold a notification. */
+/** Attempts before an operator had it sent again do not hold a notification. */
 const isHeldBack = ({ attempts, reopened }: Payment, { unknownOutcome }: RetryPolicy) =>
   unknownOutcome === 'hold' && attempts.slice(reopened).some(({ outcome }) => outcome === 'unknown');

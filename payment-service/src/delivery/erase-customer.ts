@@ -1,6 +1,10 @@
-import { change, isOpen, type Payment, type PaymentObserver } from '../domain/payment.ts';
+import type { FastifyBaseLogger } from 'fastify';
+import type { StoredAction } from '../domain/actions.ts';
+import { cancel, newAction } from '../domain/operator-actions.ts';
+import { isOpen, type PaymentObserver } from '../domain/payment.ts';
 import { writeNow } from '../domain/time.ts';
 import { type Customer, LeaseLost, type Store, StoreUnavailable, UnreadablePayment } from '../store/store.ts';
+import { logAction } from './log-action.ts';
 
 /** The store became unavailable: a part of the erasure may be done. */
 export class ErasureInterrupted extends StoreUnavailable {
@@ -27,11 +31,15 @@ export interface Erasure {
 /**
  * Erases what is stored of a customer: the phone first, so that no new payment gets it, then its payments from the oldest on, of
  * which open ones are cancelled. Each step is a commit of its own, so that other payments are recorded in between, and what an
- * interrupted call has left is done by the next one.
+ * interrupted call has left is done by the next one. `by` is the name of the admin's key.
  *
  * @throws ErasureInterrupted
  */
-export type EraseCustomer = (customer: Customer) => Promise<Erasure>;
+export type EraseCustomer = (
+  customer: Customer,
+  by: string | null,
+  log: FastifyBaseLogger,
+) => Promise<Erasure>;
 
 /** A step of a hundred takes a few milliseconds, for which other writes wait. */
 const atATime = 100;
@@ -41,15 +49,23 @@ export interface ErasureOptions {
   onChange: PaymentObserver;
 }
 
+/** What is recorded and logged of each cancellation. */
+interface Cancelling {
+  action: StoredAction;
+  log: FastifyBaseLogger;
+}
+
 export function createErasure({ store, onChange }: ErasureOptions): EraseCustomer {
   /** Returns false if the payment cannot be read, is not open any more, or is leased to a worker. */
-  async function cancel(paymentId: string): Promise<boolean> {
+  async function cancelErased(paymentId: string, { action, log }: Cancelling): Promise<boolean> {
     try {
       const before = await store.find(paymentId);
       if (!before || !isOpen(before)) return false;
-      const cancelled = cancelErased(before);
+      // Without the metadata, so that the event of the cancellation has none.
+      const cancelled = { ...cancel(before, 'erased', action), metadata: null };
       await store.amend(cancelled, before);
       onChange(cancelled, before);
+      logAction(log, cancelled, action);
       return true;
     } catch (error) {
       if (error instanceof LeaseLost || error instanceof UnreadablePayment) return false;
@@ -57,13 +73,13 @@ export function createErasure({ store, onChange }: ErasureOptions): EraseCustome
     }
   }
 
-  async function eraseAll(customer: Customer, erasure: Erasure): Promise<void> {
+  async function eraseAll(customer: Customer, erasure: Erasure, cancelling: Cancelling): Promise<void> {
     const phone = await store.findPhone(customer);
     if (phone !== undefined && (await store.findSuppression({ phone }))) erasure.suppression_kept = true;
     erasure.phone_erased = await store.deletePhone(customer);
     let after: string | undefined;
     do {
-      after = await eraseSome(customer, after, erasure);
+      after = await eraseSome(customer, after, erasure, cancelling);
     } while (after !== undefined);
   }
 
@@ -72,6 +88,7 @@ export function createErasure({ store, onChange }: ErasureOptions): EraseCustome
     customer: Customer,
     after: string | undefined,
     erasure: Erasure,
+    cancelling: Cancelling,
   ): Promise<string | undefined> {
     const eraseNext = async () => {
       const step = await store.eraseNext(customer, after, atATime);
@@ -82,33 +99,25 @@ export function createErasure({ store, onChange }: ErasureOptions): EraseCustome
       return step;
     };
     const found = await eraseNext();
-    const cancelled = await Promise.all(found.open.map(cancel));
+    const cancelled = await Promise.all(found.open.map((paymentId) => cancelErased(paymentId, cancelling)));
     erasure.payments_cancelled += cancelled.filter((isCancelled) => isCancelled).length;
     const { open, leased, last } = found.open.length > 0 ? await eraseNext() : found;
     erasure.payments_in_progress += open.length + leased;
     return last ?? undefined;
   }
 
-  return async (customer) => {
+  return async (customer, by, log) => {
     const erasure: Erasure = {
       ...{ customer_id: customer.customer_id, erased_at: writeNow() },
       ...{ payments_erased: 0, payments_cancelled: 0, payments_in_progress: 0 },
       ...{ events_deleted: 0, answers_erased: 0, phone_erased: false, suppression_kept: false },
     };
     try {
-      await eraseAll(customer, erasure);
+      const action = newAction({ action: 'erase', by, reason: null });
+      await eraseAll(customer, erasure, { action, log });
     } catch (error) {
       throw error instanceof StoreUnavailable ? new ErasureInterrupted(error) : error;
     }
     return erasure;
   };
 }
-
-/** Without the metadata, so that the event of the cancellation has none. */
-const cancelErased = (payment: Payment): Payment =>
-  change(payment, {
-    notification_status: 'cancelled',
-    reason: 'erased',
-    next_attempt_at: null,
-    metadata: null,
-  });

@@ -10,7 +10,7 @@ import {
 } from '../domain/attempts.ts';
 import { candidatesFor } from '../domain/deliveries.ts';
 import { circuitOpen, consequencesOf, throttled } from '../domain/outcome.ts';
-import type { Payment } from '../domain/payment.ts';
+import { isTaken, type Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
 import type { ProviderReport } from '../providers/circuit-report.ts';
 import { accountRefused } from '../providers/circuit-state.ts';
@@ -86,9 +86,12 @@ export function createNotifier({ bounds, ...given }: NotifierOptions): Notifier 
   async function failOver(payment: Payment, save: Save): Promise<Payment> {
     const offered = offerTo('Twilio', payment);
     const begun = bounds ? await bounds.admit(offered, payment) : offered;
-    if (!askedProvider(begun)) return begun;
-    await save(begun);
-    return twilio.fire(begun, save);
+    if (askedProvider(begun)) {
+      await save(begun);
+      return twilio.fire(begun, save);
+    }
+    // What is sent again, although it was accepted once, does not wait for a bound.
+    return begun !== offered && isTaken(payment) ? payment : begun;
   }
 
   function failsOver(payment: Payment): boolean {

@@ -1,3 +1,6 @@
+/** The pause before a provider that could not answer is asked again, in ms. */
+export const askAgainMs = 1000;
+
 /** How long notifications have waited for provider services that cannot answer a status query. */
 export interface Patience {
   /** Whether the notification may wait on. Its time begins with the first call. */

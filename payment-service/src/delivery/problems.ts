@@ -49,11 +49,37 @@ export const paymentProblems = {
     meaning: 'There is no payment with this id.',
     remedy: 'Correct the id: it is the `payment_id` of the response to `POST /payments`.',
   },
-  'nothing-to-retry': {
+  'action-not-allowed': {
     status: 409,
-    detail: 'The notification has not failed, and is not held.',
-    meaning: 'The notification has not failed and is not held, or it is already being retried.',
-    remedy: 'Nothing: read the payment to see the state of its notification.',
+    detail: 'The state of the notification does not allow this.',
+    meaning:
+      'The state of the notification does not allow the action; `allowed` lists those that it allows. A cancellation may find that a provider has accepted the SMS meanwhile.',
+    remedy: 'Read the payment, and choose one of the actions in `allowed`.',
+    members: { notification_status: 'pending', allowed: ['cancel'] },
+  },
+  'resend-held-back': {
+    status: 409,
+    detail: 'The SMS is held back.',
+    meaning:
+      'A bound, or the want of a phone, does not let the SMS out now; `reason` names it. A notification that was sent or delivered does not wait for that: it stays as it was.',
+    remedy: 'Repeat the request when the bound allows it, or with another `phone`.',
+    members: { reason: 'daily_limit' },
+  },
+  'count-changed': {
+    status: 409,
+    detail: 'Not as many notifications match as `count` says.',
+    meaning:
+      'Not as many notifications match as `count` says: some have changed since they were counted. None was retried.',
+    remedy: 'Look at what matches now, and repeat the request with the `count` of this problem.',
+    members: { count: 1042 },
+  },
+  'retry-interrupted': {
+    status: 503,
+    detail:
+      'The store became unavailable during the retry, of which a part may be done. Count again to see what is left.',
+    meaning: 'The store became unavailable during the retry, of which a part may be done.',
+    remedy: 'After the seconds in `Retry-After`, count what is left with `dry_run=true`, and retry that.',
+    headers: { 'retry-after': '1' },
   },
   'message-redacted': {
     status: 409,
@@ -89,8 +115,8 @@ export const paymentProblems = {
   'notification-in-use': {
     status: 409,
     detail: 'The notification is being handled. Retry soon.',
-    meaning: 'The notification is being handled, so that the receipt could not be recorded.',
-    remedy: 'Repeat the receipt after the seconds in `Retry-After`.',
+    meaning: 'The notification is being handled, so that a receipt, or an action, was not recorded.',
+    remedy: 'Repeat the request after the seconds in `Retry-After`.',
     headers: { 'retry-after': '1' },
   },
   'customer-not-found': {

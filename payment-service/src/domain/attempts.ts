@@ -1,11 +1,12 @@
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { isDelivered, isUnderWay, takenBy } from './deliveries.ts';
 import { consequencesOf } from './outcome.ts';
-import type { Attempt, Payment } from './payment.ts';
+import { type Attempt, isTaken, type Payment } from './payment.ts';
 import { writeNow } from './time.ts';
 
 /** The attempts of a notification: each function takes a payment and returns the next version of it. */
 
+/** A notification that is sent again, although an SMS of it was accepted, keeps its status. */
 export function startAttempt(payment: Payment, provider: Provider): Payment {
   const started_at = writeNow();
   const attempt: Attempt = {
@@ -21,9 +22,9 @@ export function startAttempt(payment: Payment, provider: Provider): Payment {
   };
   return {
     ...payment,
-    notification_status: 'pending',
+    notification_status: isTaken(payment) ? payment.notification_status : 'pending',
     next_attempt_at: null,
-    reason: null,
+    reason: isTaken(payment) ? payment.reason : null,
     updated_at: started_at,
     attempts: [...payment.attempts, attempt],
   };
@@ -69,6 +70,12 @@ export function settleAttempt(
   };
 }
 
+/** An attempt that still runs when its lease has expired, or is taken over, was interrupted; its duration is unknown, too. */
+export function endInterrupted(payment: Payment): Payment {
+  if (!askedProvider(payment)) return payment;
+  return settleAttempt(payment, payment.attempts.length - 1, { outcome: 'unknown', reason: 'interrupted' });
+}
+
 type Status = Pick<Payment, 'notification_status' | 'notification_service' | 'reason' | 'next_attempt_at'>;
 
 /** The notification status once the outcome of one of the attempts is known. */
@@ -78,9 +85,13 @@ function settledStatus(payment: Payment, attempts: Attempt[], outcome: Outcome):
   const ended = { notification_service, reason: null, next_attempt_at: null };
   if (attempts.some(isDelivered)) return { ...ended, notification_status: 'delivered' };
   // An accepted SMS stays accepted, whatever becomes known of another attempt.
-  if (attempts.some(isUnderWay)) return { ...ended, notification_status: 'sent' };
-  // A rejection is final, also if another attempt turns out not to have been sent.
-  if (notification_status === 'failed') return { ...ended, notification_status, reason };
+  if (attempts.some(isUnderWay)) {
+    const staysSent = notification_status === 'sent' && outcome.outcome !== 'accepted';
+    return { ...ended, notification_status: 'sent', reason: staysSent ? reason : null };
+  }
+  // A rejection is final, also if another attempt turns out not to have been sent. So is what an operator has cancelled.
+  if (notification_status === 'failed' || notification_status === 'cancelled')
+    return { ...ended, notification_status, reason };
   // A phone may still become known. A provider service reports it whose mode was not known before.
   if (reasonOf(outcome) === 'phone_unknown')
     return { ...ended, notification_status: 'held', reason: 'phone_unknown' };

@@ -44,7 +44,7 @@ function allowedProviders({ actions }: Payment): readonly Provider[] {
   return chosen ? [chosen] : providers;
 }
 
-/** The providers to try: a retry by hand may find that none of them has delivered it. */
+/** The providers to try: a resend may find that none of them has delivered it. */
 export function candidatesFor(payment: Payment): readonly Provider[] {
   const untried = untriedProviders(payment);
   return untried.length > 0 ? untried : allowedProviders(payment);

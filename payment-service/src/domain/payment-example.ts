@@ -68,6 +68,57 @@ export const pendingPaymentExample = {
   },
 };
 
+const action = { at: '2026-01-31T17:05:00.000Z', by: 'maria', provider: null };
+
+/** Sent again by Aldeamo, whose circuit had closed. */
+export const resentPaymentExample = {
+  ...paymentExample,
+  notification_service: 'Aldeamo',
+  possible_duplicate: true,
+  updated_at: '2026-01-31T17:05:00.290Z',
+  sent_at: '2026-01-31T17:05:00.290Z',
+  expires_at: '2026-02-01T17:05:00.000Z',
+  notification: {
+    ...paymentExample.notification,
+    attempts: [
+      ...paymentExample.notification.attempts,
+      {
+        ...attempt,
+        provider: 'Aldeamo',
+        outcome: 'accepted',
+        reason: null,
+        message_id: 'AL0123456789',
+        started_at: action.at,
+        duration_ms: 290,
+        mode: 'live',
+      },
+    ],
+  },
+  actions: [{ ...action, action: 'resend', reason: 'the customer has a new number' }],
+};
+
+/** Its call was cancelled before it arrived at Aldeamo. */
+export const cancelledPaymentExample = {
+  ...pendingPaymentExample,
+  notification_status: 'cancelled',
+  updated_at: action.at,
+  notification: {
+    ...paymentExample.notification,
+    reason: 'by_hand',
+    attempts: [
+      {
+        ...attempt,
+        provider: 'Aldeamo',
+        outcome: 'not_sent',
+        reason: 'never_received',
+        started_at,
+        duration_ms: null,
+      },
+    ],
+  },
+  actions: [{ ...action, action: 'cancel', reason: 'the order was a test' }],
+};
+
 const { actions: _actions, ...withoutActions } = paymentExample;
 const { message: _, attempts: _attempts, ...notification } = paymentExample.notification;
 

@@ -100,7 +100,7 @@ export const paymentSchema = z.object({
   ask_at: z.iso.datetime().nullable().default(null),
   /** How often it has answered that. */
   asks: z.number().int().default(0),
-  /** The number of attempts at the last retry by hand: the ones before it no longer count. */
+  /** The number of attempts when an operator last had it sent again: the ones before it no longer count. */
   reopened: z.number().int(),
   /** What operators have done about it, in their order. */
   actions: z.array(storedActionSchema).default([]),
@@ -175,6 +175,10 @@ export const change = (payment: Payment, changes: Partial<Payment>): Payment => 
   ...changes,
   updated_at: writeNow(),
 });
+
+/** An SMS of it was accepted, and may still arrive or has. */
+export const isTaken = ({ notification_status }: Pick<Payment, 'notification_status'>): boolean =>
+  notification_status === 'sent' || notification_status === 'delivered';
 
 /** The notification has not ended and no provider has it: it is tried again, or held. */
 export const isOpen = ({ notification_status }: Pick<Payment, 'notification_status'>): boolean =>

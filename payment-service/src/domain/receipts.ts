@@ -36,7 +36,7 @@ export function applyReceipt(
   const attempts = known.attempts.with(index, { ...reported, deliveries });
   const next = change(known, { attempts });
   if (!isUnderWay(reported) && delivery.status !== 'delivered') return next;
-  const ended = { ...next, ...statusAfter(next, delivery, undelivered) };
+  const ended = { ...next, ...statusAfter(next, payment, delivery, undelivered) };
   return ended.notification_status === 'sent' ? ended : { ...ended, ask_at: null };
 }
 
@@ -55,14 +55,22 @@ type Status = Partial<
   Pick<Payment, 'notification_service' | 'notification_status' | 'reason' | 'next_attempt_at'>
 >;
 
-function statusAfter(payment: Payment, { status, reason }: Delivery, undelivered: UndeliveredPolicy): Status {
-  const { attempts, notification_status } = payment;
+function statusAfter(
+  payment: Payment,
+  before: Payment,
+  { status, reason }: Delivery,
+  undelivered: UndeliveredPolicy,
+): Status {
+  const { attempts } = payment;
   if (attempts.some(isDelivered)) {
     const notification_service = takenBy(attempts);
     return { notification_service, notification_status: 'delivered', reason: null, next_attempt_at: null };
   }
-  // Another attempt may still reach the customer, or the notification has ended.
-  if (attempts.some(isUnderWay) || !(isOpen(payment) || notification_status === 'sent')) return {};
+  // Another attempt may still reach the customer.
+  if (attempts.some(isUnderWay)) return {};
+  // The notification had ended, also if it was not known then that a provider had accepted the SMS.
+  if (!isOpen(before) && before.notification_status !== 'sent')
+    return { notification_status: before.notification_status, reason: before.reason };
   const failed: Status = { notification_status: 'failed', reason, next_attempt_at: null };
   const next = consequencesOfReceipt(status, undelivered);
   if (next !== 'pending' || !mayBeSentAgain(payment)) return failed;

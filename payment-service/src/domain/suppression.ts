@@ -1,7 +1,7 @@
 import { phoneSchema, providerSchema } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 import { deliveryOf } from './deliveries.ts';
-import { type Attempt, change, type Payment } from './payment.ts';
+import { type Attempt, change, isTaken, type Payment } from './payment.ts';
 import { newSuppressionId } from './payment-id.ts';
 import { writeNow } from './time.ts';
 
@@ -37,11 +37,16 @@ export const newSuppression = (fields: Omit<Suppression, 'suppression_id' | 'cre
 /** The reason of a notification that failed because its phone is suppressed. */
 export const suppressedReason = 'suppressed';
 
-/** Ends the notification without the attempt that was begun for it: no provider is called. */
+/**
+ * Ends the notification without the attempt that was begun for it: no provider is called. One that is sent again, although an SMS of
+ * it was accepted, keeps its status.
+ */
 export function suppress(payment: Payment): Payment {
-  const { attempts } = payment;
+  const begun = payment.attempts.at(-1)?.outcome === null;
+  const attempts = begun ? payment.attempts.slice(0, -1) : payment.attempts;
+  if (isTaken(payment)) return change(payment, { attempts });
   return change(payment, {
-    attempts: attempts.at(-1)?.outcome === null ? attempts.slice(0, -1) : attempts,
+    attempts,
     next_attempt_at: null,
     notification_status: 'failed',
     reason: suppressedReason,
@@ -59,7 +64,7 @@ export const suppressNew = (begun: Payment): Payment => ({
 export const optOutReasons: readonly string[] = ['twilio_21610', 'opted_out', 'blocked'];
 
 /**
- * The opt-out that has become known since `before`, by the outcome or a receipt of an attempt. A retry by hand may have changed
+ * The opt-out that has become known since `before`, by the outcome or a receipt of an attempt. A resend may have changed
  * the phone since the attempt, which has only the last digits of its own.
  */
 export function learnedOptOut(payment: Payment, before: Payment | undefined): Suppression | undefined {

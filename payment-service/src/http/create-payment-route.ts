@@ -13,6 +13,7 @@ import { paymentExample, pendingPaymentExample } from '../domain/payment-example
 import { paymentViewSchema } from '../domain/payment-view.ts';
 import { formerPaymentRequestSchema, paymentRequestSchema, type RequestRules } from './payment-request.ts';
 import { readPreferences } from './prefer.ts';
+import { scopedKey } from './scoped-key.ts';
 
 const headers = {
   location: z
@@ -111,6 +112,3 @@ const madeBy = (client: Credential | undefined, request: PaymentRequest): Paymen
   ...request,
   client: client?.name ?? null,
 });
-
-/** Keys are scoped to their client, so that the same key of two clients means two payments. */
-const scopedKey = (key: string, client: Credential | undefined) => (client ? `${client.name}:${key}` : key);

@@ -1,14 +1,12 @@
 import { Readable } from 'node:stream';
 import { stringify } from 'csv-stringify/sync';
+import { pagesOf } from '../delivery/payment-pages.ts';
 import { deliveredAt, isPossibleDuplicate, sentAt } from '../domain/deliveries.ts';
 import { formatAmount } from '../domain/money.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { PaymentFilters, Store } from '../store/store.ts';
 
 export const csvContentType = 'text/csv; charset=utf-8; header=present';
-
-/** So many that a page is read while no other request waits for long. */
-const limit = 200;
 
 /** The columns in their order, whose names do not change. Neither text nor phone is one. */
 const columns: Record<string, (payment: Payment) => unknown> = {
@@ -71,17 +69,4 @@ export async function streamCsv(store: Pick<Store, 'list'>, filters: PaymentFilt
 async function* textOf(first: Payment[], others: AsyncIterable<Payment[]>) {
   yield linesOf([Object.keys(columns)]) + linesOf(first.map(rowOf));
   for await (const payments of others) yield linesOf(payments.map(rowOf));
-}
-
-async function* pagesOf(
-  store: Pick<Store, 'list'>,
-  filters: PaymentFilters,
-): AsyncGenerator<Payment[], undefined> {
-  for (let starting_after: string | undefined; ; ) {
-    const page = await store.list({ ...filters, limit, starting_after });
-    if (!page) throw new Error('a payment has left its list');
-    yield page.payments;
-    if (!page.has_more) return;
-    starting_after = page.payments.at(-1)?.payment_id;
-  }
 }

@@ -88,7 +88,11 @@ export function registerPersonalData(
       },
     },
     async ({ params: { customer_id }, query, credential, log }) => {
-      const erasure = await eraseCustomer(personOf(visibility, credential, customer_id, query));
+      const erasure = await eraseCustomer(
+        personOf(visibility, credential, customer_id, query),
+        credential?.name ?? null,
+        log,
+      );
       log.info(erasure, 'customer erased');
       return erasure;
     },

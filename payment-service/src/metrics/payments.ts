@@ -8,7 +8,7 @@ export function countPayments(registry: Registry): PaymentObserver {
   const registers = [registry];
   const payments = new Counter({
     name: 'paysms_payments_total',
-    help: 'Payments that entered a notification status; each starts as pending, and a manual retry makes it pending again',
+    help: 'Payments that entered a notification status; each starts as pending, and a resend or a retry by an operator makes it pending again',
     labelNames: ['notification_status'],
     registers,
   });

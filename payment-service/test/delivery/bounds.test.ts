@@ -6,7 +6,7 @@ import { watchClock } from '../../src/delivery/clock-watch.ts';
 import { createPaymentCreation } from '../../src/delivery/create-payment.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
-import { createNotificationRetry } from '../../src/delivery/retry-notification.ts';
+import { createNotificationResend } from '../../src/delivery/resend-notification.ts';
 import { setPhone } from '../../src/delivery/set-phone.ts';
 import type { Payment } from '../../src/domain/payment.ts';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
@@ -91,7 +91,7 @@ function setUp({
   onTestFinished(() => notifier.close());
   const delivery = createDelivery({ store, notifier, policy, clock, bounds });
   const creation = createPaymentCreation({ store, delivery, policy, bounds });
-  const retry = createNotificationRetry({ store, delivery, policy });
+  const resend = createNotificationResend({ store, delivery });
   let customers = 0;
 
   /** Pays, and returns the payment as it was answered. */
@@ -115,7 +115,10 @@ function setUp({
   const found = async (id: string) => (await store.find(id)) as Payment;
   return {
     ...{ store, answers, calls, providers, lines, delivery, notifier, pay, payDurable, turn, found },
-    retry: (id: string, to?: string) => retry(id, to, log),
+    resend: async (id: string, to?: string) => {
+      const request = { phone: to, reason: 'the customer called', by: null, idempotencyKey: undefined };
+      return (await resend(id, request, log)).payment;
+    },
   };
 }
 
@@ -217,18 +220,18 @@ describe('a phone of a country that is not allowed', () => {
     expect(await found(payment_id)).toMatchObject({ notification_status: 'sent', reason: null });
   });
 
-  test('is not sent to by a retry by hand; an allowed phone that is given instead is', async () => {
-    const { pay, turn, retry, calls } = setUp({ ttlMs: minute });
+  test('is not sent to by a resend; an allowed phone that is given instead is', async () => {
+    const { pay, turn, resend, calls } = setUp({ ttlMs: minute });
     const { payment_id } = await pay({ phone: abroad });
     pass(minute);
     await turn();
-    expect(await retry(payment_id)).toMatchObject({
+    expect(await resend(payment_id)).toMatchObject({
       ...{ notification_status: 'held', reason: 'country_not_allowed', attempts: [] },
     });
     expect(calls).toEqual([]);
     pass(minute);
     await turn();
-    expect(await retry(payment_id, phone)).toMatchObject({ notification_status: 'sent' });
+    expect(await resend(payment_id, phone)).toMatchObject({ notification_status: 'sent' });
   });
 });
 
@@ -627,18 +630,18 @@ describe('the bounds', () => {
       undefined,
       { notification_status: 'held', reason: 'country_not_allowed' },
     ],
-  ])('let a notification that waits be retried by hand with %s', async (_what, to, expected) => {
-    const { pay, retry, calls } = setUp();
+  ])('let a notification that waits be resent with %s', async (_what, to, expected) => {
+    const { pay, resend, calls } = setUp();
     const { payment_id } = await pay({ phone: '+593991234567' });
-    expect(await retry(payment_id, to)).toMatchObject(expected);
+    expect(await resend(payment_id, to)).toMatchObject(expected);
     expect(calls).toHaveLength(to ? 1 : 0);
   });
 
-  test('hold for a retry by hand', async () => {
-    const { pay, retry, answers, providers } = setUp({ maxPerDay: 1 });
+  test('hold for a resend', async () => {
+    const { pay, resend, answers, providers } = setUp({ maxPerDay: 1 });
     answers.Aldeamo = optedOut;
     const { payment_id } = await pay();
-    expect(await retry(payment_id, other)).toMatchObject({
+    expect(await resend(payment_id, other)).toMatchObject({
       ...{ notification_status: 'held', reason: 'daily_limit', next_attempt_at: longestWait },
     });
     expect(providers()).toEqual(['Aldeamo']);

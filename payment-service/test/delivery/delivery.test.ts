@@ -6,6 +6,7 @@ import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
 import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
+import { newAction } from '../../src/domain/operator-actions.ts';
 import { newPayment, type Payment } from '../../src/domain/payment.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
@@ -21,6 +22,12 @@ const lost: Outcome = { outcome: 'unknown', reason: 'deadline_passed' };
 const optedOut: Outcome = { outcome: 'rejected', reason: 'opted_out' };
 const neverReceived: Outcome = { outcome: 'not_sent', reason: 'never_received' };
 const accepted = (message_id: string): Outcome => ({ outcome: 'accepted', message_id });
+
+/** To no other phone. */
+const again = {
+  action: newAction({ action: 'resend', by: 'maria', reason: 'the customer called' }),
+  phone: null,
+};
 
 const now = Date.parse('2026-03-01T12:00:00.000Z');
 const hour = 3_600_000;
@@ -335,20 +342,14 @@ describe('delivery, given a provider that cannot answer a status query', () => {
     expect((await turn()).notification_status).toBe('held');
   });
 
-  test('given a retry by hand, leaves the notification to the outbox, which asks again', async () => {
+  test('given a resend, leaves the notification to the outbox, which asks again', async () => {
     const { crash, turn, known, calls, delivery, store, log } = await setUp({ unknownOutcome: 'hold' });
     const payment = await crash();
     passAll(leaseMs);
     const held = await turn();
     known['-1'] = 'unanswered';
     calls.length = 0;
-    const reopen = (at: Payment): Payment => ({
-      ...at,
-      notification_status: 'pending',
-      reason: null,
-      reopened: at.attempts.length,
-    });
-    const reopened = await delivery.retry(await store.claim(held), reopen, log);
+    const reopened = await delivery.resend(await store.claim(held), again, log);
     expect(reopened).toMatchObject({ notification_status: 'pending', payment_id: payment.payment_id });
     expect(calls).toEqual(['Aldeamo? -1']);
     passAll(1000);
@@ -478,43 +479,38 @@ describe('delivery, given UNKNOWN_OUTCOME=hold', () => {
     expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo? -1']);
   });
 
-  test('sends a held notification on a retry by hand, as a possible duplicate', async () => {
+  test('sends a held notification on a resend, as a possible duplicate', async () => {
     const { crash, turn, calls, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
     const held = await turn();
-    const sent = await delivery.retry(await store.claim(held), (payment) => payment, log);
+    const sent = await delivery.resend(await store.claim(held), again, log);
     expect(attemptsOf(sent)).toEqual(['Aldeamo unknown interrupted', 'Aldeamo accepted']);
     expect(sent).toMatchObject({ reason: null, next_attempt_at: null });
     expect(isPossibleDuplicate(sent.attempts)).toBe(true);
     expect(calls.at(-1)).toBe('Aldeamo -2');
   });
 
-  test('given a retry by hand with another phone, sends although the old phone turns out to be rejected', async () => {
+  test('given a resend with another phone, sends although the old phone turns out to be rejected', async () => {
     const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
     const held = await turn();
     known['-1'] = optedOut;
-    const reopen = (payment: Payment): Payment => ({
-      ...payment,
-      phone: '+573009999999',
-      notification_status: 'pending',
-    });
-    const sent = await delivery.retry(await store.claim(held), reopen, log);
+    const sent = await delivery.resend(await store.claim(held), { ...again, phone: '+573009999999' }, log);
     expect(attemptsOf(sent)).toEqual(['Aldeamo rejected opted_out', 'Aldeamo accepted']);
     expect(sent).toMatchObject({ notification_status: 'sent', phone: '+573009999999' });
     expect(isPossibleDuplicate(sent.attempts)).toBe(false);
     expect(calls.at(-1)).toBe('Aldeamo -2');
   });
 
-  test('given a retry by hand of a notification that turns out to be sent, sends nothing', async () => {
+  test('given a resend of a notification that turns out to be sent, sends nothing', async () => {
     const { crash, turn, calls, known, store, delivery, log } = await setUp({ unknownOutcome: 'hold' });
     await crash();
     pass(leaseMs);
     const held = await turn();
     known['-1'] = accepted('AL1');
-    const sent = await delivery.retry(await store.claim(held), (payment) => payment, log);
+    const sent = await delivery.resend(await store.claim(held), again, log);
     expect(attemptsOf(sent)).toEqual(['Aldeamo accepted']);
     expect(calls.at(-1)).toBe('Aldeamo? -1');
   });

@@ -21,6 +21,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 const options = { leaseMs: 10_000, events: 'webhooks' } as const;
 const phone = '+573001234567';
+const log = createLogger({ level: 'silent' });
 const personal = [phone, 'Pago de Ana', 'ana@example.com'];
 const ofAna = {
   ...{ amount: 100, customer_id: 'ana', phone, message: 'Pago de Ana recibido' },
@@ -54,7 +55,7 @@ async function openSqlite(): Promise<Opened> {
 
 async function openPostgres(): Promise<Opened> {
   const url = await createDatabase(inject('postgresPort'));
-  const store = await openPostgresStore({ url, ...options, log: createLogger({ level: 'silent' }) });
+  const store = await openPostgresStore({ url, ...options, log });
   const client = new pg.Client(url);
   await client.connect();
   onTestFinished(() => client.end());
@@ -115,9 +116,11 @@ describe.each([
     await store.insert(first);
     await run(copiesOf(first.payment_id, 10_000));
     let isErased = false;
-    const erasing = createErasure({ store, onChange: () => {} })(customer('ana')).finally(() => {
-      isErased = true;
-    });
+    const erasing = createErasure({ store, onChange: () => {} })(customer('ana'), 'maria', log).finally(
+      () => {
+        isErased = true;
+      },
+    );
     const waits: number[] = [];
     for (let number = 20_000; !isErased; number += 1) {
       const started = performance.now();
@@ -138,7 +141,7 @@ test('given records in SQLite that cannot be read, erases those that have ended,
   await store.insert(paymentNumber(2, fields));
   await store.insert(paymentNumber(3, { ...fields, notification_status: 'sent' }));
   await run(`UPDATE payments SET attempts = '{"phone_last4":"4567"' WHERE amount_minor <> 3`);
-  expect(await createErasure({ store, onChange: () => {} })(customer('ana'))).toMatchObject({
+  expect(await createErasure({ store, onChange: () => {} })(customer('ana'), 'maria', log)).toMatchObject({
     ...{ payments_erased: 2, payments_cancelled: 0, payments_in_progress: 1 },
   });
   expect(await store.find(paymentNumber(1).payment_id)).toMatchObject({ message: null, attempts: [] });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
-import { build, paymentOf, post } from '../fixture.ts';
+import { build, paymentOf, post, resend } from '../fixture.ts';
 
 const text = 'Un texto que un día se olvida';
 const phone = '+573001234567';
@@ -28,14 +28,9 @@ test('GET /payments/{id}, given a redacted payment, returns all of it but the me
   expect(found).toEqual({ ...payment, notification: { ...notification, message: null, attempts } });
 });
 
-test('a retry by hand, given a redacted payment, is refused with 409', async () => {
+test('a resend, given a redacted payment, is refused with 409', async () => {
   const { app, paid } = await payAndRedact('rejected');
-  const response = await app.inject({
-    method: 'POST',
-    url: `/payments/${paid[0]?.payment_id}/notification/retry`,
-    headers: { 'content-type': 'application/json' },
-    payload: { phone: '+573007654321' },
-  });
+  const response = await app.inject(resend(paid[0]?.payment_id ?? '', { phone: '+573007654321' }));
   expect(response.statusCode).toBe(409);
   expect(response.json()).toMatchObject({ type: '/problems/message-redacted' });
 });

@@ -1,10 +1,9 @@
-import type { InjectOptions } from 'fastify';
 import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, test, vi } from 'vitest';
 import type { Payment } from '../../src/domain/payment.ts';
 import { newSuppression } from '../../src/domain/suppression.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
-import { build, hold, keyed, paymentOf, post, refused } from '../fixture.ts';
+import { build, hold, keyed, paymentOf, post, refused, resend } from '../fixture.ts';
 import { customer } from '../store/customer.ts';
 import { paymentNumber } from '../store/store-contract.ts';
 
@@ -18,11 +17,6 @@ const suppressPhone = (store: Store) =>
   store.putSuppression(
     newSuppression({ phone, source: 'opt_out', reason: 'STOP', provider: 'Twilio', payment_id: null }),
   );
-
-const retry = (payment_id: string, payload: unknown = {}): InjectOptions => ({
-  ...post(payload),
-  url: `/payments/${payment_id}/notification/retry`,
-});
 
 async function viewOf(app: Server, payment_id: string) {
   return paymentOf(await app.inject({ method: 'GET', url: `/payments/${payment_id}` }));
@@ -68,7 +62,7 @@ describe('a payment to a suppressed phone', () => {
     [201, 'a provider is available', {}, {}],
     [202, 'a provider is available', { prefer: 'respond-async' }, {}],
     [201, 'the providers are paused', {}, { ...refused, retry_after_ms: 60_000 }],
-  ])('with a key, answered with %i while %s, is replayed byte for byte, also after a retry to another phone', async (status, _, headers, pause) => {
+  ])('with a key, answered with %i while %s, is replayed byte for byte, also after a resend to another phone', async (status, _, headers, pause) => {
     const { app, store, clients } = await build();
     if ('outcome' in pause) {
       for (const client of Object.values(clients)) client.answer = async () => pause;
@@ -80,7 +74,7 @@ describe('a payment to a suppressed phone', () => {
     expect([first.statusCode, paymentOf(first)]).toMatchObject([status, ended]);
     for (const client of Object.values(clients))
       client.answer = async () => ({ outcome: 'accepted', message_id: 'SM1' });
-    await app.inject(retry(payment_id, { phone: other }));
+    await app.inject(resend(payment_id, { phone: other }));
     const again = await app.inject(keyed('key', body, headers));
     expect([again.statusCode, again.body]).toEqual([status, first.body]);
     expect(again.headers['idempotent-replayed']).toBe('true');
@@ -248,17 +242,17 @@ describe('a notification that is due, whose phone was suppressed since', () => {
   });
 });
 
-describe('a retry by hand of a suppressed phone', () => {
+describe('a resend of a suppressed phone', () => {
   test('is refused with 409, unless another phone is given', async () => {
     const { app, store, calls } = await build();
     await suppressPhone(store);
     const { payment_id } = paymentOf(await app.inject(post(body)));
     for (const payload of [{}, { phone }]) {
-      const response = await app.inject(retry(payment_id, payload));
+      const response = await app.inject(resend(payment_id, payload));
       expect([response.statusCode, response.json().type]).toEqual([409, '/problems/recipient-suppressed']);
     }
     expect(calls).toEqual([]);
-    const sent = await app.inject(retry(payment_id, { phone: other }));
+    const sent = await app.inject(resend(payment_id, { phone: other }));
     expect(paymentOf(sent)).toMatchObject({ notification_status: 'sent' });
     expect(calls.map(({ request }) => request.phone)).toEqual([other]);
   });
@@ -268,7 +262,7 @@ describe('a retry by hand of a suppressed phone', () => {
     const failed = paymentNumber(1, { notification_status: 'failed', reason: 'expired', phone: other });
     await store.insert(failed);
     await suppressPhone(store);
-    expect((await app.inject(retry(failed.payment_id, { phone }))).statusCode).toBe(409);
+    expect((await app.inject(resend(failed.payment_id, { phone }))).statusCode).toBe(409);
   });
 });
 

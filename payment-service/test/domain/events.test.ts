@@ -59,7 +59,7 @@ test.each<[change: string, before: Payment | undefined, after: Payment, types: s
   ['a receipt that changes nothing that a client sees', arrived, { ...arrived, fence: 7 }, []],
   ['a failure', pending, failed, [typeOf('failed')]],
   ['another reason of a failure', failed, { ...failed, reason: 'no_phone' }, []],
-  ['a retry by hand', failed, pending, [typeOf('pending')]],
+  ['a resend', failed, pending, [typeOf('pending')]],
   ['a cancellation', pending, changed({ notification_status: 'cancelled' }), [typeOf('cancelled')]],
   ['an SMS that may be the second', pending, sentTwice, [typeOf('sent'), twice]],
   ['a new payment that was sent, perhaps twice', undefined, sentTwice, [typeOf('sent'), twice]],

@@ -342,9 +342,10 @@ describe('Idempotency-Key', () => {
 
   test.each(['POST', 'GET'] as const)('given a %s that creates no payment, is ignored', async (method) => {
     const { app } = await build();
-    const url = method === 'GET' ? '/payments' : '/payments/pmt_x/notification/retry';
+    const url = method === 'GET' ? '/payments' : '/force-recovery';
     const response = await app.inject({ method, url, headers: { 'idempotency-key': 'key-1' } });
-    expect(response.statusCode).toBe(method === 'GET' ? 200 : 404);
+    expect(response.statusCode).toBe(200);
+    expect(response.headers['idempotent-replayed']).toBeUndefined();
   });
 
   describe('given a crash before the answer', () => {

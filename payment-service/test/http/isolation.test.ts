@@ -212,7 +212,8 @@ const others = [
   ...['GET /live/:file', 'GET /live/uplot/:file', 'GET /live/eventsource-parser/:file'],
   // Admins.
   ...['GET /customers/:customer_id/data', 'POST /customers/:customer_id/erasure'],
-  'POST /payments/:payment_id/notification/retry',
+  ...['POST /payments/:payment_id/notification/resend', 'POST /payments/:payment_id/notification/cancel'],
+  'POST /notifications/retry',
   ...['POST /suppressions', 'POST /suppressions/search', 'GET /suppressions'],
   ...['GET /suppressions/:suppression_id', 'DELETE /suppressions/:suppression_id'],
   ...['GET /webhook-deliveries', 'POST /webhook-deliveries/replay'],

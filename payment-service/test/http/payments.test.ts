@@ -5,7 +5,7 @@ import { problemContentType, problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test } from 'vitest';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
-import { body, build, paymentOf, post, refused } from '../fixture.ts';
+import { body, build, paymentOf, post, refused, resend } from '../fixture.ts';
 import { everything, paymentNumber } from '../store/store-contract.ts';
 
 describe('POST /payments', () => {
@@ -122,14 +122,14 @@ describe('POST /payments', () => {
 });
 
 describe('a payment that is stored in a currency since withdrawn', () => {
-  test('is shown with its decimals, listed and retried, while a new one is refused with the reason', async () => {
+  test('is shown with its decimals, listed and resent, while a new one is refused with the reason', async () => {
     const { app, store, calls } = await build();
     const stored = paymentNumber(1990, { currency: 'BGN', notification_status: 'failed', reason: 'expired' });
     await store.insert(stored);
     const url = `/payments/${stored.payment_id}`;
     expect(paymentOf(await app.inject(url))).toMatchObject({ amount: 19.9, currency: 'BGN' });
     expect((await app.inject('/payments')).json().data).toMatchObject([{ amount: 19.9, currency: 'BGN' }]);
-    const retried = await app.inject({ method: 'POST', url: `${url}/notification/retry` });
+    const retried = await app.inject(resend(stored.payment_id));
     expect(paymentOf(retried)).toMatchObject({ amount: 19.9, notification_status: 'sent' });
     expect(calls).toHaveLength(1);
     expect((await app.inject(post({ ...body, currency: 'BGN' }))).json().errors).toEqual([

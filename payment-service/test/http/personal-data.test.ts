@@ -2,7 +2,7 @@ import { problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test } from 'vitest';
 import { newSuppression } from '../../src/domain/suppression.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
-import { begin, body, build, hold, keyed, paymentOf, post, refused } from '../fixture.ts';
+import { begin, body, build, hold, keyed, paymentOf, post, refused, resend } from '../fixture.ts';
 import { customer } from '../store/customer.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import { paymentNumber } from '../store/store-contract.ts';
@@ -139,17 +139,14 @@ describe('POST /customers/{customer_id}/erasure', () => {
     expect(foundIn(store.recorded())).toEqual([]);
   });
 
-  test.each(['cancelled', 'failed'])('has no retry by hand send what was %s', async (status) => {
+  test.each(['cancelled', 'failed'])('has no resend send what was %s', async (status) => {
     const { app, clients, calls } = await build();
     clients.Aldeamo.answer = clients.Twilio.answer = async () =>
       status === 'failed' ? { outcome: 'rejected', reason: 'phone_invalid' } : refused;
     const { payment_id } = paymentOf(await app.inject(post(ofAna)));
     await app.inject(erase());
     const made = calls.length;
-    const retried = await app.inject({
-      ...{ method: 'POST', url: `/payments/${payment_id}/notification/retry` },
-      payload: { phone: '+573009999999' },
-    });
+    const retried = await app.inject(resend(payment_id, { phone: '+573009999999' }));
     expect([retried.statusCode, calls.length]).toEqual([409, made]);
   });
 

@@ -3,7 +3,7 @@ import type { Outcome, Receipt, ReceiptStatus } from 'service-kit/contract/notif
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { UndeliveredPolicy } from '../../src/domain/outcome.ts';
 import type { PaymentView } from '../../src/domain/payment-view.ts';
-import { begin, body, build, day, hold, paymentOf, post } from '../fixture.ts';
+import { begin, body, build, day, hold, paymentOf, post, resend } from '../fixture.ts';
 
 type App = Awaited<ReturnType<typeof build>>['app'];
 
@@ -129,7 +129,7 @@ describe('a receipt that an accepted SMS did not arrive', () => {
     });
   });
 
-  test('given that no provider is left, fails it, and a retry by hand tries all of them', async () => {
+  test('given that no provider is left, fails it, and a resend tries all of them', async () => {
     const { app, payment, calls } = await sentByTwilio(lost);
     expect(payment.possible_duplicate).toBe(true);
     await app.inject(report(receipt(payment, 1, { provider: 'Aldeamo', message_id: 'AL1', ...failure })));
@@ -140,39 +140,30 @@ describe('a receipt that an accepted SMS did not arrive', () => {
       notification: { reason: code },
     });
     const before = calls.length;
-    await app.inject(retry(payment));
+    await app.inject(resend(payment.payment_id));
     expect(calls.slice(before).map(({ provider }) => provider)).toEqual(['Aldeamo', 'Twilio']);
   });
 
-  test('given a recipient that refused it, needs another phone for a retry', async () => {
+  test('given a recipient that refused it, needs another phone for a resend', async () => {
     const { app, payment, calls } = await sentByTwilio();
     await app.inject(report(receipt(payment, 2, { status: 'refused', reason: 'twilio_30006' })));
     const before = calls.length;
-    expect((await app.inject(retry(payment))).json().type).toBe('/problems/recipient-rejected');
+    expect((await app.inject(resend(payment.payment_id))).json().type).toBe('/problems/recipient-rejected');
     expect(calls).toHaveLength(before);
-    expect((await app.inject(retry(payment, { phone: '+573007654321' }))).statusCode).toBe(200);
+    expect((await app.inject(resend(payment.payment_id, { phone: '+573007654321' }))).statusCode).toBe(200);
     expect(calls.length).toBeGreaterThan(before);
   });
 
-  test('given a filtered text, is retried by hand by the other provider', async () => {
+  test('given a filtered text, is resent by the other provider', async () => {
     const { app, payment, calls } = await sentByAldeamo();
     await app.inject(aldeamoReceipt(payment, { status: 'filtered', reason: 'c1' }));
-    await app.inject(retry(payment));
+    await app.inject(resend(payment.payment_id));
     expect(calls.map(({ provider }) => provider)).toEqual(['Aldeamo', 'Twilio']);
     expect(await find(app, payment)).toMatchObject({
       notification_service: 'Twilio',
       notification_status: 'sent',
     });
   });
-});
-
-const retry = ({ payment_id }: PaymentView, payload?: unknown): InjectOptions => ({
-  method: 'POST',
-  url: `/payments/${payment_id}/notification/retry`,
-  ...(payload !== undefined && {
-    headers: { 'content-type': 'application/json' },
-    payload: JSON.stringify(payload),
-  }),
 });
 
 describe('the notification status', () => {

@@ -1,6 +1,6 @@
 import type { InjectOptions } from 'fastify';
 import { expect, test } from 'vitest';
-import { body, build } from '../fixture.ts';
+import { body, build, reason } from '../fixture.ts';
 
 const phone = '+573001234567';
 const receipt = {
@@ -14,6 +14,8 @@ const receipt = {
 /** A valid body of each route that requires one, so that the query is all that is wrong. */
 const bodies: Record<string, unknown> = {
   'post /payments': body,
+  'post /payments/{payment_id}/notification/resend': { reason },
+  'post /payments/{payment_id}/notification/cancel': { reason },
   'put /customers/{customer_id}': { phone },
   'post /receipts': receipt,
   'post /suppressions': { phone, reason: 'asked us to' },

@@ -13,7 +13,7 @@ import type { EventRecording } from '../../src/store/events.ts';
 import { openPostgresStore } from '../../src/store/postgres/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Store } from '../../src/store/store.ts';
-import { build, paymentOf, post } from '../fixture.ts';
+import { build, paymentOf, resend } from '../fixture.ts';
 import {
   type FormerName,
   formerReleases,
@@ -147,7 +147,7 @@ describe.each(storesOf(formerReleases, 'off'))('given %s', { timeout: 20_000 }, 
     });
   });
 
-  test('sends what waited for a bound, and by a retry what is held after an unknown outcome', async () => {
+  test('sends what waited for a bound, and by a resend what is held after an unknown outcome', async () => {
     const { app, calls, find, statusOf } = await start();
     await eventually(
       () => statusOf('waiting'),
@@ -155,10 +155,7 @@ describe.each(storesOf(formerReleases, 'off'))('given %s', { timeout: 20_000 }, 
       5000,
     );
     expect(await statusOf('held')).toBe('held');
-    const { statusCode } = await app.inject({
-      ...post({}),
-      url: `/payments/${idOf('held')}/notification/retry`,
-    });
+    const { statusCode } = await app.inject(resend(idOf('held')));
     expect(statusCode).toBe(200);
     expect(await find('held')).toMatchObject({ notification_status: 'sent', possible_duplicate: true });
     expect(calls.map(({ request }) => request.customer_id)).toEqual(['123', '123']);
@@ -214,10 +211,9 @@ describe.each(storesOf(formerReleases, 'off'))('given %s', { timeout: 20_000 }, 
     });
   });
 
-  test('refuses to retry for a recipient that was rejected, and sends by a retry what was undelivered', async () => {
+  test('refuses to resend to a recipient that was rejected, and resends what was undelivered', async () => {
     const { app, find } = await start();
-    const retry = async (name: FormerName) =>
-      (await app.inject({ ...post({}), url: `/payments/${idOf(name)}/notification/retry` })).statusCode;
+    const retry = async (name: FormerName) => (await app.inject(resend(idOf(name)))).statusCode;
     expect(await retry('optedOut')).toBe(409);
     expect(await retry('undelivered')).toBe(200);
     expect(await find('undelivered')).toMatchObject({ notification_status: 'sent' });

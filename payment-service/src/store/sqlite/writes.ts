@@ -82,7 +82,7 @@ export function prepareWrites(
 
     /**
      * Returns false, and writes nothing, if the fencing token is another one, or the payment is not due, or was not updated last, at
-     * the given times: an attempt of a retry by hand leaves the fencing token and the due time as they are.
+     * the given times: an attempt of a resend leaves the fencing token and the due time as they are.
      */
     amend(
       changed: Values,

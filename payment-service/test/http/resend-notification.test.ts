@@ -1,21 +1,12 @@
-import type { InjectOptions } from 'fastify';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test } from 'vitest';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
-import { begin, body, build, day, hold, paymentOf, post, refused } from '../fixture.ts';
+import { begin, body, build, day, hold, paymentOf, post, reason, refused, resend } from '../fixture.ts';
 import { paymentNumber, running } from '../store/store-contract.ts';
 
-describe('POST /payments/{id}/notification/retry', () => {
-  const retry = (payment_id: string, payload?: unknown): InjectOptions => ({
-    method: 'POST',
-    url: `/payments/${payment_id}/notification/retry`,
-    ...(payload !== undefined && {
-      headers: { 'content-type': 'application/json' },
-      payload: JSON.stringify(payload),
-    }),
-  });
+describe('POST /payments/{id}/notification/resend', () => {
   const started_at = '2026-01-01T00:00:00.000Z';
   const unknown: Attempt = {
     ...{ provider: 'Aldeamo', outcome: 'unknown', reason: 'interrupted' },
@@ -36,25 +27,30 @@ describe('POST /payments/{id}/notification/retry', () => {
     reason: 'unknown_outcome',
   });
 
+  const cancelled = paymentNumber(1, {
+    ...{ notification_status: 'cancelled', reason: 'by_hand', attempts: [refusal] },
+  });
+
   test('given an unknown payment, responds 404', async () => {
     const { app } = await build();
-    const response = await app.inject(retry('pmt_x'));
+    const response = await app.inject(resend('pmt_x'));
     expect([response.statusCode, response.json().type]).toEqual([404, '/problems/payment-not-found']);
   });
 
   test.each<[what: string, fields: Partial<Payment>]>([
-    ['sent', { notification_status: 'sent', notification_service: 'Aldeamo' }],
-    ['delivered', { notification_status: 'delivered', notification_service: 'Aldeamo' }],
     ['scheduled', { attempts: [refusal], next_attempt_at: '2998-01-01T00:00:00.000Z' }],
     ['running', { attempts: running() }],
-  ])('given a notification that is %s, responds 409 and changes nothing', async (_what, fields) => {
+  ])('given a pending notification that is %s, responds 409 with what is allowed, and changes nothing', async (_what, fields) => {
     const { app, store, calls } = await build();
     const payment = paymentNumber(1, fields);
     await store.insert(payment);
-    for (const payload of [undefined, { phone }]) {
-      const response = await app.inject(retry(payment.payment_id, payload));
+    for (const changes of [{}, { phone }]) {
+      const response = await app.inject(resend(payment.payment_id, changes));
       expect(response.statusCode).toBe(409);
-      expect(problemSchema.parse(response.json()).type).toBe('/problems/nothing-to-retry');
+      expect(problemSchema.parse(response.json())).toMatchObject({
+        ...{ type: '/problems/action-not-allowed', notification_status: 'pending', allowed: ['cancel'] },
+        detail: 'The notification is pending: it can be cancelled.',
+      });
     }
     expect(await store.find(payment.payment_id)).toStrictEqual(payment);
     expect(calls).toEqual([]);
@@ -63,31 +59,34 @@ describe('POST /payments/{id}/notification/retry', () => {
   test.each<[what: string, payment: Payment, attempts: string[], duplicate: boolean]>([
     ['expired', expired, ['not_sent', 'accepted'], false],
     ['held', held, ['unknown', 'accepted'], true],
+    ['cancelled', cancelled, ['not_sent', 'accepted'], false],
   ])('given a notification that is %s, sends it', async (_what, payment, attempts, duplicate) => {
     const { app, store, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(payment);
-    const response = await app.inject(retry(payment.payment_id));
+    const response = await app.inject(resend(payment.payment_id));
     expect(response.statusCode).toBe(200);
-    const retried = paymentOf(response);
-    expect(retried).toMatchObject({
+    const resent = paymentOf(response);
+    expect(resent).toMatchObject({
       notification_status: 'sent',
       notification_service: 'Aldeamo',
       possible_duplicate: duplicate,
       notification: { reason: null, next_attempt_at: null },
     });
-    expect(retried.notification.attempts.map(({ outcome }) => outcome)).toEqual(attempts);
+    expect(resent.notification.attempts.map(({ outcome }) => outcome)).toEqual(attempts);
     expect(calls).toMatchObject([{ provider: 'Aldeamo', key: `${payment.payment_id}-2` }]);
     expect((await app.inject(`/payments/${payment.payment_id}`)).body).toBe(response.body);
-    expect((await app.inject(retry(payment.payment_id))).statusCode).toBe(409);
+    expect(resent.actions).toEqual([
+      { at: expect.any(String), by: null, action: 'resend', reason, provider: null },
+    ]);
   });
 
   test('given a held notification that the provider has accepted, records that and sends nothing', async () => {
     const { app, store, clients, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(held);
     clients.Aldeamo.known = async () => ({ outcome: 'accepted', message_id: 'AL7' });
-    const retried = paymentOf(await app.inject(retry(held.payment_id)));
-    expect(retried).toMatchObject({ notification_status: 'sent', possible_duplicate: false });
-    expect(retried.notification.attempts).toMatchObject([{ outcome: 'accepted', message_id: 'AL7' }]);
+    const resent = paymentOf(await app.inject(resend(held.payment_id)));
+    expect(resent).toMatchObject({ notification_status: 'sent', possible_duplicate: false });
+    expect(resent.notification.attempts).toMatchObject([{ outcome: 'accepted', message_id: 'AL7' }]);
     expect(calls).toEqual([]);
   });
 
@@ -95,11 +94,15 @@ describe('POST /payments/{id}/notification/retry', () => {
     const { app, store, clients, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(held);
     clients.Aldeamo.known = async () => ({ outcome: 'rejected', reason: 'opted_out' });
-    const retried = paymentOf(await app.inject(retry(held.payment_id)));
-    expect(retried).toMatchObject({ notification_status: 'failed', notification: { reason: 'opted_out' } });
+    for (const status of ['held', 'failed']) {
+      expect((await store.find(held.payment_id))?.notification_status).toBe(status);
+      const response = await app.inject(resend(held.payment_id));
+      expect([response.statusCode, response.json().type]).toEqual([409, '/problems/recipient-rejected']);
+    }
+    const failed = await store.find(held.payment_id);
+    expect(failed).toMatchObject({ notification_status: 'failed', reason: 'opted_out', actions: [] });
     expect(calls).toEqual([]);
-    expect((await app.inject(retry(held.payment_id))).json().type).toBe('/problems/recipient-rejected');
-    expect((await app.inject(retry(held.payment_id, { phone }))).statusCode).toBe(200);
+    expect((await app.inject(resend(held.payment_id, { phone }))).statusCode).toBe(200);
     expect(calls).toMatchObject([{ provider: 'Aldeamo', request: { phone } }]);
   });
 
@@ -107,7 +110,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     const { app, store, calls } = await build();
     await store.insert({ ...expired, phone });
     await store.putPhone(expired, '+573009999999');
-    await app.inject(retry(expired.payment_id));
+    await app.inject(resend(expired.payment_id));
     expect(calls).toMatchObject([{ request: { phone } }]);
   });
 
@@ -116,7 +119,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     await store.insert(held);
     clients.Aldeamo.answer = async () => refused;
     clients.Twilio.answer = async () => refused;
-    await app.inject(retry(held.payment_id));
+    await app.inject(resend(held.payment_id));
     const found = await store.find(held.payment_id);
     expect(found?.reopened).toBe(1);
     expect(found).toMatchObject({ reason: null, next_attempt_at: expect.any(String) });
@@ -128,14 +131,14 @@ describe('POST /payments/{id}/notification/retry', () => {
     clients.Aldeamo.answer = async () => refused;
     clients.Twilio.answer = async () => refused;
     const before = Date.now();
-    const response = await app.inject(retry(expired.payment_id));
+    const response = await app.inject(resend(expired.payment_id));
     expect(response.statusCode).toBe(200);
-    const retried = paymentOf(response);
-    expect(retried).toMatchObject({ notification_status: 'pending', notification: { reason: null } });
-    expect(Date.parse(retried.notification.next_attempt_at ?? '')).toBeGreaterThanOrEqual(before);
+    const resent = paymentOf(response);
+    expect(resent).toMatchObject({ notification_status: 'pending', notification: { reason: null } });
+    expect(Date.parse(resent.notification.next_attempt_at ?? '')).toBeGreaterThanOrEqual(before);
     const { expires_at = '' } = (await store.find(expired.payment_id)) ?? {};
     expect(Date.parse(expires_at)).toBeGreaterThanOrEqual(before + day);
-    expect((await app.inject(retry(expired.payment_id))).statusCode).toBe(409); // it is scheduled now
+    expect((await app.inject(resend(expired.payment_id))).statusCode).toBe(409); // it is scheduled now
   });
 
   describe('given a rejected recipient', () => {
@@ -152,14 +155,13 @@ describe('POST /payments/{id}/notification/retry', () => {
       return { ...built, payment };
     }
 
-    test.each<[what: string, given: string | undefined, payload: unknown]>([
-      ['without a body', phone, undefined],
-      ['with an empty body', phone, {}],
+    test.each<[what: string, given: string | undefined, payload: object]>([
+      ['without a phone', phone, {}],
       ['with the same phone', phone, { phone }],
       ['without a phone where none is stored', undefined, {}],
-    ])('and a retry %s, responds 409 without a call to a provider', async (_what, given, payload) => {
+    ])('and a resend %s, responds 409 without a call to a provider', async (_what, given, payload) => {
       const { app, store, calls, payment } = await buildRejected(given);
-      const response = await app.inject(retry(payment.payment_id, payload));
+      const response = await app.inject(resend(payment.payment_id, payload));
       expect(response.statusCode).toBe(409);
       expect(problemSchema.parse(response.json()).type).toBe('/problems/recipient-rejected');
       expect(calls).toEqual([]);
@@ -168,7 +170,7 @@ describe('POST /payments/{id}/notification/retry', () => {
 
     test.each([[phone], [undefined]])('and a new phone after %s, sends to the new one', async (given) => {
       const { app, store, calls, payment } = await buildRejected(given);
-      const response = await app.inject(retry(payment.payment_id, { phone: '+573009999999' }));
+      const response = await app.inject(resend(payment.payment_id, { phone: '+573009999999' }));
       expect(response.statusCode).toBe(200);
       expect(paymentOf(response)).toMatchObject({ notification_status: 'sent', possible_duplicate: false });
       expect(response.body).not.toContain('573009999999');
@@ -179,47 +181,50 @@ describe('POST /payments/{id}/notification/retry', () => {
     test('and a new phone that is rejected as well, does not send to it again', async () => {
       const { app, clients, calls, payment } = await buildRejected(phone);
       clients.Aldeamo.answer = async () => ({ outcome: 'rejected', reason: 'opted_out' });
-      const again = await app.inject(retry(payment.payment_id, { phone: '+573009999999' }));
+      const again = await app.inject(resend(payment.payment_id, { phone: '+573009999999' }));
       expect(paymentOf(again)).toMatchObject({
         notification_status: 'failed',
         notification: { reason: 'opted_out' },
       });
-      expect((await app.inject(retry(payment.payment_id))).statusCode).toBe(409);
-      expect((await app.inject(retry(payment.payment_id, { phone: '+573009999999' }))).statusCode).toBe(409);
+      expect((await app.inject(resend(payment.payment_id))).statusCode).toBe(409);
+      expect((await app.inject(resend(payment.payment_id, { phone: '+573009999999' }))).statusCode).toBe(409);
       expect(calls).toHaveLength(1);
     });
   });
 
-  test.each<[what: string, payload: unknown, path: string]>([
+  test.each<[what: string, payload: object, path: string]>([
     ['an invalid phone', { phone: 'abc' }, 'phone'],
     ['a null phone', { phone: null }, 'phone'],
     ['an unknown field', { message: 'Hola' }, 'message'],
-    ['an array', [], 'body'],
+    ['no reason', { reason: undefined }, 'reason'],
+    ['a blank reason', { reason: ' ' }, 'reason'],
+    ['a phone in the reason', { reason: 'call 300 123 4567' }, 'reason'],
+    ['an unknown provider', { provider: 'Infobip' }, 'provider'],
   ])('given %s, responds 400', async (_what, payload, path) => {
     const { app, store, calls } = await build();
     await store.insert(expired);
-    const response = await app.inject(retry(expired.payment_id, payload));
+    const response = await app.inject(resend(expired.payment_id, payload));
     expect(response.statusCode).toBe(400);
     expect(problemSchema.parse(response.json()).errors).toMatchObject([{ path }]);
     expect(calls).toEqual([]);
     expect(await store.find(expired.payment_id)).toStrictEqual(expired);
   });
 
-  test('given two concurrent retries, sends once', async () => {
+  test('given two concurrent requests, sends once', async () => {
     const { app, store, clients, calls } = await build();
     await store.insert(expired);
     const { letGo, called } = hold(clients.Aldeamo);
-    const first = begin(app, retry(expired.payment_id));
+    const first = begin(app, resend(expired.payment_id));
     await called;
-    expect((await app.inject(retry(expired.payment_id))).statusCode).toBe(409);
+    expect((await app.inject(resend(expired.payment_id))).statusCode).toBe(409);
     letGo();
     expect((await first).statusCode).toBe(200);
     expect(calls).toHaveLength(1);
   });
 
-  // If the notification were not claimed before the provider's status query, the second retry would take the lease, and the
+  // If the notification were not claimed before the provider's status query, the second request would take the lease, and the
   // LeaseLost of the first would reach the client as a 500.
-  test('given two retries during a status query, sends once, and responds 409 to the other', async () => {
+  test('given two requests during a status query, sends once, and responds 409 to the other', async () => {
     const { app, store, clients, calls } = await build({ unknownOutcome: 'hold' });
     await store.insert(held);
     const answer = Promise.withResolvers<Outcome | undefined>();
@@ -232,9 +237,9 @@ describe('POST /payments/{id}/notification/retry', () => {
       if (queries === 2) secondQuery.resolve();
       return answer.promise;
     };
-    const first = begin(app, retry(held.payment_id));
+    const first = begin(app, resend(held.payment_id));
     await firstQuery.promise;
-    const second = begin(app, retry(held.payment_id));
+    const second = begin(app, resend(held.payment_id));
     await Promise.race([second, secondQuery.promise]);
     answer.resolve(undefined);
     const statuses = (await Promise.all([first, second])).map(({ statusCode }) => statusCode);
@@ -250,10 +255,12 @@ describe('POST /payments/{id}/notification/retry', () => {
       await app.inject(post(body));
     calls.length = 0;
     await store.insert(expired);
-    const retried = paymentOf(await app.inject(retry(expired.payment_id)));
-    expect(retried).toMatchObject({ notification_status: 'pending', notification_service: null });
-    expect(retried.notification.attempts).toHaveLength(1);
-    expect(retried.notification.next_attempt_at).not.toBeNull();
+    const resent = paymentOf(await app.inject(resend(expired.payment_id)));
+    expect(resent).toMatchObject({ notification_status: 'pending', notification_service: null });
+    expect(resent.notification.attempts.map(({ reason: why }) => why)).toEqual([
+      ...['connection_refused', 'circuit_open', 'circuit_open'],
+    ]);
+    expect(resent.notification.next_attempt_at).not.toBeNull();
     expect(calls).toEqual([]);
   });
 
@@ -261,7 +268,7 @@ describe('POST /payments/{id}/notification/retry', () => {
     const { app, store, calls } = await build();
     await store.insert(expired);
     store.locked = true;
-    expect((await app.inject(retry(expired.payment_id))).statusCode).toBe(503);
+    expect((await app.inject(resend(expired.payment_id))).statusCode).toBe(503);
     expect(calls).toEqual([]);
   });
 });
