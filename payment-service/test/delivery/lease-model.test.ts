@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import type { Outcome } from 'service-kit/contract/notification.ts';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { askedProvider } from '../../src/domain/attempts.ts';
 import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
-import type { Payment } from '../../src/domain/payment.ts';
+import { isOpen, type Payment } from '../../src/domain/payment.ts';
 import { createWorld, leaseMs, take, type World } from './lease-world.ts';
 
 const accepted: Outcome = { outcome: 'accepted', message_id: 'id' };
@@ -23,6 +24,15 @@ const steps = fc.array(
     { weight: 2, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.nat(2 * leaseMs) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('crash' as const), worker }) },
     {
+      weight: 3,
+      arbitrary: fc.record({
+        type: fc.constant('act' as const),
+        worker,
+        which: fc.nat(9),
+        action: fc.constantFrom('resend' as const, 'cancel' as const),
+      }),
+    },
+    {
       weight: 5,
       arbitrary: fc.record({
         type: fc.constant('end' as const),
@@ -38,7 +48,7 @@ const steps = fc.array(
 async function recover(world: World): Promise<Payment[]> {
   for (let round = 0; round < 100; round += 1) {
     const payments = await world.findAll();
-    if (payments.every((payment) => payment && payment.notification_status !== 'pending'))
+    if (payments.every((payment) => payment && !isOpen(payment) && !askedProvider(payment)))
       return payments as Payment[];
     while (world.callsUnderWay() > 0) world.endCall(0, accepted, true);
     await take(world, { type: 'claim', worker: 0 });
@@ -76,6 +86,11 @@ test('given workers that lose their leases during calls and commits, only the ne
         );
         if (payment.notification_status === 'sent')
           world.watch.rule(sends > 0, 'a notification on record as sent was sent');
+        if (payment.notification_status === 'cancelled')
+          world.watch.rule(
+            sends === 0 || payment.attempts.some(({ outcome }) => outcome === 'unknown'),
+            'a notification that is cancelled was not sent, as far as that could be known',
+          );
         reached.add(`${payment.notification_status} after ${sends} SMS`);
       }
       if (world.watch.refusals() > 0) reached.add('a stale write was refused');
@@ -90,6 +105,7 @@ test('given workers that lose their leases during calls and commits, only the ne
       'sent after 1 SMS',
       'sent after 2 SMS',
       'failed after 0 SMS',
+      'cancelled after 0 SMS',
     ]),
   );
 });

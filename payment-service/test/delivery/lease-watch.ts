@@ -1,6 +1,6 @@
 import { askedProvider } from '../../src/domain/attempts.ts';
 import { isInVain } from '../../src/domain/deliveries.ts';
-import { isOpen, type Payment } from '../../src/domain/payment.ts';
+import { isOpen, isTaken, type Payment } from '../../src/domain/payment.ts';
 
 /** The test's own view of a payment. It reads no field that the store decides by, so that both can disagree. */
 interface Known {
@@ -27,6 +27,11 @@ export function watchLeases(leaseMs: number) {
   const rule = (isHeld: boolean, broken: string) => {
     if (!isHeld) violations.push(broken);
   };
+  const hasEnded = (payment: Payment) => !isOpen(payment) && !askedProvider(payment);
+  const isSent = (payment: Payment) =>
+    payment.attempts.some(
+      (attempt, index) => sent.has(`${payment.payment_id}-${index + 1}`) && !isInVain(attempt),
+    );
   const leaseOf = (payment: Payment) => (askedProvider(payment) ? Date.now() + leaseMs : undefined);
   return {
     sent,
@@ -49,15 +54,31 @@ export function watchLeases(leaseMs: number) {
       rule(!before.hasEnded, 'a notification that has ended is not claimed');
       before.newestFence = payment.fence;
       before.leasedUntil = Date.now() + leaseMs;
-      before.wasSent = payment.attempts.some(
-        (attempt, index) => sent.has(`${payment.payment_id}-${index + 1}`) && !isInVain(attempt),
-      );
+      before.wasSent = isSent(payment);
+    },
+    /** Claimed for an operator, who has it sent again, also if it has ended. */
+    claimedByHand(payment: Payment) {
+      const before = of(payment.payment_id);
+      rule(payment.fence > before.newestFence, 'a claim raises the fencing token');
+      rule((before.leasedUntil ?? 0) <= Date.now(), 'a leased notification is not claimed');
+      const leasedUntil = Date.now() + leaseMs;
+      // What is on record as sent is sent again on purpose.
+      const wasSent = isSent(payment) && !isTaken(payment);
+      known.set(payment.payment_id, { newestFence: payment.fence, leasedUntil, hasEnded: false, wasSent });
+    },
+    /** Taken from the worker that has leased it, whose call may be on its way. */
+    seized(payment: Payment) {
+      const before = of(payment.payment_id);
+      rule(payment.fence > before.newestFence, 'a seizure raises the fencing token');
+      before.newestFence = payment.fence;
+      before.leasedUntil = Date.now() + leaseMs;
+      before.hasEnded = false;
     },
     written(payment: Payment) {
       const before = of(payment.payment_id);
       rule(payment.fence === before.newestFence, 'only the newest fencing token writes');
       rule(!before.hasEnded, 'a notification ends once');
-      before.hasEnded = !isOpen(payment);
+      before.hasEnded = hasEnded(payment);
       before.leasedUntil = leaseOf(payment);
     },
     amended(payment: Payment) {
@@ -65,7 +86,7 @@ export function watchLeases(leaseMs: number) {
       rule(payment.fence === before.newestFence, 'only the newest fencing token amends');
       rule((before.leasedUntil ?? 0) <= Date.now(), 'a leased notification is not amended');
       before.newestFence += 1;
-      before.hasEnded = !isOpen(payment);
+      before.hasEnded = hasEnded(payment);
     },
     refused(payment: Payment) {
       refusals += 1;

@@ -3,9 +3,11 @@ import type { NotifyRequest, Outcome, Provider, ReceiptStatus } from 'service-ki
 import { Problem } from 'service-kit/http/problem.ts';
 import { vi } from 'vitest';
 import { createRecordReceipt } from '../../src/delivery/apply-receipt.ts';
+import { createNotificationCancel } from '../../src/delivery/cancel-notification.ts';
 import { watchClock } from '../../src/delivery/clock-watch.ts';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
+import { createNotificationResend } from '../../src/delivery/resend-notification.ts';
 import { newPayment, type Payment } from '../../src/domain/payment.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
@@ -46,8 +48,13 @@ function createProviders(store: Store, watch: LeaseWatch) {
   const calls: { end(outcome: Outcome, isSent: boolean): void }[] = [];
   /** The SMS that the providers have accepted, each with its key. */
   const messages: { provider: Provider; key: string; message_id: string }[] = [];
+  const arrived = new Set<string>();
+  /** The keys of calls that were cancelled before they arrived. */
+  const withdrawn = new Set<string>();
   const clientOf = (provider: Provider, life: Life) => ({
     async notify(_request: NotifyRequest, key: string): Promise<Outcome> {
+      if (withdrawn.has(key)) return { outcome: 'not_sent', reason: 'withdrawn' };
+      arrived.add(key);
       watch.calling(key, await store.find(key.slice(0, key.lastIndexOf('-'))));
       const { promise, resolve } = Promise.withResolvers<Outcome>();
       const end = (outcome: Outcome, isSent: boolean) => {
@@ -63,8 +70,10 @@ function createProviders(store: Store, watch: LeaseWatch) {
       await life.goOn();
       return outcome;
     },
-    ask: async (key: string): Promise<Outcome | undefined> =>
-      watch.sent.has(key) ? { outcome: 'accepted', message_id: `${provider} ${key}` } : undefined,
+    async ask(key: string): Promise<Outcome | undefined> {
+      if (!arrived.has(key)) withdrawn.add(key);
+      return watch.sent.has(key) ? { outcome: 'accepted', message_id: `${provider} ${key}` } : undefined;
+    },
     check: async () => upstreamHealth(true),
     readState: async () => undefined,
     findMessage: async () => 'unavailable' as const,
@@ -109,6 +118,18 @@ function slowDown(store: Store, watch: LeaseWatch, life: Life, pause: () => Prom
       for (const payment of claimed) watch.claimed(payment);
       return claimed;
     }),
+    claim: slow(async (payment: Payment) => {
+      const claimed = await store.claim(payment);
+      watch.claimedByHand(claimed);
+      return claimed;
+    }),
+    seize: slow(async (payment: Payment) => {
+      const seized = await store.seize(payment);
+      watch.seized(seized);
+      return seized;
+    }),
+    findPhone: slow(store.findPhone),
+    findSuppression: slow(store.findSuppression),
   };
 }
 
@@ -142,7 +163,9 @@ export function createWorld(delays: number[]) {
       life.end();
       void notifier.close();
     };
-    return { crash, store, delivery, recordReceipt };
+    const resend = createNotificationResend({ store, delivery });
+    const cancel = createNotificationCancel({ store, delivery });
+    return { crash, store, delivery, recordReceipt, resend, cancel };
   }
   const workers = [createWorker(), createWorker()];
   const workerAt = (index: number) => workers[index] as ReturnType<typeof createWorker>;
@@ -184,6 +207,22 @@ export function createWorld(delays: number[]) {
           );
         });
     },
+    /** What an operator does about one of the payments; refused if its state does not allow it. */
+    act(worker: number, which: number, action: 'resend' | 'cancel'): void {
+      const ids = watch.payments();
+      const id = ids[which % ids.length];
+      if (id === undefined) return;
+      const { resend, cancel } = workerAt(worker);
+      const doing = { reason: 'the customer called', by: null };
+      const acting =
+        action === 'resend'
+          ? resend(id, { ...doing, idempotencyKey: undefined }, log)
+          : cancel(id, doing, log);
+      void acting.catch((error: unknown) => {
+        const isRefused = error instanceof Problem && [404, 409].includes(error.status);
+        watch.rule(isRefused, `an action is refused by a 404 or a 409, not by ${error}`);
+      });
+    },
     crash(worker: number): void {
       workerAt(worker).crash();
       workers[worker] = createWorker();
@@ -198,6 +237,7 @@ export type World = ReturnType<typeof createWorld>;
 
 export type Step =
   | { type: 'pay' | 'claim' | 'crash'; worker: number }
+  | { type: 'act'; worker: number; which: number; action: 'resend' | 'cancel' }
   | { type: 'pass'; ms: number }
   | { type: 'end'; which: number; end: { outcome: Outcome; isSent: boolean } }
   | { type: 'report'; worker: number; which: number; status: ReceiptStatus };
@@ -208,6 +248,7 @@ export async function take(world: World, step: Step): Promise<void> {
   else if (step.type === 'claim') world.claim(step.worker);
   else if (step.type === 'crash') world.crash(step.worker);
   else if (step.type === 'end') world.endCall(step.which, step.end.outcome, step.end.isSent);
+  else if (step.type === 'act') world.act(step.worker, step.which, step.action);
   else if (step.type === 'report') world.report(step.worker, step.which, step.status);
   await vi.advanceTimersByTimeAsync(step.type === 'pass' ? step.ms : 0);
 }

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { Outcome, ReceiptStatus } from 'service-kit/contract/notification.ts';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { isInVain, isPossibleDuplicate } from '../../src/domain/deliveries.ts';
-import type { Attempt, Payment } from '../../src/domain/payment.ts';
+import { isInVain, isPossibleDuplicate, isUnderWay } from '../../src/domain/deliveries.ts';
+import { type Attempt, isTaken, type Payment } from '../../src/domain/payment.ts';
 import { createWorld, leaseMs, take, type World } from './lease-world.ts';
 
 const accepted: Outcome = { outcome: 'accepted', message_id: 'id' };
@@ -20,6 +20,15 @@ const steps = fc.array(
     { weight: 4, arbitrary: fc.record({ type: fc.constant('claim' as const), worker }) },
     { weight: 3, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.nat(2 * leaseMs) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('crash' as const), worker }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        type: fc.constant('act' as const),
+        worker,
+        which: fc.nat(9),
+        action: fc.constantFrom('resend' as const, 'cancel' as const),
+      }),
+    },
     {
       weight: 4,
       arbitrary: fc.record({
@@ -63,12 +72,17 @@ function checkStep(world: World, before: Payment | undefined, after: Payment): v
     'history only grows',
   );
   watch.rule(
-    attempts.slice(before?.attempts.length).every(({ provider }) => !inVain.includes(provider)),
-    'a provider that did not deliver an SMS gets no other one, so that there is one crossing at most',
+    after.reopened > 0 ||
+      attempts.slice(before?.attempts.length).every(({ provider }) => !inVain.includes(provider)),
+    'a provider that did not deliver an SMS gets no other one by itself, so that there is one crossing at most',
   );
   watch.rule(
     (notification_status === 'delivered') === attempts.some(hasDelivered),
     'a notification is delivered if, and only if, a receipt says so',
+  );
+  watch.rule(
+    !attempts.some(isUnderWay) || isTaken(after),
+    'a notification whose SMS was accepted, and may arrive, is sent, whatever becomes of the others',
   );
   if (notification_status === 'sent')
     watch.rule(
