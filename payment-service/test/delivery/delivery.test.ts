@@ -6,12 +6,12 @@ import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
 import { isPossibleDuplicate } from '../../src/domain/deliveries.ts';
-import { newAction } from '../../src/domain/operator-actions.ts';
+import { newAction, reopen } from '../../src/domain/operator-actions.ts';
 import { newPayment, type Payment } from '../../src/domain/payment.ts';
 import type { RetryPolicy } from '../../src/domain/retry-policy.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
 import type { QueriedOutcome } from '../../src/providers/provider-answer.ts';
-import { CommitUnknown, StoreUnavailable } from '../../src/store/store.ts';
+import { CommitUnknown, LeaseLost, StoreUnavailable } from '../../src/store/store.ts';
 import { upstreamHealth } from '../fixture.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 
@@ -1006,5 +1006,119 @@ describe('delivery, given a store that fails', () => {
     ]);
     pass(hour);
     expect(await store.claimDue(10)).toHaveLength(1);
+  });
+});
+
+describe('a resend of what was sent', () => {
+  const tomorrow = 24 * hour;
+
+  /** Claimed for the operator, and the resend, which goes on by itself. */
+  const resendOf = async ({ store, delivery, log }: Awaited<ReturnType<typeof setUp>>, payment: Payment) =>
+    delivery.resend(await store.claim(payment), again, log);
+
+  test('has a time to live of its own, however old the payment is', async () => {
+    const fixture = await setUp();
+    const sent = await fixture.pay();
+    pass(2 * tomorrow);
+    await resendOf(fixture, sent);
+    expect(fixture.requests.map(({ ttl_seconds }) => ttl_seconds)).toEqual([86_400, 86_400]);
+  });
+
+  test('given a crash between its claim and its attempt, stays sent, and nothing is sent', async () => {
+    const fixture = await setUp();
+    const sent = await fixture.pay();
+    await fixture.store.claim(sent);
+    pass(leaseMs);
+    expect(await fixture.turn()).toMatchObject({ notification_status: 'sent', actions: [] });
+    expect(fixture.calls).toEqual(['Aldeamo -1']);
+    pass(tomorrow);
+    expect(await fixture.store.claimDue(10)).toEqual([]);
+  });
+
+  test.each<[what: string, known: QueriedOutcome, attempt: string, duplicate: boolean]>([
+    ['was accepted', accepted('AL2'), 'Aldeamo accepted', true],
+    ['never arrived', neverReceived, 'Aldeamo not_sent never_received', false],
+    ['is not known', undefined, 'Aldeamo unknown interrupted', true],
+    ['cannot be asked about', 'unanswered', 'Aldeamo unknown interrupted', true],
+    ['was rejected', optedOut, 'Aldeamo rejected opted_out', false],
+  ])('given a crash during its call, which %s, stays sent, and nothing more is sent', async (_what, known, attempt, duplicate) => {
+    const fixture = await setUp();
+    const sent = await fixture.pay();
+    const claimed = await fixture.store.claim(sent);
+    const reopened = reopen(claimed, again.action, tomorrow);
+    await fixture.store.update(startAttempt(reopened, 'Aldeamo'), undefined, claimed);
+    fixture.known['-2'] = known;
+    pass(leaseMs);
+    const ended = await fixture.turn();
+    expect(ended).toMatchObject({
+      notification_status: 'sent',
+      next_attempt_at: null,
+      actions: [again.action],
+    });
+    expect(attemptsOf(ended)).toEqual(['Aldeamo accepted', attempt]);
+    expect(isPossibleDuplicate(ended.attempts)).toBe(duplicate);
+    expect(fixture.calls).toEqual(['Aldeamo -1', 'Aldeamo? -2']);
+    pass(2 * tomorrow);
+    expect(await fixture.store.claimDue(10)).toEqual([]);
+  });
+
+  test('given a call that outlasts its lease, stays sent, and the worker records nothing more', async () => {
+    const fixture = await setUp();
+    const sent = await fixture.pay();
+    const call = Promise.withResolvers<Outcome>();
+    fixture.answers.Aldeamo = call.promise;
+    const resending = resendOf(fixture, sent);
+    await expect.poll(() => fixture.calls.length).toBe(2);
+    pass(leaseMs);
+    fixture.known['-2'] = accepted('AL2');
+    const settled = await fixture.turn();
+    call.resolve(refused);
+    expect(await resending).toEqual(settled);
+    expect(settled).toMatchObject({ notification_status: 'sent', actions: [again.action] });
+    expect(fixture.calls).toEqual(['Aldeamo -1', 'Aldeamo -2', 'Aldeamo? -2']);
+  });
+
+  test('keeps the time at which the provider is asked about the first SMS, unless the second is accepted', async () => {
+    const fixture = await setUp();
+    const receipts: Outcome = { outcome: 'accepted', message_id: 'AL1', receipts: ['pull'] };
+    fixture.answers.Aldeamo = receipts;
+    const sent = await fixture.pay();
+    expect(sent.ask_at).not.toBeNull();
+    Object.assign(fixture.answers, { Aldeamo: refused, Twilio: refused });
+    pass(1000);
+    const stayed = await resendOf(fixture, sent);
+    expect(stayed.ask_at).toBe(sent.ask_at);
+    fixture.answers.Aldeamo = { ...receipts, message_id: 'AL2' };
+    expect((await resendOf(fixture, stayed)).ask_at).not.toBe(sent.ask_at);
+  });
+
+  test('given UNKNOWN_OUTCOME=hold and an unknown outcome, does not fail over, and is not held', async () => {
+    const fixture = await setUp({ unknownOutcome: 'hold' });
+    const sent = await fixture.pay();
+    fixture.answers.Aldeamo = lost;
+    const resent = await resendOf(fixture, sent);
+    expect(resent).toMatchObject({ notification_status: 'sent', reason: null });
+    expect(fixture.calls).toEqual(['Aldeamo -1', 'Aldeamo -2']);
+    pass(2 * tomorrow);
+    expect(await fixture.store.claimDue(10)).toEqual([]);
+  });
+});
+
+describe('a cancellation', () => {
+  test('given a crash between its seizure and its record, loses nothing: the outbox goes on', async () => {
+    const { begin, store, turn, calls } = await setUp();
+    await store.seize(await begin());
+    pass(leaseMs);
+    expect(await turn()).toMatchObject({ notification_status: 'sent' });
+    expect(calls).toEqual(['Aldeamo? -1', 'Aldeamo -2']);
+  });
+
+  test('that outlasts its lease is refused, and the worker that has the notification goes on', async () => {
+    const { begin, store, turn, delivery, log } = await setUp();
+    const seized = await store.seize(await begin());
+    pass(leaseMs);
+    const sent = await turn();
+    await expect(delivery.cancel(seized, again.action, log)).rejects.toBeInstanceOf(LeaseLost);
+    expect(await store.find(sent.payment_id)).toMatchObject({ notification_status: 'sent' });
   });
 });
