@@ -10,7 +10,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { aldeamoService } from '../../../aldeamo-service/src/app.ts';
 import { twilioService } from '../../../twilio-service/src/app.ts';
 import { paymentConfigSchema } from '../../src/config.ts';
-import { build, keyed, paymentOf, post } from '../fixture.ts';
+import { build, keyed, paymentOf, post, resend } from '../fixture.ts';
+import { paymentNumber } from '../store/store-contract.ts';
 import { routesOf } from './routes.ts';
 
 const keys = {
@@ -265,6 +266,21 @@ test('given an operator with a name, the log has the name with what the operator
   });
   expect(statusCode).toBe(201);
   expect(lines.find(({ msg }) => msg === 'notification handled')).toMatchObject({ client: 'maria' });
+});
+
+test('given two operators, the actions have their names, and the Idempotency-Key of one is not that of the other', async () => {
+  const { app, store, calls } = await build({ access });
+  const payment = paymentNumber(1, { notification_status: 'sent' });
+  await store.insert(payment);
+  const resendAs = async (key: string) =>
+    app.inject(
+      resend(payment.payment_id, {}, { authorization: `Bearer ${key}`, 'idempotency-key': 'press-1' }),
+    );
+  for (const key of [keys.admin, keys.operator, keys.operator])
+    expect((await resendAs(key)).statusCode).toBe(200);
+  const found = await store.find(payment.payment_id);
+  expect(found?.actions.map(({ by }) => by)).toEqual(['admin', 'maria']);
+  expect(calls).toHaveLength(2);
 });
 
 function requestsOf(route: string): RouteRequest[] {

@@ -56,7 +56,15 @@ describe('POST /customers/{customer_id}/erasure', () => {
     const [bea, ...anas] = store.recorded();
     expect(foundIn(anas)).toEqual([]);
     expect(anas).toMatchObject([
-      { notification_status: 'cancelled', reason: 'erased', next_attempt_at: null, reference: 'order-1' },
+      {
+        ...{
+          notification_status: 'cancelled',
+          reason: 'erased',
+          next_attempt_at: null,
+          reference: 'order-1',
+        },
+        actions: [{ action: 'erase', by: null, reason: null }],
+      },
       { notification_status: 'sent', reference: 'order-1' },
     ]);
     expect(bea).toMatchObject({ payment_id: ofBea.payment_id, phone, message, metadata });
@@ -64,6 +72,9 @@ describe('POST /customers/{customer_id}/erasure', () => {
     const page = await store.readEvents({ after: undefined, limit: 10 });
     expect(page?.events.map(({ type, data: of }) => [type, JSON.parse(of).metadata])).toEqual([
       ['payment.notification.cancelled', {}],
+    ]);
+    expect(lines.filter(({ msg }) => msg === 'operator action')).toMatchObject([
+      { action: 'erase', by: null, reason: null, notification_status: 'cancelled' },
     ]);
     expect(lines.find(({ msg }) => msg === 'customer erased')).toMatchObject({
       ...{ customer_id: 'ana', payments_erased: 2, payments_cancelled: 1, phone_erased: true },
