@@ -30,7 +30,8 @@ describe('the live page', () => {
     expect(policy).toContain("frame-ancestors 'none'");
     expect(policy).not.toMatch(/unsafe|https?:|\*/);
     expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
-    if (headers['content-type']?.toString().startsWith('text/html')) expect(body).not.toMatch(/<style| style=| on\w+=|<script(?![^>]* src=)/);
+    if (headers['content-type']?.toString().startsWith('text/html'))
+      expect(body).not.toMatch(/<style| style=| on\w+=|<script(?![^>]* src=)/);
   });
 
   test('is served over a connection without a warning of Node.js', async () => {

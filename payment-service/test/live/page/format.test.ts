@@ -15,8 +15,7 @@ describe('an amount', () => {
     ['0', 'USD', 'en', 'USD 0.00'],
     ['10000', 'COP', 'es', '10.000 COP'],
   ])('%s %s in %s is %s', (amount, currency, language, text) =>
-    expect(plain(formatAmount(amount, currency, language))).toBe(text),
-  );
+    expect(plain(formatAmount(amount, currency, language))).toBe(text));
 
   test('is read from the response to its last digit, which a number would lose', () => {
     const text = '{"amount":90071992547409.91,"amount_minor":9007199254740991,"metadata":{"amount":"7"}}';

@@ -87,12 +87,7 @@ describe('the pages beside a page', () => {
       page(false, 'pmt_3'),
       { newest: '/live?reason=expired', newer: '/live?reason=expired&ending_before=pmt_3' },
     ],
-    [
-      'an empty page',
-      'reason=expired&starting_after=pmt_5',
-      page(false),
-      { newest: '/live?reason=expired' },
-    ],
+    ['an empty page', 'reason=expired&starting_after=pmt_5', page(false), { newest: '/live?reason=expired' }],
     [
       'the second page of all',
       'starting_after=pmt_5',
@@ -100,6 +95,5 @@ describe('the pages beside a page', () => {
       { newest: '/live?limit=25', newer: '/live?ending_before=pmt_3' },
     ],
   ])('given %s, are linked', (_, given, found, expected) =>
-    expect(pagerOf(query(given), found)).toEqual(expected),
-  );
+    expect(pagerOf(query(given), found)).toEqual(expected));
 });

@@ -66,20 +66,29 @@ export function lookupsOf(query) {
  */
 export function pagerOf(query, { data, has_more }) {
   const first = withoutCursor(query);
-  const newest = listHref(first.size > 0 ? first : changed(first, { limit: String(pageSize) }));
   const [isLater, isBackwards] = cursors.map((name) => query.has(name));
   const [newestId, oldestId] = [data[0]?.payment_id, data.at(-1)?.payment_id];
   const hasNewer = isLater || (isBackwards && has_more);
   const hasOlder = isBackwards || has_more;
   return {
-    ...((isLater || isBackwards) && { newest }),
+    ...((isLater || isBackwards) && { newest: newestHref(query) }),
     ...(newestId && hasNewer && { newer: listHref(changed(first, { ending_before: newestId })) }),
     ...(oldestId && hasOlder && { older: listHref(changed(first, { starting_after: oldestId })) }),
   };
 }
 
+/**
+ * The URL of the first page of this list.
+ *
+ * @param {URLSearchParams} query
+ */
+export function newestHref(query) {
+  const first = withoutCursor(query);
+  return listHref(first.size > 0 ? first : changed(first, { limit: String(pageSize) }));
+}
+
 /** @param {URLSearchParams} query */
-export function withoutCursor(query) {
+function withoutCursor(query) {
   const first = new URLSearchParams(query);
   for (const name of cursors) first.delete(name);
   return first;
