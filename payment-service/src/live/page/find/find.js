@@ -56,7 +56,7 @@ export function createFind({ now, onView, onKey }) {
 
   function showView() {
     get('#found').hidden = view.name !== 'list';
-    get('#payment').hidden = view.name !== 'payment';
+    get('#payment-view').hidden = view.name !== 'payment';
     get('#payment-back').setAttribute('href', backHref);
     setText(get('#payment-back'), textOf(backHref === '/live' ? 'backToOverview' : 'backToList'));
     const subject = {
@@ -67,31 +67,38 @@ export function createFind({ now, onView, onKey }) {
     document.title = [subject.join(' '), textOf('title')].filter(Boolean).join(' · ');
   }
 
-  /** Goes to what the URL asks for now, with the focus on its heading, or on the row that led to the payment. */
-  async function go() {
+  /**
+   * Goes to what the URL asks for now, with the focus on its heading, or on the row that led to the payment.
+   *
+   * @param {boolean} isBack
+   */
+  async function go(isBack) {
     const from = view;
     const loaded = load();
     if (view.name === 'payment') return get('#payment-title').focus();
     if (!(await loaded) || document.activeElement?.hasAttribute('aria-invalid')) return;
-    const row = from.name === 'payment' ? rowOf(from.id) : undefined;
+    const row = isBack && from.name === 'payment' ? rowOf(from.id) : undefined;
     (row ?? get(view.name === 'list' ? '#found-title' : '#page-title')).focus();
   }
 
-  /** @param {string} href */
-  function navigate(href) {
+  /**
+   * @param {string} href
+   * @param {boolean} [isBack]
+   */
+  function navigate(href, isBack = false) {
     if (view.name !== 'payment')
       backHref = view.name === 'list' ? location.pathname + location.search : '/live';
     history.pushState(null, '', href);
-    void go();
+    void go(isBack);
   }
 
   document.addEventListener('click', (event) => {
-    const href = hrefOfClick(event);
-    if (href === undefined) return;
+    const link = linkOfClick(event);
+    if (!link) return;
     event.preventDefault();
-    navigate(href);
+    navigate(link.pathname + link.search, link.id === 'payment-back');
   });
-  addEventListener('popstate', () => void go());
+  addEventListener('popstate', () => void go(true));
   setInterval(() => showAges(get('#find'), now()), agesEveryMs);
 
   return {
@@ -110,15 +117,14 @@ export function createFind({ now, onView, onKey }) {
 const viewOfUrl = () => viewOf(new URLSearchParams(location.search));
 
 /**
- * The URL of the page that a click leads to; undefined if the browser is to follow it.
+ * The link to a view of the page that was clicked; undefined if the browser is to follow it.
  *
  * @param {MouseEvent} event
  */
-function hrefOfClick({ target, button, ctrlKey, metaKey, shiftKey, altKey }) {
+function linkOfClick({ target, button, ctrlKey, metaKey, shiftKey, altKey }) {
   const link = target instanceof Element ? target.closest('a') : null;
   if (!link || button !== 0 || ctrlKey || metaKey || shiftKey || altKey) return undefined;
-  const { origin, pathname, search } = new URL(link.href);
-  return origin === location.origin && pathname === '/live' ? pathname + search : undefined;
+  return link.origin === location.origin && link.pathname === '/live' ? link : undefined;
 }
 
 /** @param {string} id */

@@ -12,11 +12,9 @@ import { pagerOf, paymentHref } from './url-state.js';
  * What one request of a list found.
  *
  * @param {Result} result
- * @param {boolean} isOfSearch the list has another section, so that this one says what it is
  */
-export function sectionOf({ lookup, reading }, isOfSearch) {
-  const section = element('section', 'found-section');
-  if (isOfSearch) section.append(element('h3', '', textOfLookup(lookup)));
+export function sectionOf({ lookup, reading }) {
+  const section = element('section', 'found-section', ...headingOf(lookup));
   if (reading.kind !== 'found') {
     section.append(readingError(reading));
     return section;
@@ -29,10 +27,12 @@ export function sectionOf({ lookup, reading }, isOfSearch) {
 }
 
 /** @param {URLSearchParams} lookup */
-function textOfLookup(lookup) {
-  const reference = lookup.get('reference');
-  if (reference !== null) return textOf('byReference', { text: reference });
-  return textOf('byCustomer', { text: lookup.get('customer_id') ?? '' });
+function headingOf(lookup) {
+  const [reference, customer] = [lookup.get('reference'), lookup.get('customer_id')];
+  const texts = [];
+  if (reference !== null) texts.push(textOf('byReference', { text: reference }));
+  if (customer !== null) texts.push(textOf('byCustomer', { text: customer }));
+  return texts.length > 0 ? [element('h3', '', texts.join(' · '))] : [];
 }
 
 /**

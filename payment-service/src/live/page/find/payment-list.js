@@ -43,7 +43,7 @@ export function createPaymentList({ read, now, showErrors }) {
       ];
     }
     const filled = results.filter((result) => pageOf(result)?.data.length !== 0);
-    if (filled.length > 0) return () => filled.map((result) => sectionOf(result, query.has('q')));
+    if (filled.length > 0) return () => filled.map(sectionOf);
     return () => [element('p', '', textOfNothing(query)), pagerElement(query, { data: [], has_more: false })];
   }
 

@@ -18,7 +18,7 @@ const ended = ['delivered', 'failed', 'cancelled'];
  * @param {() => number} options.now
  */
 export function createPaymentView({ read, now }) {
-  const root = get('#payment');
+  const root = get('#payment-view');
   /** @type {{ payment: Payment, at: string } | undefined} */
   let shown;
   /** @type {Reading | undefined} why the last request found nothing */

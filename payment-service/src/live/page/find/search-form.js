@@ -2,7 +2,7 @@ import { get, setText } from '../elements.js';
 import { currentLanguage, textOf } from '../language.js';
 import { element } from './build.js';
 import { fieldOf, hrefOfForm, localTimeOf } from './form-query.js';
-import { zoneOf } from './format.js';
+import { formatMoment, zoneOf } from './format.js';
 import { filters } from './url-state.js';
 
 /** @typedef {import('./url-state.js').View} View */
@@ -69,13 +69,12 @@ export function createSearchForm(navigate) {
   }
 
   function showTexts() {
-    const count = new Set([...query.keys()].filter((name) => filters.includes(name))).size;
-    setText(get('#filters-title'), count > 0 ? textOf('filtersActive', { count }) : textOf('filtersTitle'));
+    const active = filters.flatMap((name) => query.getAll(name).map((value) => textOfFilter(name, value)));
+    setText(get('#filters-title'), [textOf('filtersTitle'), active.join(', ')].filter(Boolean).join(': '));
     const zone = zoneOf(currentLanguage());
     setText(get('#created_after-label'), textOf('createdFrom', { zone }));
     setText(get('#created_before-label'), textOf('createdTo', { zone }));
     get('#reasons').replaceChildren(...reasons.map(suggestionOf));
-    return count;
   }
 
   return {
@@ -96,8 +95,8 @@ export function createSearchForm(navigate) {
         setValue(field('scope'), name);
       }
       for (const name of filters) fill(name, query.getAll(name));
-      if (showTexts() > 0 || query.has('reference') || query.has('customer_id'))
-        get('#filters').setAttribute('open', '');
+      showTexts();
+      get('#filters').removeAttribute('open'); // its title has those that are set
     },
     /**
      * Shows what the API found wrong, each at its field. Returns what no field is about.
@@ -135,6 +134,18 @@ export function createSearchForm(navigate) {
  */
 function setValue(field, value) {
   /** @type {HTMLInputElement | HTMLSelectElement} */ (field).value = value;
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+function textOfFilter(name, value) {
+  if (name === 'possible_duplicate' && value === 'true') return textOf('duplicate');
+  if (name === 'possible_duplicate') return textOf('noDuplicate');
+  if (!localTimeOf(value) || !name.startsWith('created_')) return value;
+  const time = formatMoment(value, currentLanguage());
+  return textOf(name === 'created_after' ? 'filterFrom' : 'filterTo', { time });
 }
 
 /** @param {import('../language.js').TextKey} reason */
