@@ -28,7 +28,7 @@ const isFocused = (page: Page, selector: string) =>
   page.evaluate<boolean>(`document.activeElement === document.querySelector(${JSON.stringify(selector)})`);
 
 async function find(page: Page, text: string): Promise<void> {
-  await page.getByLabel('Payment id, reference or customer id').fill(text);
+  await page.getByLabel('Payment, reference or customer').fill(text);
   await page.keyboard.press('Enter');
 }
 
@@ -91,7 +91,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page finds payment
     await call('POST', `${trio.url('aldeamo-service')}/sandbox`, { failure_rate: 1 });
     await paid(url, { customer_id: 'filtered' });
     const page = await open(`${url}/live`);
-    await page.getByLabel('Payment id, reference or customer id').fill('filtered');
+    await page.getByLabel('Payment, reference or customer').fill('filtered');
     await page.getByText('Filters').click();
     await page.getByLabel('sent', { exact: true }).check();
     await page.getByLabel('failed', { exact: true }).check();
@@ -263,7 +263,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page finds payment
     await paid(url, { customer_id: 'keys', reference: 'first' });
     await paid(url, { customer_id: 'keys', reference: 'second' });
     const page = await open(`${url}/live`);
-    await page.getByLabel('Payment id, reference or customer id').focus();
+    await page.getByLabel('Payment, reference or customer').focus();
     await page.keyboard.type('keys');
     await page.keyboard.press('Enter');
     await rows(page).nth(1).waitFor();

@@ -1,7 +1,7 @@
 /** The texts of the search, the list and the payment. A text that is missing in one language is a type error. */
 
 const en = {
-  findLabel: 'Payment id, reference or customer id',
+  findLabel: 'Payment, reference or customer',
   findSubmit: 'Find',
   filtersTitle: 'Filters',
   noDuplicate: 'no possible duplicate',
@@ -103,7 +103,7 @@ const en = {
 
 /** @type {Record<keyof typeof en, string>} */
 const es = {
-  findLabel: 'Id del pago, referencia o id del cliente',
+  findLabel: 'Pago, referencia o cliente',
   findSubmit: 'Buscar',
   filtersTitle: 'Filtros',
   noDuplicate: 'sin posible duplicado',
