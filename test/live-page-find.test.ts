@@ -259,6 +259,55 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page finds payment
     await page.waitForURL('**/problems/payment-not-found');
   });
 
+  test('given a payment that cannot be read, says so, and while the store is unavailable, tries again', async () => {
+    const { payment_id } = await paid(url, { customer_id: 'damaged' });
+    const page = await open(`${url}/live`);
+    const answer = (status: number, name: string) =>
+      page.route(`**/payments/${payment_id}`, (route) =>
+        route.fulfill({
+          status,
+          contentType: 'application/problem+json',
+          body: JSON.stringify({ type: `/problems/${name}`, status, detail: 'The detail of the API.' }),
+        }),
+      );
+    await answer(503, 'store-unavailable');
+    await find(page, payment_id);
+    await page.getByText('The detail of the API.').waitFor();
+    await answer(500, 'payment-unreadable');
+    await page.getByText('The record of this payment is damaged and cannot be read.').waitFor();
+    expect(await page.locator('#payment-error a').getAttribute('href')).toBe('/problems/payment-unreadable');
+  });
+
+  test('given what operators have done about a payment, shows when, who, what and why', async () => {
+    const { payment_id } = await paid(url, { customer_id: 'acted' });
+    const page = await open(`${url}/live`);
+    const action = {
+      at: '2026-01-31T17:00:00.000Z',
+      action: 'resend',
+      provider: 'Twilio',
+      reason: '<i>asked</i>',
+    };
+    const actions = [
+      { ...action, by: 'maria' },
+      { ...action, by: null, action: 'cancel', provider: null, reason: null },
+    ];
+    await page.route(`**/payments/${payment_id}`, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), actions } });
+    });
+    await find(page, payment_id);
+    const done = page.locator('.payment-part', { hasText: 'Actions of operators' }).locator('li');
+    await done.nth(1).waitFor();
+    expect(await done.allInnerTexts()).toEqual([
+      expect.stringMatching(/^resend · Twilio · by maria · Jan 31, 2026, .* · <i>asked<\/i>$/),
+      expect.stringMatching(/^cancel · without a key · Jan 31, 2026, .* ago$/),
+    ]);
+    await page.getByRole('button', { name: 'Español' }).click();
+    await page.getByText('reenvío · Twilio · por maria').waitFor();
+    expect(await seriousViolations(page)).toEqual([]);
+    await picture(page, 'find-actions');
+  });
+
   test('can be used with the keyboard alone: the focus goes to the heading of a view, and back to the row', async () => {
     await paid(url, { customer_id: 'keys', reference: 'first' });
     await paid(url, { customer_id: 'keys', reference: 'second' });
