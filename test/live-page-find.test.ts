@@ -75,6 +75,11 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page finds payment
     await page.getByRole('heading', { name: 'Of the customer “order-77”' }).waitFor();
     expect(await customersOf(page)).toEqual(['maria', 'order-77']);
     await eventually(() => isFocused(page, '#found-title'), Boolean);
+    await paid(url, { customer_id: 'later', reference: 'order-77' });
+    const steps = await page.evaluate<number>('history.length');
+    await page.getByRole('link', { name: 'Refresh' }).click();
+    await rows(page).nth(2).waitFor();
+    expect(await page.evaluate('history.length')).toBe(steps);
     await find(page, 'maria');
     await page.getByRole('heading', { name: 'Of the customer “maria”' }).waitFor();
     expect(await rows(page).count()).toBe(1);

@@ -86,8 +86,9 @@ export function createFind({ now, onView, onKey }) {
    * @param {boolean} [isBack]
    */
   function navigate(href, isBack = false) {
-    if (view.name !== 'payment')
-      backHref = view.name === 'list' ? location.pathname + location.search : '/live';
+    const current = location.pathname + location.search;
+    if (href === current) return void load(); // a refresh
+    if (view.name !== 'payment') backHref = view.name === 'list' ? current : '/live';
     history.pushState(null, '', href);
     void go(isBack);
   }

@@ -37,7 +37,7 @@ export function createPaymentList({ read, now, showErrors }) {
   function partsOf(query, results) {
     const errors = results.flatMap(errorsOf);
     if (errors.length > 0) {
-      if (showErrors(errors).length === 0) return () => [];
+      if (showErrors(errors).length === 0) return () => [element('p', '', textOf('listRefused'))];
       return () => [
         element('p', 'error', textOf('pageGone'), ' ', link(newestHref(query), textOf('pageNewest'))),
       ];
