@@ -14,6 +14,7 @@ const require = createRequire(import.meta.url);
 /** The served folders by path. The packages publish files for browsers, so nothing is built. */
 const served = [
   { prefix: '/live/', root: folder, files: /^[a-z-]+\.(js|css)$/ },
+  { prefix: '/live/find/', root: `${folder}find/`, files: /^[a-z-]+\.(js|css)$/ },
   { prefix: '/live/uplot/', root: dirname(require.resolve('uplot')), files: /^uPlot\.(esm\.js|min\.css)$/ },
   {
     prefix: '/live/eventsource-parser/',
@@ -40,15 +41,21 @@ const headers = {
   'cache-control': 'no-cache', // revalidated each time (304), so that a new release is loaded at once
 };
 
-/** The page of GET /. It contains no data: it requests the events like any other client. */
+/** The page of GET / and GET /live. It contains no data: it requests the events like any other client. */
 export function createLivePage(): Page {
   const html = readFileSync(`${folder}index.html`, 'utf8');
   return (reply: FastifyReply) => reply.headers(headers).type('text/html; charset=utf-8').send(html);
 }
 
-/** The scripts and styles of the page. */
+/** The page with a search or a payment in its URL, which its scripts read, and its scripts and styles. */
 export async function registerLivePageFiles(server: Server): Promise<void> {
   await server.register(fastifyStatic, { serve: false });
+  const page = createLivePage();
+  server.get(
+    '/live',
+    { config: { access: 'anyone', acceptsAnyQuery: true }, schema: { hide: true } },
+    (_request, reply) => page(reply),
+  );
   for (const { prefix, root, files } of served) {
     server.get(
       `${prefix}:file`,

@@ -209,7 +209,8 @@ const others = [
   ...['GET /docs', 'GET /docs/', 'GET /docs/*', 'GET /docs/json', 'GET /docs/yaml'],
   ...['GET /docs/static/index.html', 'GET /docs/static/swagger-initializer.js'],
   'GET /problems/:name',
-  ...['GET /live/:file', 'GET /live/uplot/:file', 'GET /live/eventsource-parser/:file'],
+  ...['GET /live', 'GET /live/:file', 'GET /live/find/:file'],
+  ...['GET /live/uplot/:file', 'GET /live/eventsource-parser/:file'],
   // Admins.
   ...['GET /customers/:customer_id/data', 'POST /customers/:customer_id/erasure'],
   ...['POST /payments/:payment_id/notification/resend', 'POST /payments/:payment_id/notification/cancel'],

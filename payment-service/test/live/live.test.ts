@@ -12,8 +12,11 @@ const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8
 describe('the live page', () => {
   const paths = [
     '/',
+    '/live?payment=pmt_1&utm_source=mail',
     '/live/live-page.css',
     '/live/main.js',
+    '/live/find/find.css',
+    '/live/find/find.js',
     '/live/uplot/uPlot.esm.js',
     '/live/uplot/uPlot.min.css',
     '/live/eventsource-parser/index.js',
@@ -27,7 +30,8 @@ describe('the live page', () => {
     expect(policy).toContain("frame-ancestors 'none'");
     expect(policy).not.toMatch(/unsafe|https?:|\*/);
     expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
-    if (url === '/') expect(body).not.toMatch(/<style| style=| on\w+=|<script(?![^>]* src=)/);
+    if (headers['content-type']?.toString().startsWith('text/html'))
+      expect(body).not.toMatch(/<style| style=| on\w+=|<script(?![^>]* src=)/);
   });
 
   test('is served over a connection without a warning of Node.js', async () => {
@@ -45,6 +49,8 @@ describe('the live page', () => {
     '/live/index.html',
     '/live/tsconfig.json',
     '/live/none.js',
+    '/live/find/',
+    '/live/find/none.js',
     '/live/..%2fapp.ts',
     '/live/uplot/uPlot.d.ts',
     '/live/',

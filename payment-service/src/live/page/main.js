@@ -2,6 +2,7 @@ import { hasKey, useKey } from './api.js';
 import { createCurrentProvider } from './current-provider.js';
 import { createDemoPayments } from './demo-payments.js';
 import { get, setText } from './elements.js';
+import { createFind } from './find/find.js';
 import { chooseLanguage, currentLanguage, textOf, translate } from './language.js';
 import { createPaymentsList } from './payments-list.js';
 import { createProviderCard } from './provider-card.js';
@@ -27,6 +28,12 @@ let latestAt = 0;
 /** The time by the clock of the service: that of the snapshot, and what has passed since, whatever this wall clock does. */
 const serviceNow = () => (latest ? Date.parse(latest.at) : 0) + performance.now() - latestAt;
 
+const find = createFind({
+  now: () => (latest ? serviceNow() : Date.now()),
+  onView: show,
+  onKey: showConnection,
+});
+
 const needsKey = () => connection === 'keyNeeded' || connection === 'keyRefused';
 
 function errorOfKey() {
@@ -39,7 +46,8 @@ function show() {
   get('#connection').dataset.connection = connection;
   keyForm.hidden = !needsKey();
   setText(get('#key-wrong'), errorOfKey());
-  get('#view').hidden = latest === undefined || needsKey();
+  get('#find').hidden = needsKey();
+  get('#view').hidden = latest === undefined || needsKey() || !find.isOverview();
   if (!latest) return;
   currentProvider.show(latest, serviceNow());
   for (const card of cards) card.show(latest);
@@ -54,24 +62,40 @@ function showLanguage() {
   document.title = textOf('title');
   translate(document);
   for (const card of cards) card.translate();
+  find.translate();
   for (const button of document.querySelectorAll('[data-language]'))
     button.setAttribute('aria-pressed', String(button.getAttribute('data-language') === currentLanguage()));
   show();
 }
 
-function start() {
-  void streamSnapshots({
+/** @param {import('./stream.js').Connection} next */
+function showConnection(next) {
+  connection = next;
+  show();
+  if (needsKey()) get('#key').focus();
+}
+
+let isStreaming = false;
+
+/** Unless it goes on by itself, with the new key: it ends only when its own request was refused for the key. */
+async function stream() {
+  if (isStreaming) return;
+  isStreaming = true;
+  await streamSnapshots({
     snapshot(snapshot) {
       latest = snapshot;
       latestAt = performance.now();
       show();
     },
-    connection(next) {
-      connection = next;
-      show();
-      if (needsKey()) get('#key').focus();
-    },
+    connection: showConnection,
   });
+  isStreaming = false;
+}
+
+function start() {
+  showConnection('connecting');
+  void stream();
+  void find.load();
 }
 
 for (const button of document.querySelectorAll('[data-language]')) {

@@ -1,6 +1,9 @@
+import { findTexts } from './find/find-texts.js';
+
 /** All texts of the page. `{name}` is a placeholder. A text that is missing in one language is a type error. */
 
 const en = {
+  ...findTexts.en,
   title: 'Payments whose SMS get through',
   language: 'Language',
   connected: 'live',
@@ -150,6 +153,7 @@ const en = {
 
 /** @type {Record<keyof typeof en, string>} */
 const es = {
+  ...findTexts.es,
   title: 'Pagos con notificaciones por SMS que sí llegan',
   language: 'Idioma',
   connected: 'en vivo',
