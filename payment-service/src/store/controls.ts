@@ -1,14 +1,5 @@
 import type { Provider } from 'service-kit/contract/notification.ts';
-import type { ProviderHold } from '../domain/provider-hold.ts';
-
-/** What operators have ordered for a provider, in all replicas. */
-export interface ProviderControls {
-  provider: Provider;
-  /** The hold that was set last, unless it was released. It may have ended by itself. */
-  hold: ProviderHold | null;
-  /** How often a recovery was requested. */
-  recoveries: number;
-}
+import type { ProviderControls, ProviderHold } from '../domain/provider-controls.ts';
 
 /** The part of the store that keeps what operators have ordered for the providers. */
 export interface ControlStore {

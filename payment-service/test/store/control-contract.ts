@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ProviderHold } from '../../src/domain/provider-hold.ts';
+import type { ProviderHold } from '../../src/domain/provider-controls.ts';
 import type { Store } from '../../src/store/store.ts';
 
 const minutesFromNow = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();

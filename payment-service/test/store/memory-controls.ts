@@ -1,6 +1,5 @@
 import type { Provider } from 'service-kit/contract/notification.ts';
-import { isInForce, type ProviderHold } from '../../src/domain/provider-hold.ts';
-import type { ProviderControls } from '../../src/store/controls.ts';
+import { isInForce, type ProviderControls, type ProviderHold } from '../../src/domain/provider-controls.ts';
 
 /** The controls of the store in memory. */
 export function createMemoryControls() {

@@ -1,5 +1,5 @@
 import type { Provider } from 'service-kit/contract/notification.ts';
-import type { ProviderHold } from '../../domain/provider-hold.ts';
+import type { ProviderHold } from '../../domain/provider-controls.ts';
 import { controlColumns } from '../columns.ts';
 import { type ControlRow, type ControlStore, controlsOf } from '../controls.ts';
 import type { Query } from './query.ts';

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Provider } from 'service-kit/contract/notification.ts';
-import type { ProviderHold } from '../../domain/provider-hold.ts';
+import type { ProviderHold } from '../../domain/provider-controls.ts';
 import { controlColumns } from '../columns.ts';
 import { type ControlRow, controlsOf } from '../controls.ts';
 

@@ -1,3 +1,4 @@
+import type { Provider } from 'service-kit/contract/notification.ts';
 import { z } from 'zod';
 
 /** That an operator has taken a provider out of service: no SMS is offered to it, whatever its circuit is. */
@@ -16,6 +17,15 @@ export const providerHoldSchema = z
   })
   .meta({ id: 'ProviderHold' });
 export type ProviderHold = z.infer<typeof providerHoldSchema>;
+
+/** What operators have ordered for a provider, in all replicas. */
+export interface ProviderControls {
+  provider: Provider;
+  /** The hold that was set last, unless it was released. It may have ended by itself. */
+  hold: ProviderHold | null;
+  /** How often a recovery was requested. */
+  recoveries: number;
+}
 
 /** Whether it has not ended by itself. */
 export const isInForce = ({ until }: Pick<ProviderHold, 'until'>): boolean =>
