@@ -124,6 +124,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     ...dependencies.events,
     store,
     visibility,
+    defaultCountry: rules.defaultCountry,
     observe: countWebhookTries(metrics, dependencies.events.webhooks?.timeoutMs),
     log: logger,
   });
@@ -160,7 +161,10 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerNotificationRetry(server, retryNotification, rules);
   registerPayments(server, store, visibility);
   registerCustomers(server, store, rules, visibility);
-  registerPersonalData(server, { store, eraseCustomer: createErasure({ store, onChange }), visibility });
+  registerPersonalData(server, {
+    ...{ store, visibility, defaultCountry: rules.defaultCountry },
+    eraseCustomer: createErasure({ store, onChange }),
+  });
   registerSuppressions(server, store, rules);
   registerOptOuts(server, store);
   const recordReceipt = createRecordReceipt({ store, undelivered: policy.undelivered, onChange });
@@ -174,6 +178,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     replicas,
     storeView,
     notifier,
+    holds,
     visibility,
     log: logger,
     ...dependencies.live,

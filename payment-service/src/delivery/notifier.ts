@@ -95,7 +95,15 @@ export function createNotifier({ bounds, holds = { of: () => null }, ...given }:
     const begun = bounds ? await bounds.admit(offered, payment) : offered;
     if (!askedProvider(begun)) return begun;
     await save(begun);
-    return twilio.fire(begun, save);
+    return fire('Twilio', begun, save);
+  }
+
+  /**
+   * The hold is looked at once more, because the attempt was recorded meanwhile: after a start that first opens the store, from which
+   * the holds are read.
+   */
+  async function fire(provider: Provider, begun: Payment, save: Save): Promise<Payment> {
+    return holds.of(provider) ? endAttempt(begun, providerHeld, 0) : breakers[provider].fire(begun, save);
   }
 
   function failsOver(payment: Payment): boolean {
@@ -148,12 +156,12 @@ export function createNotifier({ bounds, holds = { of: () => null }, ...given }:
     async notify(payment, save) {
       switch (askedProvider(payment)) {
         case 'Aldeamo': {
-          const ended = await aldeamo.fire(payment, save);
-          // opossum runs its fallback after a failure and for an open circuit, but not for an ignored call.
+          const ended = await fire('Aldeamo', payment, save);
+          // opossum runs its fallback after a failure and for an open circuit, but not for an ignored call, nor is it asked in a hold.
           return failsOver(ended) ? failOver(ended, save) : ended;
         }
         case 'Twilio':
-          return twilio.fire(payment, save);
+          return fire('Twilio', payment, save);
         case undefined:
           return payment;
       }

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { ControlsFollower } from '../delivery/follow-controls.ts';
 import type { Notifier } from '../delivery/notifier.ts';
 import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
-import { operatorReasonSchema } from '../domain/operator-reason.ts';
+import { reasonBodySchema } from '../domain/operator-reason.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 import { StoreUnavailable } from '../store/store.ts';
 
@@ -36,7 +36,7 @@ export function registerCircuit(
           summary: 'Check Aldeamo now, and close its circuit if it is healthy',
           description:
             'The replica that responds has done so. The others then do the same within five seconds, each by a check of its own.',
-          body: z.strictObject({ reason: operatorReasonSchema(defaultCountry).optional() }).nullish(),
+          body: reasonBodySchema(defaultCountry),
           response: {
             200: z.object({ status: z.literal('closed'), circuit: providerReportSchema }),
             ...problemResponses(paymentProblems, 'provider-unhealthy', 'store-unavailable'),

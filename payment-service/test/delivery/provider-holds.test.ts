@@ -134,6 +134,36 @@ describe('the notifier', () => {
     expect(attemptsOf(await notifying)).toEqual(['Aldeamo accepted null']);
   });
 
+  test('given a hold that becomes known while the attempt is recorded, makes no call', async () => {
+    const { put, notifier, payment, notify, saved, calledProviders } = await setUp();
+    const begun = notifier.begin(payment());
+    await put(controlsOf('Aldeamo'));
+    const sent = await notify(begun);
+    expect(attemptsOf(sent)).toEqual(['Aldeamo not_sent provider_held', 'Twilio accepted null']);
+    expect(saved.map(attemptsOf)).toEqual([['Aldeamo not_sent provider_held', 'Twilio null null']]);
+    const again = notifier.begin(payment());
+    await put(controlsOf('Aldeamo'), controlsOf('Twilio'));
+    expect(attemptsOf(await notify(again))).toEqual([
+      'Aldeamo not_sent provider_held',
+      'Twilio not_sent provider_held',
+    ]);
+    expect(calledProviders()).toEqual(['Twilio']);
+    expect(notifier.report().Aldeamo).toMatchObject({ state: 'closed', calls: 0 });
+  });
+
+  test('given a hold of Twilio that becomes known while the failover is recorded, makes no call', async () => {
+    const { put, clients, notifier, payment, calledProviders } = await setUp();
+    clients.Aldeamo.answer = failing;
+    const ended = await notifier.notify(notifier.begin(payment()), async () => {
+      await put(controlsOf('Twilio'));
+    });
+    expect(attemptsOf(ended)).toEqual([
+      'Aldeamo not_sent connection_refused',
+      'Twilio not_sent provider_held',
+    ]);
+    expect(calledProviders()).toEqual(['Aldeamo']);
+  });
+
   test('given a hold of Twilio that comes while Aldeamo is called, does not fail over', async () => {
     const { notifier, clients, put, payment, notify, calledProviders } = await setUp();
     const held = holdCall(clients.Aldeamo);
