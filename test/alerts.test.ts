@@ -310,7 +310,7 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     await untilFiring(prometheus, 'ClockSet');
   });
 
-  test.concurrent('given a webhook endpoint that fails and then wants nothing more, and an event whose tries have ended, their alerts fire', {
+  test.concurrent('given a webhook endpoint that fails and then wants nothing more, an event whose tries have ended, and a provider that is held, their alerts fire', {
     timeout,
   }, async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'alerts-'));
@@ -324,13 +324,18 @@ describe.skipIf(without)(`in a real Prometheus${why}`, () => {
     await using prometheus = await start(trio);
     await using _load = startLoad(() => payOnce(trio));
     await untilFiring(prometheus, 'WebhooksLate');
+    const hold = `${trio.url('payment-service')}/providers/Twilio/hold`;
+    await call('PUT', hold, { reason: 'they send twice' });
     {
       using db = new DatabaseSync(database, { timeout: 5000 });
       db.exec(
         "UPDATE events SET delivery_status = 'dead', reason = 'http_500', due_at = NULL WHERE number = (SELECT min(number) FROM events)",
       );
+      db.prepare('UPDATE provider_controls SET held_since = ?').run(
+        new Date(Date.now() - 3_600_000).toISOString(),
+      );
     }
-    await untilFiring(prometheus, 'WebhookDeadLetters');
+    await untilFiring(prometheus, 'WebhookDeadLetters', 'ProviderHeld');
     // The next probe of an open circuit may be a minute away; a process that starts begins with a closed one.
     merchant.answering = () => 'gone';
     await trio.kill('payment-service');

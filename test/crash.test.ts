@@ -140,6 +140,19 @@ describe('payment-service', () => {
   });
 });
 
+test('given a held provider, a payment-service that is killed and started again offers no SMS to it', async () => {
+  const hold = () => `${trio.url('payment-service')}/providers/Aldeamo/hold`;
+  await call('PUT', hold(), { reason: 'they send twice' });
+  await trio.kill('payment-service');
+  await trio.start('payment-service');
+  const { body } = await pay(trio.url('payment-service'), { customer_id });
+  expect(attemptsOf(body)).toEqual([
+    ['Aldeamo', 'not_sent', 'provider_held'],
+    ['Twilio', 'accepted', null],
+  ]);
+  expect((await call('DELETE', hold())).status).toBe(200);
+});
+
 test('given 50 concurrent POSTs with one Idempotency-Key, POST /payments makes one payment and one SMS', async () => {
   const url = `${trio.url('payment-service')}/payments`;
   const body = { amount: 100, customer_id };

@@ -121,6 +121,50 @@ describe('three replicas of payment-service', () => {
     await watching.end();
   });
 
+  test('given a provider that is held at one of them, offer no SMS to it within five seconds, nor after a restart, until its release at another', async () => {
+    const holdUrl = (replica: ReplicaName) => `${trio.url(replica)}/providers/Aldeamo/hold`;
+    const providerOf = async (replica: ReplicaName) =>
+      (await pay(trio.url(replica), { customer_id: 'held' })).body.notification_service;
+    const untilAllUse = (provider: string) =>
+      eventually(
+        () => Promise.all(paymentServices.map(providerOf)),
+        (used) => used.every((each) => each === provider),
+        5000,
+      );
+    const held = await call('PUT', holdUrl(first), { reason: 'they send twice' });
+    expect(held.status).toBe(201);
+    expect(await providerOf(first)).toBe('Twilio');
+    await untilAllUse('Twilio');
+    await trio.kill(second);
+    await trio.start(second);
+    const { body } = await pay(trio.url(second), { customer_id: 'held' });
+    expect(body.notification.attempts).toMatchObject([
+      { provider: 'Aldeamo', outcome: 'not_sent', reason: 'provider_held' },
+      { provider: 'Twilio', outcome: 'accepted' },
+    ]);
+    expect((await call('DELETE', holdUrl(third))).status).toBe(200);
+    expect(await providerOf(third)).toBe('Aldeamo');
+    await untilAllUse('Aldeamo');
+  });
+
+  test('given a recovery at one of them, close the circuits of all within five seconds', async () => {
+    await setSandbox('aldeamo-service', { failure_rate: 1 });
+    for (const replica of [second, third])
+      for (let failure = 0; failure < 3; failure += 1) await pay(trio.url(replica), { customer_id: 'fay' });
+    const states = () =>
+      Promise.all(
+        paymentServices.map(async (replica) => {
+          const { body } = await call<Snapshot>('GET', `${trio.url(replica)}/health`);
+          return body.circuits.Aldeamo.state;
+        }),
+      );
+    expect(await states()).toEqual(['closed', 'open', 'open']);
+    await setSandbox('aldeamo-service', { failure_rate: 0 });
+    const recovered = await call('POST', `${trio.url(first)}/force-recovery`, { reason: 'they are back' });
+    expect(recovered.status).toBe(200);
+    await eventually(states, (all) => all.every((state) => state === 'closed'), 5000);
+  });
+
   test('given a replica that is killed during a send, take its payment over without a second SMS', async () => {
     await setSandbox('aldeamo-service', { late_rate: 1 }); // it accepts, and its answer comes too late
     const lost = expect(pay(trio.url(first), { customer_id: 'carla' })).rejects.toThrow();

@@ -13,9 +13,11 @@ import type { ClockWatch } from './delivery/clock-watch.ts';
 import { createPaymentCreation } from './delivery/create-payment.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createErasure } from './delivery/erase-customer.ts';
+import { followControls } from './delivery/follow-controls.ts';
 import type { Notifier } from './delivery/notifier.ts';
 import { type OutboxOptions, startOutbox } from './delivery/outbox.ts';
 import { paymentProblems } from './delivery/problems.ts';
+import type { ProviderHolds } from './delivery/provider-holds.ts';
 import { createNotificationResend } from './delivery/resend-notification.ts';
 import { createNotificationRetry } from './delivery/retry-notifications.ts';
 import { toStoreProblem } from './delivery/store-unavailable.ts';
@@ -41,12 +43,15 @@ import { createReplicas, type ReplicasOptions } from './live/replicas.ts';
 import { createStoreView } from './live/store-view.ts';
 import { countActions } from './metrics/actions.ts';
 import { exportClock } from './metrics/clock.ts';
+import { exportHolds } from './metrics/holds.ts';
 import { measureObjectives } from './metrics/objectives.ts';
 import { countPayments } from './metrics/payments.ts';
 import { exportCircuits, exportModes } from './metrics/providers.ts';
 import { countReceipts } from './metrics/receipts.ts';
 import { exportStore } from './metrics/store.ts';
 import { countWebhookTries, exportWebhooks } from './metrics/webhooks.ts';
+import { registerHolds } from './operations/holds.ts';
+import { registerMe } from './operations/me.ts';
 import type { Store } from './store/store.ts';
 import { type EventOptions, registerMerchantEvents } from './webhooks/merchant-events.ts';
 
@@ -59,6 +64,8 @@ export interface Dependencies {
   clock: ClockWatch;
   /** Those that the notifier has as well. */
   bounds: Bounds;
+  /** Those that the notifier has as well. */
+  holds: ProviderHolds;
   rules: RequestRules;
   /** That of the store: each client sees its own payments and customers alone. */
   clientsIsolated: boolean;
@@ -85,7 +92,7 @@ const tags = {
   events: "What becomes of payments, for the merchant's backend.",
   webhooks: 'The deliveries of events to WEBHOOK_URL.',
   suppressions: 'The phones that get no SMS.',
-  circuit: 'The circuit breaker of the primary provider.',
+  circuit: 'The circuit breaker of the primary provider, and holds of either.',
   live: 'What the live page shows and does.',
   health: 'Whether the service and its providers can do their work.',
   notifications: 'Delivery receipts. For the provider services.',
@@ -94,7 +101,7 @@ const tags = {
 
 /** Builds the payment service. It owns the store and the notifier: it closes them when it closes. */
 export async function buildApp(dependencies: Dependencies): Promise<Server> {
-  const { store, notifier, policy, clock, bounds, rules, metrics, logger, version } = dependencies;
+  const { store, notifier, policy, clock, bounds, holds, rules, metrics, logger, version } = dependencies;
   const server = await buildServer({
     title: 'Payment service',
     greeting: 'Servicio de Pagos',
@@ -113,6 +120,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   });
   exportCircuits(metrics, notifier.report);
   exportModes(metrics, notifier.report);
+  exportHolds(metrics, holds);
   exportStore(metrics, store);
   exportClock(metrics, clock);
   const visibility = createVisibility(dependencies.clientsIsolated);
@@ -120,6 +128,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     ...dependencies.events,
     store,
     visibility,
+    defaultCountry: rules.defaultCountry,
     observe: countWebhookTries(metrics, dependencies.events.webhooks?.timeoutMs),
     log: logger,
   });
@@ -137,6 +146,12 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     ...dependencies.replica,
     notifier,
     onPaymentChanged: storeView.invalidate,
+    onControlsChanged: () => controls.readSoon(),
+    log: logger,
+  });
+  const controls = followControls({
+    ...{ store, holds, notifier },
+    onChange: replicas.publishControls,
     log: logger,
   });
   const onChange: PaymentObserver = (payment, before) => {
@@ -153,18 +168,24 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerNotificationRetry(server, createNotificationRetry({ store, policy, onChange }), rules);
   registerPayments(server, store, visibility);
   registerCustomers(server, store, rules, visibility);
-  registerPersonalData(server, { store, eraseCustomer: createErasure({ store, onChange }), visibility });
+  registerPersonalData(server, {
+    ...{ store, visibility, defaultCountry: rules.defaultCountry },
+    eraseCustomer: createErasure({ store, onChange }),
+  });
   registerSuppressions(server, store, rules);
   registerOptOuts(server, store);
   const recordReceipt = createRecordReceipt({ store, undelivered: policy.undelivered, onChange });
   registerReceipts(server, recordReceipt);
   registerHealthReport(server, { store, notifier, version });
-  registerCircuit(server, notifier);
+  registerCircuit(server, { notifier, controls, defaultCountry: rules.defaultCountry });
+  registerHolds(server, { controls, holds, notifier, defaultCountry: rules.defaultCountry });
+  registerMe(server);
   await registerLiveView(server, {
     replica,
     replicas,
     storeView,
     notifier,
+    holds,
     visibility,
     log: logger,
     ...dependencies.live,
@@ -177,6 +198,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     store,
     delivery,
     clock,
+    controls,
     log: logger,
   });
   const asks = startReceiptAsks({
@@ -189,6 +211,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   });
   // The outbox claims nothing from the start of the stop; rounds in progress end before their dependencies are closed.
   server.stopping.addEventListener('abort', () => {
+    controls.stop();
     void outbox.stop();
     void asks.stop();
     void events.stop();

@@ -18,6 +18,7 @@ import { storeUrl } from './database-url.ts';
 import { createBounds } from './delivery/bounds.ts';
 import { watchClock } from './delivery/clock-watch.ts';
 import { createNotifier } from './delivery/notifier.ts';
+import { createProviderHolds } from './delivery/provider-holds.ts';
 import { recallLive } from './delivery/recall-live.ts';
 import { warnOfShared } from './isolation-settings.ts';
 import { createRecentAttempts } from './live/recent-attempts.ts';
@@ -59,6 +60,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       Twilio: createHttpClient({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
     });
     const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
+    const holds = createProviderHolds();
     const store = createReopeningStore(
       async () => {
         const opened = await openStore(databaseUrl, {
@@ -68,6 +70,11 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
           events: recording,
           clientsIsolated: config.CLIENTS_ISOLATED,
           onUnreadable,
+        });
+        // Before anything is sent, so that a hold survives a restart.
+        await holds.read(opened).catch(async (err: unknown) => {
+          await opened.close();
+          throw err;
         });
         await recallLive(opened, modes).catch((err: unknown) =>
           logger.warn({ err }, 'it is not known which provider was live before the start'),
@@ -104,6 +111,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       parameters: circuitBreakerParameters(config),
       policy,
       bounds,
+      holds,
       modes,
       observers: [countAttempts(metrics, config.PROVIDER_TIMEOUT_MS), recentAttempts],
       clock,
@@ -116,6 +124,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       policy,
       clock,
       bounds,
+      holds,
       rules: requestRules(config),
       clientsIsolated: config.CLIENTS_ISOLATED,
       events: {

@@ -18,6 +18,7 @@ import { type BoundsOptions, createBounds } from '../src/delivery/bounds.ts';
 import { watchClock } from '../src/delivery/clock-watch.ts';
 import { createNotifier } from '../src/delivery/notifier.ts';
 import { paymentProblems } from '../src/delivery/problems.ts';
+import { createProviderHolds } from '../src/delivery/provider-holds.ts';
 import type { UndeliveredPolicy, UnknownOutcomePolicy } from '../src/domain/outcome.ts';
 import { type PaymentView, paymentViewSchema } from '../src/domain/payment-view.ts';
 import type { RetryPolicy } from '../src/domain/retry-policy.ts';
@@ -54,6 +55,7 @@ export const closedReport: ProviderReport = {
   failures: 0,
   next_probe_at: null,
   throttled_until: null,
+  held: null,
   mode: null,
   account: null,
 };
@@ -172,11 +174,13 @@ export async function build({
   const sandboxes = { Aldeamo: fakeSandbox(), Twilio: fakeSandbox() };
   const clock = watchClock({ log: logger });
   const bounds = createBounds({ ...noBounds, store, clock, policy, log: logger, ...boundsOptions });
+  const holds = createProviderHolds();
   const notifier = createNotifier({
     clients,
     parameters: circuitBreakerDefaults,
     policy,
     bounds,
+    holds,
     observers: [countAttempts(metrics, 3000), recentAttempts],
     log: logger,
   });
@@ -187,6 +191,7 @@ export async function build({
     policy,
     clock,
     bounds,
+    holds,
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, maxTtlSeconds: 86_400, ...rules },
     clientsIsolated,
     events: { recording, retentionMs, webhooks: webhook && webhooksOf(webhook) },

@@ -215,6 +215,24 @@ test('a circuit is shown in one state, and its transitions are counted', async (
   });
 });
 
+test('a held provider is shown with the age of its hold, until it is released, without a read of the store', async () => {
+  const fixture = await build();
+  const metric = 'paysms_provider_hold_age_seconds';
+  expect(await valuesOf(fixture, metric)).toEqual({});
+  const since = new Date(Date.now() - 3_600_000).toISOString();
+  await fixture.store.putHold('Twilio', { since, until: null, by: null, reason: 'they send twice' });
+  await fixture.app.inject('/providers');
+  const { Twilio, ...others } = await valuesOf(fixture, metric);
+  expect(others).toEqual({});
+  expect(Twilio).toBeGreaterThanOrEqual(3600);
+  expect(Twilio).toBeLessThan(3660);
+  const readControls = vi.spyOn(fixture.store, 'readControls');
+  await scrape(fixture);
+  expect(readControls).not.toHaveBeenCalled();
+  await fixture.app.inject({ method: 'DELETE', url: '/providers/Twilio/hold' });
+  expect(await valuesOf(fixture, metric)).toEqual({});
+});
+
 test.each([
   ['live', 'sandbox', 1],
   ['sandbox', 'live', 1],

@@ -7,11 +7,11 @@ import { areMixed } from '../providers/provider-modes.ts';
 export const healthSchema = z.object({
   status: z.enum(['healthy', 'degraded', 'unhealthy']).meta({
     description:
-      '`degraded`: one of the providers cannot send, or refuses the account. `unhealthy`: neither can send, or the store is unavailable',
+      '`degraded`: one of the providers cannot send, is held by an operator, or refuses the account. `unhealthy`: neither can send, or the store is unavailable',
   }),
   reasons: z.array(z.string()).meta({
     description:
-      'What keeps the status from being `healthy`: `store_unavailable`, or of a provider `circuit_open`, `circuit_half_open`, `throttled`, `sandbox_beside_live`, `account_refused`',
+      'What keeps the status from being `healthy`: `store_unavailable`, or of a provider `circuit_open`, `circuit_half_open`, `throttled`, `held`, `sandbox_beside_live`, `account_refused`',
     example: ['Aldeamo: circuit_open'],
   }),
 });
@@ -36,10 +36,11 @@ export function healthOf(reports: Record<Provider, ProviderReport>, isStoreAvail
 }
 
 /** Why a provider cannot send; empty if it can. */
-function obstaclesOf({ state, throttled_until, mode }: ProviderReport, isMixed: boolean): string[] {
+function obstaclesOf({ state, throttled_until, held, mode }: ProviderReport, isMixed: boolean): string[] {
   const obstacles: string[] = [];
   if (state !== 'closed') obstacles.push(`circuit_${state}`);
   if (throttled_until !== null) obstacles.push('throttled');
+  if (held !== null) obstacles.push('held');
   if (isMixed && mode === 'sandbox') obstacles.push('sandbox_beside_live');
   return obstacles;
 }

@@ -9,7 +9,7 @@ import {
   startAttempt,
 } from '../domain/attempts.ts';
 import { candidatesFor } from '../domain/deliveries.ts';
-import { circuitOpen, consequencesOf, throttled } from '../domain/outcome.ts';
+import { circuitOpen, consequencesOf, providerHeld, throttled } from '../domain/outcome.ts';
 import { isTaken, type Payment } from '../domain/payment.ts';
 import type { RetryPolicy } from '../domain/retry-policy.ts';
 import type { ProviderReport } from '../providers/circuit-report.ts';
@@ -18,6 +18,7 @@ import { createProviderModes, type ProviderModes } from '../providers/provider-m
 import { watchProviders } from '../providers/provider-states.ts';
 import type { Bounds } from './bounds.ts';
 import { createProviderBreaker, type ProviderBreakerOptions, type Save } from './provider-breaker.ts';
+import type { ProviderHolds } from './provider-holds.ts';
 import { createThrottle } from './throttle.ts';
 
 export interface Notifier {
@@ -42,7 +43,8 @@ export interface Notifier {
   /** The active provider; null if none is available. */
   current(): Provider | null;
   /**
-   * The time until a provider is available for this payment, in ms: 0, or until a pause ends or a circuit lets a probe through.
+   * The time until a provider is available for this payment, in ms: 0, or until a pause ends, a circuit lets a probe through, or a
+   * hold ends or is looked at again.
    */
   availableInMs(payment: Payment): number;
   /** Checks Aldeamo now, and closes its circuit if it is healthy. */
@@ -61,12 +63,17 @@ export interface NotifierOptions extends Omit<ProviderBreakerOptions, 'modes'> {
   policy: Pick<RetryPolicy, 'unknownOutcome' | 'receiptTimeoutMs'>;
   /** They hold for the offer to Twilio that follows one to Aldeamo. */
   bounds?: Pick<Bounds, 'admit'>;
+  /** Default: no provider is held. */
+  holds?: Pick<ProviderHolds, 'of'>;
   /** Default: nothing is known of them, and a sandbox beside a live provider accepts no SMS. */
   modes?: ProviderModes;
 }
 
+/** A hold may be released at any time, so that a payment which waits for it is looked at again after this time. */
+const lookAgainAtHoldMs = 30_000;
+
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
-export function createNotifier({ bounds, ...given }: NotifierOptions): Notifier {
+export function createNotifier({ bounds, holds = { of: () => null }, ...given }: NotifierOptions): Notifier {
   const { clients, policy, log, modes = createProviderModes({ allowMixed: false, log }) } = given;
   const throttle = createThrottle();
   const options = { ...given, modes };
@@ -88,10 +95,18 @@ export function createNotifier({ bounds, ...given }: NotifierOptions): Notifier 
     const begun = bounds ? await bounds.admit(offered, payment) : offered;
     if (askedProvider(begun)) {
       await save(begun);
-      return twilio.fire(begun, save);
+      return fire('Twilio', begun, save);
     }
     // What is sent again, although it was accepted once, does not wait for a bound.
     return begun !== offered && isTaken(payment) ? payment : begun;
+  }
+
+  /**
+   * The hold is looked at once more, because the attempt was recorded meanwhile: after a start that first opens the store, from which
+   * the holds are read.
+   */
+  async function fire(provider: Provider, begun: Payment, save: Save): Promise<Payment> {
+    return holds.of(provider) ? endAttempt(begun, providerHeld, 0) : breakers[provider].fire(begun, save);
   }
 
   function failsOver(payment: Payment): boolean {
@@ -104,22 +119,35 @@ export function createNotifier({ bounds, ...given }: NotifierOptions): Notifier 
 
   function offerTo(provider: Provider, payment: Payment): Payment {
     const begun = startAttempt(payment, provider);
+    if (holds.of(provider)) return endAttempt(begun, providerHeld, 0);
     if (!breakers[provider].isAvailable()) return endAttempt(begun, circuitOpen, 0);
     return throttle.isPaused(provider) ? endAttempt(begun, throttled, 0) : begun;
   }
 
   const isAvailable = (provider: Provider) =>
-    breakers[provider].isAvailable() && !throttle.isPaused(provider);
+    !holds.of(provider) && breakers[provider].isAvailable() && !throttle.isPaused(provider);
+
+  function heldForMs(provider: Provider): number {
+    const hold = holds.of(provider);
+    if (!hold) return 0;
+    return hold.until === null
+      ? lookAgainAtHoldMs
+      : Math.min(Date.parse(hold.until) - Date.now(), lookAgainAtHoldMs);
+  }
 
   const availableInMs = (provider: Provider) =>
-    Math.max(throttle.remainingMs(provider), breakers[provider].nextProbeInMs());
+    Math.max(throttle.remainingMs(provider), breakers[provider].nextProbeInMs(), heldForMs(provider));
 
-  const reportOf = (provider: Provider): ProviderReport => ({
-    ...breakers[provider].report(),
-    throttled_until: throttle.until(provider),
-    ...states.of(provider),
-    mode: modes.of(provider),
-  });
+  function reportOf(provider: Provider): ProviderReport {
+    const hold = holds.of(provider);
+    return {
+      ...breakers[provider].report(),
+      throttled_until: throttle.until(provider),
+      held: hold && { since: hold.since, until: hold.until },
+      ...states.of(provider),
+      mode: modes.of(provider),
+    };
+  }
 
   return {
     begin: (payment) =>
@@ -131,12 +159,12 @@ export function createNotifier({ bounds, ...given }: NotifierOptions): Notifier 
     async notify(payment, save) {
       switch (askedProvider(payment)) {
         case 'Aldeamo': {
-          const ended = await aldeamo.fire(payment, save);
-          // opossum runs its fallback after a failure and for an open circuit, but not for an ignored call.
+          const ended = await fire('Aldeamo', payment, save);
+          // opossum runs its fallback after a failure and for an open circuit, but not for an ignored call, nor is it asked in a hold.
           return failsOver(ended) ? failOver(ended, save) : ended;
         }
         case 'Twilio':
-          return twilio.fire(payment, save);
+          return fire('Twilio', payment, save);
         case undefined:
           return payment;
       }

@@ -4,6 +4,7 @@ import { dayMs, dayOf, hourMs, hourOf } from '../domain/bounds.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import type { Delivery } from './delivery.ts';
+import type { ControlsFollower } from './follow-controls.ts';
 
 /**
  * Claims the notifications that are due, brings forward those that are due too late, and deletes and redacts what is older than
@@ -30,6 +31,8 @@ export interface OutboxOptions {
   /** No notification is due later than this, in ms. */
   longestWaitMs: number;
   clock: Pick<ClockWatch, 'mayExpire'>;
+  /** Read before each claim, so that nothing is offered to a provider that an operator has held meanwhile. */
+  controls: Pick<ControlsFollower, 'read'>;
   log: FastifyBaseLogger;
 }
 
@@ -50,7 +53,7 @@ const countedHoursMs = hourMs;
 
 export function startOutbox(options: OutboxOptions): Outbox {
   const { store, delivery, concurrency, ratePerSecond, keyRetentionMs, paymentRetentionMs } = options;
-  const { eventRetentionMs, longestWaitMs, clock, log } = options;
+  const { eventRetentionMs, longestWaitMs, clock, controls, log } = options;
   const perTick = (ratePerSecond * tickMs) / 1000;
   /** Tokens of the rate limiter. Unused whole tokens are dropped; the fraction is carried over. */
   let tokens = 0;
@@ -78,6 +81,7 @@ export function startOutbox(options: OutboxOptions): Outbox {
     if (room <= 0) return tickMs;
     try {
       const broughtForward = await bringForward();
+      await controls.read();
       const claimed = await store.claimDue(room);
       tokens -= claimed.length;
       for (const payment of claimed) {

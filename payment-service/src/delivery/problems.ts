@@ -163,6 +163,12 @@ export const paymentProblems = {
     remedy:
       'Wait: the circuit closes by itself once Aldeamo is healthy. `GET /health` shows what the last check found.',
   },
+  'hold-not-found': {
+    status: 404,
+    detail: 'The provider is not held.',
+    meaning: 'The provider is not held: the hold was released, or has ended by itself.',
+    remedy: 'Nothing: `GET /providers` shows what is held.',
+  },
   'sandbox-not-found': {
     status: 404,
     detail: 'The provider is live, so it has no sandbox.',

@@ -16,3 +16,7 @@ export const operatorReasonSchema = (defaultCountry: Country) =>
       description: 'Why it is done. It is recorded and logged: no personal data',
       example: 'the customer has a new number',
     });
+
+/** The body of a request that needs none: the reason alone. */
+export const reasonBodySchema = (defaultCountry: Country) =>
+  z.strictObject({ reason: operatorReasonSchema(defaultCountry).optional() }).nullish();

@@ -69,5 +69,12 @@ export function consequencesOfReceipt(
 /** The provider was not called, because its circuit is open. */
 export const circuitOpen = { outcome: 'not_sent', reason: 'circuit_open', no_outage: true } satisfies Outcome;
 
+/** The provider was not called, because an operator holds it. */
+export const providerHeld = {
+  outcome: 'not_sent',
+  reason: 'provider_held',
+  no_outage: true,
+} satisfies Outcome;
+
 /** The provider was not called, because it asked for a pause (Retry-After). */
 export const throttled = { outcome: 'not_sent', reason: 'throttled', no_outage: true } satisfies Outcome;

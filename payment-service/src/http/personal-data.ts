@@ -1,4 +1,5 @@
 import { customerIdSchema, phoneSchema } from 'service-kit/contract/notification.ts';
+import type { Country } from 'service-kit/contract/phone.ts';
 import { invalidRequest } from 'service-kit/http/http-problems.ts';
 import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
@@ -6,6 +7,7 @@ import { z } from 'zod';
 import type { EraseCustomer } from '../delivery/erase-customer.ts';
 import { findCustomerData } from '../delivery/find-customer-data.ts';
 import { paymentProblems } from '../delivery/problems.ts';
+import { reasonBodySchema } from '../domain/operator-reason.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import { paymentExample } from '../domain/payment-example.ts';
 import { paymentViewSchema, viewPayment } from '../domain/payment-view.ts';
@@ -62,12 +64,13 @@ interface PersonalDataOptions {
   store: Store;
   eraseCustomer: EraseCustomer;
   visibility: Visibility;
+  defaultCountry: Country;
 }
 
 /** The rights of a person whose data is stored: Ley 1581 de 2012, article 8. */
 export function registerPersonalData(
   server: Server,
-  { store, eraseCustomer, visibility }: PersonalDataOptions,
+  { store, eraseCustomer, visibility, defaultCountry }: PersonalDataOptions,
 ): void {
   server.post(
     '/customers/:customer_id/erasure',
@@ -81,19 +84,17 @@ export function registerPersonalData(
           'Notifications that are pending or held are cancelled. The payments stay, without text, phones and metadata. Idempotent; an interrupted erasure is continued by a repetition.',
         params: paramsSchema,
         querystring: personQuerySchema,
+        body: reasonBodySchema(defaultCountry),
         response: {
           200: erasureSchema,
           ...problemResponses(paymentProblems, 'invalid-request', 'erasure-interrupted'),
         },
       },
     },
-    async ({ params: { customer_id }, query, credential, log }) => {
-      const erasure = await eraseCustomer(
-        personOf(visibility, credential, customer_id, query),
-        credential?.name ?? null,
-        log,
-      );
-      log.info(erasure, 'customer erased');
+    async ({ params: { customer_id }, query, body, credential, log }) => {
+      const [by, reason] = [credential?.name ?? null, body?.reason ?? null];
+      const erasure = await eraseCustomer(personOf(visibility, credential, customer_id, query), by, log);
+      log.info({ ...erasure, by, reason }, 'customer erased');
       return erasure;
     },
   );

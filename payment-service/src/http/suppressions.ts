@@ -4,6 +4,7 @@ import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
+import { operatorReasonSchema } from '../domain/operator-reason.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import { newSuppression, type Suppression, suppressionSchema } from '../domain/suppression.ts';
 import type { Store } from '../store/store.ts';
@@ -24,12 +25,12 @@ const viewSuppression = ({ phone, ...shown }: Suppression): z.infer<typeof suppr
   phone_last4: phone.slice(-4),
 });
 
-const reasonSchema = z
-  .string()
-  .max(200, 'must have at most 200 characters')
-  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}]*$/u, 'must not contain control or invisible characters')
-  .regex(/\S/, 'must not be blank')
-  .meta({ description: 'Why the phone gets no SMS, in your own words', example: 'asked us by letter' });
+/** Stored for as long as the suppression, and logged. */
+const reasonSchema = ({ defaultCountry }: RequestRules) =>
+  operatorReasonSchema(defaultCountry).meta({
+    description: 'Why the phone gets no SMS, in your own words: no personal data',
+    example: 'asked us by letter',
+  });
 
 const example = {
   suppression_id: 'sup_0199c1d2e3f47a5b8c9d0e1f2a3b4c5d',
@@ -68,7 +69,7 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
         operationId: 'createSuppression',
         summary: 'Suppress a phone: it gets no SMS until an admin deletes the suppression',
         description: 'Replaces an opt-out of the phone, so that no START lifts it.',
-        body: z.strictObject({ phone: phoneRequestSchema(rules), reason: reasonSchema }),
+        body: z.strictObject({ phone: phoneRequestSchema(rules), reason: reasonSchema(rules) }),
         response: {
           200: jsonResponse(suppressionViewSchema, {
             description: 'The phone was suppressed before',
@@ -80,11 +81,12 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
         },
       },
     },
-    async ({ body: { phone, reason }, log }, reply) => {
+    async ({ body: { phone, reason }, credential, log }, reply) => {
       const given = newSuppression({ phone, source: 'admin', reason, provider: null, payment_id: null });
       const { suppression, isNew } = await store.putSuppression(given);
       const { suppression_id } = suppression;
-      log.info({ suppression_id, is_new: isNew }, 'phone suppressed');
+      const by = credential?.name ?? null;
+      log.info({ suppression_id, by, reason, is_new: isNew }, 'phone suppressed');
       reply.header('location', `/suppressions/${suppression_id}`);
       return reply.code(isNew ? 201 : 200).send(viewSuppression(suppression));
     },
@@ -99,12 +101,13 @@ export function registerSuppressions(server: Server, store: Store, rules: Reques
         operationId: 'deleteSuppression',
         summary: 'Delete a suppression: its phone gets SMS again',
         params: paramsSchema,
+        querystring: z.strictObject({ reason: operatorReasonSchema(rules.defaultCountry).optional() }),
         response: { 204: z.undefined(), ...failuresOfOne },
       },
     },
-    async ({ params: { suppression_id }, log }, reply) => {
+    async ({ params: { suppression_id }, query: { reason = null }, credential, log }, reply) => {
       if (!(await store.deleteSuppression(suppression_id))) throw paymentProblem('suppression-not-found');
-      log.info({ suppression_id }, 'suppression deleted');
+      log.info({ suppression_id, by: credential?.name ?? null, reason }, 'suppression deleted');
       return reply.code(204).send();
     },
   );

@@ -29,6 +29,8 @@ const messageSchema = replicaSchema.extend({
   /** Identifies the process, because two may have the same name. */
   id: z.string(),
   payments_changed: z.boolean(),
+  /** Absent in the messages of earlier releases. */
+  controls_changed: z.boolean().default(false),
 });
 
 /** Delivers texts of less than 8000 bytes to all replicas, the publisher included. */
@@ -43,6 +45,8 @@ export interface Replicas {
   all(): Replica[];
   /** Publishes, with the next message, that a payment has changed. */
   publishChange(): void;
+  /** Publishes, with the next message, that an operator has ordered something for a provider. */
+  publishControls(): void;
   close(): Promise<void>;
 }
 
@@ -53,20 +57,23 @@ export interface ReplicasOptions {
   openChannel?: OpenChannel | undefined;
   /** Called when another replica has published a change of a payment. */
   onPaymentChanged: () => void;
+  /** Called when another replica has published that an operator has ordered something for a provider. */
+  onControlsChanged: () => void;
   log: FastifyBaseLogger;
 }
 
 /**
- * Publishes changes of payments and the state of the circuits to the other replicas, for the live page alone: no decision depends
- * on it. Publishes at most twice a second and not with each payment, because NOTIFY takes a lock of PostgreSQL for which all
+ * Publishes changes of payments and the state of the circuits to the other replicas, for the live page, and that an operator has
+ * ordered something for a provider, so that it is read sooner: no decision depends on a message. Publishes at most twice a second and not with each payment, because NOTIFY takes a lock of PostgreSQL for which all
  * payments would wait.
  */
 export function createReplicas(options: ReplicasOptions): Replicas {
-  const { name, notifier, openChannel, onPaymentChanged, log } = options;
+  const { name, notifier, openChannel, onPaymentChanged, onControlsChanged, log } = options;
   const id = randomUUID();
   const others = new Map<string, { replica: Replica; lastMessageAt: number }>();
   const channel = openChannel?.(receive);
   let paymentsChanged = false;
+  let controlsChanged = false;
   let published = '';
   let publishedAt = Number.NEGATIVE_INFINITY;
 
@@ -85,20 +92,23 @@ export function createReplicas(options: ReplicasOptions): Replicas {
   function receive(text: string): void {
     const message = messageSchema.safeParse(parseJson(text)).data;
     if (!message || message.id === id) return; // its own, or one of another release in another format
-    const { id: sender, payments_changed, ...replica } = message;
+    const { id: sender, payments_changed, controls_changed, ...replica } = message;
     others.set(sender, { replica, lastMessageAt: performance.now() });
     if (payments_changed) onPaymentChanged();
+    if (controls_changed) onControlsChanged();
   }
 
   async function publish(to: Channel): Promise<void> {
     const replica = own();
     const state = JSON.stringify(replica);
-    if (!paymentsChanged && state === published && performance.now() - publishedAt < heartbeatMs) return;
-    const payments_changed = paymentsChanged;
+    const isNews = paymentsChanged || controlsChanged || state !== published;
+    if (!isNews && performance.now() - publishedAt < heartbeatMs) return;
+    const changes = { payments_changed: paymentsChanged, controls_changed: controlsChanged };
     paymentsChanged = false;
+    controlsChanged = false;
     published = state;
     publishedAt = performance.now();
-    await to.publish(JSON.stringify({ ...replica, id, payments_changed }));
+    await to.publish(JSON.stringify({ ...replica, id, ...changes }));
   }
   const timer =
     channel &&
@@ -119,6 +129,9 @@ export function createReplicas(options: ReplicasOptions): Replicas {
     },
     publishChange() {
       paymentsChanged = true;
+    },
+    publishControls() {
+      controlsChanged = true;
     },
     async close() {
       clearInterval(timer);

@@ -3,10 +3,12 @@ import { sandboxSettingsSchema } from 'service-kit/contract/sandbox-settings.ts'
 import { z } from 'zod';
 import { healthOf, healthSchema } from '../delivery/health.ts';
 import type { Notifier } from '../delivery/notifier.ts';
+import type { ProviderHolds } from '../delivery/provider-holds.ts';
 import { isPossibleDuplicate } from '../domain/deliveries.ts';
 import { formatAmount } from '../domain/money.ts';
 import { type Payment, paymentSchema } from '../domain/payment.ts';
 import { attemptViewSchema, viewAttempt } from '../domain/payment-view.ts';
+import { providerHoldSchema } from '../domain/provider-controls.ts';
 import { circuitsSchema } from '../providers/circuit-report.ts';
 import { type RecentAttempts, recentBucketSchema } from './recent-attempts.ts';
 import { type Replicas, replicaSchema } from './replicas.ts';
@@ -42,6 +44,9 @@ export const snapshotSchema = z
     status: healthSchema.shape.status,
     current_notification_service: providerSchema.nullable(),
     circuits: circuitsSchema,
+    holds: ofEach(providerHoldSchema.nullable()).meta({
+      description: 'Who holds a provider and why, in all replicas; null unless it is held',
+    }),
     replicas: z.array(replicaSchema).meta({ description: 'All replicas, this one included' }),
     recent: ofEach(z.array(recentBucketSchema)).meta({
       description: 'The calls of this process to each provider in the last five minutes',
@@ -67,13 +72,14 @@ export interface SnapshotSources {
   replicas: Pick<Replicas, 'all'>;
   storeView: Pick<StoreView, 'read'>;
   notifier: Pick<Notifier, 'current' | 'report'>;
+  holds: Pick<ProviderHolds, 'of'>;
   recentAttempts: Pick<RecentAttempts, 'series'>;
   sandboxControls: Pick<SandboxControls, 'settings'>;
 }
 
 /** A snapshot without its time, so that two can be compared. An unavailable store is shown in it, and is no error. */
 export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snapshot, 'at'>> {
-  const { replica, replicas, storeView, notifier, recentAttempts, sandboxControls } = sources;
+  const { replica, replicas, storeView, notifier, holds, recentAttempts, sandboxControls } = sources;
   const stored = await storeView.read();
   const circuits = notifier.report();
   return {
@@ -81,6 +87,7 @@ export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snaps
     status: healthOf(circuits, stored !== null).status,
     current_notification_service: notifier.current(),
     circuits,
+    holds: { Aldeamo: holds.of('Aldeamo'), Twilio: holds.of('Twilio') },
     replicas: replicas.all(),
     recent: recentAttempts.series(),
     backlog: stored?.backlog ?? null,

@@ -40,13 +40,26 @@ export const circuitReportSchema = z.object({
 });
 export type CircuitReport = z.infer<typeof circuitReportSchema>;
 
-/** A provider's circuit breaker, the pause that the provider asked for (Retry-After), which is not the breaker's, and its account. */
+/**
+ * A provider's circuit breaker, and what is not the breaker's: the pause that the provider asked for (Retry-After), the hold of an
+ * operator, without who and why because it is public, and the account.
+ */
 export const providerReportSchema = circuitReportSchema
   .extend({
     throttled_until: z.iso
       .datetime()
       .nullable()
       .meta({ description: 'When the pause ends that the provider has asked for; null without one' }),
+    held: z
+      .object({
+        since: z.iso.datetime(),
+        until: z.iso.datetime().nullable().meta({ description: 'null: not before it is released' }),
+      })
+      .nullable()
+      .meta({
+        description:
+          'Since when an operator holds the provider, so that no SMS is offered to it; null unless it is held',
+      }),
     mode: modeSchema
       .nullable()
       .meta({ description: 'Whether its service sends for real; null until it has reported that' }),

@@ -1,6 +1,7 @@
 import type { Provider } from 'service-kit/contract/notification.ts';
 import { isDefect } from 'service-kit/telemetry/outage.ts';
 import type { Payment } from '../domain/payment.ts';
+import type { ControlStore } from './controls.ts';
 import type { ErasedStep } from './erasure.ts';
 import type { EventStore } from './events.ts';
 import type { SuppressionStore } from './suppressions.ts';
@@ -145,7 +146,7 @@ export interface RecipientTake {
  * While an attempt runs, its payment is leased to the worker that runs it: no other worker can claim it until the lease has
  * expired.
  */
-export interface Store extends SuppressionStore, EventStore {
+export interface Store extends SuppressionStore, EventStore, ControlStore {
   /**
    * Inserts a new payment unless the record's key is known. A payment without a phone gets its customer's. If the phone is
    * suppressed, the notification is inserted as one that failed for it without an attempt, and the key without an answer.

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { Country } from 'service-kit/contract/phone.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { hasNewStatus } from '../domain/events.ts';
 import type { PaymentObserver } from '../domain/payment.ts';
@@ -21,6 +22,7 @@ export interface EventOptions {
 interface Sources extends EventOptions, Pick<WebhooksOptions, 'observe'> {
   store: Store;
   visibility: Visibility;
+  defaultCountry: Country;
   log: FastifyBaseLogger;
 }
 
@@ -38,7 +40,7 @@ export function registerMerchantEvents(server: Server, sources: Sources): Mercha
   const webhooks = sources.webhooks && startWebhooks({ ...sources, ...sources.webhooks });
   let stopped: Promise<void> | undefined;
   registerEvents(server, sources);
-  registerWebhookDeliveries(server, sources.store, webhooks);
+  registerWebhookDeliveries(server, sources.store, webhooks, sources.defaultCountry);
   return {
     onChange(payment, before) {
       if (hasNewStatus(payment, before)) webhooks?.wake();

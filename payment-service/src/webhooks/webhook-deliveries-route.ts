@@ -1,9 +1,11 @@
+import type { Country } from 'service-kit/contract/phone.ts';
 import { invalidRequest } from 'service-kit/http/http-problems.ts';
 import { problemResponses } from 'service-kit/http/problem.ts';
 import type { Server } from 'service-kit/http/types.ts';
 import { z } from 'zod';
 import { paymentProblem, paymentProblems } from '../delivery/problems.ts';
 import { eventTypeSchema } from '../domain/events.ts';
+import { operatorReasonSchema, reasonBodySchema } from '../domain/operator-reason.ts';
 import { pageLimitSchema } from '../domain/page-limit.ts';
 import type { EventStore, WebhookDelivery } from '../store/events.ts';
 import type { Webhooks } from './worker.ts';
@@ -62,6 +64,7 @@ export function registerWebhookDeliveries(
   server: Server,
   store: DeliveryStore,
   webhooks: Pick<Webhooks, 'resume'> | undefined,
+  defaultCountry: Country,
 ): void {
   server.get(
     '/webhook-deliveries',
@@ -97,6 +100,7 @@ export function registerWebhookDeliveries(
         operationId: 'replayWebhookDelivery',
         summary: 'Deliver an event again, whatever became of it, from its first try on',
         params: z.object({ event_id: deliverySchema.shape.event_id }),
+        body: reasonBodySchema(defaultCountry),
         response: {
           202: deliverySchema,
           ...problemResponses(
@@ -108,11 +112,12 @@ export function registerWebhookDeliveries(
         },
       },
     },
-    async ({ params: { event_id }, log }, reply) => {
+    async ({ params: { event_id }, body, credential, log }, reply) => {
       if (!webhooks) throw paymentProblem('webhooks-off');
       const delivery = await store.replayWebhook(event_id);
       if (!delivery) throw paymentProblem('webhook-delivery-not-found');
-      log.info({ event_id }, 'webhook delivery replayed');
+      const [by, reason] = [credential?.name ?? null, body?.reason ?? null];
+      log.info({ event_id, by, reason }, 'webhook delivery replayed');
       webhooks.resume();
       return reply.code(202).send(delivery);
     },
@@ -126,17 +131,20 @@ export function registerWebhookDeliveries(
         tags,
         operationId: 'replayDeadWebhookDeliveries',
         summary: 'Deliver the events again whose tries have all failed',
-        body: z.strictObject({ since: sinceSchema }),
+        body: z.strictObject({
+          since: sinceSchema,
+          reason: operatorReasonSchema(defaultCountry).optional(),
+        }),
         response: {
           202: z.object({ replayed: z.number().int() }),
           ...failures,
         },
       },
     },
-    async ({ body: { since }, log }, reply) => {
+    async ({ body: { since, reason = null }, credential, log }, reply) => {
       if (!webhooks) throw paymentProblem('webhooks-off');
       const replayed = await replayDead(Date.parse(since));
-      log.info({ since, replayed }, 'dead webhook deliveries replayed');
+      log.info({ since, replayed, by: credential?.name ?? null, reason }, 'dead webhook deliveries replayed');
       webhooks.resume();
       return reply.code(202).send({ replayed });
     },

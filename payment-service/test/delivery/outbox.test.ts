@@ -81,6 +81,7 @@ async function setUp({ leaseMs = hour, events }: { leaseMs?: number; events?: Ev
       eventRetentionMs: 30 * 24 * hour,
       longestWaitMs: 2 * hour,
       clock: { mayExpire: () => true },
+      controls: { read: async () => {} },
       log: log as unknown as FastifyBaseLogger,
       ...options,
     });
@@ -483,4 +484,18 @@ test('the outbox deletes the counts of days and hours that are over, once a minu
   deleteCounts.mockResolvedValueOnce(1000);
   await pass(61_000);
   expect(deleteCounts).toHaveBeenCalledTimes(3); // more were left
+});
+
+test('given holds that cannot be read, the outbox claims nothing until they can, so that no held provider is used', async () => {
+  const { claimed, start, insertDue } = await setUp();
+  await insertDue(1, 1);
+  const read = vi.fn(async () => {
+    throw new StoreUnavailable('the store does not answer');
+  });
+  start({ controls: { read } });
+  await pass(4000);
+  expect(claimed).toEqual([]);
+  read.mockImplementation(async () => undefined as never);
+  await pass(5000);
+  expect(claimed).toHaveLength(1);
 });

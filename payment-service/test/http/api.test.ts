@@ -246,6 +246,10 @@ test('GET /openapi.json documents every route with its status codes', async () =
     'POST /notifications/retry': '200,202,400,409,500,503',
     'GET /payments': '200,400,500,503',
     'GET /payments/{payment_id}': '200,400,404,500,503',
+    'PUT /providers/{provider}/hold': '200,201,400,500,503',
+    'DELETE /providers/{provider}/hold': '200,400,404,500,503',
+    'GET /providers': '200,400,500,503',
+    'GET /me': '200,400,500,503',
     'POST /force-recovery': '200,400,500,503',
     'POST /reset-circuit': '200,400,500,503',
   });

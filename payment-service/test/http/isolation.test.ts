@@ -209,6 +209,7 @@ const others = [
   ...['GET /docs', 'GET /docs/', 'GET /docs/*', 'GET /docs/json', 'GET /docs/yaml'],
   ...['GET /docs/static/index.html', 'GET /docs/static/swagger-initializer.js'],
   'GET /problems/:name',
+  ...['GET /me', 'GET /providers'],
   ...['GET /live', 'GET /live/:file', 'GET /live/find/:file'],
   ...['GET /live/uplot/:file', 'GET /live/eventsource-parser/:file'],
   // Admins.
@@ -220,6 +221,7 @@ const others = [
   ...['GET /webhook-deliveries', 'POST /webhook-deliveries/replay'],
   'POST /webhook-deliveries/:event_id/replay',
   ...['POST /force-recovery', 'POST /reset-circuit', 'POST /sandbox/:provider'],
+  ...['PUT /providers/:provider/hold', 'DELETE /providers/:provider/hold'],
   // Services.
   ...['POST /opt-outs', 'POST /receipts'],
 ];

@@ -20,6 +20,7 @@ const bodies: Record<string, unknown> = {
   'post /receipts': receipt,
   'post /suppressions': { phone, reason: 'asked us to' },
   'post /suppressions/search': { phone },
+  'put /providers/{provider}/hold': { reason: 'they send twice' },
   'post /opt-outs': { provider: 'Twilio', phone, keyword: 'stop', message_id: 'SM1' },
   'post /sandbox/{provider}': {},
   'post /webhook-deliveries/replay': { since: '2026-01-01T00:00:00Z' },

@@ -95,6 +95,19 @@ describe('GET /live/events', () => {
     expect(JSON.parse((await snapshots.next()).value).payments).toHaveLength(2);
   });
 
+  test('shows who holds a provider and why', async () => {
+    const { app } = await build();
+    const hold = { reason: 'they send twice' };
+    await app.inject({ method: 'PUT', url: '/providers/Aldeamo/hold', payload: hold });
+    const { snapshots } = await watch(app);
+    const snapshot = snapshotSchema.parse(JSON.parse((await snapshots.next()).value));
+    expect(snapshot).toMatchObject({
+      status: 'degraded',
+      current_notification_service: 'Twilio',
+      holds: { Aldeamo: { until: null, by: null, reason: 'they send twice' }, Twilio: null },
+    });
+  });
+
   test('given an unavailable store, streams null for payments and backlog', async () => {
     const { app, store } = await build();
     vi.spyOn(store, 'list').mockRejectedValue(new Error('gone'));

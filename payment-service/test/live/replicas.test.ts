@@ -33,6 +33,7 @@ function startReplica(name: string, openChannel?: OpenChannel) {
   const report = (state: CircuitState): ProviderReport => ({ ...closedReport, state });
   const circuits: Record<'Aldeamo' | 'Twilio', CircuitState> = { Aldeamo: 'closed', Twilio: 'closed' };
   const onPaymentChanged = vi.fn();
+  const onControlsChanged = vi.fn();
   const replicas = createReplicas({
     name,
     notifier: {
@@ -41,11 +42,12 @@ function startReplica(name: string, openChannel?: OpenChannel) {
     },
     openChannel,
     onPaymentChanged,
+    onControlsChanged,
     log,
   });
   onTestFinished(() => replicas.close());
   const states = () => replicas.all().map(({ name, circuits }) => [name, circuits.Aldeamo.state]);
-  return { ...replicas, circuits, onPaymentChanged, states };
+  return { ...replicas, circuits, onPaymentChanged, onControlsChanged, states };
 }
 
 describe('the replicas', () => {
@@ -82,6 +84,28 @@ describe('the replicas', () => {
     expect(published).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(4000);
     expect(published).toHaveLength(1); // because nothing has changed since
+  });
+
+  test('publish that an operator has ordered something, once, to the others alone', async () => {
+    const { open, published } = memoryChannel();
+    const [a, b] = [startReplica('a', open), startReplica('b', open)];
+    await vi.advanceTimersByTimeAsync(500);
+    published.length = 0;
+    a.publishControls();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(b.onControlsChanged).toHaveBeenCalledTimes(1);
+    expect([a.onControlsChanged, b.onPaymentChanged].flatMap(({ mock }) => mock.calls)).toEqual([]);
+    expect(published).toHaveLength(1);
+  });
+
+  test('given a message of an earlier release, which knows no orders of operators, list its replica', async () => {
+    const { open, published, deliver } = memoryChannel();
+    const [a, b] = [startReplica('a', open), startReplica('b', open)];
+    await vi.advanceTimersByTimeAsync(500);
+    const { controls_changed: _, ...earlier } = JSON.parse(published[0] ?? '');
+    deliver(JSON.stringify({ ...earlier, id: 'earlier', name: 'earlier' }));
+    expect(b.states()).toContainEqual(['earlier', 'closed']);
+    expect(a.onControlsChanged).not.toHaveBeenCalled();
   });
 
   test('publish a change of a circuit', async () => {

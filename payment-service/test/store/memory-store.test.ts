@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/store/store.ts';
+import { describeControls } from './control-contract.ts';
 import { describeErasure } from './erasure-contract.ts';
 import { describeEvents } from './event-contract.ts';
 import { describeFinding } from './find-contract.ts';
@@ -11,6 +12,7 @@ import { describeSuppressions } from './suppression-contract.ts';
 describeStore('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeOwners('Memory', (clientsIsolated) => createMemoryStore({ leaseMs: 10_000, clientsIsolated }));
 describeSuppressions('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
+describeControls('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeErasure('Memory', createMemoryStore);
 describeFinding('Memory', (leaseMs) => createMemoryStore({ leaseMs }));
 describeEvents('Memory', (leaseMs, events) => createMemoryStore({ leaseMs, events }));

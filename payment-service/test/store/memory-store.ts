@@ -20,6 +20,7 @@ import {
   StoreUnavailable,
 } from '../../src/store/store.ts';
 import { pageOf } from '../../src/store/suppressions.ts';
+import { createMemoryControls } from './memory-controls.ts';
 import { createMemoryEvents } from './memory-events.ts';
 
 export interface MemoryStore extends Store {
@@ -62,6 +63,7 @@ export function createMemoryStore({
   clientsIsolated = false,
 }: MemoryStoreOptions): MemoryStore {
   const events = createMemoryEvents(recording);
+  const controls = createMemoryControls();
   const ownerOf = ownersWhere(clientsIsolated);
   const paymentsOf = paymentsWhere(clientsIsolated);
   const ofCustomer = ({ client, customer_id }: Customer) => `${ownerOf(client)}\n${customer_id}`;
@@ -412,6 +414,11 @@ export function createMemoryStore({
     replayWebhook: write(events.replay),
     replayDeadWebhooks: write(events.replayDead),
     countWebhooks: read(events.count),
+
+    readControls: read(controls.read),
+    putHold: write(controls.put),
+    deleteHold: write(controls.delete),
+    requestRecovery: write(controls.request),
 
     countHeld: read(() => {
       const counts: Record<string, number> = {};

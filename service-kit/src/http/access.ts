@@ -17,6 +17,9 @@ export interface RateLimitOptions {
 
 const readingMethods = new Set(['GET', 'HEAD']);
 
+/** The access to a route that names none. */
+const adminAlone: Access = ['admin'];
+
 /** Authentication and authorization. Called before the routes, because a hook applies to later routes. */
 export function registerAccess(server: Server, { credentials }: AccessOptions): void {
   server.decorateRequest('credential', undefined);
@@ -25,18 +28,28 @@ export function registerAccess(server: Server, { credentials }: AccessOptions): 
     const access = accessTo(request);
     if (access === 'anyone') return done();
     request.credential = authenticate(request, credentials);
-    const { role, isReadOnly } = request.credential;
-    if (!access.includes(role)) throw httpProblem('forbidden');
-    // By the method alone, so that a route that is added later is not forgotten.
-    if (isReadOnly && !readingMethods.has(request.method))
-      throw httpProblem('forbidden', {
-        detail: 'The key is read-only: it allows GET and HEAD requests alone.',
-      });
+    const { credential, method } = request;
+    if (!isAuthorized(credential, method, access))
+      throw httpProblem(
+        'forbidden',
+        access.includes(credential.role)
+          ? { detail: 'The key is read-only: it allows GET and HEAD requests alone.' }
+          : undefined,
+      );
     const correlation = currentCorrelation();
     if (correlation) correlation.client = request.credential.name;
     done();
   });
 }
+
+/** By the method alone if the key is read-only, so that a route that is added later is not forgotten. */
+export const isAuthorized = (
+  { role, isReadOnly }: Pick<Credential, 'role' | 'isReadOnly'>,
+  method: string | string[],
+  access: Access = adminAlone,
+): boolean =>
+  access === 'anyone' ||
+  (access.includes(role) && (!isReadOnly || [method].flat().every((each) => readingMethods.has(each))));
 
 const windowSeconds = 60;
 
@@ -73,7 +86,7 @@ export async function registerRateLimit(
 
 /** A 404 needs no key, because /docs lists the routes to all. */
 const accessTo = ({ is404, routeOptions }: FastifyRequest): Access =>
-  is404 ? 'anyone' : (routeOptions.config.access ?? ['admin']);
+  is404 ? 'anyone' : (routeOptions.config.access ?? adminAlone);
 
 function authenticate({ headers }: FastifyRequest, credentials: readonly Credential[]): Credential {
   const [, key] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? [];

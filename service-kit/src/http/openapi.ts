@@ -19,6 +19,7 @@ export interface DocumentOptions {
 /** The document of all later routes at /openapi.json, and as pages at /docs. */
 export async function registerDocument(server: Server, options: DocumentOptions): Promise<void> {
   const routes: RouteOptions[] = [];
+  server.decorate('documentedRoutes', { getter: () => routes.filter(isDocumented) });
   server.addHook('onRoute', (route) => void routes.push(route));
   await server.register(swagger, {
     // It hides each route, because the document is ours: it would drop the headers of responses, and what stands beside a $ref.

@@ -5,6 +5,7 @@ import type {
   FastifyReply,
   FastifyRequest,
   RawServerDefault,
+  RouteOptions,
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Credential, Role } from './credentials.ts';
@@ -38,6 +39,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Aborted as soon as the server stops, while requests are still being handled. */
     stopping: AbortSignal;
+    /** The routes that /openapi.json has. */
+    readonly documentedRoutes: readonly RouteOptions[];
     /** Adds a function that is called once a response has been sent, or its client has disconnected, unlike the hook `onResponse`. */
     onResponseClosed: (listener: ResponseListener) => void;
   }

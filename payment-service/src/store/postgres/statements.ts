@@ -6,6 +6,7 @@ import type { PageRead } from '../page-read.ts';
 import type { Lasting } from '../payment-filters.ts';
 import type { HeldRow } from '../stored-payments.ts';
 import { allowanceStatements } from './allowance-statements.ts';
+import { controlStatements } from './control-statements.ts';
 import { customerStatements } from './customer-statements.ts';
 import { erasureStatements } from './erasure-statements.ts';
 import { eventStatements } from './event-statements.ts';
@@ -51,6 +52,7 @@ export function prepareStatements(database: Database, ownerOf: OwnerOf) {
     ...allowanceStatements(query),
     ...suppressionStatements(query),
     ...eventStatements(query),
+    ...controlStatements(query),
     ...webhookStatements(query),
     ...erasureStatements(query),
     find: (ids: string[]) =>

@@ -249,6 +249,10 @@ export async function openPostgresStore({
     replayWebhook: (id) => write(() => statements.replayWebhook(id)),
     replayDeadWebhooks: (since, limit) => write(() => statements.replayDeadWebhooks(new Date(since), limit)),
     countWebhooks: () => read(statements.countWebhooks),
+    readControls: () => read(statements.readControls),
+    putHold: (provider, hold) => write(() => statements.putHold(provider, hold)),
+    deleteHold: (provider) => write(() => statements.deleteHold(provider)),
+    requestRecovery: (provider) => write(() => statements.requestRecovery(provider)),
     countHeld: () => read(async () => countsOf(await statements.countHeld())),
 
     check: () =>

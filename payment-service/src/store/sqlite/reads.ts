@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Lasting } from '../payment-filters.ts';
 import type { Backlog } from '../store.ts';
 import { countsOf, type HeldRow, type StoredPayments, sortRows } from '../stored-payments.ts';
+import { prepareControlReads } from './control-statements.ts';
 import { prepareErasureReads } from './erasure.ts';
 import { prepareEventReads } from './event-statements.ts';
 import { prepareKeyLookup } from './key-writes.ts';
@@ -56,5 +57,6 @@ export function prepareReads(db: DatabaseSync) {
     ...prepareSuppressionReads(db),
     ...prepareEventReads(db),
     ...prepareErasureReads(db),
+    ...prepareControlReads(db),
   };
 }

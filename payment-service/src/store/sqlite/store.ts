@@ -16,6 +16,7 @@ import {
   type UnreadableObserver,
 } from '../store.ts';
 import { readOne, reportTo, sortRows } from '../stored-payments.ts';
+import { controlStore } from './control-store.ts';
 import { eventRows } from './event-rows.ts';
 import { eventStore } from './event-store.ts';
 import { openReader } from './reads.ts';
@@ -192,6 +193,7 @@ export async function openSqliteStore({
 
     ...suppressionStore(writer, reader, read),
     ...eventStore(writer, reader, read),
+    ...controlStore(writer, reader, read),
     countHeld: () => read(reader.countHeld),
     check: () => writer.write('touch'),
 

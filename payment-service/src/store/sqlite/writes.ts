@@ -5,6 +5,7 @@ import { type OwnerOf, ownerOfRow, ownersWhere } from '../owner.ts';
 import type { Customer, StoredAnswer } from '../store.ts';
 import { prepareAllowanceWrites } from './allowance-writes.ts';
 import { prepareClaims } from './claims.ts';
+import { prepareControlWrites } from './control-statements.ts';
 import { prepareErasureWrites } from './erasure.ts';
 import type { EventRows } from './event-rows.ts';
 import { prepareEventWrites, prepareRecordEvents } from './event-statements.ts';
@@ -104,6 +105,7 @@ export function prepareWrites(
     ...prepareEventWrites(db),
     ...prepareSettlements(db),
     ...prepareErasureWrites(db),
+    ...prepareControlWrites(db),
 
     /** Returns whether the customer had no phone before. */
     putPhone: ({ client, customer_id }: Customer, phone: string): boolean => {

@@ -12,6 +12,7 @@ import type { Attempt, Payment } from '../../../src/domain/payment.ts';
 import type { EventRecording } from '../../../src/store/events.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { describeControls } from '../control-contract.ts';
 import { customer } from '../customer.ts';
 import { describeErasure, type ErasureStoreOptions } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
@@ -49,11 +50,12 @@ const openEmpty = (
 async function openEmptied(options: ErasureStoreOptions): Promise<Store> {
   const store = await openPostgresStore({ url: shared.url, log, ...options });
   await shared.client.query(
-    'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours, events',
+    'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours, events, provider_controls',
   );
   return store;
 }
 
+describeControls('PostgreSQL', openEmpty);
 describeErasure('PostgreSQL', openEmptied);
 describeSuppressions('PostgreSQL', openEmpty);
 describeFinding('PostgreSQL', openEmpty);

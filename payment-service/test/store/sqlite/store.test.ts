@@ -13,6 +13,7 @@ import { commitGroup } from '../../../src/store/sqlite/group-commit.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts';
 import { openWriter } from '../../../src/store/sqlite/writer.ts';
 import { CommitUnknown, LeaseLost, type Store, StoreUnavailable } from '../../../src/store/store.ts';
+import { describeControls } from '../control-contract.ts';
 import { customer } from '../customer.ts';
 import { describeErasure } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
@@ -29,6 +30,7 @@ const newPath = () => join(directory, `${randomUUID()}.db`);
 describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeOwners('SQLite', (clientsIsolated) => openSqliteStore({ path: newPath(), leaseMs, clientsIsolated }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeControls('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeErasure('SQLite', (options) => openSqliteStore({ path: newPath(), ...options }));
 test('a read of a list leaves the event loop a turn, so that a long one, page after page, holds up nothing', async () => {
   const store = await openSqliteStore({ path: newPath(), leaseMs });
