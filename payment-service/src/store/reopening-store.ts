@@ -83,6 +83,12 @@ export function createReopeningStore(
     replayWebhook: (...args) => withStore((store) => store.replayWebhook(...args)),
     replayDeadWebhooks: (...args) => withStore((store) => store.replayDeadWebhooks(...args)),
     countWebhooks: () => withStore((store) => store.countWebhooks()),
+    recordHistory: (...args) => withStore((store) => store.recordHistory(...args)),
+    readHistory: (...args) => withStore((store) => store.readHistory(...args)),
+    deleteHistory: (...args) => withStore((store) => store.deleteHistory(...args)),
+    putSums: (...args) => withStore((store) => store.putSums(...args)),
+    readSums: (...args) => withStore((store) => store.readSums(...args)),
+    deleteSums: (...args) => withStore((store) => store.deleteSums(...args)),
     countHeld: () => withStore((store) => store.countHeld()),
     check: () => withStore((store) => store.check()),
     // An open that is under way ends with the process: it may be waiting for another replica's migration.

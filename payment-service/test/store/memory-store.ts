@@ -21,6 +21,7 @@ import {
 } from '../../src/store/store.ts';
 import { pageOf } from '../../src/store/suppressions.ts';
 import { createMemoryEvents } from './memory-events.ts';
+import { createMemoryOperations } from './memory-operations.ts';
 
 export interface MemoryStore extends Store {
   /** Rejects writes, as a database does that another connection has locked or whose disk is full. */
@@ -62,6 +63,7 @@ export function createMemoryStore({
   clientsIsolated = false,
 }: MemoryStoreOptions): MemoryStore {
   const events = createMemoryEvents(recording);
+  const operations = createMemoryOperations();
   const ownerOf = ownersWhere(clientsIsolated);
   const paymentsOf = paymentsWhere(clientsIsolated);
   const ofCustomer = ({ client, customer_id }: Customer) => `${ownerOf(client)}\n${customer_id}`;
@@ -412,6 +414,13 @@ export function createMemoryStore({
     replayWebhook: write(events.replay),
     replayDeadWebhooks: write(events.replayDead),
     countWebhooks: read(events.count),
+
+    recordHistory: write(operations.recordHistory),
+    readHistory: read(operations.readHistory),
+    deleteHistory: write(operations.deleteHistory),
+    putSums: write(operations.putSums),
+    readSums: read(operations.readSums),
+    deleteSums: write(operations.deleteSums),
 
     countHeld: read(() => {
       const counts: Record<string, number> = {};

@@ -249,6 +249,12 @@ export async function openPostgresStore({
     replayWebhook: (id) => write(() => statements.replayWebhook(id)),
     replayDeadWebhooks: (since, limit) => write(() => statements.replayDeadWebhooks(new Date(since), limit)),
     countWebhooks: () => read(statements.countWebhooks),
+    recordHistory: (entries) => write(() => statements.recordHistory(entries)),
+    readHistory: (query) => read(() => statements.readHistory(query)),
+    deleteHistory: (before, limit) => write(() => statements.deleteHistory(before, limit)),
+    putSums: (rows) => write(() => statements.putSums(rows)),
+    readSums: (from, to) => read(() => statements.readSums(from, to)),
+    deleteSums: (before, limit) => write(() => statements.deleteSums(before, limit)),
     countHeld: () => read(async () => countsOf(await statements.countHeld())),
 
     check: () =>

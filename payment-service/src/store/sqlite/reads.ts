@@ -4,9 +4,11 @@ import type { Backlog } from '../store.ts';
 import { countsOf, type HeldRow, type StoredPayments, sortRows } from '../stored-payments.ts';
 import { prepareErasureReads } from './erasure.ts';
 import { prepareEventReads } from './event-statements.ts';
+import { prepareHistoryReads } from './history-statements.ts';
 import { prepareKeyLookup } from './key-writes.ts';
 import { preparePages } from './page.ts';
 import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
+import { prepareStatisticsReads } from './statistics-statements.ts';
 import { prepareSuppressionReads } from './suppression-statements.ts';
 
 /**
@@ -56,5 +58,7 @@ export function prepareReads(db: DatabaseSync) {
     ...prepareSuppressionReads(db),
     ...prepareEventReads(db),
     ...prepareErasureReads(db),
+    ...prepareHistoryReads(db),
+    ...prepareStatisticsReads(db),
   };
 }

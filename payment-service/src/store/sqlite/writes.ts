@@ -8,9 +8,11 @@ import { prepareClaims } from './claims.ts';
 import { prepareErasureWrites } from './erasure.ts';
 import type { EventRows } from './event-rows.ts';
 import { prepareEventWrites, prepareRecordEvents } from './event-statements.ts';
+import { prepareHistoryWrites } from './history-statements.ts';
 import { prepareKeyWrites } from './key-writes.ts';
 import { prepareInsert } from './payment-insert.ts';
 import { changingNames, type Values } from './rows.ts';
+import { prepareStatisticsWrites } from './statistics-statements.ts';
 import { prepareIsSuppressed, prepareSuppressionWrites } from './suppression-statements.ts';
 import { prepareSettlements } from './webhook-settlements.ts';
 
@@ -104,6 +106,8 @@ export function prepareWrites(
     ...prepareEventWrites(db),
     ...prepareSettlements(db),
     ...prepareErasureWrites(db),
+    ...prepareHistoryWrites(db),
+    ...prepareStatisticsWrites(db),
 
     /** Returns whether the customer had no phone before. */
     putPhone: ({ client, customer_id }: Customer, phone: string): boolean => {
