@@ -74,6 +74,12 @@ const forbidden: [file: string, source: string][] = [
   ['webhooks/d.ts', '../providers/circuit-breaker.ts'],
   ['webhooks/e.ts', '../live/live.ts'],
   ['webhooks/f.ts', '../config.ts'],
+  ['operations/a.ts', '../http/payments.ts'],
+  ['operations/b.ts', '../live/live.ts'],
+  ['operations/c.ts', '../webhooks/worker.ts'],
+  ['operations/d.ts', '../store/sqlite/store.ts'],
+  ['operations/e.ts', '../providers/circuit-breaker.ts'],
+  ['operations/f.ts', '../config.ts'],
   ['http/f.ts', '../webhooks/merchant-events.ts'],
   ['a.ts', 'service-kit/provider/app.ts'],
   ['b.ts', '../../aldeamo-service/src/config.ts'],
@@ -108,6 +114,9 @@ const allowed: [file: string, source: string][] = [
   ['webhooks/x.ts', '../store/events.ts'],
   ['webhooks/y.ts', '../delivery/problems.ts'],
   ['webhooks/z.ts', 'service-kit/client/http-client.ts'],
+  ['operations/x.ts', '../delivery/problems.ts'],
+  ['operations/y.ts', '../store/history.ts'],
+  ['operations/z.ts', '../providers/circuit-report.ts'],
   ['z.ts', './http/payments.ts'],
 ];
 

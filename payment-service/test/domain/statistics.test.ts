@@ -114,7 +114,7 @@ describe('the statistics', () => {
     expect([Aldeamo?.sent, Aldeamo?.accepted]).toEqual([2, new Map([[bucketOf(1000), 1]])]);
   });
 
-  test('given more reasons than are told apart, add up the rest as one', () => {
+  test('given more reasons than are counted by themselves, add up the rest as one', () => {
     const sums = emptySums();
     for (let number = 0; number < 150; number += 1)
       addChange(
