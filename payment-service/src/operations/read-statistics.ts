@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Provider, providers } from 'service-kit/contract/notification.ts';
 import { dayMs, hourMs } from '../domain/bounds.ts';
 import { emptySums, mergeSums, percentile, type Sums } from '../domain/statistics.ts';
@@ -22,8 +23,10 @@ export async function readStatistics(
   signal: AbortSignal,
 ) {
   const data = [];
-  // A day at a time, because the rows of a year of several replicas have a hundred megabytes; a day has whole intervals.
+  // A day at a time, each in a turn of its own: the rows of a year of several replicas have a hundred megabytes, and would hold up
+  // all else. A day has whole intervals.
   for (let day = from; day < to && !signal.aborted; day += dayMs) {
+    await nextTurn();
     const sums = new Map<string, Sums>();
     for (const row of await store.readSums(day, Math.min(day + dayMs, to))) {
       const begin = Math.floor(Date.parse(row.hour) / lengths[by]) * lengths[by];

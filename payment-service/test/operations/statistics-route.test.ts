@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { bucketOf, type StoredSums } from '../../src/domain/statistics.ts';
+import { readStatistics } from '../../src/operations/read-statistics.ts';
 import { body, build, post } from '../fixture.ts';
 
 const hour = 3_600_000;
@@ -123,4 +124,20 @@ describe('GET /statistics', () => {
     await app.close();
     expect(put).not.toHaveBeenCalled();
   });
+});
+
+test('a read of many days leaves the event loop a turn for each, and ends with its request', async () => {
+  const range = { from: now - 400 * 24 * hour, to: now, by: 'day' } as const;
+  const readSums = vi.fn(async () => []);
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    if (turns < 1000) setImmediate(count);
+  };
+  setImmediate(count);
+  await readStatistics({ readSums }, range, new AbortController().signal);
+  expect(turns).toBeGreaterThanOrEqual(400);
+  expect(readSums).toHaveBeenCalledTimes(400);
+  await readStatistics({ readSums }, range, AbortSignal.abort());
+  expect(readSums).toHaveBeenCalledTimes(400);
 });
