@@ -10,21 +10,26 @@ import { requestTimeSchema } from '../domain/request-time.ts';
 import type { Visibility } from '../domain/visibility.ts';
 import type { HistoryStore } from '../store/history.ts';
 
-const querySchema = z.strictObject({
-  limit: pageLimitSchema,
-  starting_after: historyIdSchema.optional().meta({
-    description: 'The id of the entry after which the page starts: it has older ones',
-  }),
-  kind: z.enum(historyKinds).optional(),
-  provider: providerSchema.optional(),
-  from: requestTimeSchema.optional().meta({
-    description: 'Of this time or later (RFC 3339)',
-    example: '2026-01-31T00:00:00-05:00',
-  }),
-  to: requestTimeSchema
-    .optional()
-    .meta({ description: 'Before this time (RFC 3339)', example: '2026-02-01T00:00:00-05:00' }),
-});
+const querySchema = z
+  .strictObject({
+    limit: pageLimitSchema,
+    starting_after: historyIdSchema.optional().meta({
+      description: 'The id of the entry after which the page starts: it has older ones',
+    }),
+    kind: z.enum(historyKinds).optional(),
+    provider: providerSchema.optional(),
+    from: requestTimeSchema.optional().meta({
+      description: 'Of this time or later (RFC 3339)',
+      example: '2026-01-31T00:00:00-05:00',
+    }),
+    to: requestTimeSchema
+      .optional()
+      .meta({ description: 'Before this time (RFC 3339)', example: '2026-02-01T00:00:00-05:00' }),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
+    path: ['from'],
+    message: 'must be earlier than `to`',
+  });
 
 const listSchema = z
   .object({ data: z.array(historyEntrySchema), has_more: z.boolean() })

@@ -51,13 +51,16 @@ export function createHistory({ isKept, replica, version, log }: HistoryOptions)
     dropped += 1;
   }
 
-  /** In one commit. An outage has ended once the store takes a durable write. */
-  async function write(store: Pick<Store, 'check' | 'recordHistory'>): Promise<void> {
-    if (isDown) {
-      await store.check();
-      isDown = false;
-      record('store_up');
-    }
+  /** An outage has ended once the store takes a durable write. */
+  async function endOutage(store: Pick<Store, 'check'>): Promise<void> {
+    if (!isDown) return;
+    await store.check();
+    isDown = false;
+    record('store_up');
+  }
+
+  /** In one commit. */
+  async function write(store: Pick<Store, 'recordHistory'>): Promise<void> {
     if (waiting.length === 0) return;
     const written = new Set(waiting);
     const counted = dropped;
@@ -79,7 +82,14 @@ export function createHistory({ isKept, replica, version, log }: HistoryOptions)
 
     start(store) {
       record('started', { reason: version });
-      const writing = repeat(() => write(store), writeEveryMs, log);
+      const writing = repeat(
+        async () => {
+          await endOutage(store);
+          await write(store);
+        },
+        writeEveryMs,
+        log,
+      );
       return {
         async stop() {
           await writing.stop();

@@ -135,7 +135,7 @@ export function registerStatistics(
 function rangeOf({ from: given, to: end, by }: z.output<typeof querySchema>, now: number) {
   const to = end ?? now;
   const from = given ?? Math.max(0, to - dayMs);
-  if (to <= from) throw invalidRequest([{ path: 'to', message: 'must be later than `from`' }]);
+  if (to <= from) throw invalidRequest([{ path: 'from', message: 'must be earlier than `to`' }]);
   if (to - from > maxDays[by] * dayMs)
     throw invalidRequest([
       { path: 'from', message: `must be at most ${maxDays[by]} days before \`to\`, by ${by}` },

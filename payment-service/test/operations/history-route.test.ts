@@ -65,6 +65,15 @@ describe('GET /history', () => {
     );
   });
 
+  test('given a range that ends before it begins, is a 400', async () => {
+    const { list } = await buildKept();
+    const at = '2026-01-31T17:00:00Z';
+    expect(await list({ from: at, to: at })).toMatchObject({
+      status: 400,
+      errors: [{ path: 'from', message: 'must be earlier than `to`' }],
+    });
+  });
+
   test('has an outage of a provider, with its cause, after the app has stopped', async () => {
     const { app, store, clients } = await build({ keepsRecords: true });
     clients.Aldeamo.answer = async () => refused;

@@ -93,8 +93,8 @@ describe('GET /statistics', () => {
   test.each([
     [{ by: 'week' }, 'by', expect.any(String)],
     [{ from: 'yesterday' }, 'from', expect.any(String)],
-    [{ from: '2026-01-31T17:00:00Z', to: '2026-01-31T17:00:00Z' }, 'to', 'must be later than `from`'],
-    [{ from: '2026-02-01T00:00:00Z' }, 'to', 'must be later than `from`'],
+    [{ from: '2026-01-31T17:00:00Z', to: '2026-01-31T17:00:00Z' }, 'from', 'must be earlier than `to`'],
+    [{ from: '2026-02-01T00:00:00Z' }, 'from', 'must be earlier than `to`'],
     [{ from: '2025-12-31T17:00:00Z' }, 'from', 'must be at most 31 days before `to`, by hour'],
     [{ from: '2024-12-01T00:00:00Z', by: 'day' }, 'from', 'must be at most 400 days before `to`, by day'],
   ])('given %j, is a 400', async (query, path, message) => {
