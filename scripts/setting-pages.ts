@@ -17,6 +17,7 @@ const sections: [title: string, names: RegExp][] = [
   ['Circuit breakers', /^CIRCUIT_/],
   ['Retries and deliveries of a notification', /^(NOTIFICATION|UNKNOWN|UNDELIVERED|RECEIPT|OUTBOX)_/],
   ['Events and webhooks', /^(EVENTS|WEBHOOK)(_|$)/],
+  ['History and statistics', /^(HISTORY|STATISTICS)(_|$)/],
   ['Where SMS may go, and how many', /^(ALLOWED_COUNTRIES|MAX_SMS_)/],
   ['Texts and phones', /^(SMS_|DEFAULT_COUNTRY)/],
   ['Sandboxes', /_(LATENCY_MS|FAILURE_RATE|DELIVERY_MS|LEDGER_FILE)$/],

@@ -52,6 +52,7 @@ import { exportStore } from './metrics/store.ts';
 import { countWebhookTries, exportWebhooks } from './metrics/webhooks.ts';
 import { registerHolds } from './operations/holds.ts';
 import { registerMe } from './operations/me.ts';
+import { type RecordOptions, registerRecords } from './operations/records.ts';
 import type { Store } from './store/store.ts';
 import { type EventOptions, registerMerchantEvents } from './webhooks/merchant-events.ts';
 
@@ -71,6 +72,8 @@ export interface Dependencies {
   clientsIsolated: boolean;
   /** What is recorded of the changes of payments, and delivered to the merchant. */
   events: EventOptions;
+  /** What is kept for operators to look back at. The notifier and the store report to the history as well. */
+  records: RecordOptions;
   outbox: Pick<OutboxOptions, 'concurrency' | 'ratePerSecond' | 'keyRetentionMs' | 'paymentRetentionMs'>;
   /** The registry of GET /metrics. The metrics of payments, circuits and store are added to it. */
   metrics: Registry;
@@ -93,6 +96,7 @@ const tags = {
   webhooks: 'The deliveries of events to WEBHOOK_URL.',
   suppressions: 'The phones that get no SMS.',
   circuit: 'The circuit breaker of the primary provider, and holds of either.',
+  operations: 'What has happened, and how many SMS went out.',
   live: 'What the live page shows and does.',
   health: 'Whether the service and its providers can do their work.',
   notifications: 'Delivery receipts. For the provider services.',
@@ -133,12 +137,14 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     log: logger,
   });
   exportWebhooks(metrics, store, events.report);
+  const records = registerRecords(server, { ...dependencies.records, store, clock, visibility, log: logger });
   const observers = [
     countPayments(metrics),
     countActions(metrics),
     countReceipts(metrics),
     measureObjectives(metrics),
     events.onChange,
+    records.onChange,
   ];
   const storeView = createStoreView(store);
   const replica = dependencies.replica.name;
@@ -220,6 +226,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
     await Promise.all([outbox.stop(), asks.stop(), events.stop()]);
     await delivery.drain();
     await notifier.close();
+    await records.stop();
     await replicas.close();
     await store.close();
   });

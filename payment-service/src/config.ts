@@ -14,6 +14,7 @@ import type { BoundsSettings } from './delivery/bounds.ts';
 import type { RetryPolicy } from './domain/retry-policy.ts';
 import type { RequestRules } from './http/payment-request.ts';
 import { isolationSettings } from './isolation-settings.ts';
+import { recordSettings } from './operations/record-settings.ts';
 import { type CircuitBreakerParameters, circuitBreakerDefaults } from './providers/circuit-breaker.ts';
 import { settingRelations } from './setting-relations.ts';
 import { webhookSettings, wrongWebhooks } from './webhooks/webhook-settings.ts';
@@ -154,6 +155,7 @@ export const paymentConfigSchema = z
       .default(0)
       .describe('How long after the payment its text and phone are redacted, up to ten years. 0: never.'),
     ...webhookSettings(),
+    ...recordSettings(),
   })
   .check(({ value, issues }) => {
     issues.push(...wrongCredentials(value, ['API_KEYS', 'ADMIN_API_KEY', 'SERVICE_TOKEN']));

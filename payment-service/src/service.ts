@@ -26,6 +26,7 @@ import { replicaChannelOf } from './live/replica-channel.ts';
 import { createSandboxControls } from './live/sandbox-controls.ts';
 import { countAttempts } from './metrics/attempts.ts';
 import { countUnreadable } from './metrics/store.ts';
+import { createHistory } from './operations/history.ts';
 import { createProviderClient } from './providers/provider-client.ts';
 import { createProviderModes } from './providers/provider-modes.ts';
 import { openStore } from './store/open-store.ts';
@@ -59,6 +60,13 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       Aldeamo: createHttpClient({ url: config.ALDEAMO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
       Twilio: createHttpClient({ url: config.TWILIO_SERVICE_URL, ...limits, maxConcurrency: 1 }),
     });
+    const replicaName = config.REPLICA_NAME ?? hostname();
+    const history = createHistory({
+      isKept: config.HISTORY_RETENTION_MS > 0,
+      replica: replicaName,
+      version: packageJson.version,
+      log: logger,
+    });
     const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
     const holds = createProviderHolds();
     const store = createReopeningStore(
@@ -83,6 +91,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       },
       logger,
       (cause) => explainDatabaseError(cause, databaseUrl, 'DATABASE_URL'),
+      history.storeFailed,
     );
     const bounds = createBounds({
       ...boundsSettings(config),
@@ -113,7 +122,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       bounds,
       holds,
       modes,
-      observers: [countAttempts(metrics, config.PROVIDER_TIMEOUT_MS), recentAttempts],
+      observers: [countAttempts(metrics, config.PROVIDER_TIMEOUT_MS), recentAttempts, history.observer],
       clock,
       log: logger,
     });
@@ -136,6 +145,11 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
           timeoutMs: webhook.timeoutMs,
         },
       },
+      records: {
+        history,
+        historyRetentionMs: config.HISTORY_RETENTION_MS,
+        keepsStatistics: config.STATISTICS,
+      },
       outbox: {
         concurrency: config.OUTBOX_CONCURRENCY,
         ratePerSecond: config.OUTBOX_RATE_PER_SECOND,
@@ -146,7 +160,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       deadlineMs: config.PROVIDER_TIMEOUT_MS,
       access: accessOptions(config),
       replica: {
-        name: config.REPLICA_NAME ?? hostname(),
+        name: replicaName,
         openChannel: await replicaChannelOf(databaseUrl, logger),
       },
       live: { recentAttempts, sandboxControls },

@@ -26,6 +26,7 @@ import type { RequestRules } from '../src/http/payment-request.ts';
 import { createRecentAttempts } from '../src/live/recent-attempts.ts';
 import { createSandboxControls } from '../src/live/sandbox-controls.ts';
 import { countAttempts } from '../src/metrics/attempts.ts';
+import { createHistory } from '../src/operations/history.ts';
 import { circuitBreakerDefaults } from '../src/providers/circuit-breaker.ts';
 import type { ProviderReport } from '../src/providers/circuit-report.ts';
 import type { FoundMessage, QueriedOutcome } from '../src/providers/provider-answer.ts';
@@ -123,6 +124,8 @@ export interface FixtureOptions {
   events?: { recording: EventRecording; retentionMs?: number };
   /** The answers of the merchant's endpoint. Without it there is none. */
   webhook?: Endpoint['post'];
+  /** Whether history and statistics are kept. Default: false. */
+  keepsRecords?: boolean;
 }
 
 export const day = 86_400_000;
@@ -150,6 +153,7 @@ export async function build({
   store: given,
   events: { recording, retentionMs = 30 * day } = { recording: 'off' },
   webhook,
+  keepsRecords = false,
 }: FixtureOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger(
@@ -170,6 +174,9 @@ export async function build({
     receiptTimeoutMs: 600_000,
   };
   const metrics = new Registry();
+  const history = createHistory({
+    ...{ isKept: keepsRecords, replica: 'replica-1', version: '1.2.3', log: logger },
+  });
   const recentAttempts = createRecentAttempts();
   const sandboxes = { Aldeamo: fakeSandbox(), Twilio: fakeSandbox() };
   const clock = watchClock({ log: logger });
@@ -181,7 +188,7 @@ export async function build({
     policy,
     bounds,
     holds,
-    observers: [countAttempts(metrics, 3000), recentAttempts],
+    observers: [countAttempts(metrics, 3000), recentAttempts, history.observer],
     log: logger,
   });
   const app = await buildApp({
@@ -195,6 +202,7 @@ export async function build({
     rules: { defaultCountry: 'CO', transliterate: false, maxSegments: 11, maxTtlSeconds: 86_400, ...rules },
     clientsIsolated,
     events: { recording, retentionMs, webhooks: webhook && webhooksOf(webhook) },
+    records: { history, historyRetentionMs: keepsRecords ? 30 * day : 0, keepsStatistics: keepsRecords },
     outbox: { concurrency: 16, ratePerSecond: 100, keyRetentionMs: day, paymentRetentionMs: 0 },
     metrics,
     deadlineMs: 3000,

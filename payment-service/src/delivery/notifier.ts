@@ -88,6 +88,9 @@ export function createNotifier({ bounds, holds = { of: () => null }, ...given }:
     clients,
     (provider, reason) => breakers[provider].open(accountRefused(reason)),
     modes.learn,
+    (provider, account) => {
+      for (const { accountReported } of given.observers ?? []) accountReported?.(provider, account);
+    },
   );
 
   async function failOver(payment: Payment, save: Save): Promise<Payment> {

@@ -137,6 +137,18 @@ export const paymentProblems = {
     meaning: 'No events are recorded.',
     remedy: 'The operator sets EVENTS=true or WEBHOOK_URL.',
   },
+  'history-off': {
+    status: 409,
+    detail: 'No history is kept. A HISTORY_RETENTION_MS above 0 turns it on.',
+    meaning: 'No history is kept.',
+    remedy: 'The operator sets HISTORY_RETENTION_MS.',
+  },
+  'statistics-off': {
+    status: 409,
+    detail: 'No statistics are kept. STATISTICS=true turns them on.',
+    meaning: 'No statistics are kept.',
+    remedy: 'The operator sets STATISTICS=true.',
+  },
   'cursor-expired': {
     status: 410,
     detail:

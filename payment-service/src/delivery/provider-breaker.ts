@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { AccountReport } from 'service-kit/contract/account.ts';
 import type { NotifyRequest, Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { inSpan } from 'service-kit/telemetry/correlation.ts';
 import { scheduleFirstAsk } from '../domain/asks.ts';
@@ -20,7 +21,9 @@ export type Save = (payment: Payment) => Promise<void>;
 /** Called with what happens to the providers. It must not throw. */
 export interface NotifierObserver {
   attemptEnded?(provider: Provider, outcome: Outcome, durationMs: number): void;
-  circuitChanged?(provider: Provider, state: CircuitState): void;
+  circuitChanged?(provider: Provider, state: CircuitState, reason: string): void;
+  /** Called with each report of the account, also if nothing has changed. */
+  accountReported?(provider: Provider, account: AccountReport): void;
 }
 
 export interface ProviderBreakerOptions {
@@ -47,8 +50,8 @@ export function createProviderBreaker(
     log,
     fallback: (failed, payment, save) => next(failed ?? endAttempt(payment, circuitOpen, 0), save),
     check: clients[provider].check,
-    onChange: (state) => {
-      for (const { circuitChanged } of observers) circuitChanged?.(provider, state);
+    onChange: (state, reason) => {
+      for (const { circuitChanged } of observers) circuitChanged?.(provider, state, reason);
     },
     action: async (payment) => {
       const started = performance.now();

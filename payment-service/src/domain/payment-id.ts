@@ -11,3 +11,4 @@ const newId = (prefix: string) => `${prefix}_${generator.generate().bytes.toHex(
 export const newPaymentId = () => newId('pmt');
 export const newSuppressionId = () => newId('sup');
 export const newEventId = () => newId('evt');
+export const newHistoryId = () => newId('hst');

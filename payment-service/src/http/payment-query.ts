@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { referenceSchema } from '../domain/merchant-data.ts';
 import { defaultPageLimit, pageLimitSchema } from '../domain/page-limit.ts';
 import { notificationStatusSchema } from '../domain/payment.ts';
+import { requestTimeSchema } from '../domain/request-time.ts';
 import type { PaymentFilters } from '../store/store.ts';
 import { filtersTooWide } from './narrow-filters.ts';
 
@@ -28,14 +29,7 @@ const statusesSchema = z
     items: { type: 'string', enum: statuses },
   });
 
-/** The years that both databases know, and that are written with four digits. */
-const latest = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
-
-const timeSchema = z.iso
-  .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00-05:00 (RFC 3339)' })
-  .transform((text) => Date.parse(text))
-  .refine((ms) => ms >= 0 && ms <= latest, 'must be between the years 1970 and 9999')
-  .transform((ms) => new Date(ms).toISOString());
+const timeSchema = requestTimeSchema.transform((ms) => new Date(ms).toISOString());
 
 const cursorSchema = z.string().optional();
 

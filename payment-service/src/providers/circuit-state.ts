@@ -11,8 +11,8 @@ export interface CircuitStateOptions {
   provider: Provider;
   /** The provider's health, found without a payment. It carries its own deadline, and never rejects. */
   check: () => Promise<UpstreamHealth>;
-  /** Called with each state that the circuit enters. */
-  onChange?: ((state: CircuitState) => void) | undefined;
+  /** Called with each state that the circuit enters, and why. */
+  onChange?: ((state: CircuitState, reason: string) => void) | undefined;
   log: FastifyBaseLogger;
 }
 
@@ -165,7 +165,7 @@ function createStateRecord(run: FailureRun, { provider, onChange, log }: Omit<Ci
     ignoreCallsUnderWay();
     // opossum calls listeners in the middle of counting: an error of one would make it count a failure, and send again.
     try {
-      onChange?.(state);
+      onChange?.(state, reason);
       log[state === 'open' ? 'warn' : 'info'](
         { provider, circuit: state, previous, reason },
         'circuit changed',

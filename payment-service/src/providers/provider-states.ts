@@ -1,3 +1,4 @@
+import type { AccountReport } from 'service-kit/contract/account.ts';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { ProviderClient, ProviderState } from './provider-client.ts';
 
@@ -14,13 +15,14 @@ const readAgainMs = 1000;
 
 /**
  * Reads the state of both provider services at once and every ten seconds. Calls `onRefused` when a provider begins to refuse the
- * account, so that no payment is needed to find that out, and `onMode` with each mode that is reported. The latest state of a service
+ * account, so that no payment is needed to find that out, and `onMode` and `onAccount` with each mode and account that is reported. The latest state of a service
  * that does not answer is kept, because an outage is for the circuit to find.
  */
 export function watchProviders(
   clients: Record<Provider, Pick<ProviderClient, 'readState'>>,
   onRefused: (provider: Provider, reason: string | null) => void,
   onMode: (provider: Provider, mode: ProviderState['mode']) => void = () => {},
+  onAccount: (provider: Provider, account: AccountReport) => void = () => {},
 ): ProviderStates {
   const states: Partial<Record<Provider, ProviderState>> = {};
   /** Since when the refusal has lasted that was reported last. Replicas report their states in turn, and each has its own. */
@@ -32,6 +34,7 @@ export function watchProviders(
     states[provider] = state;
     onMode(provider, state.mode);
     const { account } = state;
+    if (account) onAccount(provider, account);
     if (account?.state !== 'refused' || account.since === refusedSince[provider]) return;
     refusedSince[provider] = account.since;
     onRefused(provider, account.reason);

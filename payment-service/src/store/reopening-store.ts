@@ -5,6 +5,9 @@ import { type Store, StoreUnavailable } from './store.ts';
 /** Why a store cannot be opened, with the remedy, in one line; undefined if that is not known. */
 type Explain = (cause: unknown) => string | undefined;
 
+/** Called with the error of each call that failed. It must not throw. */
+type FailureObserver = (error: unknown) => void;
+
 /**
  * A store whose database may not be available yet, such as one on a disk that is full or read-only at the start, or one whose
  * server starts after this process. Until it can be opened the service is not ready, every call throws StoreUnavailable, and
@@ -14,6 +17,7 @@ export function createReopeningStore(
   open: () => Store | Promise<Store>,
   log: FastifyBaseLogger,
   explain: Explain = () => undefined,
+  onFailure: FailureObserver = () => {},
 ): Store {
   let logged: string | undefined;
 
@@ -41,9 +45,12 @@ export function createReopeningStore(
     (why) => new StoreUnavailable(`the store is ${why}`),
   );
 
-  /** Without a promise of its own once the store is open: each payment calls it twice. */
-  const withStore = <T>(ask: (store: Store) => Promise<T>): Promise<T> =>
-    database.opened ? ask(database.opened) : database.open().then(ask);
+  /** Without a promise of its own to wait for once the store is open: each payment calls it twice. */
+  function withStore<T>(ask: (store: Store) => Promise<T>): Promise<T> {
+    const asked = database.opened ? ask(database.opened) : database.open().then(ask);
+    asked.catch(onFailure);
+    return asked;
+  }
 
   return {
     insert: (...args) => withStore((store) => store.insert(...args)),
@@ -87,6 +94,12 @@ export function createReopeningStore(
     replayWebhook: (...args) => withStore((store) => store.replayWebhook(...args)),
     replayDeadWebhooks: (...args) => withStore((store) => store.replayDeadWebhooks(...args)),
     countWebhooks: () => withStore((store) => store.countWebhooks()),
+    recordHistory: (...args) => withStore((store) => store.recordHistory(...args)),
+    readHistory: (...args) => withStore((store) => store.readHistory(...args)),
+    deleteHistory: (...args) => withStore((store) => store.deleteHistory(...args)),
+    putSums: (...args) => withStore((store) => store.putSums(...args)),
+    readSums: (...args) => withStore((store) => store.readSums(...args)),
+    deleteSums: (...args) => withStore((store) => store.deleteSums(...args)),
     countHeld: () => withStore((store) => store.countHeld()),
     check: () => withStore((store) => store.check()),
     // An open that is under way ends with the process: it may be waiting for another replica's migration.

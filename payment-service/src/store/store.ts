@@ -4,6 +4,8 @@ import type { Payment } from '../domain/payment.ts';
 import type { ControlStore } from './controls.ts';
 import type { ErasedStep } from './erasure.ts';
 import type { EventStore } from './events.ts';
+import type { HistoryStore } from './history.ts';
+import type { StatisticsStore } from './statistics.ts';
 import type { SuppressionStore } from './suppressions.ts';
 
 /** The store cannot be read or written now. The operation had no effect, unless this is a CommitUnknown. */
@@ -146,7 +148,7 @@ export interface RecipientTake {
  * While an attempt runs, its payment is leased to the worker that runs it: no other worker can claim it until the lease has
  * expired.
  */
-export interface Store extends SuppressionStore, EventStore, ControlStore {
+export interface Store extends SuppressionStore, EventStore, ControlStore, HistoryStore, StatisticsStore {
   /**
    * Inserts a new payment unless the record's key is known. A payment without a phone gets its customer's. If the phone is
    * suppressed, the notification is inserted as one that failed for it without an attempt, and the key without an answer.

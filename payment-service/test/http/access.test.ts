@@ -127,6 +127,8 @@ const services: [name: string, build: () => Promise<Server>, table: Record<strin
       'GET /webhook-deliveries': ['admin'],
       'POST /webhook-deliveries/replay': ['admin'],
       'POST /webhook-deliveries/:event_id/replay': ['admin'],
+      'GET /history': ['reader', 'client', 'admin'],
+      'GET /statistics': ['reader', 'client', 'admin'],
       'GET /live/events': ['reader', 'client', 'admin'],
       'GET /live': 'anyone',
       'GET /live/:file': 'anyone',

@@ -235,6 +235,8 @@ test('GET /openapi.json documents every route with its status codes', async () =
     'GET /webhook-deliveries': '200,400,409,500,503',
     'POST /webhook-deliveries/replay': '202,400,409,500,503',
     'POST /webhook-deliveries/{event_id}/replay': '202,400,404,409,500,503',
+    'GET /history': '200,400,409,500,503',
+    'GET /statistics': '200,400,409,500,503',
     'GET /live/events': '200,400,500,503',
     'GET /health': '200,400,500,503',
     'GET /health/live': '200,400,500',

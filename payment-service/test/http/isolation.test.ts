@@ -44,7 +44,12 @@ const phone = '+573001234567';
 
 /** An app whose store has a payment, its event, an idempotency key and a customer of each owner. */
 async function open(clientsIsolated: boolean): Promise<Server> {
-  const { app, store } = await build({ access, clientsIsolated, events: { recording: 'feed' } });
+  const { app, store } = await build({
+    access,
+    clientsIsolated,
+    events: { recording: 'feed' },
+    keepsRecords: true,
+  });
   for (const owner of owners) {
     const scope = owner === 'before' ? '' : `${owner}:`;
     await store.insert(paymentOf(owner), recordOf(`${scope}key-of-${owner}`, paymentOf(owner)));
@@ -165,6 +170,18 @@ const probes: Record<string, Probe> = {
   'GET /events': { request: () => ({ url: '/events' }), isSeen: listsIt, ...reads },
   'GET /live/events': {
     request: () => ({ url: '/live/events' }),
+    isSeen: isFound,
+    isolated: each('403 403 403 seen 403 401'),
+    shared: reads.shared,
+  },
+  'GET /history': {
+    request: () => ({ url: '/history' }),
+    isSeen: isFound,
+    isolated: each('403 403 403 seen 403 401'),
+    shared: reads.shared,
+  },
+  'GET /statistics': {
+    request: () => ({ url: '/statistics' }),
     isSeen: isFound,
     isolated: each('403 403 403 seen 403 401'),
     shared: reads.shared,

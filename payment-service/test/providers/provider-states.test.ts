@@ -23,8 +23,9 @@ function setUp(twilio: ProviderState | undefined) {
     Twilio: { readState: vi.fn(async () => twilio) },
   };
   const onRefused = vi.fn();
-  const states = watchProviders(clients, onRefused);
-  return { states, clients, onRefused };
+  const onAccount = vi.fn();
+  const states = watchProviders(clients, onRefused, undefined, onAccount);
+  return { states, clients, onRefused, onAccount };
 }
 
 test('the states are those of the latest reports, read at once, every second until the first one, and every ten seconds', async () => {
@@ -68,5 +69,17 @@ test('given two replicas of which one is refused, reports that once, so that the
   await vi.advanceTimersByTimeAsync(60_000);
   expect(turn).toBeGreaterThan(4);
   expect(onRefused.mock.calls).toEqual([['Twilio', 'credentials']]);
+  states.stop();
+});
+
+test('each report of an account is passed on', async () => {
+  const { clients, states, onAccount } = setUp({ mode: 'live', account: account('ok') });
+  await vi.advanceTimersByTimeAsync(0);
+  clients.Twilio.readState.mockResolvedValue({ mode: 'live', account: account('refused') });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(onAccount.mock.calls).toEqual([
+    ['Twilio', account('ok')],
+    ['Twilio', account('refused')],
+  ]);
   states.stop();
 });

@@ -22,6 +22,7 @@ import {
 import { pageOf } from '../../src/store/suppressions.ts';
 import { createMemoryControls } from './memory-controls.ts';
 import { createMemoryEvents } from './memory-events.ts';
+import { createMemoryOperations } from './memory-operations.ts';
 
 export interface MemoryStore extends Store {
   /** Rejects writes, as a database does that another connection has locked or whose disk is full. */
@@ -64,6 +65,7 @@ export function createMemoryStore({
 }: MemoryStoreOptions): MemoryStore {
   const events = createMemoryEvents(recording);
   const controls = createMemoryControls();
+  const operations = createMemoryOperations();
   const ownerOf = ownersWhere(clientsIsolated);
   const paymentsOf = paymentsWhere(clientsIsolated);
   const ofCustomer = ({ client, customer_id }: Customer) => `${ownerOf(client)}\n${customer_id}`;
@@ -419,6 +421,12 @@ export function createMemoryStore({
     putHold: write(controls.put),
     deleteHold: write(controls.delete),
     requestRecovery: write(controls.request),
+    recordHistory: write(operations.recordHistory),
+    readHistory: read(operations.readHistory),
+    deleteHistory: write(operations.deleteHistory),
+    putSums: write(operations.putSums),
+    readSums: read(operations.readSums),
+    deleteSums: write(operations.deleteSums),
 
     countHeld: read(() => {
       const counts: Record<string, number> = {};

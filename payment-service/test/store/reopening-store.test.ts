@@ -89,3 +89,29 @@ test('the reopening store, given a defect while it is opened, logs its stack', a
   await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
   expect(lines).toMatchObject([{ err: { stack: expect.stringContaining('    at ') } }]);
 });
+
+test('the reopening store reports the error of each call that fails, while it cannot be opened and once it is open', async () => {
+  const inner = opened();
+  const openings = [new Error('read-only')];
+  const errors: unknown[] = [];
+  const store = createReopeningStore(
+    () => {
+      const error = openings.pop();
+      if (error) throw error;
+      return inner;
+    },
+    log,
+    undefined,
+    (error) => errors.push(error),
+  );
+  vi.useFakeTimers({ toFake: ['performance'] });
+  await expect(store.check()).rejects.toBeInstanceOf(StoreUnavailable);
+  expect(errors).toEqual([expect.any(StoreUnavailable)]);
+  vi.advanceTimersByTime(1000);
+  await store.check();
+  expect(errors).toHaveLength(1);
+  const lost = new StoreUnavailable('lost');
+  vi.spyOn(inner, 'check').mockRejectedValue(lost);
+  await expect(store.check()).rejects.toBe(lost);
+  expect(errors[1]).toBe(lost);
+});

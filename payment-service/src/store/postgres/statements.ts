@@ -10,9 +10,11 @@ import { controlStatements } from './control-statements.ts';
 import { customerStatements } from './customer-statements.ts';
 import { erasureStatements } from './erasure-statements.ts';
 import { eventStatements } from './event-statements.ts';
+import { historyStatements } from './history-statements.ts';
 import { keyStatements } from './key-statements.ts';
 import { idAfterStatement, pageStatement } from './page-statement.ts';
 import type { Query } from './query.ts';
+import { statisticsStatements } from './statistics-statements.ts';
 import { isSuppressed, suppressionStatements } from './suppression-statements.ts';
 import { webhookStatements } from './webhook-statements.ts';
 
@@ -55,6 +57,8 @@ export function prepareStatements(database: Database, ownerOf: OwnerOf) {
     ...controlStatements(query),
     ...webhookStatements(query),
     ...erasureStatements(query),
+    ...historyStatements(query),
+    ...statisticsStatements(query),
     find: (ids: string[]) =>
       query<PaymentRow>('find', `${selectPayments()} WHERE payment_id = ANY ($1)`, [ids]),
 

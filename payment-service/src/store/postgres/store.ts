@@ -253,6 +253,12 @@ export async function openPostgresStore({
     putHold: (provider, hold) => write(() => statements.putHold(provider, hold)),
     deleteHold: (provider) => write(() => statements.deleteHold(provider)),
     requestRecovery: (provider) => write(() => statements.requestRecovery(provider)),
+    recordHistory: (entries) => write(() => statements.recordHistory(entries)),
+    readHistory: (query) => read(() => statements.readHistory(query)),
+    deleteHistory: (before, limit) => write(() => statements.deleteHistory(before, limit)),
+    putSums: (rows) => write(() => statements.putSums(rows)),
+    readSums: (from, to) => read(() => statements.readSums(from, to)),
+    deleteSums: (before, limit) => write(() => statements.deleteSums(before, limit)),
     countHeld: () => read(async () => countsOf(await statements.countHeld())),
 
     check: () =>

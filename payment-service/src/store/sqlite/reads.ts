@@ -5,9 +5,11 @@ import { countsOf, type HeldRow, type StoredPayments, sortRows } from '../stored
 import { prepareControlReads } from './control-statements.ts';
 import { prepareErasureReads } from './erasure.ts';
 import { prepareEventReads } from './event-statements.ts';
+import { prepareHistoryReads } from './history-statements.ts';
 import { prepareKeyLookup } from './key-writes.ts';
 import { preparePages } from './page.ts';
 import { type PaymentRow, paymentOf, preparePhone, prepareRows, selectedNames } from './rows.ts';
+import { prepareStatisticsReads } from './statistics-statements.ts';
 import { prepareSuppressionReads } from './suppression-statements.ts';
 
 /**
@@ -58,5 +60,7 @@ export function prepareReads(db: DatabaseSync) {
     ...prepareEventReads(db),
     ...prepareErasureReads(db),
     ...prepareControlReads(db),
+    ...prepareHistoryReads(db),
+    ...prepareStatisticsReads(db),
   };
 }

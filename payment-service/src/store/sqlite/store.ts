@@ -3,6 +3,7 @@ import { askedProvider } from '../../domain/attempts.ts';
 import { dueAt } from '../../domain/retry-policy.ts';
 import { learnedOptOut } from '../../domain/suppression.ts';
 import { type EventRecording, longestWebhookWaitMs } from '../events.ts';
+import { historyPageOf } from '../history.ts';
 import { ownersWhere, paymentsWhere } from '../owner.ts';
 import { type PageReader, readPage } from '../page-read.ts';
 import { isOfList } from '../payment-filters.ts';
@@ -194,6 +195,15 @@ export async function openSqliteStore({
     ...suppressionStore(writer, reader, read),
     ...eventStore(writer, reader, read),
     ...controlStore(writer, reader, read),
+    recordHistory: (entries) => writer.write('recordHistory', entries),
+    async readHistory(query) {
+      const { limit } = query;
+      return historyPageOf(await read(() => reader.readHistory({ ...query, limit: limit + 1 })), limit);
+    },
+    deleteHistory: (before, limit) => writer.write('deleteHistory', before, limit),
+    putSums: (rows) => writer.write('putSums', rows),
+    readSums: (from, to) => read(() => reader.readSums(from, to)),
+    deleteSums: (before, limit) => writer.write('deleteSums', before, limit),
     countHeld: () => read(reader.countHeld),
     check: () => writer.write('touch'),
 

@@ -9,9 +9,11 @@ import { prepareControlWrites } from './control-statements.ts';
 import { prepareErasureWrites } from './erasure.ts';
 import type { EventRows } from './event-rows.ts';
 import { prepareEventWrites, prepareRecordEvents } from './event-statements.ts';
+import { prepareHistoryWrites } from './history-statements.ts';
 import { prepareKeyWrites } from './key-writes.ts';
 import { prepareInsert } from './payment-insert.ts';
 import { changingNames, type Values } from './rows.ts';
+import { prepareStatisticsWrites } from './statistics-statements.ts';
 import { prepareIsSuppressed, prepareSuppressionWrites } from './suppression-statements.ts';
 import { prepareSettlements } from './webhook-settlements.ts';
 
@@ -106,6 +108,8 @@ export function prepareWrites(
     ...prepareSettlements(db),
     ...prepareErasureWrites(db),
     ...prepareControlWrites(db),
+    ...prepareHistoryWrites(db),
+    ...prepareStatisticsWrites(db),
 
     /** Returns whether the customer had no phone before. */
     putPhone: ({ client, customer_id }: Customer, phone: string): boolean => {

@@ -3,6 +3,8 @@ import { createLogger } from 'service-kit/http/start.ts';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createDatabase } from '../../../../test/postgres-server.ts';
 import { flushCounters, recordPrepared, rowsRead, scansOf } from '../../../../test/prepared-plans.ts';
+import { historyIdsFrom, newHistoryEntry } from '../../../src/domain/history.ts';
+import { emptySums, storedSums } from '../../../src/domain/statistics.ts';
 import { newSuppression } from '../../../src/domain/suppression.ts';
 import { openPostgresStore } from '../../../src/store/postgres/store.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -13,7 +15,7 @@ const log = createLogger({ level: 'silent' });
 const payments = 50_000;
 const tables = [
   ...['payments', 'attempts', 'idempotency_keys', 'customers', 'suppressions'],
-  ...['sms_days', 'sms_recipient_hours', 'events'],
+  ...['sms_days', 'sms_recipient_hours', 'events', 'history', 'statistics'],
 ];
 
 /** PostgreSQL plans a prepared statement anew for its first five executions. */
@@ -42,6 +44,12 @@ const load = `
   INSERT INTO events (event_id, payment_id, type, data, created_at, delivery_status, tries)
   SELECT 'evt_dead' || n, 'old_' || n, 'payment.notification.sent', '{}', now() - interval '1 day', 'dead', 8
   FROM generate_series(1, 100) AS n;
+  INSERT INTO history (entry_id, at, kind, provider, replica)
+  SELECT 'hst_' || lpad(n::text, 32, '0'), now(), 'circuit_opened', 'Aldeamo', 'replica-1'
+  FROM generate_series(1, ${payments}) AS n;
+  INSERT INTO statistics (hour, process, provider, sums)
+  SELECT '2026-01-01T00:00Z'::timestamptz + n * interval '1 hour', 'process', 'Aldeamo', '{}'
+  FROM generate_series(1, ${payments}) AS n;
   INSERT INTO sms_days (day, segments, latest_block) SELECT 'day-' || n, 1, 1 FROM generate_series(1, ${payments}) AS n;
   INSERT INTO sms_recipient_hours (hour, phone, segments)
   SELECT '2026-03-01T11', '+57' || n, 1 FROM generate_series(1, ${payments}) AS n`;
@@ -87,7 +95,7 @@ test.each([
       'replay_dead_webhooks: Index Scan on events without a condition',
       'delete_events: Index Scan on events without a condition',
     ]);
-    expect(prepared.size).toBeGreaterThanOrEqual(58);
+    expect(prepared.size).toBeGreaterThanOrEqual(65);
 
     await flushCounters(prepared);
     const read = await rowsRead(client, tables);
@@ -208,7 +216,20 @@ async function useEverything(store: Store, number: number): Promise<void> {
   await store.deleteCounts({ day: '2026-01-01', hour: '2026-01-01T12' }, 10);
   await store.countHeld();
   await useEvents(store, number);
+  await useOperations(store);
   await store.check();
+}
+
+async function useOperations(store: Store): Promise<void> {
+  await store.recordHistory([newHistoryEntry('started', {}, 'replica-1')]);
+  const page = { limit: 10, from: historyIdsFrom(0), before: 'hst_~' };
+  await store.readHistory(page);
+  await store.readHistory({ ...page, kind: 'started' });
+  await store.deleteHistory(0, 10);
+  const sums = storedSums(emptySums());
+  await store.putSums([{ hour: new Date(0).toISOString(), process: 'process', provider: '', sums }]);
+  await store.readSums(0, 3_600_000);
+  await store.deleteSums(0, 10);
 }
 
 async function useEvents(store: Store, number: number): Promise<void> {

@@ -17,6 +17,7 @@ import { customer } from '../customer.ts';
 import { describeErasure, type ErasureStoreOptions } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
 import { describeFinding } from '../find-contract.ts';
+import { describeOperations } from '../operations-contract.ts';
 import { describeOwners } from '../owner-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
@@ -50,7 +51,7 @@ const openEmpty = (
 async function openEmptied(options: ErasureStoreOptions): Promise<Store> {
   const store = await openPostgresStore({ url: shared.url, log, ...options });
   await shared.client.query(
-    'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours, events, provider_controls',
+    'TRUNCATE payments, attempts, idempotency_keys, customers, suppressions, sms_days, sms_recipient_hours, events, provider_controls, history, statistics',
   );
   return store;
 }
@@ -58,6 +59,7 @@ async function openEmptied(options: ErasureStoreOptions): Promise<Store> {
 describeControls('PostgreSQL', openEmpty);
 describeErasure('PostgreSQL', openEmptied);
 describeSuppressions('PostgreSQL', openEmpty);
+describeOperations('PostgreSQL', openEmpty);
 describeFinding('PostgreSQL', openEmpty);
 describeOwners('PostgreSQL', (clientsIsolated) => openEmpty(leaseMs, 'off', clientsIsolated));
 async function setClock(now: number | undefined): Promise<void> {

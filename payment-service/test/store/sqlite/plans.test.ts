@@ -235,6 +235,15 @@ test('webhook deliveries are counted without a read of those that were delivered
   expect(steps).not.toMatch(/SCAN events(?! USING COVERING)/);
 });
 
+test.each([
+  ['SELECT .* FROM history(?!.*kind = )', 'PRIMARY KEY (entry_id>? AND entry_id<?)'],
+  ['SELECT .* FROM history.*kind = ', 'INDEX history_by_kind (kind=? AND entry_id>? AND entry_id<?)'],
+  ['SELECT .* FROM statistics', 'PRIMARY KEY (hour>? AND hour<?)'],
+])('what %s reads is found by an index, in its order', (like, index) => {
+  const [plan, ...others] = plansOf(prepareReads, new RegExp(like, 's'));
+  expect([plan, others]).toEqual([[expect.stringContaining(index)], []]);
+});
+
 /** The plans of the statements of a page. */
 async function plansOfPage(query: Partial<PaymentQuery>): Promise<string[][]> {
   const reads: PageRead[] = [];

@@ -18,6 +18,7 @@ import { customer } from '../customer.ts';
 import { describeErasure } from '../erasure-contract.ts';
 import { describeEvents } from '../event-contract.ts';
 import { describeFinding } from '../find-contract.ts';
+import { describeOperations } from '../operations-contract.ts';
 import { describeOwners } from '../owner-contract.ts';
 import { describeStore, everything, paymentNumber, recordOf, running } from '../store-contract.ts';
 import { describeSuppressions } from '../suppression-contract.ts';
@@ -31,6 +32,7 @@ describeStore('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs 
 describeOwners('SQLite', (clientsIsolated) => openSqliteStore({ path: newPath(), leaseMs, clientsIsolated }));
 describeSuppressions('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeControls('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
+describeOperations('SQLite', (leaseMs) => openSqliteStore({ path: newPath(), leaseMs }));
 describeErasure('SQLite', (options) => openSqliteStore({ path: newPath(), ...options }));
 test('a read of a list leaves the event loop a turn, so that a long one, page after page, holds up nothing', async () => {
   const store = await openSqliteStore({ path: newPath(), leaseMs });
