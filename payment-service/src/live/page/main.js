@@ -1,7 +1,9 @@
 import { hasKey, useKey } from './api.js';
+import { renderConnection } from './connection-state.js';
 import { createCurrentProvider } from './current-provider.js';
 import { createDemoPayments } from './demo-payments.js';
 import { get, setText } from './elements.js';
+import { clearErrorsThatAreOver, renderErrors } from './error-message.js';
 import { chooseLanguage, currentLanguage, textOf, translate } from './language.js';
 import { createPaymentsList } from './payments-list.js';
 import { createProviderCard } from './provider-card.js';
@@ -35,17 +37,19 @@ function errorOfKey() {
 }
 
 function show() {
-  setText(get('#connection'), needsKey() ? '' : textOf(connection));
-  get('#connection').dataset.connection = connection;
+  renderConnection(connection);
   keyForm.hidden = !needsKey();
   setText(get('#key-wrong'), errorOfKey());
   get('#view').hidden = latest === undefined || needsKey();
   if (!latest) return;
-  currentProvider.show(latest, serviceNow());
-  for (const card of cards) card.show(latest);
-  if (latest.payments) payments.show(latest.payments);
+  const now = serviceNow();
+  const isConnected = connection === 'connected';
+  currentProvider.show(latest, now, isConnected ? undefined : performance.now() - latestAt);
+  for (const card of cards) card.show(latest, now);
+  if (isConnected && latest.payments) payments.show(latest.payments, latest.at, now);
+  else payments.showStale(now);
   const isDemo = latest.levers.Aldeamo !== null && latest.levers.Twilio !== null;
-  if (!isDemo || connection !== 'connected') demo.stop();
+  if (!isDemo || !isConnected) demo.stop();
   get('#send').hidden = !isDemo;
 }
 
@@ -54,6 +58,7 @@ function showLanguage() {
   document.title = textOf('title');
   translate(document);
   for (const card of cards) card.translate();
+  renderErrors();
   for (const button of document.querySelectorAll('[data-language]'))
     button.setAttribute('aria-pressed', String(button.getAttribute('data-language') === currentLanguage()));
   show();
@@ -64,6 +69,7 @@ function start() {
     snapshot(snapshot) {
       latest = snapshot;
       latestAt = performance.now();
+      clearErrorsThatAreOver(snapshot);
       show();
     },
     connection(next) {
@@ -87,8 +93,8 @@ keyForm.addEventListener('submit', (event) => {
   input.value = '';
   start();
 });
-// The countdown to the next probe runs between two events.
-setInterval(() => latest && currentProvider.show(latest, serviceNow()), 500);
+// Ages and countdowns run between two events.
+setInterval(show, 500);
 
 showLanguage();
 start();
