@@ -42,7 +42,7 @@ export const picture = (page: Page, name: string) =>
 export const pictureOfReadme = (page: Page) =>
   page.screenshot({
     path: 'docs/failover.jpg',
-    quality: 45,
+    quality: 43,
     clip: { x: 0, y: 0, width: 1100, height: 820 },
   });
 

@@ -371,7 +371,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
     expect(top).toBeLessThan(2 * viewport.height);
     expect(wide).toBe(viewport.width);
     expect(await seriousViolations(page)).toEqual([]);
-    await card(page, 'Aldeamo').locator('summary').tap();
+    await card(page, 'Aldeamo').locator('.plots summary').tap();
     await card(page, 'Aldeamo').locator('canvas').first().waitFor();
   });
 });

@@ -26,7 +26,10 @@ const signs: [StoreFault, RegExp][] = [
   ['too_many_connections', /\(53300\)|no more connections allowed|query_wait_timeout/],
   ['access_denied', /EACCES|EPERM|cannot be accessed|\((28\w{3}|3D000|42501)\)/],
   ['clock_differs', /^the clock is /],
-  ['unreachable', /ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|\((08\w{3}|57P\w{2})\)/],
+  [
+    'unreachable',
+    /ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|\((08\w{3}|57P\w{2})\)/,
+  ],
   ['unreachable', /terminated|timeout|ETIMEDOUT|in time/],
 ];
 

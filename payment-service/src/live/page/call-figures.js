@@ -8,7 +8,7 @@ const minuteMs = 60_000;
 
 /**
  * The share of a provider's calls that it accepted, of the last minute beside that of five, because one alone misleads while an
- * outage begins or ends; and their plots, which are folded on a small screen, and left out while there is nothing to plot.
+ * outage begins or ends; and their plots, unless there is nothing to plot.
  *
  * @param {HTMLElement} card
  * @param {string} provider
@@ -16,8 +16,6 @@ const minuteMs = 60_000;
 export function createCallFigures(card, provider) {
   const part = (/** @type {string} */ selector) => get(selector, card);
   const plots = createPlots(part('.plot.calls'), part('.plot.latencies'));
-  const fold = /** @type {HTMLDetailsElement} */ (part('.plots'));
-  fold.open = !matchMedia('(max-width: 44rem)').matches;
 
   return {
     /**
@@ -34,7 +32,7 @@ export function createCallFigures(card, provider) {
       const values = { provider, count: all.attempts, failed: all.failed };
       part('.plot.calls').setAttribute('aria-label', textOf('plot', values));
       part('.plot.latencies').setAttribute('aria-label', textOf('plotOfLatencies', { provider }));
-      fold.hidden = all.attempts === 0;
+      part('.plots').hidden = all.attempts === 0;
       part('.no-calls').hidden = all.attempts > 0;
       plots.show(recent, now);
     },

@@ -30,6 +30,9 @@ export function createProviderCard(parent, provider) {
   title.textContent = provider;
   card.setAttribute('aria-labelledby', title.id);
   card.dataset.provider = provider;
+  // On a small screen they are folded, so that the payments are near.
+  const isWide = !matchMedia('(max-width: 44rem)').matches;
+  for (const fold of card.querySelectorAll('details.fold')) fold.toggleAttribute('open', isWide);
   const figures = createCallFigures(card, provider);
   const showSandbox = createSandboxControls(card, provider);
 
