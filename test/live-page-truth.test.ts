@@ -244,6 +244,7 @@ describe.skipIf(withoutChromium)(withoutChromium ?? 'the live page', () => {
         payments: [],
       }),
     );
+    await waitForHeadline(page, 'It is not known yet who sends the SMS');
     await page.getByText('Aldeamo has not reported anything yet').waitFor();
     expect(await greens(page)).toEqual([]);
     await card(page, 'Aldeamo').getByText('No calls in the last five minutes.').waitFor();

@@ -532,8 +532,8 @@ describe.skipIf(withoutChromium)('the live page with accounts', () => {
 });
 
 describe.skipIf(withoutChromium)('the live page with replicas', () => {
-  test("shows all replicas' payments, and each replica's circuit by its name", {
-    timeout: 90_000,
+  test("shows all replicas' payments, each replica's circuit by its name, and that the database is gone for a while", {
+    timeout: 120_000,
   }, async () => {
     await using postgres = await startPostgres();
     const url = await postgres.createDatabase();
@@ -559,6 +559,14 @@ describe.skipIf(withoutChromium)('the live page with replicas', () => {
     await waitForActiveProvider(page, 'Aldeamo sends'); // as the circuit of the replica that serves the page is closed
     expect(await seriousViolations(page)).toEqual([]);
     await picture(page, 'replicas');
+
+    await postgres.stop();
+    await waitForActiveProvider(page, 'Payments are refused: the database cannot be reached');
+    await page.locator('#payments-stale', { hasText: /^As of / }).waitFor();
+    expect(await headlineColors(page)).not.toContain(green);
+    await postgres.start();
+    await waitForActiveProvider(page, 'Aldeamo sends');
+    await page.locator('#payments-stale').waitFor({ state: 'hidden' });
     await page.context().close();
     expect(faults.splice(0)).toEqual([]);
   });

@@ -102,6 +102,7 @@ function nameOf({ current_notification_service: provider, circuits, store_fault,
   if (store_fault) return textOf('paymentsRefused', { reason: textOfWord('store', store_fault) });
   if (payments === null) return textOf('paymentsUnreadable');
   if (provider === null) return textOf('noActiveProvider');
+  if (circuits[provider].mode === null) return textOf('activeUnknown');
   const isIdle = textOfMixedModes(circuits) !== null && circuits[provider].mode === 'sandbox';
   return textOf(isIdle ? 'activeSandbox' : 'activeProvider', { provider });
 }
@@ -113,9 +114,9 @@ function nameOf({ current_notification_service: provider, circuits, store_fault,
  * @param {Condition[]} conditions
  */
 function reasonOf(snapshot, conditions) {
-  const { circuits } = snapshot;
+  const { circuits, current_notification_service: provider } = snapshot;
   if (snapshot.store_fault) return textOf('nothingIsLost');
-  if (circuits.Aldeamo.mode === null) return textOf('providerUnknown');
+  if (provider && circuits[provider].mode === null) return textOf('providerUnknown', { provider });
   if (conditions.some(({ provider }) => provider === 'Aldeamo')) return '';
   return textOf(
     circuits.Twilio.state !== 'closed' || textOfMixedModes(circuits) ? 'circuitClosedAlone' : 'circuitClosed',
