@@ -38,6 +38,13 @@ export async function open(
 
 export const picture = (page: Page, name: string) =>
   page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+/** The picture in README.md, which is taken again with UPDATE_PICTURE=1; a JPEG, because it has half the size of a PNG. */
+export const pictureOfReadme = (page: Page) =>
+  page.screenshot({
+    path: 'docs/failover.jpg',
+    quality: 43,
+    clip: { x: 0, y: 0, width: 1100, height: 820 },
+  });
 
 /** Describes the serious and critical violations of accessibility. */
 export async function seriousViolations(page: Page): Promise<string[]> {
@@ -47,6 +54,20 @@ export async function seriousViolations(page: Page): Promise<string[]> {
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
 }
+
+export const green = 'rgb(47, 158, 98)';
+/** The colors that tell at a glance whether SMS go out. */
+export const headlineColors = (page: Page) =>
+  page.evaluate<string[]>(`[
+    getComputedStyle(document.querySelector('#current-provider')).borderLeftColor,
+    getComputedStyle(document.querySelector('.flow .to-aldeamo')).stroke,
+    getComputedStyle(document.querySelector('.flow rect.aldeamo')).stroke,
+  ]`);
+export const headlineFaults = (page: Page, text: string) =>
+  page.locator('#current-provider-faults', { hasText: text });
+export const waitForActiveProvider = (page: Page, text: string | RegExp) =>
+  page.locator('#current-provider-name', { hasText: text }).waitFor();
+export const card = (page: Page, provider: string) => page.getByRole('region', { name: provider });
 
 /** Starts it before the tests of the file, and ends it after them. */
 export function useChromium(): void {

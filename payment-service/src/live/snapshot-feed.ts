@@ -16,7 +16,7 @@ export interface SnapshotFeedOptions {
   take: () => Promise<Omit<Snapshot, 'at'>>;
   /** The interval between two snapshots, in ms. */
   intervalMs?: number;
-  /** After this time without a change, in ms, the snapshot is sent again, so that neither proxies nor clients time out. */
+  /** After this time without a change, in ms, the snapshot is sent again, so that neither proxies nor clients time out, and a page sees soon that it has lost the service. */
   silenceMs?: number;
   log: FastifyBaseLogger;
 }
@@ -28,7 +28,7 @@ export interface SnapshotFeedOptions {
 export function createSnapshotFeed({
   take,
   intervalMs = 500,
-  silenceMs = 15_000,
+  silenceMs = 5000,
   log,
 }: SnapshotFeedOptions): SnapshotFeed {
   const watchers = new Set<{ wake: () => void }>();
@@ -42,9 +42,10 @@ export function createSnapshotFeed({
     while (watchers.size > 0) {
       const content = await take().then(JSON.stringify, (err) => {
         log.error({ err }, 'the snapshot for the live page could not be made');
-        return published;
+        return undefined; // what was sent last is not repeated, because it may not be so any more
       });
-      if (content !== published || (content && performance.now() - publishedAt >= silenceMs)) {
+      const isDue = content !== published || performance.now() - publishedAt >= silenceMs;
+      if (content !== undefined && isDue) {
         published = content;
         publishedAt = performance.now();
         newest = `data: {"at":"${new Date().toISOString()}",${content.slice(1)}\n\n`;

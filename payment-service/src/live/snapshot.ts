@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { healthOf, healthSchema } from '../delivery/health.ts';
 import type { Notifier } from '../delivery/notifier.ts';
 import type { ProviderHolds } from '../delivery/provider-holds.ts';
+import { storeFaults } from '../delivery/store-fault.ts';
 import { isPossibleDuplicate } from '../domain/deliveries.ts';
 import { formatAmount } from '../domain/money.ts';
 import { type Payment, paymentSchema } from '../domain/payment.ts';
@@ -55,6 +56,22 @@ export const snapshotSchema = z
       .object({ size: z.number().int(), oldest_at: z.iso.datetime().nullable() })
       .nullable()
       .meta({ description: 'The pending notifications; null while the store is unavailable' }),
+    store_fault: z
+      .enum(storeFaults)
+      .nullable()
+      .meta({ description: 'Why the store takes no payment, so that all are refused; null if it does' }),
+    held: z
+      .record(z.string(), z.number().int())
+      .nullable()
+      .meta({
+        description: 'How many notifications are held, by reason; null while they cannot be counted',
+        example: { phone_unknown: 3 },
+      }),
+    dead_letters: z
+      .number()
+      .int()
+      .nullable()
+      .meta({ description: 'The webhook deliveries that are dead; null while they cannot be counted' }),
     payments: z
       .array(watchedPaymentSchema)
       .nullable()
@@ -80,18 +97,21 @@ export interface SnapshotSources {
 /** A snapshot without its time, so that two can be compared. An unavailable store is shown in it, and is no error. */
 export async function takeSnapshot(sources: SnapshotSources): Promise<Omit<Snapshot, 'at'>> {
   const { replica, replicas, storeView, notifier, holds, recentAttempts, sandboxControls } = sources;
-  const stored = await storeView.read();
+  const { latest, counts, fault } = await storeView.read();
   const circuits = notifier.report();
   return {
     replica,
-    status: healthOf(circuits, stored !== null).status,
+    status: healthOf(circuits, latest !== null && fault === null).status,
     current_notification_service: notifier.current(),
     circuits,
     holds: { Aldeamo: holds.of('Aldeamo'), Twilio: holds.of('Twilio') },
     replicas: replicas.all(),
     recent: recentAttempts.series(),
-    backlog: stored?.backlog ?? null,
-    payments: stored?.payments.map(watchedPaymentOf) ?? null,
+    backlog: latest?.backlog ?? null,
+    store_fault: fault,
+    held: counts?.held ?? null,
+    dead_letters: counts?.deadLetters ?? null,
+    payments: latest?.payments.map(watchedPaymentOf) ?? null,
     levers: sandboxControls.settings(),
   };
 }

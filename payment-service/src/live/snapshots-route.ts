@@ -23,7 +23,7 @@ export function registerSnapshots(
         operationId: 'streamSnapshots',
         summary: 'Stream the state of the service as server-sent events',
         description:
-          'Each event is a complete snapshot, so earlier events are not needed. There are at most two events a second, and at least one every 15 seconds.',
+          'Each event is a complete snapshot, so earlier events are not needed. There are at most two events a second, and at least one every 5 seconds.',
         response: {
           200: {
             description: 'Unnamed events, whose data is a snapshot in JSON',

@@ -5,6 +5,7 @@ import process from 'node:process';
 import type { Server } from 'service-kit/http/types.ts';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { snapshotSchema } from '../../src/live/snapshot.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
 import { body, build, paymentOf, post, refused } from '../fixture.ts';
 
 const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
@@ -82,6 +83,9 @@ describe('GET /live/events', () => {
         Twilio: [{ attempts: 1, accepted: 1, failed: 0 }],
       },
       backlog: { size: 0, oldest_at: null },
+      store_fault: null,
+      held: {},
+      dead_letters: 0,
       payments: [
         {
           payment_id: payment.payment_id,
@@ -117,6 +121,23 @@ describe('GET /live/events', () => {
       payments: null,
       backlog: null,
     });
+  });
+
+  test('given a store that can be read and not written, is unhealthy, and streams the cause without its text', async () => {
+    const { app, store } = await build();
+    const cause = new Error('attempt to write a readonly database at /secret/path');
+    vi.spyOn(store, 'check').mockRejectedValue(new StoreUnavailable('no', { cause }));
+    const { snapshots } = await watch(app);
+    const text = (await snapshots.next()).value;
+    expect(text).not.toContain('secret');
+    expect(JSON.parse(text)).toMatchObject({ status: 'unhealthy', store_fault: 'read_only', payments: [] });
+  });
+
+  test('streams how many notifications are held, by reason', async () => {
+    const { app } = await build({ bounds: { modeOf: () => 'live' } });
+    await app.inject(post(body));
+    const { snapshots } = await watch(app);
+    expect(JSON.parse((await snapshots.next()).value).held).toEqual({ phone_unknown: 1 });
   });
 
   test('given a client that never reads, ends when the server stops', async () => {

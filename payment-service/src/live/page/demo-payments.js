@@ -1,8 +1,9 @@
 import { post } from './api.js';
 import { get } from './elements.js';
-import { showError } from './error-message.js';
+import { clearError, showError } from './error-message.js';
 
 const everyMs = 100;
+const action = 'payment';
 
 /** Sends single payments, or ten a second while the page is visible. */
 export function createDemoPayments() {
@@ -19,9 +20,12 @@ export function createDemoPayments() {
       // Asynchronous, because a browser has six connections to a host: payments that wait for a slow provider would block the
       // sandbox controls.
       const { status } = await post('/payments', payment, { prefer: 'respond-async' });
-      showError(status === 202 ? null : 'refused', { status });
+      if (status === 202) return clearError(action);
+      // The service is at fault, or busy: it is over once its store takes payments.
+      const isPassing = status === 429 || status >= 500;
+      showError(action, 'refused', { status }, ({ store_fault }) => isPassing && !store_fault);
     } catch {
-      showError('unreachable');
+      showError(action, 'unreachable', {}, () => true);
     }
   }
 

@@ -35,3 +35,18 @@ export function copyOf(id) {
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/**
+ * Shows one element for each item, and keeps those that are there, so that a selection and the focus stay.
+ *
+ * @template Item
+ * @param {HTMLElement} list
+ * @param {Item[]} items
+ * @param {() => HTMLElement} create
+ * @param {(element: HTMLElement, item: Item) => void} fill
+ */
+export function showEach(list, items, create, fill) {
+  while (list.children.length > items.length) list.lastElementChild?.remove();
+  while (list.children.length < items.length) list.append(create());
+  items.forEach((item, index) => void fill(/** @type {HTMLElement} */ (list.children[index]), item));
+}

@@ -39,6 +39,17 @@ export function textOfReason(reason) {
   return key in texts.en ? textOf(/** @type {TextKey} */ (key)) : reason;
 }
 
+/**
+ * The text of a word that the page may not know yet, such as one of a newer release; then the word itself.
+ *
+ * @param {string} prefix of the key
+ * @param {string} word
+ */
+export function textOfWord(prefix, word) {
+  const key = `${prefix}-${word}`;
+  return key in texts.en ? textOf(/** @type {TextKey} */ (key)) : word;
+}
+
 /** @param {string} reason the reason of a circuit's state */
 export function textOfCircuitReason(reason) {
   const worded = reason.replace(
@@ -50,28 +61,45 @@ export function textOfCircuitReason(reason) {
   return pattern && spanish ? worded.replace(pattern, spanish) : worded;
 }
 
-/**
- * Why and since when the provider refuses the account; null if it does not.
- *
- * @param {import('../snapshot.ts').Snapshot['circuits']['Aldeamo']['account']} account
- */
-export const textOfRefusal = (account) =>
-  account?.state === 'refused'
-    ? textOf('accountRefused', {
-        time: new Date(account.since).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' }),
-        reason: account.reason ? textOfReason(account.reason) : textOf('noReason'),
-      })
-    : null;
-
 /** @param {number} value */
 export const formatNumber = (value) => value.toLocaleString(language);
 
-/** @param {string} iso */
-export const formatTime = (iso) => new Date(iso).toLocaleTimeString(language);
+/** @param {string} iso of another day, with its date */
+export function formatTime(iso) {
+  const time = new Date(iso);
+  if (time.toDateString() === new Date().toDateString()) return time.toLocaleTimeString(language);
+  return time.toLocaleString(language, { dateStyle: 'medium', timeStyle: 'medium' });
+}
 
-/** @param {number} share of 1 */
+const units = /** @type {const} */ ([
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'min'],
+  [1, 's'],
+]);
+
+/** @param {number} ms how long ago; less than a second counts as none */
+export function formatAge(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [size, unit] = units.find(([size]) => seconds >= size) ?? [1, 's'];
+  return textOf('ago', { age: `${Math.floor(seconds / size)} ${unit}` });
+}
+
+/**
+ * A time and its age.
+ *
+ * @param {string} iso
+ * @param {number} now by the clock of the service, in ms since the epoch
+ */
+export const formatMoment = (iso, now) => `${formatTime(iso)} (${formatAge(now - Date.parse(iso))})`;
+
+/** @param {number} share of 1; rounded down, so that 100% is all */
 export const formatPercent = (share) =>
-  share.toLocaleString(language, { style: 'percent', maximumFractionDigits: 1 });
+  share.toLocaleString(language, {
+    style: 'percent',
+    maximumFractionDigits: 1,
+    roundingMode: 'floor',
+  });
 
 /**
  * Sets the text of elements with `data-text`, and the label of elements with `data-label`.

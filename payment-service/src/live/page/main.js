@@ -1,7 +1,9 @@
 import { hasKey, useKey } from './api.js';
+import { renderConnection } from './connection-state.js';
 import { createCurrentProvider } from './current-provider.js';
 import { createDemoPayments } from './demo-payments.js';
 import { get, setText } from './elements.js';
+import { clearErrorsThatAreOver, renderErrors } from './error-message.js';
 import { createFind } from './find/find.js';
 import { chooseLanguage, currentLanguage, textOf, translate } from './language.js';
 import { createPaymentsList } from './payments-list.js';
@@ -42,18 +44,20 @@ function errorOfKey() {
 }
 
 function show() {
-  setText(get('#connection'), needsKey() ? '' : textOf(connection));
-  get('#connection').dataset.connection = connection;
+  renderConnection(connection);
   keyForm.hidden = !needsKey();
   setText(get('#key-wrong'), errorOfKey());
   get('#find').hidden = needsKey();
   get('#view').hidden = latest === undefined || needsKey() || !find.isOverview();
   if (!latest) return;
-  currentProvider.show(latest, serviceNow());
-  for (const card of cards) card.show(latest);
-  if (latest.payments) payments.show(latest.payments);
+  const now = serviceNow();
+  const isConnected = connection === 'connected';
+  currentProvider.show(latest, now, isConnected ? undefined : performance.now() - latestAt);
+  for (const card of cards) card.show(latest, now);
+  if (isConnected && latest.payments) payments.show(latest.payments, latest.at, now);
+  else payments.showStale(now);
   const isDemo = latest.levers.Aldeamo !== null && latest.levers.Twilio !== null;
-  if (!isDemo || connection !== 'connected') demo.stop();
+  if (!isDemo || !isConnected) demo.stop();
   get('#send').hidden = !isDemo;
 }
 
@@ -63,6 +67,7 @@ function showLanguage() {
   translate(document);
   for (const card of cards) card.translate();
   find.translate();
+  renderErrors();
   for (const button of document.querySelectorAll('[data-language]'))
     button.setAttribute('aria-pressed', String(button.getAttribute('data-language') === currentLanguage()));
   show();
@@ -85,6 +90,7 @@ async function stream() {
     snapshot(snapshot) {
       latest = snapshot;
       latestAt = performance.now();
+      clearErrorsThatAreOver(snapshot);
       show();
     },
     connection: showConnection,
@@ -111,8 +117,8 @@ keyForm.addEventListener('submit', (event) => {
   input.value = '';
   start();
 });
-// The countdown to the next probe runs between two events.
-setInterval(() => latest && currentProvider.show(latest, serviceNow()), 500);
+// Ages and countdowns run between two events.
+setInterval(show, 500);
 
 showLanguage();
 start();

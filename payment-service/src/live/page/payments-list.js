@@ -1,5 +1,14 @@
+import { formatAmount } from './amount.js';
 import { copyOf, get, setText } from './elements.js';
-import { currentLanguage, formatTime, textOf, textOfReason, translate } from './language.js';
+import {
+  currentLanguage,
+  formatAge,
+  formatMoment,
+  formatTime,
+  textOf,
+  textOfReason,
+  translate,
+} from './language.js';
 
 /** @typedef {import('../snapshot.ts').WatchedPayment} Payment */
 
@@ -8,10 +17,34 @@ export function createPaymentsList() {
   const list = get('#payments');
   /** @type {Map<string, HTMLElement>} */
   const rows = new Map();
+  /** The time of the snapshot that they are from. */
+  let asOf = '';
+
+  /** @param {number} now by the clock of the service, in ms since the epoch */
+  function showAges(now) {
+    for (const row of rows.values())
+      setText(get('.age', row), formatAge(now - Date.parse(row.dataset.createdAt ?? '')));
+  }
 
   return {
-    /** @param {Payment[]} payments */
-    show(payments) {
+    /**
+     * The ages of the rows alone, while the payments cannot be read, or the page is not connected.
+     *
+     * @param {number} now
+     */
+    showStale(now) {
+      get('#payments-stale').hidden = asOf === '';
+      if (asOf) setText(get('#payments-stale'), textOf('asOf', { moment: formatMoment(asOf, now) }));
+      showAges(now);
+    },
+    /**
+     * @param {Payment[]} payments
+     * @param {string} at the time of the snapshot
+     * @param {number} now
+     */
+    show(payments, at, now) {
+      asOf = at;
+      get('#payments-stale').hidden = true;
       get('#no-payments').hidden = payments.length > 0;
       const shown = new Set(payments.map(({ payment_id }) => payment_id));
       for (const [id, row] of rows) {
@@ -28,6 +61,7 @@ export function createPaymentsList() {
         }
         fill(row, payment);
       }
+      showAges(now);
     },
   };
 }
@@ -44,19 +78,28 @@ function fill(row, payment) {
   const { notification_service: provider, notification_status: status, reason } = payment;
   const part = (/** @type {string} */ selector) => get(selector, row);
   row.dataset.status = status;
+  row.dataset.createdAt = payment.created_at;
   setText(part('time'), formatTime(payment.created_at));
-  setText(part('.amount'), `${payment.amount} ${payment.currency}`);
+  setText(part('.amount'), formatAmount(payment.amount, payment.currency, currentLanguage()));
   setText(part('.customer'), payment.customer_id);
   setText(part('.provider-name'), provider ?? textOf('noProviderYet'));
   part('.provider-name').dataset.provider = provider ?? 'none';
-  setText(part('.status'), textOf(status === 'failed' ? 'status-failed' : status));
+  setText(part('.status'), status);
   part('.duplicate').hidden = !payment.possible_duplicate;
-  setText(part('.payment-id'), payment.payment_id);
+  part('.payment-id').replaceChildren(linkTo(payment));
   setText(
     part('.why'),
     reason ? textOfReason(reason) : payment.attempts.length === 0 ? textOf('noAttempts') : '',
   );
   part('.attempts').replaceChildren(...payment.attempts.map(attemptOf));
+}
+
+/** @param {Payment} payment */
+function linkTo({ payment_id }) {
+  const link = document.createElement('a');
+  link.href = `/live?payment=${encodeURIComponent(payment_id)}`;
+  link.textContent = payment_id;
+  return link;
 }
 
 /** @typedef {Payment['attempts'][number]} Attempt */

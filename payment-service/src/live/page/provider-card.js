@@ -1,18 +1,19 @@
-import { copyOf, get, setText } from './elements.js';
+import { createCallFigures } from './call-figures.js';
+import { conditionsOfProvider, showConditions } from './conditions.js';
+import { copyOf, get, setText, showEach } from './elements.js';
 import {
+  formatMoment,
   formatNumber,
-  formatPercent,
   formatTime,
   textOf,
   textOfCircuitReason,
-  textOfRefusal,
+  textOfWord,
   translate,
 } from './language.js';
-import { createPlot } from './plot.js';
-import { activeControl, applyControl } from './sandbox-controls.js';
+import { applies, applyChoice } from './sandbox-controls.js';
 
 /** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
-/** @typedef {'Aldeamo' | 'Twilio'} Provider */
+/** @typedef {import('./conditions.js').Provider} Provider */
 
 /**
  * One provider: its mode, its account, its circuit, the outcomes of its calls, and the controls of its sandbox.
@@ -29,76 +30,93 @@ export function createProviderCard(parent, provider) {
   title.textContent = provider;
   card.setAttribute('aria-labelledby', title.id);
   card.dataset.provider = provider;
-  const plot = createPlot(part('.plot'));
-  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (card.querySelectorAll('[data-control]'));
-  for (const button of buttons)
-    button.addEventListener('click', () => void applyControl(provider, button.dataset.control ?? ''));
+  // On a small screen they are folded, so that the payments are near.
+  const isWide = !matchMedia('(max-width: 44rem)').matches;
+  for (const fold of card.querySelectorAll('details.fold')) fold.toggleAttribute('open', isWide);
+  const figures = createCallFigures(card, provider);
+  const showSandbox = createSandboxControls(card, provider);
 
   return {
     /** Sets all texts in the current language. */
     translate() {
       translate(card);
       setText(part('.role'), textOf(provider === 'Aldeamo' ? 'primary' : 'fallback'));
-      part('.controls').setAttribute('aria-label', textOf('controls', { provider }));
+      part('.sandbox').setAttribute('aria-label', textOf('controls', { provider }));
     },
-    /** @param {Snapshot} snapshot */
-    show({ at, circuits, recent, levers: sandboxSettings, replica, replicas }) {
-      const { state, since, reason, last_check, next_probe_at, mode, account } = circuits[provider];
-      card.dataset.circuit = state;
-      setText(part('.state'), textOf(state));
-      const reasons = [textOf('since', { time: formatTime(since), reason: textOfCircuitReason(reason) })];
-      if (next_probe_at) reasons.push(textOf('nextProbe', { time: formatTime(next_probe_at) }));
-      setText(part('.reason'), reasons.join(' · '));
-      part('.last-check').hidden = !last_check;
-      if (last_check) {
-        const check = { time: formatTime(last_check.at), reason: textOfCircuitReason(last_check.reason) };
-        setText(part('.last-check'), textOf('lastCheck', check));
-      }
-
-      setText(part('.mode'), textOf(`mode-${mode ?? 'unknown'}`));
+    /**
+     * @param {Snapshot} snapshot
+     * @param {number} now by the clock of the service, in ms since the epoch
+     */
+    show(snapshot, now) {
+      const { circuits, recent, levers: sandboxSettings, replica, replicas } = snapshot;
+      const { mode, account } = circuits[provider];
+      showCircuit(card, circuits[provider], now);
+      setText(part('.mode'), textOfWord('mode', mode ?? 'unknown'));
       part('.no-receipts').hidden = !(provider === 'Aldeamo' && mode === 'live');
-      showAccount(card, account);
+      showConditions(part('.conditions'), conditionsOfProvider(snapshot, provider, now));
+      const balance = account?.balance ?? null;
+      part('.balance').hidden = balance === null;
+      if (balance !== null)
+        setText(part('.balance'), textOf('balanceLeft', { balance: formatNumber(balance) }));
 
       const isOnlyOne = replicas.length < 2;
       part('.replicas').hidden = isOnlyOne;
       setText(part('.replica-hint'), textOf('seenBy', { replica }));
       showReplicas(part('.replicas ul'), provider, isOnlyOne ? [] : replicas);
-
-      const calls = sumUp(recent[provider]);
-      setText(part('.success'), calls.judged > 0 ? formatPercent(calls.accepted / calls.judged) : '–');
-      setText(
-        part('.latency'),
-        calls.attempts > 0 ? `${Math.round(calls.totalMs / calls.attempts)} ms` : '–',
-      );
-      setText(part('.count'), String(calls.attempts));
-      const label = { provider, count: calls.attempts, failed: calls.failed };
-      part('.plot').setAttribute('aria-label', textOf('plot', label));
-      plot.show(recent[provider], at);
-
-      const settings = sandboxSettings[provider];
-      part('.controls').hidden = settings === null;
-      part('.no-controls').hidden = settings !== null;
-      const active = settings && activeControl(settings);
-      for (const button of buttons)
-        button.setAttribute('aria-pressed', String(button.dataset.control === active));
+      figures.show(recent[provider], now);
+      showSandbox(sandboxSettings[provider]);
     },
   };
 }
 
 /**
+ * The state of the circuit, since when and why, in words and, unless it is closed, as the service reports it. A circuit of which
+ * nothing is known is closed, too.
+ *
  * @param {HTMLElement} card
- * @param {Snapshot['circuits']['Aldeamo']['account']} account null for a sandbox
+ * @param {Snapshot['circuits']['Aldeamo']} circuit
+ * @param {number} now
  */
-function showAccount(card, account) {
-  const refusal = textOfRefusal(account);
-  get('.account', card).hidden = refusal === null;
-  setText(get('.account', card), refusal ?? '');
-  const balance = account?.balance ?? null;
-  get('.balance', card).hidden = balance === null;
-  setText(
-    get('.balance', card),
-    balance === null ? '' : textOf('balanceLeft', { balance: formatNumber(balance) }),
-  );
+function showCircuit(card, { state, since, reason, last_check, next_probe_at, mode }, now) {
+  const part = (/** @type {string} */ selector) => get(selector, card);
+  card.dataset.circuit = state === 'closed' && mode === null ? 'unknown' : state;
+  setText(part('.state'), textOf(state));
+  const reasons = [
+    textOf('since', { moment: formatMoment(since, now), reason: textOfCircuitReason(reason) }),
+  ];
+  if (next_probe_at) reasons.push(textOf('nextProbe', { time: formatTime(next_probe_at) }));
+  setText(part('.reason'), reasons.join(' · '));
+  part('.raw').hidden = state === 'closed';
+  setText(part('.raw'), reason);
+  part('.last-check').hidden = !last_check;
+  if (!last_check) return;
+  const check = { moment: formatMoment(last_check.at, now), reason: textOfCircuitReason(last_check.reason) };
+  setText(part('.last-check'), textOf('lastCheck', check));
+}
+
+/**
+ * @param {HTMLElement} card
+ * @param {Provider} provider
+ * @returns a function that shows the settings of the sandbox; null if it has none
+ */
+function createSandboxControls(card, provider) {
+  const radios = /** @type {NodeListOf<HTMLInputElement>} */ (card.querySelectorAll('input[data-group]'));
+  let underWay = 0;
+  for (const radio of radios) {
+    const group = radio.dataset.group ?? '';
+    radio.name = `${provider}-${group}`;
+    radio.addEventListener('change', async () => {
+      underWay += 1;
+      await applyChoice(provider, group, radio.value);
+      underWay -= 1;
+    });
+  }
+  return (/** @type {Snapshot['levers']['Aldeamo']} */ settings) => {
+    get('.sandbox', card).hidden = settings === null;
+    get('.no-controls', card).hidden = settings !== null;
+    if (settings === null || underWay > 0) return; // a snapshot of before would undo the choice for a moment
+    for (const radio of radios) radio.checked = applies(settings, radio.dataset.group ?? '', radio.value);
+  };
 }
 
 /**
@@ -107,25 +125,14 @@ function showAccount(card, account) {
  * @param {Snapshot['replicas']} replicas each has a circuit of its own
  */
 function showReplicas(list, provider, replicas) {
-  while (list.children.length > replicas.length) list.lastElementChild?.remove();
-  while (list.children.length < replicas.length) list.append(copyOf('replica'));
-  replicas.forEach(({ name, circuits }, index) => {
-    const row = /** @type {HTMLElement} */ (list.children[index]);
-    row.dataset.circuit = circuits[provider].state;
-    setText(get('.name', row), name);
-    setText(get('.state', row), textOf(circuits[provider].state));
-  });
-}
-
-/** @param {Snapshot['recent']['Aldeamo']} buckets */
-function sumUp(buckets) {
-  const sum = { attempts: 0, accepted: 0, failed: 0, judged: 0, totalMs: 0 };
-  for (const { attempts, accepted, failed, mean_ms } of buckets) {
-    sum.attempts += attempts;
-    sum.accepted += accepted;
-    sum.failed += failed;
-    sum.judged += accepted + failed;
-    sum.totalMs += mean_ms * attempts;
-  }
-  return sum;
+  showEach(
+    list,
+    replicas,
+    () => copyOf('replica'),
+    (row, { name, circuits }) => {
+      row.dataset.circuit = circuits[provider].state;
+      setText(get('.name', row), name);
+      setText(get('.state', row), textOf(circuits[provider].state));
+    },
+  );
 }

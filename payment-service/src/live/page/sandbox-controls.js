@@ -1,7 +1,8 @@
 import { post } from './api.js';
-import { showError } from './error-message.js';
+import { clearError, showError } from './error-message.js';
 
 /** @typedef {NonNullable<import('../snapshot.ts').Snapshot['levers']['Aldeamo']>} SandboxSettings */
+/** @typedef {{ applies: (settings: SandboxSettings) => boolean, changes: Partial<SandboxSettings> }} Choice */
 
 const noFaults = {
   failure_rate: 0,
@@ -12,6 +13,8 @@ const noFaults = {
   late_rate: 0,
   throttle_rate: 0,
   garbage_rate: 0,
+};
+const allDelivered = {
   undelivered_rate: 0,
   not_sent_rate: 0,
   filtered_rate: 0,
@@ -21,43 +24,61 @@ const noFaults = {
   receipt_contradicting_rate: 0,
   receipt_lost_rate: 0,
 };
+const deliveryMs = 1500;
+
+/** @param {Partial<SandboxSettings>} changes */
+const choiceOf = (changes) => ({
+  changes,
+  applies: (/** @type {SandboxSettings} */ settings) =>
+    Object.entries(changes).every(
+      ([name, value]) => settings[/** @type {keyof SandboxSettings} */ (name)] === value,
+    ),
+});
 
 /**
- * The settings of each control. `slow` stays within the deadline, so the provider still sends. `withhold` has a delivery time,
- * because a sandbox without one has no receipts.
+ * What a sandbox does with a send, and with an SMS that it has accepted. `slow` stays within the deadline, so the provider still
+ * sends.
  *
- * @type {Record<string, Partial<SandboxSettings>>}
+ * @type {Record<string, Record<string, Choice>>}
  */
-const controls = {
-  break: { ...noFaults, failure_rate: 1 },
-  slow: { ...noFaults, slow_rate: 1, slow_ms: 1500 },
-  withhold: { ...noFaults, undelivered_rate: 1, delivery_ms: 1500 },
-  recover: noFaults,
+const choices = {
+  sends: {
+    normal: choiceOf(noFaults),
+    slow: choiceOf({ ...noFaults, slow_rate: 1, slow_ms: 1500 }),
+    failing: choiceOf({ ...noFaults, failure_rate: 1 }),
+  },
+  deliveries: {
+    delivered: {
+      changes: { ...allDelivered, delivery_ms: deliveryMs },
+      applies: (settings) => settings.delivery_ms !== null && choiceOf(allDelivered).applies(settings),
+    },
+    undelivered: choiceOf({ ...allDelivered, undelivered_rate: 1, delivery_ms: deliveryMs }),
+    noReceipts: choiceOf({ delivery_ms: null }),
+  },
 };
 
 /**
- * The control whose settings the sandbox has; null if none matches.
+ * Whether the sandbox has the settings of this choice. None of a group applies if they were set in another way.
  *
  * @param {SandboxSettings} settings
+ * @param {string} group
+ * @param {string} choice
  */
-export const activeControl = (settings) =>
-  Object.entries(controls).find(([, wanted]) =>
-    Object.entries(wanted).every(
-      ([name, value]) => settings[/** @type {keyof SandboxSettings} */ (name)] === value,
-    ),
-  )?.[0] ?? null;
+export const applies = (settings, group, choice) => choices[group]?.[choice]?.applies(settings) ?? false;
 
 /**
- * @param {string} provider
- * @param {string} control
+ * @param {'Aldeamo' | 'Twilio'} provider
+ * @param {string} group
+ * @param {string} choice
  */
-export async function applyControl(provider, control) {
+export async function applyChoice(provider, group, choice) {
+  const action = `sandbox of ${provider}`;
   try {
-    const { status } = await post(`/sandbox/${provider}`, controls[control]);
-    showError(status === 200 ? null : status === 401 || status === 403 ? 'adminNeeded' : 'controlFailed', {
-      status,
-    });
+    const { status } = await post(`/sandbox/${provider}`, choices[group]?.[choice]?.changes);
+    if (status === 200) return clearError(action);
+    if (status === 401 || status === 403) return showError(action, 'adminNeeded');
+    showError(action, 'controlFailed', { status }, ({ levers }) => levers[provider] !== null);
   } catch {
-    showError('unreachable');
+    showError(action, 'unreachable', {}, () => true);
   }
 }

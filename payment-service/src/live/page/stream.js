@@ -6,8 +6,8 @@ import { request } from './api.js';
 
 const firstPauseMs = 500;
 const longestPauseMs = 5000;
-/** The service sends an event at least every 15 s. After this time without one the connection is taken to be lost. */
-const silenceMs = 20_000;
+/** The service sends an event at least every 5 s. After this time without one the connection is taken to be lost. */
+const silenceMs = 12_000;
 
 /**
  * Reads the events, and reconnects. Each event is a complete snapshot, so a lost connection loses nothing. Not EventSource,
