@@ -81,12 +81,6 @@ const forbidden: [file: string, source: string][] = [
   ['operations/e.ts', '../providers/circuit-breaker.ts'],
   ['operations/f.ts', '../config.ts'],
   ['http/f.ts', '../webhooks/merchant-events.ts'],
-  ['operations/a.ts', '../http/payments.ts'],
-  ['operations/b.ts', '../live/live.ts'],
-  ['operations/c.ts', '../webhooks/worker.ts'],
-  ['operations/d.ts', '../store/sqlite/store.ts'],
-  ['operations/e.ts', '../providers/circuit-breaker.ts'],
-  ['operations/f.ts', '../config.ts'],
   ['http/g.ts', '../operations/holds.ts'],
   ['live/e.ts', '../operations/holds.ts'],
   ['a.ts', 'service-kit/provider/app.ts'],
@@ -125,7 +119,7 @@ const allowed: [file: string, source: string][] = [
   ['operations/x.ts', '../delivery/notifier.ts'],
   ['operations/y.ts', '../store/store.ts'],
   ['operations/z.ts', '../store/history.ts'],
-  ['operations/z.ts', '../providers/circuit-report.ts'],
+  ['operations/w.ts', '../providers/circuit-report.ts'],
   ['z.ts', './http/payments.ts'],
 ];
 

@@ -184,7 +184,10 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerReceipts(server, recordReceipt);
   registerHealthReport(server, { store, notifier, version });
   registerCircuit(server, { notifier, controls, defaultCountry: rules.defaultCountry });
-  registerHolds(server, { controls, holds, notifier, defaultCountry: rules.defaultCountry });
+  registerHolds(server, {
+    ...{ controls, holds, notifier, history: dependencies.records.history },
+    defaultCountry: rules.defaultCountry,
+  });
   registerMe(server);
   await registerLiveView(server, {
     replica,

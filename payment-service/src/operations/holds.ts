@@ -12,6 +12,7 @@ import { operatorReasonSchema } from '../domain/operator-reason.ts';
 import { providerHoldSchema } from '../domain/provider-controls.ts';
 import { writeNow } from '../domain/time.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
+import type { History } from './history.ts';
 
 const providerViewSchema = z
   .object({
@@ -46,12 +47,13 @@ interface HoldOptions {
   controls: Pick<ControlsFollower, 'read' | 'hold' | 'release'>;
   holds: Pick<ProviderHolds, 'of'>;
   notifier: Pick<Notifier, 'report'>;
+  history: Pick<History, 'record'>;
   defaultCountry: Country;
 }
 
 /** Taking a provider out of service, in all replicas. Its circuit stays as it is. */
 export function registerHolds(server: Server, options: HoldOptions): void {
-  const { controls, holds, notifier, defaultCountry } = options;
+  const { controls, holds, notifier, history, defaultCountry } = options;
   const view = (provider: Provider) => ({
     provider,
     hold: holds.of(provider),
@@ -83,6 +85,7 @@ export function registerHolds(server: Server, options: HoldOptions): void {
       const { reason, until = null } = body;
       const by = credential?.name ?? null;
       const isNew = await controls.hold(provider, { since: writeNow(), until, by, reason });
+      history.record('provider_held', { provider, by, reason });
       log.info({ provider, until, by, reason, is_new: isNew }, 'provider held');
       return reply.code(isNew ? 201 : 200).send(view(provider));
     },
@@ -106,7 +109,9 @@ export function registerHolds(server: Server, options: HoldOptions): void {
     },
     async ({ params: { provider }, query: { reason = null }, credential, log }) => {
       if (!(await controls.release(provider))) throw paymentProblem('hold-not-found');
-      log.info({ provider, by: credential?.name ?? null, reason }, 'provider released');
+      const by = credential?.name ?? null;
+      history.record('provider_released', { provider, by, reason });
+      log.info({ provider, by, reason }, 'provider released');
       return view(provider);
     },
   );
