@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Provider } from 'service-kit/contract/notification.ts';
 import type { StoredAction } from '../domain/actions.ts';
 import { askedProvider } from '../domain/attempts.ts';
-import { isRejected, newAction } from '../domain/operator-actions.ts';
+import { isRejectedPhone, newAction } from '../domain/operator-actions.ts';
 import type { Payment } from '../domain/payment.ts';
 import { LeaseLost, type Store } from '../store/store.ts';
 import type { Delivery } from './delivery.ts';
@@ -49,7 +49,7 @@ export function createNotificationResend({ store, delivery }: ResendOptions): Re
   /** @throws Problem 409 if the phone must get no SMS */
   async function phoneFor(payment: Payment, given: string | undefined): Promise<string | null> {
     const phone = given ?? payment.phone ?? (await store.findPhone(payment)) ?? null;
-    if (isRejected(payment) && phone === payment.phone) throw paymentProblem('recipient-rejected');
+    if (isRejectedPhone(payment, phone)) throw paymentProblem('recipient-rejected');
     if (phone !== null && (await store.findSuppression({ phone })))
       throw paymentProblem('recipient-suppressed');
     return phone;

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { StoredAction } from '../domain/actions.ts';
 import { askedProvider } from '../domain/attempts.ts';
-import { addAction, isRejected, reopen } from '../domain/operator-actions.ts';
+import { addAction, isRejectedPhone, reopen } from '../domain/operator-actions.ts';
 import { isOpen, isTaken, type Payment } from '../domain/payment.ts';
 import { postpone, type RetryPolicy } from '../domain/retry-policy.ts';
 import { suppress } from '../domain/suppression.ts';
@@ -83,7 +83,7 @@ export function createResendRound(options: ResendRoundOptions): ResendRound {
     const known = settled.payment;
     // The action is recorded all the same, so that its Idempotency-Key sends nothing later.
     if (isTaken(known) && !isTaken(claimed)) return record(addAction(known, action), claimed);
-    if (isRejected(known) && phone === known.phone) {
+    if (isRejectedPhone(known, phone)) {
       await record(known, claimed);
       throw paymentProblem('recipient-rejected');
     }

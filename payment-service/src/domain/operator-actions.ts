@@ -1,6 +1,6 @@
 import type { StoredAction } from './actions.ts';
 import { isRefusal } from './deliveries.ts';
-import { change, isTaken, type Payment } from './payment.ts';
+import { type Attempt, change, isTaken, type Payment } from './payment.ts';
 import { suppressedReason } from './suppression.ts';
 import { writeNow } from './time.ts';
 
@@ -64,7 +64,20 @@ export const cancel = (payment: Payment, reason: 'by_hand' | 'erased', action: S
  * no refusal.
  */
 export const isRejected = ({ attempts, reopened }: Payment): boolean =>
-  attempts.slice(reopened).some((attempt) => isRefusal(attempt) && attempt.reason !== 'phone_unknown');
+  attempts.slice(reopened).some(refusesRecipient);
+
+const refusesRecipient = (attempt: Attempt) => isRefusal(attempt) && attempt.reason !== 'phone_unknown';
+
+/**
+ * A provider has rejected this phone, as far as the attempts show: they have its last four digits. Another phone that ends alike is
+ * taken for it.
+ */
+export const isRejectedPhone = (payment: Payment, phone: string | null): boolean =>
+  (isRejected(payment) && phone === payment.phone) ||
+  payment.attempts.some(
+    (attempt) =>
+      refusesRecipient(attempt) && attempt.phone_last4 !== null && attempt.phone_last4 === phone?.slice(-4),
+  );
 
 /** Whether a retry of many includes it: it failed, or is held, for a cause that may be gone. */
 export function mayBeRetried(payment: Payment): boolean {

@@ -178,6 +178,15 @@ describe('POST /payments/{id}/notification/resend', () => {
       expect((await store.find(payment.payment_id))?.phone).toBe('+573009999999');
     });
 
+    test('and another phone meanwhile, does not send to the rejected one again', async () => {
+      const { app, clients, calls, payment } = await buildRejected(phone);
+      clients.Aldeamo.answer = async () => ({ outcome: 'accepted', message_id: 'AL3' });
+      await app.inject(resend(payment.payment_id, { phone: '+573009999999' }));
+      const again = await app.inject(resend(payment.payment_id, { phone }));
+      expect([again.statusCode, again.json().type]).toEqual([409, '/problems/recipient-rejected']);
+      expect(calls).toHaveLength(1);
+    });
+
     test('and a new phone that is rejected as well, does not send to it again', async () => {
       const { app, clients, calls, payment } = await buildRejected(phone);
       clients.Aldeamo.answer = async () => ({ outcome: 'rejected', reason: 'opted_out' });
