@@ -308,7 +308,8 @@ export function createMemoryStore({
     claim: write((payment) => {
       const stored = findCurrent(payment);
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
-      if (stored.due !== dueAt(payment, leaseMs)) throw new LeaseLost(payment.payment_id);
+      if (stored.due !== dueAt(payment, leaseMs) || stored.payment.updated_at !== payment.updated_at)
+        throw new LeaseLost(payment.payment_id);
       return lease(stored);
     }),
 
