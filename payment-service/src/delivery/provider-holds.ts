@@ -6,6 +6,8 @@ import type { Store } from '../store/store.ts';
 export interface ProviderHolds {
   /** The hold that is in force now; null without one. */
   of(provider: Provider): ProviderHold | null;
+  /** The store has just recorded this hold, or the release: a read that began before may have missed it. */
+  put(provider: Provider, hold: ProviderHold | null): void;
   /**
    * Reads the store. What was known stays while the store is unavailable. Returns undefined if a read that began later has ended
    * already, because what this one has found may be outdated.
@@ -24,6 +26,11 @@ export function createProviderHolds(): ProviderHolds {
     of(provider) {
       const hold = holds.get(provider);
       return hold && isInForce(hold) ? hold : null;
+    },
+    put(provider, hold) {
+      begun += 1;
+      newest = begun;
+      holds.set(provider, hold);
     },
     async read(store) {
       begun += 1;

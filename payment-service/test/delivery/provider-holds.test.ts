@@ -214,6 +214,16 @@ describe('the holds', () => {
     expect(holds.of('Aldeamo')).toBeNull();
   });
 
+  test('given a hold that is recorded during a read, keep it', async () => {
+    const holds = createProviderHolds();
+    const slow = Promise.withResolvers<ProviderControls[]>();
+    const reading = holds.read({ readControls: () => slow.promise });
+    holds.put('Aldeamo', holdUntil(null));
+    slow.resolve([]);
+    expect(await reading).toBeUndefined();
+    expect(holds.of('Aldeamo')).toMatchObject({ by: 'maria' });
+  });
+
   test('given reads that overlap, are those of the later one', async () => {
     const holds = createProviderHolds();
     const [slow, quick] = [
