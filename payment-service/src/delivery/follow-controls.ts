@@ -90,7 +90,7 @@ export function followControls({
       return isNew;
     },
     async release(provider) {
-      const isReleased = await store.deleteHold(provider);
+      const isReleased = await store.deleteHold(provider, new Date(holds.now()).toISOString());
       await follow(provider, null);
       return isReleased;
     },
