@@ -185,7 +185,7 @@ export async function buildApp(dependencies: Dependencies): Promise<Server> {
   registerHealthReport(server, { store, notifier, version });
   registerCircuit(server, { notifier, controls, defaultCountry: rules.defaultCountry });
   registerHolds(server, {
-    ...{ controls, holds, notifier, history: dependencies.records.history },
+    ...{ controls, holds, notifier, history: dependencies.records.history, visibility },
     defaultCountry: rules.defaultCountry,
   });
   registerMe(server);

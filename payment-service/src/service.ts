@@ -16,7 +16,7 @@ import {
 } from './config.ts';
 import { storeUrl } from './database-url.ts';
 import { createBounds } from './delivery/bounds.ts';
-import { watchClock } from './delivery/clock-watch.ts';
+import { acceptedNow, watchClock } from './delivery/clock-watch.ts';
 import { createNotifier } from './delivery/notifier.ts';
 import { createProviderHolds } from './delivery/provider-holds.ts';
 import { recallLive } from './delivery/recall-live.ts';
@@ -68,7 +68,7 @@ export const paymentService: Service<typeof paymentConfigSchema> = {
       log: logger,
     });
     const modes = createProviderModes({ allowMixed: config.ALLOW_MIXED_MODES, log: logger });
-    const holds = createProviderHolds();
+    const holds = createProviderHolds(() => acceptedNow(clock));
     const store = createReopeningStore(
       async () => {
         const opened = await openStore(databaseUrl, {

@@ -8,7 +8,7 @@ import { dayMs, dayOf, hourMs, hourOf, type Precondition, untilTurn } from '../d
 import type { Payment } from '../domain/payment.ts';
 import { postpone, type RetryPolicy, waitForPrecondition } from '../domain/retry-policy.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
-import type { ClockWatch } from './clock-watch.ts';
+import { acceptedNow, type ClockWatch } from './clock-watch.ts';
 import { createDailyAllowance } from './daily-allowance.ts';
 
 /**
@@ -56,8 +56,8 @@ const askAgainMs = 1000;
 export function createBounds(options: BoundsOptions): Bounds {
   const { store, modeOf, clock, policy, log } = options;
   const { allowedCountries, defaultCountry, maxPerDay, maxPerRecipientPerHour } = options;
-  /** The time before the clock was set ahead, until its new time is accepted: a day must not turn by a wrong clock. */
-  const now = () => Date.now() - (clock.mayExpire() ? 0 : clock.aheadMs());
+  /** A day must not turn by a wrong clock. */
+  const now = () => acceptedNow(clock);
   const daily = createDailyAllowance(store, maxPerDay, () => dayOf(now()));
 
   /** Undefined if no attempt was begun. */

@@ -27,6 +27,10 @@ export interface ClockWatchOptions {
   monotonicNow?: () => number;
 }
 
+/** The wall time in ms since the epoch, or what it was to be before the clock was set ahead, until its new time is accepted. */
+export const acceptedNow = (clock: Pick<ClockWatch, 'aheadMs' | 'mayExpire'>): number =>
+  Date.now() - (clock.mayExpire() ? 0 : clock.aheadMs());
+
 const toleratedMs = 60_000;
 const acceptedAfterMs = 300_000;
 

@@ -68,15 +68,14 @@ export function followControls({
     if (isNew) recover().catch((err: unknown) => log.error({ err }, 'the provider could not be checked'));
   }
 
-  const readSoon = () => {
-    read().catch((err: unknown) => log.debug({ err }, 'the holds of the providers could not be read'));
-  };
+  const logUnread = (err: unknown) => log.debug({ err }, 'the holds of the providers could not be read');
+  const readSoon = () => void read().catch(logUnread);
 
-  async function change<T>(write: Promise<T>): Promise<T> {
-    const written = await write;
+  /** The change is recorded, so that a store which becomes unavailable now does not undo it. */
+  async function follow(provider: Provider, hold: ProviderHold | null): Promise<void> {
+    holds.put(provider, hold);
     onChange();
-    await read();
-    return written;
+    await read().catch(logUnread);
   }
 
   readSoon();
@@ -85,8 +84,16 @@ export function followControls({
   return {
     read,
     readSoon,
-    hold: (provider, hold) => change(store.putHold(provider, hold)),
-    release: (provider) => change(store.deleteHold(provider)),
+    async hold(provider, hold) {
+      const isNew = await store.putHold(provider, hold);
+      await follow(provider, isNew ? hold : { ...hold, since: holds.of(provider)?.since ?? hold.since });
+      return isNew;
+    },
+    async release(provider) {
+      const isReleased = await store.deleteHold(provider, new Date(holds.now()).toISOString());
+      await follow(provider, null);
+      return isReleased;
+    },
     async requestRecovery() {
       recoveries = await store.requestRecovery('Aldeamo');
       onChange();

@@ -64,7 +64,7 @@ export interface NotifierOptions extends Omit<ProviderBreakerOptions, 'modes'> {
   /** They hold for the offer to Twilio that follows one to Aldeamo. */
   bounds?: Pick<Bounds, 'admit'>;
   /** Default: no provider is held. */
-  holds?: Pick<ProviderHolds, 'of'>;
+  holds?: Pick<ProviderHolds, 'of' | 'now'>;
   /** Default: nothing is known of them, and a sandbox beside a live provider accepts no SMS. */
   modes?: ProviderModes;
 }
@@ -73,7 +73,11 @@ export interface NotifierOptions extends Omit<ProviderBreakerOptions, 'modes'> {
 const lookAgainAtHoldMs = 30_000;
 
 /** Aldeamo inside a circuit breaker whose fallback is Twilio, which has a breaker of its own. */
-export function createNotifier({ bounds, holds = { of: () => null }, ...given }: NotifierOptions): Notifier {
+export function createNotifier({
+  bounds,
+  holds = { of: () => null, now: Date.now },
+  ...given
+}: NotifierOptions): Notifier {
   const { clients, policy, log, modes = createProviderModes({ allowMixed: false, log }) } = given;
   const throttle = createThrottle();
   const options = { ...given, modes };
@@ -135,7 +139,7 @@ export function createNotifier({ bounds, holds = { of: () => null }, ...given }:
     if (!hold) return 0;
     return hold.until === null
       ? lookAgainAtHoldMs
-      : Math.min(Date.parse(hold.until) - Date.now(), lookAgainAtHoldMs);
+      : Math.min(Date.parse(hold.until) - holds.now(), lookAgainAtHoldMs);
   }
 
   const availableInMs = (provider: Provider) =>

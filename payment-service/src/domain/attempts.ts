@@ -1,5 +1,5 @@
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
-import { isDelivered, isUnderWay, takenBy } from './deliveries.ts';
+import { isDelivered, isToFormerPhone, isUnderWay, takenBy } from './deliveries.ts';
 import { consequencesOf } from './outcome.ts';
 import { type Attempt, isTaken, type Payment } from './payment.ts';
 import { writeNow } from './time.ts';
@@ -57,6 +57,7 @@ export function settleAttempt(
     payment,
     attempts,
     outcome,
+    index,
   );
   // Written out, because a second spread takes 2 µs, and each payment is settled.
   return {
@@ -79,7 +80,7 @@ export function endInterrupted(payment: Payment): Payment {
 type Status = Pick<Payment, 'notification_status' | 'notification_service' | 'reason' | 'next_attempt_at'>;
 
 /** The notification status once the outcome of one of the attempts is known. */
-function settledStatus(payment: Payment, attempts: Attempt[], outcome: Outcome): Status {
+function settledStatus(payment: Payment, attempts: Attempt[], outcome: Outcome, index: number): Status {
   const { notification_status, reason, next_attempt_at } = payment;
   const notification_service = takenBy(attempts);
   const ended = { notification_service, reason: null, next_attempt_at: null };
@@ -92,6 +93,8 @@ function settledStatus(payment: Payment, attempts: Attempt[], outcome: Outcome):
   // A rejection is final, also if another attempt turns out not to have been sent. So is what an operator has cancelled.
   if (notification_status === 'failed' || notification_status === 'cancelled')
     return { ...ended, notification_status, reason };
+  if (isToFormerPhone(payment, index))
+    return { notification_status: 'pending', notification_service, reason: null, next_attempt_at };
   // A phone may still become known. A provider service reports it whose mode was not known before.
   if (reasonOf(outcome) === 'phone_unknown')
     return { ...ended, notification_status: 'held', reason: 'phone_unknown' };

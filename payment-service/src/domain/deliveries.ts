@@ -22,6 +22,15 @@ export const isInVain = (attempt: Attempt): boolean => attempt.deliveries.length
 export const isRefusal = (attempt: Attempt): boolean =>
   attempt.outcome === 'rejected' || deliveryOf(attempt)?.status === 'refused';
 
+/**
+ * The attempt was made to another phone, before an operator had the notification sent again: that this phone was refused, or not
+ * reached, does not end what is sent to the present one.
+ */
+export function isToFormerPhone({ attempts, reopened, phone }: Payment, index: number): boolean {
+  const last4 = attempts[index]?.phone_last4 ?? null;
+  return index < reopened && last4 !== null && last4 !== phone?.slice(-4);
+}
+
 /** The provider that took the SMS last. */
 export const takenBy = (attempts: Attempt[]): Provider | null =>
   attempts.findLast(wasTaken)?.provider ?? null;

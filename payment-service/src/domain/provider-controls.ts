@@ -27,6 +27,6 @@ export interface ProviderControls {
   recoveries: number;
 }
 
-/** Whether it has not ended by itself. */
-export const isInForce = ({ until }: Pick<ProviderHold, 'until'>): boolean =>
-  until === null || Date.parse(until) > Date.now();
+/** Whether it has not ended by itself at this time, in ms since the epoch. */
+export const isInForce = ({ until }: Pick<ProviderHold, 'until'>, now: number): boolean =>
+  until === null || Date.parse(until) > now;

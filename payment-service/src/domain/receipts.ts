@@ -1,6 +1,7 @@
 import type { Receipt } from 'service-kit/contract/notification.ts';
 import { attemptKey, settleAttempt } from './attempts.ts';
-import { isDelivered, isUnderWay, takenBy, untriedProviders } from './deliveries.ts';
+import { isDelivered, isToFormerPhone, isUnderWay, takenBy, untriedProviders } from './deliveries.ts';
+import { isRejected } from './operator-actions.ts';
 import { consequencesOfReceipt, type UndeliveredPolicy } from './outcome.ts';
 import { type Attempt, change, type Delivery, isOpen, type Payment } from './payment.ts';
 import { isExpired } from './retry-policy.ts';
@@ -36,7 +37,7 @@ export function applyReceipt(
   const attempts = known.attempts.with(index, { ...reported, deliveries });
   const next = change(known, { attempts });
   if (!isUnderWay(reported) && delivery.status !== 'delivered') return next;
-  const ended = { ...next, ...statusAfter(next, payment, delivery, undelivered) };
+  const ended = { ...next, ...statusAfter(next, payment, delivery, { index, undelivered }) };
   return ended.notification_status === 'sent' ? ended : { ...ended, ask_at: null };
 }
 
@@ -59,7 +60,7 @@ function statusAfter(
   payment: Payment,
   before: Payment,
   { status, reason }: Delivery,
-  undelivered: UndeliveredPolicy,
+  { index, undelivered }: { index: number; undelivered: UndeliveredPolicy },
 ): Status {
   const { attempts } = payment;
   if (attempts.some(isDelivered)) {
@@ -71,12 +72,25 @@ function statusAfter(
   // The notification had ended, also if it was not known then that a provider had accepted the SMS.
   if (!isOpen(before) && before.notification_status !== 'sent')
     return { notification_status: before.notification_status, reason: before.reason };
+  if (isOpen(before) && isToFormerPhone(before, index)) return statusOf(before);
   const failed: Status = { notification_status: 'failed', reason, next_attempt_at: null };
   const next = consequencesOfReceipt(status, undelivered);
   if (next !== 'pending' || !mayBeSentAgain(payment)) return failed;
   return { notification_status: 'pending', reason: null, next_attempt_at: writeNow() };
 }
 
-/** By a provider that has not failed to deliver it, so that there is one crossing at most. */
+const statusOf = ({ notification_status, reason, next_attempt_at }: Payment): Status => ({
+  notification_status,
+  reason,
+  next_attempt_at,
+});
+
+/**
+ * By a provider that has not failed to deliver it, so that there is one crossing at most. Not to a phone that was rejected: a resend
+ * leaves what was sent before to another phone as it is.
+ */
 const mayBeSentAgain = (payment: Payment): boolean =>
-  payment.message !== null && !isExpired(payment) && untriedProviders(payment).length > 0;
+  payment.message !== null &&
+  !isExpired(payment) &&
+  !isRejected(payment) &&
+  untriedProviders(payment).length > 0;

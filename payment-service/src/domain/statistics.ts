@@ -85,7 +85,7 @@ interface ChangedAttempt {
 }
 
 function addAttempt(sumsOf: SumsOf, { attempt, was, payment, before, now }: ChangedAttempt): void {
-  const isTimed = payment.reopened === 0;
+  const isTimed = !wasActedOn(payment);
   if (attempt.outcome === 'accepted' && was?.outcome !== 'accepted') {
     const sums = sumsOf(attempt.provider);
     sums.sent += 1;
@@ -98,6 +98,9 @@ function addAttempt(sumsOf: SumsOf, { attempt, was, payment, before, now }: Chan
     if (isTimed && !before?.attempts.some(isDelivered)) add(sums.delivery, bucketOf(ageOf(payment, now)), 1);
   }
 }
+
+/** An earlier release recorded no actions; a notification that had no attempt when it was reopened has `reopened` 0. */
+const wasActedOn = ({ reopened, actions }: Payment) => reopened > 0 || actions.length > 0;
 
 function addFailure(failed: Map<string, number>, reason: string): void {
   add(failed, failed.has(reason) || failed.size < maxReasons ? reason : 'other', 1);

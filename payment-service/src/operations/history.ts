@@ -64,9 +64,11 @@ export function createHistory({ isKept, replica, version, log }: HistoryOptions)
     if (waiting.length === 0) return;
     const written = new Set(waiting);
     const counted = dropped;
-    await store.recordHistory(countDropped(waiting, counted));
-    waiting = waiting.filter((entry) => !written.has(entry));
-    dropped -= counted;
+    await store.recordHistory(countDropped([...written], counted));
+    const left = waiting.filter((entry) => !written.has(entry));
+    const droppedMeanwhile = written.size - (waiting.length - left.length); // they are written, and not lost
+    dropped -= counted + droppedMeanwhile;
+    waiting = left;
   }
 
   return {

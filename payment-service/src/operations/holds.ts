@@ -11,6 +11,7 @@ import type { ProviderHolds } from '../delivery/provider-holds.ts';
 import { operatorReasonSchema } from '../domain/operator-reason.ts';
 import { providerHoldSchema } from '../domain/provider-controls.ts';
 import { writeNow } from '../domain/time.ts';
+import type { Visibility } from '../domain/visibility.ts';
 import { providerReportSchema } from '../providers/circuit-report.ts';
 import type { History } from './history.ts';
 
@@ -48,12 +49,13 @@ interface HoldOptions {
   holds: Pick<ProviderHolds, 'of'>;
   notifier: Pick<Notifier, 'report'>;
   history: Pick<History, 'record'>;
+  visibility: Pick<Visibility, 'watchers'>;
   defaultCountry: Country;
 }
 
 /** Taking a provider out of service, in all replicas. Its circuit stays as it is. */
 export function registerHolds(server: Server, options: HoldOptions): void {
-  const { controls, holds, notifier, history, defaultCountry } = options;
+  const { controls, holds, notifier, history, visibility, defaultCountry } = options;
   const view = (provider: Provider) => ({
     provider,
     hold: holds.of(provider),
@@ -119,7 +121,7 @@ export function registerHolds(server: Server, options: HoldOptions): void {
   server.get(
     '/providers',
     {
-      config: { access: ['client', 'admin'] },
+      config: { access: visibility.watchers },
       schema: {
         tags,
         operationId: 'listProviders',

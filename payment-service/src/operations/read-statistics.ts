@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Provider, providers } from 'service-kit/contract/notification.ts';
 import { dayMs, hourMs } from '../domain/bounds.ts';
+import { latestTime } from '../domain/request-time.ts';
 import { emptySums, mergeSums, percentile, type Sums } from '../domain/statistics.ts';
 import type { StatisticsStore } from '../store/statistics.ts';
 
@@ -8,10 +9,13 @@ export const intervals = ['hour', 'day'] as const;
 export type Interval = (typeof intervals)[number];
 const lengths: Record<Interval, number> = { hour: hourMs, day: dayMs };
 
-/** Whole intervals of UTC: from the beginning of the one of `from` to the end of the last that begins before `to`. */
+/**
+ * Whole intervals of UTC: from the beginning of the one of `from` to the end of the last that begins before `to`, which is the latest
+ * time at most, because the year 10000 has no time that is written with four digits.
+ */
 export function wholeIntervals({ from, to, by }: { from: number; to: number; by: Interval }) {
   const ms = lengths[by];
-  return { from: Math.floor(from / ms) * ms, to: Math.ceil(to / ms) * ms };
+  return { from: Math.floor(from / ms) * ms, to: Math.min(Math.ceil(to / ms) * ms, latestTime) };
 }
 
 const named = [...providers, ''] as const;

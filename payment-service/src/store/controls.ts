@@ -10,8 +10,8 @@ export interface ControlStore {
    * none was.
    */
   putHold(provider: Provider, hold: ProviderHold): Promise<boolean>;
-  /** Returns whether there was one in force. */
-  deleteHold(provider: Provider): Promise<boolean>;
+  /** Returns whether there was one in force at this time. */
+  deleteHold(provider: Provider, at: string): Promise<boolean>;
   /** Returns how often it was requested, this one included. */
   requestRecovery(provider: Provider): Promise<number>;
 }

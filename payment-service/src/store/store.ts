@@ -213,7 +213,7 @@ export interface Store extends SuppressionStore, EventStore, ControlStore, Histo
   /**
    * Leases to the caller a notification that has ended, is held or waits for its next attempt.
    *
-   * @throws LeaseLost if another worker has claimed it since it was read, or an attempt of it runs
+   * @throws LeaseLost if it has changed since it was read, another worker has claimed it, or an attempt of it runs
    * @throws UnreadablePayment
    */
   claim(payment: Payment): Promise<Claimed>;

@@ -82,6 +82,23 @@ describe('the controls', () => {
     expect(holds.of('Aldeamo')).not.toBeNull();
   });
 
+  test('given a store that becomes unavailable after a change was recorded, are in force here all the same', async () => {
+    const { store, startReplica } = setUp();
+    const readControls = vi.fn(store.readControls);
+    const { controls, holds, onChange } = startReplica({ ...store, readControls });
+    await pass(0);
+    readControls.mockRejectedValue(new StoreUnavailable('the store does not answer'));
+    const first = hold();
+    expect(await controls.hold('Aldeamo', first)).toBe(true);
+    expect(holds.of('Aldeamo')).toEqual(first);
+    await pass(10);
+    expect(await controls.hold('Aldeamo', hold('still so'))).toBe(false);
+    expect(holds.of('Aldeamo')).toMatchObject({ since: first.since, reason: 'still so' });
+    expect(await controls.release('Aldeamo')).toBe(true);
+    expect(holds.of('Aldeamo')).toBeNull();
+    expect(onChange).toHaveBeenCalledTimes(3);
+  });
+
   test('once stopped, are read no more', async () => {
     const { store, startReplica } = setUp();
     const readControls = vi.fn(store.readControls);

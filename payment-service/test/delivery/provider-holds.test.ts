@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Outcome, Provider } from 'service-kit/contract/notification.ts';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { acceptedNow, watchClock } from '../../src/delivery/clock-watch.ts';
 import { createNotifier } from '../../src/delivery/notifier.ts';
 import { createProviderHolds } from '../../src/delivery/provider-holds.ts';
 import { newPayment, type Payment } from '../../src/domain/payment.ts';
@@ -212,6 +213,26 @@ describe('the holds', () => {
     expect(holds.of('Aldeamo')).toMatchObject({ by: 'maria' });
     await holds.read({ readControls: async () => [] });
     expect(holds.of('Aldeamo')).toBeNull();
+  });
+
+  test('given a wall clock that was just set ahead, do not end before their time', async () => {
+    const clock = watchClock({ log: { info() {}, warn() {}, error() {} } });
+    const holds = createProviderHolds(() => acceptedNow(clock));
+    holds.put('Aldeamo', holdUntil(inMs(3_600_000)));
+    vi.setSystemTime(Date.now() + 2 * 3_600_000);
+    expect(holds.of('Aldeamo')).not.toBeNull();
+    await vi.advanceTimersByTimeAsync(300_000); // the new time is accepted
+    expect(holds.of('Aldeamo')).toBeNull();
+  });
+
+  test('given a hold that is recorded during a read, keep it', async () => {
+    const holds = createProviderHolds();
+    const slow = Promise.withResolvers<ProviderControls[]>();
+    const reading = holds.read({ readControls: () => slow.promise });
+    holds.put('Aldeamo', holdUntil(null));
+    slow.resolve([]);
+    expect(await reading).toBeUndefined();
+    expect(holds.of('Aldeamo')).toMatchObject({ by: 'maria' });
   });
 
   test('given reads that overlap, are those of the later one', async () => {

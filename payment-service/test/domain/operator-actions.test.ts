@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
 import {
   allowedActions,
   cancel,
   describeAllowed,
   isRejected,
+  isRejectedPhone,
   mayBeRetried,
   newAction,
   reopen,
 } from '../../src/domain/operator-actions.ts';
 import type { Attempt, Payment } from '../../src/domain/payment.ts';
+import { applyReceipt } from '../../src/domain/receipts.ts';
 import { paymentNumber } from '../store/store-contract.ts';
 
 const attempt: Attempt = {
@@ -36,6 +39,72 @@ describe('allowedActions', () => {
     const canCancel = allowedActions({ notification_status }).includes('cancel');
     expect(canCancel).toBe(words.includes('cancelled.'));
   });
+});
+
+describe('what is sent again to another phone, while it is not known what became of the first SMS', () => {
+  const phone = '+573001234567';
+  const unknown: Attempt = { ...attempt, outcome: 'unknown', reason: 'timeout', phone_last4: '9999' };
+  const first = paymentNumber(1, {
+    phone: '+573009999999',
+    notification_status: 'held',
+    attempts: [unknown],
+  });
+  const waiting = { ...reopen(first, action, 60_000), next_attempt_at: '2998-01-01T00:00:00.000Z' };
+  const another = { ...waiting, phone };
+  const asBefore = { notification_status: 'pending', reason: null, next_attempt_at: waiting.next_attempt_at };
+
+  test.each([
+    'opted_out',
+    'phone_invalid',
+  ])('is not ended by a rejection of the first phone as %s', (reason) => {
+    const settled = settleAttempt(another, 0, { outcome: 'rejected', reason });
+    expect(settled).toMatchObject({ ...asBefore, attempts: [{ outcome: 'rejected', reason }] });
+    expect(isRejectedPhone(settled, first.phone)).toBe(true);
+    expect(isRejectedPhone(settled, phone)).toBe(false);
+  });
+
+  test.each([
+    'undelivered',
+    'refused',
+  ] as const)('is not ended by a receipt that the first SMS was %s', (status) => {
+    const receipt = { provider: 'Aldeamo', message_id: 'AL1', status, reason: null } as const;
+    const idempotency_key = `${first.payment_id}-1`;
+    const reported = applyReceipt(another, { ...receipt, idempotency_key }, 'fail');
+    expect(reported).toMatchObject({ ...asBefore, attempts: [{ deliveries: [{ status }] }] });
+  });
+
+  test('is ended by a rejection if the phone is the same', () => {
+    const settled = settleAttempt(waiting, 0, { outcome: 'rejected', reason: 'opted_out' });
+    expect(settled).toMatchObject({ notification_status: 'failed', reason: 'opted_out' });
+  });
+
+  test('is ended by a rejection of its own', () => {
+    const tried = startAttempt(another, 'Aldeamo');
+    const failed = endAttempt(tried, { outcome: 'rejected', reason: 'opted_out' }, 1);
+    expect(failed).toMatchObject({ notification_status: 'failed', reason: 'opted_out' });
+  });
+});
+
+test('given an SMS that did not arrive, and another phone that was rejected since, does not send to that phone', () => {
+  const sent = endAttempt(
+    startAttempt(
+      paymentNumber(1, { phone: '+573009999999', expires_at: '2998-01-01T00:00:00.000Z' }),
+      'Aldeamo',
+    ),
+    { outcome: 'accepted', message_id: 'AL1' },
+    1,
+  );
+  const moved = { ...reopen(sent, action, 60_000), phone: '+573001234567' };
+  const resent = endAttempt(
+    startAttempt(moved, 'Aldeamo'),
+    { outcome: 'rejected', reason: 'phone_invalid' },
+    1,
+  );
+  expect(resent.notification_status).toBe('sent');
+  const idempotency_key = `${sent.payment_id}-1`;
+  const receipt = { provider: 'Aldeamo', message_id: 'AL1', status: 'undelivered', reason: null } as const;
+  const reported = applyReceipt(resent, { ...receipt, idempotency_key }, 'resend');
+  expect(reported).toMatchObject({ notification_status: 'failed', reason: 'undelivered' });
 });
 
 describe('reopen', () => {

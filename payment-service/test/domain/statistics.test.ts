@@ -1,6 +1,7 @@
 import type { Provider } from 'service-kit/contract/notification.ts';
 import { describe, expect, test } from 'vitest';
 import { endAttempt, settleAttempt, startAttempt } from '../../src/domain/attempts.ts';
+import { newAction, reopen } from '../../src/domain/operator-actions.ts';
 import { change, newPayment, type Payment } from '../../src/domain/payment.ts';
 import { applyReceipt } from '../../src/domain/receipts.ts';
 import {
@@ -112,6 +113,14 @@ describe('the statistics', () => {
     const again = endAttempt(startAttempt(reopened, 'Aldeamo'), accepted('sms-2'), 10);
     const { Aldeamo } = addUp([sent, reopened, again], 1000);
     expect([Aldeamo?.sent, Aldeamo?.accepted]).toEqual([2, new Map([[bucketOf(1000), 1]])]);
+  });
+
+  test('given an SMS without an attempt that an operator had tried again, leave out how long the person took', () => {
+    const held = change(pay(), { notification_status: 'held', reason: 'daily_limit' });
+    const action = newAction({ action: 'retry', by: 'maria', reason: 'the limit is higher now' });
+    const sent = endAttempt(startAttempt(reopen(held, action, 86_400_000), 'Aldeamo'), accepted(), 10);
+    const { Aldeamo } = addUp([held, sent, receipt(sent, 1, 'delivered')]);
+    expect(Aldeamo).toMatchObject({ sent: 1, delivered: 1, accepted: new Map(), delivery: new Map() });
   });
 
   test('given more reasons than are counted by themselves, add up the rest as one', () => {

@@ -186,6 +186,12 @@ const probes: Record<string, Probe> = {
     isolated: each('403 403 403 seen 403 401'),
     shared: reads.shared,
   },
+  'GET /providers': {
+    request: () => ({ url: '/providers' }),
+    isSeen: isFound,
+    isolated: each('403 403 403 seen 403 401'),
+    shared: reads.shared,
+  },
   'POST /payments with an Idempotency-Key': {
     request: (owner) => keyed(`key-of-${owner}`),
     // The key is known, and was used for another payment.
@@ -226,7 +232,7 @@ const others = [
   ...['GET /docs', 'GET /docs/', 'GET /docs/*', 'GET /docs/json', 'GET /docs/yaml'],
   ...['GET /docs/static/index.html', 'GET /docs/static/swagger-initializer.js'],
   'GET /problems/:name',
-  ...['GET /me', 'GET /providers'],
+  'GET /me',
   ...['GET /live', 'GET /live/:file', 'GET /live/find/:file'],
   ...['GET /live/uplot/:file', 'GET /live/eventsource-parser/:file'],
   // Admins.

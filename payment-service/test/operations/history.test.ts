@@ -141,6 +141,25 @@ describe('the history', () => {
     expect(summary(await written())).toEqual(['started,1.2.3']);
   });
 
+  test('given more entries than it holds while others are written, counts as lost what is in no commit', async () => {
+    const { history, memory, written } = setUp();
+    const slow = Promise.withResolvers<void>();
+    const { recordHistory } = memory;
+    vi.spyOn(memory, 'recordHistory').mockImplementationOnce(async (entries) => {
+      await slow.promise;
+      await recordHistory(entries);
+    });
+    await pass();
+    for (let number = 0; number < 1001; number += 1)
+      history.record('circuit_opened', { reason: `cause ${number}` });
+    slow.resolve();
+    await pass(2);
+    const entries = summary(await written());
+    expect(entries[0]).toBe('started,1.2.3');
+    expect(entries[1]).toBe('circuit_opened,cause 1 (1 entries before it are lost)');
+    expect(entries).toHaveLength(1001);
+  });
+
   test('given more entries than it holds during an outage, loses the oldest, and says how many', async () => {
     const { history, memory, written } = setUp();
     memory.locked = true;

@@ -5,6 +5,7 @@ import { problemSchema } from 'service-kit/http/problem.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { paymentConfigSchema } from '../../src/config.ts';
 import { circuitBreakerDefaults } from '../../src/providers/circuit-breaker.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
 import { body, build, paymentOf, post, refused } from '../fixture.ts';
 
 const reason = 'they send twice';
@@ -119,6 +120,16 @@ describe('PUT /providers/{provider}/hold', () => {
     expect((await app.inject(release('Aldeamo'))).statusCode).toBe(503);
     store.locked = false;
     expect(paymentOf(await app.inject(post(body)))).toMatchObject({ notification_service: 'Aldeamo' });
+  });
+
+  test('given a store that becomes unavailable once the hold is recorded, says so and not that nothing has changed', async () => {
+    const { app, store } = await build({ keepsRecords: true });
+    vi.spyOn(store, 'readControls').mockRejectedValue(new StoreUnavailable('the store does not answer'));
+    const held = await app.inject(put('Aldeamo'));
+    expect([held.statusCode, held.json()]).toMatchObject([201, { hold: { reason } }]);
+    expect(paymentOf(await app.inject(post(body)))).toMatchObject({ notification_service: 'Twilio' });
+    const released = await app.inject(release('Aldeamo'));
+    expect([released.statusCode, released.json()]).toMatchObject([200, { hold: null }]);
   });
 
   test('is logged with who and why, and so is the release', async () => {

@@ -102,6 +102,15 @@ describe('GET /statistics', () => {
     expect(await get(query)).toMatchObject({ status: 400, errors: [{ path, message }] });
   });
 
+  test.each([
+    'hour',
+    'day',
+  ])('given the last times that have four digits in their year, by %s, finds nothing', async (by) => {
+    const { get } = await buildKept();
+    const to = '9999-12-31T23:59:59.999Z';
+    expect(await get({ by, from: '9999-12-31T23:30:00Z', to })).toMatchObject({ to, data: [] });
+  });
+
   test('has what a payment has become, ten seconds later at most', async () => {
     const { app, store } = await buildKept();
     await app.inject(post(body));

@@ -25,7 +25,7 @@ export function describeControls(name: string, open: (leaseMs: number) => Store 
 
     test('are none at first', async () => {
       expect(await store.readControls()).toEqual([]);
-      expect(await store.deleteHold('Aldeamo')).toBe(false);
+      expect(await store.deleteHold('Aldeamo', minutesFromNow(0))).toBe(false);
     });
 
     test('have a hold of each provider, until it is released', async () => {
@@ -38,8 +38,8 @@ export function describeControls(name: string, open: (leaseMs: number) => Store 
         { provider: 'Aldeamo', hold: ofAldeamo, recoveries: 0 },
         { provider: 'Twilio', hold: ofTwilio, recoveries: 0 },
       ]);
-      expect(await store.deleteHold('Aldeamo')).toBe(true);
-      expect(await store.deleteHold('Aldeamo')).toBe(false);
+      expect(await store.deleteHold('Aldeamo', minutesFromNow(0))).toBe(true);
+      expect(await store.deleteHold('Aldeamo', minutesFromNow(0))).toBe(false);
       expect([await holdOf('Aldeamo'), await holdOf('Twilio')]).toStrictEqual([null, ofTwilio]);
       expect(await store.putHold('Aldeamo', ofAldeamo)).toBe(true);
     });
@@ -56,10 +56,16 @@ export function describeControls(name: string, open: (leaseMs: number) => Store 
 
     test('given a hold that has ended by itself, have none to release or to replace', async () => {
       await store.putHold('Twilio', hold({ since: minutesFromNow(-90), until: minutesFromNow(-1) }));
-      expect(await store.deleteHold('Twilio')).toBe(false);
+      expect(await store.deleteHold('Twilio', minutesFromNow(0))).toBe(false);
       const again = hold();
       expect(await store.putHold('Twilio', again)).toBe(true);
       expect(await holdOf('Twilio')).toStrictEqual(again);
+    });
+
+    test('given a release by a clock that is behind, have the hold until then to release', async () => {
+      await store.putHold('Twilio', hold({ since: minutesFromNow(-90), until: minutesFromNow(-1) }));
+      expect(await store.deleteHold('Twilio', minutesFromNow(-2))).toBe(true);
+      expect(await holdOf('Twilio')).toBeNull();
     });
 
     test('count the recoveries of each provider, also those that are requested at once, and leave its hold', async () => {
@@ -68,14 +74,14 @@ export function describeControls(name: string, open: (leaseMs: number) => Store 
       const counts = await Promise.all(Array.from({ length: 5 }, () => store.requestRecovery('Aldeamo')));
       expect(counts.toSorted()).toEqual([1, 2, 3, 4, 5]);
       expect(await store.requestRecovery('Twilio')).toBe(1);
-      await store.deleteHold('Twilio');
+      await store.deleteHold('Twilio', minutesFromNow(0));
       expect(await store.readControls()).toEqual(
         expect.arrayContaining([
           { provider: 'Aldeamo', hold: held, recoveries: 5 },
           { provider: 'Twilio', hold: null, recoveries: 1 },
         ]),
       );
-      await store.deleteHold('Aldeamo');
+      await store.deleteHold('Aldeamo', minutesFromNow(0));
       expect(await store.requestRecovery('Aldeamo')).toBe(6);
     });
   });

@@ -101,6 +101,22 @@ export function describeErasure(
       });
     });
 
+    test('given what was redacted before and had no metadata, takes the reasons that operators gave', async () => {
+      const sent = await insertSent(1, {
+        metadata: null,
+        actions: [
+          {
+            ...{ at: '2026-01-02T00:00:00.000Z', by: 'maria', action: 'resend' as const },
+            ...{ reason: 'Ana has a new number', provider: null, request: null },
+          },
+        ],
+      });
+      await store.redact(Date.now(), 10);
+      expect(await eraseAll()).toMatchObject({ erased: 1 });
+      expect((await find(sent))?.actions).toMatchObject([{ by: 'maria', reason: null }]);
+      expect(await eraseAll()).toEqual(none);
+    });
+
     test('never stores an answer again, also one that was under way, and keeps the status of the first', async () => {
       const sent = await insertSent(1);
       const late = ofAna(2, { notification_status: 'sent' });

@@ -11,13 +11,13 @@ export function createMemoryControls() {
     read: () => [...controls.values()],
     put(provider: Provider, hold: ProviderHold): boolean {
       const held = of(provider);
-      const isHeld = held.hold !== null && isInForce(held.hold);
+      const isHeld = held.hold !== null && isInForce(held.hold, Date.parse(hold.since));
       held.hold = isHeld && held.hold ? { ...hold, since: held.hold.since } : hold;
       return !isHeld;
     },
-    delete(provider: Provider): boolean {
+    delete(provider: Provider, at: string): boolean {
       const held = controls.get(provider);
-      if (!held?.hold || !isInForce(held.hold)) return false;
+      if (!held?.hold || !isInForce(held.hold, Date.parse(at))) return false;
       held.hold = null;
       return true;
     },

@@ -160,7 +160,8 @@ export function createMemoryStore({
   function erase({ payment_id }: Payment): boolean {
     const stored = payments.get(payment_id) as StoredPayment;
     const { message, phone, metadata, fence } = stored.payment;
-    if (message === null && phone === null && metadata === null) return false;
+    const hasReasons = stored.payment.actions.some(({ reason }) => reason !== null);
+    if (message === null && phone === null && metadata === null && !hasReasons) return false;
     const attempts = stored.payment.attempts.map((attempt) => ({ ...attempt, phone_last4: null }));
     const nothing = { message: null, phone: null, metadata: null };
     const actions = stored.payment.actions.map((action) => ({ ...action, reason: null }));
@@ -308,7 +309,8 @@ export function createMemoryStore({
     claim: write((payment) => {
       const stored = findCurrent(payment);
       if (askedProvider(payment)) throw new LeaseLost(payment.payment_id);
-      if (stored.due !== dueAt(payment, leaseMs)) throw new LeaseLost(payment.payment_id);
+      if (stored.due !== dueAt(payment, leaseMs) || stored.payment.updated_at !== payment.updated_at)
+        throw new LeaseLost(payment.payment_id);
       return lease(stored);
     }),
 

@@ -757,6 +757,17 @@ export function describeStore(
           await expect(store.claim(paymentNumber(2))).rejects.toBeInstanceOf(LeaseLost);
         });
 
+        test('given a notification that was read after the claim of a resend, whose attempt has ended since, throws LeaseLost', async () => {
+          const sent = paymentNumber(1, { notification_status: 'sent', updated_at: at(-1) });
+          await store.insert(sent);
+          const claim = await store.claim(sent);
+          const read = (await store.find(sent.payment_id)) as Payment;
+          const resent = { ...claim, updated_at: at(0), attempts: everyAttempt.slice(0, 1) };
+          await store.update(resent, undefined, claim);
+          await expect(store.claim(read)).rejects.toBeInstanceOf(LeaseLost);
+          expect(await store.find(sent.payment_id)).toStrictEqual(resent);
+        });
+
         test('given a running attempt, throws LeaseLost, even in the millisecond in which the attempt was stored', async () => {
           const payment = paymentNumber(1, { attempts: running() });
           await store.insert(payment);

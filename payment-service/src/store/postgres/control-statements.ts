@@ -29,13 +29,13 @@ export function controlStatements(query: Query): ControlStore {
       return row?.held_since === since;
     },
 
-    async deleteHold(provider) {
+    async deleteHold(provider, at) {
       const released = await query(
         'delete_hold',
         `UPDATE provider_controls SET held_since = NULL, held_until = NULL, held_by = NULL, hold_reason = NULL
          WHERE provider = $1 AND held_since IS NOT NULL AND (held_until IS NULL OR held_until > $2)
          RETURNING 1`,
-        [provider, new Date()],
+        [provider, at],
       );
       return released.length > 0;
     },

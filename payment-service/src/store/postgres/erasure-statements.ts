@@ -7,9 +7,10 @@ const ofCustomer = 'customer_id = $1 AND ($2 OR client IS NOT DISTINCT FROM $3)'
 const isOpen = "notification_status IN ('pending', 'held')";
 const ended = 'payment_id = ANY (ARRAY (SELECT payment_id FROM ended))';
 
-/** Of an event. */
 /** Of the actions: what operators gave as their reasons. */
 const withoutReasons = `(SELECT jsonb_agg(jsonb_set(action, '{reason}', 'null') ORDER BY place) FROM jsonb_array_elements(actions) WITH ORDINALITY AS given (action, place))`;
+const hasReasons = "jsonb_path_exists(actions, '$[*].reason ? (@ != null)')";
+/** Of an event. */
 const withoutMetadata = "jsonb_set(data::jsonb, '{metadata}', '{}')::text";
 
 /** After the id of every payment. */
@@ -60,7 +61,7 @@ export const erasureStatements = (query: Query) => ({
          FOR UPDATE SKIP LOCKED
        ), erased AS (
          UPDATE payments SET message = NULL, phone = NULL, metadata = NULL, fence = fence + 1, actions = ${withoutReasons}
-         WHERE ${ended} AND (message IS NOT NULL OR phone IS NOT NULL OR metadata IS NOT NULL)
+         WHERE ${ended} AND (message IS NOT NULL OR phone IS NOT NULL OR metadata IS NOT NULL OR ${hasReasons})
          RETURNING 1
        ), erased_attempts AS (
          UPDATE attempts SET phone_last4 = NULL WHERE ${ended} AND phone_last4 IS NOT NULL

@@ -108,18 +108,18 @@ export function prepareStatements(database: Database, ownerOf: OwnerOf) {
       return brought.length;
     },
 
-    async claim({ payment_id, fence }: Payment, dueAt: string | null, leaseMs: number) {
+    async claim({ payment_id, fence, updated_at }: Payment, dueAt: string | null, leaseMs: number) {
       const claims = await query<Claim>(
         'claim',
         `UPDATE payments SET fence = fence + 1, due_at = now() + $4 * interval '1 ms'
-         WHERE payment_id = $1 AND fence = $2 AND due_at IS NOT DISTINCT FROM $3
+         WHERE payment_id = $1 AND fence = $2 AND due_at IS NOT DISTINCT FROM $3 AND updated_at IS NOT DISTINCT FROM $5
          RETURNING payment_id, fence`,
-        [payment_id, fence, dueAt, leaseMs],
+        [payment_id, fence, dueAt, leaseMs, updated_at],
       );
       return claims.length > 0 ? selectClaimed(claims) : [];
     },
 
-    /** As above, also if another worker has leased it. */
+    /** Also if another worker has leased it. */
     async seize({ payment_id, fence }: Payment, leaseMs: number) {
       const claims = await query<Claim>(
         'seize',

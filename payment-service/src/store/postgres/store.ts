@@ -251,7 +251,7 @@ export async function openPostgresStore({
     countWebhooks: () => read(statements.countWebhooks),
     readControls: () => read(statements.readControls),
     putHold: (provider, hold) => write(() => statements.putHold(provider, hold)),
-    deleteHold: (provider) => write(() => statements.deleteHold(provider)),
+    deleteHold: (provider, at) => write(() => statements.deleteHold(provider, at)),
     requestRecovery: (provider) => write(() => statements.requestRecovery(provider)),
     recordHistory: (entries) => write(() => statements.recordHistory(entries)),
     readHistory: (query) => read(() => statements.readHistory(query)),

@@ -42,7 +42,7 @@ export function prepareClaims(db: DatabaseSync, ownerOf: OwnerOf) {
     db,
     `
     UPDATE payments SET fence = fence + 1, due_at = :leased_until
-    WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at
+    WHERE payment_id = :payment_id AND fence = :fence AND due_at IS :due_at AND updated_at IS :updated_at
     RETURNING ${claimedNames}`,
   );
 
@@ -85,10 +85,13 @@ export function prepareClaims(db: DatabaseSync, ownerOf: OwnerOf) {
     },
     bringForward: (latest: number, limit: number, leased_until: number): number =>
       Number(bringForward.run({ latest, limit, leased_until }).changes),
-    /** Returns no payment if another worker has claimed it. */
-    claim: ({ payment_id, fence }: Payment, due_at: number | null, leased_until: number) =>
-      sortRows(claim.all({ payment_id, fence, due_at, leased_until }) as PaymentRow[], claimedOfRow),
-    /** As above, also if another worker has leased it. */
+    /** Returns no payment if it has changed since it was read, or another worker has claimed it. */
+    claim: ({ payment_id, fence, updated_at }: Payment, due_at: number | null, leased_until: number) =>
+      sortRows(
+        claim.all({ payment_id, fence, due_at, updated_at, leased_until }) as PaymentRow[],
+        claimedOfRow,
+      ),
+    /** Also if another worker has leased it. */
     seize: ({ payment_id, fence }: Payment, leased_until: number) =>
       sortRows(seize.all({ payment_id, fence, leased_until }) as PaymentRow[], claimedOfRow),
   };

@@ -22,7 +22,7 @@ export function prepareControlWrites(db: DatabaseSync) {
     RETURNING held_since`);
   const release = db.prepare(`
     UPDATE provider_controls SET held_since = NULL, held_until = NULL, held_by = NULL, hold_reason = NULL
-    WHERE provider = :provider AND held_since IS NOT NULL AND (held_until IS NULL OR held_until > :now)`);
+    WHERE provider = :provider AND held_since IS NOT NULL AND (held_until IS NULL OR held_until > :at)`);
   const request = db.prepare(`
     INSERT INTO provider_controls (provider, recoveries) VALUES (:provider, 1)
     ON CONFLICT (provider) DO UPDATE SET recoveries = recoveries + 1
@@ -31,7 +31,7 @@ export function prepareControlWrites(db: DatabaseSync) {
   return {
     putHold: (provider: Provider, hold: ProviderHold): boolean =>
       (put.get({ provider, ...hold }) as { held_since: string }).held_since === hold.since,
-    deleteHold: (provider: Provider, now: string): boolean => release.run({ provider, now }).changes > 0,
+    deleteHold: (provider: Provider, at: string): boolean => release.run({ provider, at }).changes > 0,
     requestRecovery: (provider: Provider): number =>
       (request.get({ provider }) as { recoveries: number }).recoveries,
   };

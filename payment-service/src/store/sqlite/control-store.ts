@@ -10,7 +10,7 @@ export function controlStore(
   return {
     readControls: () => read(reader.readControls),
     putHold: (provider, hold) => write('putHold', provider, hold),
-    deleteHold: (provider) => write('deleteHold', provider, new Date().toISOString()),
+    deleteHold: (provider, at) => write('deleteHold', provider, at),
     requestRecovery: (provider) => write('requestRecovery', provider),
   };
 }

@@ -55,7 +55,10 @@ export function prepareErasureWrites(db: DatabaseSync) {
       (SELECT json_group_array(json_set(value, '$.reason', NULL)) FROM json_each(payments.actions) WHERE type = 'object'),
       NULL
     )
-    WHERE ${given} AND (message <> '' OR phone IS NOT NULL OR metadata IS NOT NULL)`);
+    WHERE ${given} AND (message <> '' OR phone IS NOT NULL OR metadata IS NOT NULL OR EXISTS (
+      SELECT 1 FROM json_each(iif(json_valid(payments.actions), payments.actions, '[]'))
+      WHERE json_extract(payments.actions, '$[' || key || '].reason') IS NOT NULL
+    ))`);
   const countAnswers = db.prepare(
     `SELECT count(*) AS answers FROM idempotency_keys WHERE ${given} AND answer_body IS NOT NULL`,
   );

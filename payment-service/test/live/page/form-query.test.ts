@@ -32,6 +32,11 @@ describe('what a search leads to', () => {
     expect(localTimeOf(written)).toBe(local);
     expect(localTimeOf('yesterday')).toBe('');
   });
+
+  test('given a time with a year of five digits, leaves it for the API to refuse', () => {
+    const href = hrefOfForm(form({ created_before: '20266-01-31T12:30' }));
+    expect(href).toBe('/live?created_before=20266-01-31T12%3A30');
+  });
 });
 
 test.each([

@@ -21,11 +21,21 @@ export function hrefOfForm(form) {
   for (const name of filters) {
     for (const given of form.getAll(name)) {
       const value = String(given).trim();
-      if (value) query.append(name, times.includes(name) ? new Date(value).toISOString() : value);
+      if (value) query.append(name, times.includes(name) ? timeOf(value) : value);
     }
   }
   if (query.size === 0) query.set('limit', String(pageSize)); // all payments
   return listHref(query);
+}
+
+/**
+ * A time of a field as the API takes it. A year of five digits, which browsers take, is left for the API to refuse.
+ *
+ * @param {string} local
+ */
+function timeOf(local) {
+  const at = new Date(local);
+  return Number.isNaN(at.getTime()) ? local : at.toISOString();
 }
 
 /**
