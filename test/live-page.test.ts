@@ -56,8 +56,10 @@ const isPlotted = (page: Page, provider: string) =>
   }`);
 const radio = (page: Page, provider: string, choice: string) =>
   card(page, provider).getByRole('radio', { name: choice, exact: true });
-/** Until the service has answered. */
+/** Once the page shows another choice, as a former one may be shown for a moment. Until the service has answered. */
 const choose = async (page: Page, provider: string, choice: string) => {
+  const chosen = () => radio(page, provider, choice).isChecked();
+  await eventually(chosen, (isChosen) => !isChosen, 10_000);
   const answer = page.waitForResponse((response) => response.url().endsWith(`/sandbox/${provider}`));
   await radio(page, provider, choice).check();
   await answer;
