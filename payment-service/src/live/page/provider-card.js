@@ -102,19 +102,29 @@ function showCircuit(card, { state, since, reason, last_check, next_probe_at, mo
 function createSandboxControls(card, provider) {
   const radios = /** @type {NodeListOf<HTMLInputElement>} */ (card.querySelectorAll('input[data-group]'));
   let underWay = 0;
+  /** @type {Snapshot['levers']['Aldeamo']} */
+  let latest = null;
+  /**
+   * The settings of a snapshot from before the last choice, which is shown again and again until the next one comes.
+   *
+   * @type {Snapshot['levers']['Aldeamo']}
+   */
+  let outdated = null;
   for (const radio of radios) {
     const group = radio.dataset.group ?? '';
     radio.name = `${provider}-${group}`;
     radio.addEventListener('change', async () => {
       underWay += 1;
-      await applyChoice(provider, group, radio.value);
+      if (await applyChoice(provider, group, radio.value)) outdated = latest;
       underWay -= 1;
     });
   }
   return (/** @type {Snapshot['levers']['Aldeamo']} */ settings) => {
     get('.sandbox', card).hidden = settings === null;
     get('.no-controls', card).hidden = settings !== null;
-    if (settings === null || underWay > 0) return; // a snapshot of before would undo the choice for a moment
+    latest = settings;
+    // A snapshot of before would undo the choice for a moment.
+    if (settings === null || underWay > 0 || settings === outdated) return;
     for (const radio of radios) radio.checked = applies(settings, radio.dataset.group ?? '', radio.value);
   };
 }

@@ -70,15 +70,18 @@ export const applies = (settings, group, choice) => choices[group]?.[choice]?.ap
  * @param {'Aldeamo' | 'Twilio'} provider
  * @param {string} group
  * @param {string} choice
+ * @returns {Promise<boolean>} whether the sandbox has these settings now
  */
 export async function applyChoice(provider, group, choice) {
   const action = `sandbox of ${provider}`;
   try {
     const { status } = await post(`/sandbox/${provider}`, choices[group]?.[choice]?.changes);
-    if (status === 200) return clearError(action);
-    if (status === 401 || status === 403) return showError(action, 'adminNeeded');
-    showError(action, 'controlFailed', { status }, ({ levers }) => levers[provider] !== null);
+    if (status === 200) clearError(action);
+    else if (status === 401 || status === 403) showError(action, 'adminNeeded');
+    else showError(action, 'controlFailed', { status }, ({ levers }) => levers[provider] !== null);
+    return status === 200;
   } catch {
     showError(action, 'unreachable', {}, () => true);
+    return false;
   }
 }
