@@ -47,7 +47,7 @@ export interface NotificationRetry {
   ): Promise<RetriedMany>;
 }
 
-/** Stored together: a thousand take a tenth of a second, for which payments may wait. */
+/** Stored together: the writes of payments wait for as long. */
 const atATime = 1000;
 
 interface NotificationRetryOptions {

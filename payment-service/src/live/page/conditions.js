@@ -10,19 +10,19 @@ import {
 
 /** @typedef {import('../snapshot.ts').Snapshot} Snapshot */
 /** @typedef {'Aldeamo' | 'Twilio'} Provider */
-/** @typedef {{ since: string, until: string | null, by: string | null, reason: string }} Hold */
+/** @typedef {NonNullable<Snapshot['holds']['Aldeamo']>} Hold */
 /** @typedef {{ kind: string, severity: 'bad' | 'wait' | 'note', text: string, provider?: Provider }} Condition */
 
 /** @type {Provider[]} */
 export const providers = ['Aldeamo', 'Twilio'];
 
 /**
- * The operator's hold of a provider; null without one, and from a service that has none.
+ * The operator's hold of a provider; null without one.
  *
- * @param {Snapshot & { holds?: Record<Provider, Hold | null> }} snapshot
+ * @param {Pick<Snapshot, 'holds'>} snapshot
  * @param {Provider} provider
  */
-const holdOf = ({ holds }, provider) => holds?.[provider] ?? null;
+const holdOf = ({ holds }, provider) => holds?.[provider] ?? null; // a replica of an earlier release sends none
 
 /**
  * What keeps a provider from sending, or is wrong with it, apart from its circuit.
